@@ -1,0 +1,60 @@
+/**
+ * The `EventLog` port: an ordered, durable log of events of one mesh. Memory, LMDB and (later) Kafka implement it; all pass
+ * the contract suite in test/contracts/event-log.ts.
+ */
+import type { EventEnvelope, RecordedEvent } from '../model/index.ts';
+
+/** One record as it stands in the log. */
+export interface LogRecord {
+  /** 1, 2, 3, … without gaps. */
+  readonly offset: number;
+  /** ms since the epoch; never decreases along the log. */
+  readonly recordedAt: number;
+  /** The event, upcast to the current schema version; undefined when the record cannot be read as one. */
+  readonly event: RecordedEvent | undefined;
+  /** Why `event` is undefined. The fold quarantines such a record. */
+  readonly unreadable?: string;
+  /** The record's bytes as stored: input of the hash chain. Never changed by the holder. */
+  readonly bytes: Uint8Array;
+}
+
+export interface LogHead {
+  /** Offset of the last durable record; 0 when the log is empty. */
+  readonly offset: number;
+  /** Of that record; 0 when the log is empty. */
+  readonly recordedAt: number;
+  /** Smallest offset that can still be read; 1 unless retention removed some; 1 on an empty log. */
+  readonly first: number;
+}
+
+export interface AppendResult {
+  /** Offsets of the events, in the order given. */
+  readonly offsets: readonly number[];
+  readonly recordedAt: number;
+}
+
+export interface FollowOptions {
+  /** First offset wanted. */
+  readonly from: number;
+  /** Ends the iteration without an error. */
+  readonly signal?: AbortSignal;
+  /** Upper bound of records per batch (default 2,000). */
+  readonly maxBatch?: number;
+}
+
+export interface EventLog {
+  readonly mesh: string;
+  /**
+   * Appends the events as one contiguous run and resolves when they are durable. Concurrent calls share one commit (group
+   * commit, no timer). Rejects with `TendrilError`: `DISK_FULL`, `LOG_READ_ONLY`, `LOG_CLOSED`, `LOG_BACKPRESSURE`,
+   * `EVENT_TOO_LARGE`; nothing was appended then.
+   */
+  append(events: readonly EventEnvelope[]): Promise<AppendResult>;
+  /** Records from `from` to the head as it was at the call, in order, in batches. Rejects with `LOG_CORRUPT` at a bad record. */
+  read(options: FollowOptions): AsyncIterable<readonly LogRecord[]>;
+  /** Like `read`, then waits for more until the signal ends it. Only durable records are given. */
+  follow(options: FollowOptions): AsyncIterable<readonly LogRecord[]>;
+  head(): LogHead;
+  /** Ends followers, waits for running appends. */
+  close(): Promise<void>;
+}
