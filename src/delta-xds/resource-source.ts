@@ -1,0 +1,85 @@
+/**
+ * What the xDS server needs from the outside: `ResourceSource` and, per stream, a `NodeView`.
+ * delta-xds knows neither state nor compile; the runtime joins the read model and compile behind these ports.
+ */
+import type { ProtoNode } from '../proto/index.ts';
+
+/** Short names of the resource types that Tendril compiles. */
+export type ResourceType = 'cds' | 'eds' | 'lds' | 'rds' | 'vhds';
+
+/** One resource as a node may hold it. Immutable: a changed resource is another object with another version. */
+export interface ResourceBody {
+  /** Content hash (base64url, 16 characters) of body and aliases; the route configuration's name is not part of it. */
+  readonly version: string;
+  /** Value of the resource's Any. `vhds`: the encoded VirtualHost without its name, which is spliced in when sent. */
+  readonly body: Uint8Array;
+  /** `vhds`: all domains (host, host:port) that this virtual host answers, lower case. */
+  readonly domains?: readonly string[];
+  /** `vhds`: cluster names that its routes use; they are sent before it. */
+  readonly clusters?: readonly string[];
+  /** `cds`: EDS service name when the cluster is of type EDS (it is the cluster's name). */
+  readonly eds?: string;
+}
+
+/** Who a node is, taken from its first message (contracts, "xDS names"). */
+export interface NodeFacts {
+  readonly id: string;
+  /** `<service>.<namespace>`: whose edges it shares. It need not be a registered service. */
+  readonly caller: string;
+  readonly namespace: string;
+  /** Id of its own endpoint record, when it has one. */
+  readonly endpoint?: string;
+  readonly serviceAccount?: string;
+  readonly region?: string;
+  readonly zone?: string;
+  /** True when the node asks for api_listener resources (gRPC proxyless). */
+  readonly proxyless: boolean;
+}
+
+/**
+ * The mesh as one node may see it: what it may not see (visibility, deny) answers exactly like what does not exist.
+ * Every call reads the newest committed state; objects returned are immutable.
+ */
+export interface NodeView {
+  readonly facts: NodeFacts;
+  /**
+   * `cds`, `eds`: by cluster name (`inbound:<port>` and EDS `local` are the node's own) · `lds`: by listener name ·
+   * `rds`: by route configuration name · `vhds`: by canonical service port `<service>.<namespace>:<port>`.
+   */
+  get(type: ResourceType, name: string): ResourceBody | undefined;
+  /** Own listeners (`lds`) and own clusters (`cds`, the `inbound:<port>`): the part of the wildcard that no edge brings. */
+  own(type: 'lds' | 'cds'): readonly string[];
+  /** Canonical service port for a lower-case authority (`host` or `host:port`), or undefined (unknown, denied, invisible). */
+  resolveHost(authority: string): string | undefined;
+  /** Service ports this node holds without asking: declared and learned edges, already filtered; sorted. */
+  preload(): readonly string[];
+  /** Clusters that a held service port needs: those its virtual host's routes use, or the port's own cluster for TCP. */
+  clustersOf(servicePort: string): readonly string[];
+  /** The service port that a cluster name stands for when the node may learn an edge to it; undefined for own and unknown ones. */
+  servicePortOf(cluster: string): string | undefined;
+}
+
+/**
+ * Keys in change notices:
+ * `cds|<variant>|<name>`, `eds|<variant>|<name>`, `vhds|<variant>|<service port>`: a shared resource changed, appeared or vanished ·
+ * `caller|<service>.<namespace>`: what this caller is preloaded with or denied changed · `caller|*.<namespace>`, `caller|*`: the
+ * same for callers without a record of their own · `svc|<service>.<namespace>`: ports, visibility or external hosts changed, so
+ * own listeners of its nodes and answers about it may change · `own|<service>.<namespace>|<endpoint id>`: the endpoint record changed.
+ */
+export type ChangeKey = string;
+
+export interface ResourceSource {
+  /** The view of one stream's node. Never fails: an unknown caller sees what anybody may see. */
+  attach(node: ProtoNode): NodeView;
+  /**
+   * Moves to the newest committed state and returns the keys changed since the last call; `everything: true` when that is no
+   * longer known (too far behind): every session then compares all it holds.
+   */
+  catchUp(): ChangeSet;
+}
+
+export interface ChangeSet {
+  readonly epoch: number;
+  readonly keys: readonly ChangeKey[];
+  readonly everything: boolean;
+}
