@@ -1,0 +1,89 @@
+/**
+ * Door between the fold (pure, in memory) and the projector that stores what it gives.
+ *
+ * Entity keys: `mesh` · `svc/<service>.<namespace>` · `eps/<service>.<namespace>/<block>` · `pol/<Kind>/<namespace>/<name>` ·
+ * `edges/<caller>`. Input keys (what derivations read): `mesh` · `svc:<service>.<namespace>` · `eps:<service>.<namespace>` ·
+ * `doc:<Kind>|<scope>` (scope as `scopeKey` of the model gives it) · `edges:<caller>`.
+ */
+import type { CompileInputs, EndpointView, ServiceView } from '../../compile/index.ts';
+import type { EdgeRecord, GraphLookup } from '../../dependency-graph/index.ts';
+import type { LogRecord } from '../../log/index.ts';
+import type { FoldOutcome } from '../types.ts';
+
+/** Changes since the last `drain`: what must be stored and what must be derived again. */
+export interface FoldChanges {
+  /** Entity key -> canonical bytes; undefined when the entity is gone. */
+  readonly entities: ReadonlyMap<string, Uint8Array | undefined>;
+  readonly inputs: ReadonlySet<string>;
+  /** `<service>.<namespace>|<endpoint id>` of endpoint records that changed, appeared or vanished. */
+  readonly endpoints: ReadonlySet<string>;
+  /** Packed idempotency entries of the events folded since then (opaque; given back to `loadIdempotency`). */
+  readonly idempotency: Uint8Array;
+}
+
+/** A policy document as the fold keeps it. */
+export interface PolicyEntity {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Offset of the last event applied to it. */
+  readonly offset: number;
+  readonly source: string;
+  readonly reason?: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly recordedAt: number;
+  readonly document: Readonly<Record<string, unknown>>;
+}
+
+/** What each source said of a service, highest rank first; the first one is served. */
+export interface ServiceFacet {
+  readonly source: string;
+  readonly rank: number;
+  readonly offset: number;
+  readonly recordedAt: number;
+}
+
+/**
+ * The fold: state of the mesh as a function of the log. Deterministic: same records, same outcomes, same entity bytes.
+ * `compileInputs` and `graphLookup` read the current state (their caller records the reads).
+ */
+export interface FoldState {
+  /** Offset up to which the state is complete: never inside a batch. */
+  readonly offset: number;
+  readonly recordedAt: number;
+  /**
+   * Folds one record. Outcomes come for every event it settles: none while a batch is incomplete, all of the batch with its
+   * last event. Never throws for a bad event (quarantined instead).
+   */
+  apply(record: LogRecord): readonly FoldOutcome[];
+  drain(): FoldChanges;
+  /** Restores one stored entity (any order), at start. */
+  load(key: string, bytes: Uint8Array): void;
+  loadIdempotency(packed: Uint8Array): void;
+  /** Ends loading: `offset` and `recordedAt` of the stored state. */
+  loaded(offset: number, recordedAt: number): void;
+
+  readonly compileInputs: CompileInputs;
+  readonly graphLookup: GraphLookup;
+  serviceNames(): Iterable<string>;
+  service(name: string): ServiceView | undefined;
+  serviceFacets(name: string): readonly ServiceFacet[];
+  /** Service that owns an external host (lower case). */
+  externalOwner(host: string): string | undefined;
+  endpoint(service: string, id: string): EndpointView | undefined;
+  endpointCount(service: string): number;
+  policies(kind?: string): Iterable<PolicyEntity>;
+  policy(kind: string, namespace: string, name: string): PolicyEntity | undefined;
+  edges(caller: string): readonly EdgeRecord[];
+  callersWithEdges(): Iterable<string>;
+  /** Offset of the last event applied to a subject (0: none): what `expect` and If-Match compare with. */
+  subjectOffset(subject: string): number;
+  /** Counts for health and metrics. */
+  readonly counters: {
+    readonly applied: number;
+    readonly rejected: number;
+    readonly quarantined: number;
+    readonly duplicate: number;
+  };
+}
