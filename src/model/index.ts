@@ -1,3 +1,4 @@
+export * from './documents/index.ts';
 export * from './event.ts';
 export * from './event-schema.ts';
 export * from './finding.ts';
