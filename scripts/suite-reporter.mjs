@@ -1,0 +1,79 @@
+// Reporter for node --test: one line per test file with its time, each failure whole, every skip with its reason, a table of
+// suites against their budgets, and last the runner's own summary.
+import { relative, sep } from 'node:path';
+
+/** Seconds on 2 cores; a suite is a folder under test/. Over budget is printed, not failed: machines differ. */
+const BUDGETS = {
+  e2e: 420,
+  log: 90,
+  store: 60,
+  projector: 120,
+  'delta-xds': 90,
+  compile: 60,
+  proto: 40,
+  support: 30,
+  runtime: 120,
+  cli: 120,
+  admin: 60,
+  ingest: 60,
+  model: 40,
+  'dependency-graph': 40,
+  'sidecar-client': 40,
+};
+const DEFAULT_BUDGET = 20;
+
+const suiteOf = (file) => {
+  const parts = relative(process.cwd(), file).split(sep);
+  const at = parts.indexOf('test');
+  return parts.length - at > 2 ? parts[at + 1] : 'repository';
+};
+
+const errorText = (error) => {
+  const cause = error?.cause ?? error;
+  return String(cause?.stack ?? cause?.message ?? cause);
+};
+
+export default async function* suiteReporter(source) {
+  const suites = new Map();
+  const summary = [];
+  const seen = new Map();
+  for await (const { type, data } of source) {
+    if (type === 'test:pass' || type === 'test:fail') {
+      const file = data.file;
+      if (file !== undefined) {
+        const entry = seen.get(file) ?? { pass: 0, fail: 0, skip: 0, ms: 0 };
+        seen.set(file, entry);
+        const leaf = data.details?.type !== 'suite';
+        if (data.skip !== undefined && data.skip !== false) {
+          entry.skip++;
+          yield `SKIPPED  ${data.name}: ${data.skip === true ? 'no reason given' : data.skip}\n`;
+        } else if (leaf && data.nesting >= 0) {
+          if (type === 'test:pass') entry.pass++;
+          else entry.fail++;
+        }
+        if (data.nesting === 0) entry.ms += data.details?.duration_ms ?? 0;
+      }
+      if (type === 'test:fail' && data.details?.error?.failureType !== 'subtestsFailed') {
+        yield `\nFAILED   ${data.name}\n         ${file ?? ''}:${data.line ?? ''}\n${errorText(data.details?.error)}\n\n`;
+      }
+    } else if (type === 'test:stderr' || type === 'test:stdout') {
+      if (/SKIPPED|seed/i.test(data.message)) yield data.message.endsWith('\n') ? data.message : `${data.message}\n`;
+    } else if (type === 'test:diagnostic' && data.nesting === 0 && data.file === undefined) {
+      summary.push(`# ${data.message}\n`);
+    }
+  }
+  for (const [file, entry] of seen) {
+    const suite = suites.get(suiteOf(file)) ?? { pass: 0, fail: 0, skip: 0, ms: 0, files: 0 };
+    suites.set(suiteOf(file), suite);
+    suite.files++;
+    for (const key of ['pass', 'fail', 'skip', 'ms']) suite[key] += entry[key];
+  }
+  yield `\n${'SUITE'.padEnd(20)}${'FILES'.padStart(6)}${'PASS'.padStart(7)}${'FAIL'.padStart(6)}${'SKIP'.padStart(6)}${'SECONDS'.padStart(9)}${'BUDGET'.padStart(8)}\n`;
+  for (const [name, suite] of [...suites].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const budget = BUDGETS[name] ?? DEFAULT_BUDGET;
+    const seconds = suite.ms / 1000;
+    yield `${name.padEnd(20)}${String(suite.files).padStart(6)}${String(suite.pass).padStart(7)}${String(suite.fail).padStart(6)}${String(suite.skip).padStart(6)}${seconds.toFixed(1).padStart(9)}${String(budget).padStart(8)}${seconds > budget ? '  over budget' : ''}\n`;
+  }
+  yield '\n';
+  for (const line of summary) yield line;
+}

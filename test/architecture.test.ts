@@ -1,0 +1,99 @@
+/**
+ * The import table (design, section 4; ARCHITECTURE.md): reads every import of src/ and checks who imports whom, and that
+ * other folders enter a module only by its index.ts.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { dirname, join, relative, sep } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+/** module -> modules it may import, besides itself. */
+const TABLE: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  proto: ['model'],
+  store: ['model'],
+  'dependency-graph': ['model'],
+  compile: ['model', 'proto'],
+  security: ['model', 'proto'],
+  telemetry: ['model', 'proto'],
+  log: ['model', 'store'],
+  'delta-xds': ['model', 'proto'],
+  'sidecar-client': ['proto', 'store', 'model'],
+  ingest: ['model', 'log'],
+  projector: ['model', 'log', 'store', 'dependency-graph', 'compile'],
+  admin: ['model'],
+  runtime: [
+    'model',
+    'proto',
+    'store',
+    'dependency-graph',
+    'compile',
+    'telemetry',
+    'log',
+    'delta-xds',
+    'ingest',
+    'projector',
+    'admin',
+    'sidecar-client',
+  ],
+  cli: ['runtime', 'sidecar-client', 'model'],
+};
+
+const findRoot = (from: string): string => {
+  try {
+    readFileSync(join(from, 'package.json'));
+    return from;
+  } catch {
+    return findRoot(dirname(from));
+  }
+};
+const root = findRoot(dirname(fileURLToPath(import.meta.url)));
+const source = join(root, 'src');
+
+const files = readdirSync(source, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+  .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+  .filter((file) => !file.includes(`${sep}generated${sep}`));
+
+const importsOf = (text: string): string[] =>
+  [...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^'";]*?from\s*'([^']+)'|import\(\s*'([^']+)'\s*\)|(?:^|\n)import\s*'([^']+)'/g)].map(
+    (match) => match[1] ?? match[2] ?? match[3] ?? '',
+  );
+
+const moduleOf = (file: string): string => relative(source, file).split(sep)[0] ?? '';
+
+test('every module imports only what the table allows, by the door', () => {
+  const problems: string[] = [];
+  let seen = 0;
+  for (const file of files) {
+    const from = moduleOf(file);
+    if (from.endsWith('.ts')) continue; // src/index.ts is the package's door
+    for (const specifier of importsOf(readFileSync(file, 'utf8'))) {
+      if (!specifier.startsWith('.')) continue;
+      seen++;
+      const target = join(dirname(file), specifier);
+      const to = moduleOf(target);
+      if (to === from) continue;
+      const where = `${relative(root, file)} imports ${specifier}`;
+      if (!(TABLE[from] ?? []).includes(to)) problems.push(`${where}: ${from} may not import ${to}`);
+      else if (relative(join(source, to), target) !== 'index.ts') problems.push(`${where}: enter ${to} by its index.ts`);
+    }
+  }
+  assert.ok(seen > 50, `only ${seen} imports seen: the reader of imports is broken`);
+  assert.deepEqual(problems, []);
+});
+
+test('model uses no Node built-in', () => {
+  const builtins = new Set([...builtinModules, ...builtinModules.map((name) => `node:${name}`)]);
+  const problems = files
+    .filter((file) => moduleOf(file) === 'model')
+    .flatMap((file) => importsOf(readFileSync(file, 'utf8')).filter((name) => builtins.has(name)).map((name) => `${relative(root, file)}: ${name}`));
+  assert.deepEqual(problems, []);
+});
+
+test('every folder of src is in the table', () => {
+  const folders = new Set(files.map(moduleOf).filter((name) => !name.endsWith('.ts')));
+  assert.deepEqual([...folders].filter((name) => TABLE[name] === undefined), []);
+});
