@@ -1,1 +1,4 @@
+export * from './json.ts';
+export * from './kinds.ts';
+export * from './mesh-lookup.ts';
 export * from './resolved.ts';
