@@ -1,0 +1,178 @@
+/**
+ * Configuration of `tendril serve`: flags win over `TENDRIL_*`, those over `--config FILE`, those over the defaults
+ * (contracts, "Process"). Every problem is found before anything is opened.
+ */
+import { type Finding, isDnsLabel, TendrilError } from '../model/index.ts';
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ServeConfig {
+  /** Data directory: holds `log/`, `state/`, `ledger/`. */
+  readonly data: string;
+  readonly xds: HostPort;
+  readonly admin: HostPort;
+  /** Directory of documents to load and watch. */
+  readonly dir: string | undefined;
+  readonly log: 'lmdb' | 'memory';
+  /** xDS worker processes; 0: everything in this process. */
+  readonly workers: number;
+  readonly mesh: string;
+  readonly suffixes: readonly string[];
+  /** Write a changed `suffixes` to the log instead of refusing it. */
+  readonly reconfigure: boolean;
+  readonly insecureBind: boolean;
+  readonly logLevel: string;
+  /** Free space to keep, bytes; undefined: the disk guard's default. */
+  readonly diskReserve: number | undefined;
+}
+
+/** One option of `serve`: its flag, and from the flag its variable (`--mesh-suffixes` -> `TENDRIL_MESH_SUFFIXES`). */
+interface OptionSpec {
+  readonly flag: string;
+  readonly type: 'string' | 'boolean';
+  readonly value: string;
+  readonly help: string;
+}
+
+export const SERVE_OPTIONS: readonly OptionSpec[] = [
+  { flag: 'data', type: 'string', value: 'DIR', help: 'data directory (default ./tendril-data)' },
+  { flag: 'xds', type: 'string', value: 'HOST:PORT', help: 'xDS address (default 127.0.0.1:18000)' },
+  { flag: 'admin', type: 'string', value: 'HOST:PORT', help: 'HTTP API address (default 127.0.0.1:18001)' },
+  { flag: 'dir', type: 'string', value: 'DIR', help: 'documents (YAML) to load and watch' },
+  { flag: 'log', type: 'string', value: 'lmdb|memory', help: 'event log (default lmdb; memory: gone at exit)' },
+  { flag: 'workers', type: 'string', value: 'N', help: 'xDS worker processes (default 1; 0: one process)' },
+  { flag: 'mesh', type: 'string', value: 'NAME', help: 'name of the mesh (default "default")' },
+  { flag: 'mesh-suffixes', type: 'string', value: 'LIST', help: 'host suffixes (default .mesh.local,.svc.cluster.local)' },
+  { flag: 'reconfigure', type: 'boolean', value: '', help: 'accept other suffixes than the log holds' },
+  { flag: 'config', type: 'string', value: 'FILE', help: 'YAML or JSON file with these options as keys' },
+  { flag: 'insecure-bind', type: 'boolean', value: '', help: 'allow an address that is not loopback' },
+  { flag: 'log-level', type: 'string', value: 'LEVEL', help: 'trace|debug|info|warn|error (default info)' },
+  { flag: 'disk-reserve', type: 'string', value: 'BYTES', help: 'free disk space to keep (default 256 MB)' },
+];
+
+const DEFAULTS: Readonly<Record<string, string>> = {
+  data: './tendril-data',
+  xds: '127.0.0.1:18000',
+  admin: '127.0.0.1:18001',
+  log: 'lmdb',
+  workers: '1',
+  mesh: 'default',
+  'mesh-suffixes': '.mesh.local,.svc.cluster.local',
+  'log-level': 'info',
+};
+
+const variableOf = (flag: string): string => `TENDRIL_${flag.replaceAll('-', '_').toUpperCase()}`;
+
+/** Splits `HOST:PORT` (IPv6 in brackets). Port 0 asks for any free port. */
+export const parseHostPort = (text: string): HostPort | undefined => {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || port > 65535 ? undefined : { host, port };
+};
+
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
+
+const configError = (option: string, value: string, allowed: string, code = 'CONFIG_INVALID'): Finding => ({
+  code,
+  severity: 'error',
+  message: `--${option} is "${value}"; allowed: ${allowed}`,
+  hint: `tendril serve --help`,
+});
+
+export interface ConfigSources {
+  readonly flags: Readonly<Record<string, string | boolean | undefined>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Parsed content of `--config`; keys as the flags. */
+  readonly file?: Readonly<Record<string, unknown>>;
+}
+
+/** Joins the sources. Throws `TendrilError` `CONFIG_INVALID` with one finding per problem. */
+export const resolveConfig = (sources: ConfigSources): ServeConfig => {
+  const findings: Finding[] = [];
+  const known = new Set(SERVE_OPTIONS.map((option) => option.flag));
+  for (const key of Object.keys(sources.file ?? {})) {
+    if (!known.has(key) || key === 'config')
+      findings.push({
+        code: 'CONFIG_INVALID',
+        severity: 'error',
+        message: `unknown key "${key}" in the configuration file; allowed: ${[...known].filter((k) => k !== 'config').join(', ')}`,
+        hint: 'tendril serve --help',
+      });
+  }
+  const raw = (flag: string): string | undefined => {
+    const value = sources.flags[flag] ?? sources.env[variableOf(flag)] ?? sources.file?.[flag] ?? DEFAULTS[flag];
+    return value === undefined ? undefined : Array.isArray(value) ? value.join(',') : String(value);
+  };
+  const text = (flag: string): string => raw(flag) ?? '';
+  const flagged = (flag: string): boolean => {
+    const value = text(flag);
+    if (!['', 'true', 'false', '1', '0'].includes(value)) findings.push(configError(flag, value, 'true, false'));
+    return value === 'true' || value === '1';
+  };
+  const insecureBind = flagged('insecure-bind');
+  const address = (flag: string): HostPort => {
+    const value = text(flag);
+    const parsed = parseHostPort(value);
+    if (parsed === undefined) {
+      findings.push(configError(flag, value, 'HOST:PORT, for example 127.0.0.1:18000'));
+      return { host: '127.0.0.1', port: 0 };
+    }
+    if (!isLoopback(parsed.host) && !insecureBind)
+      findings.push({
+        code: 'BIND_REFUSED',
+        severity: 'error',
+        message: `--${flag} ${value} is not a loopback address, and this version has no TLS and no authentication`,
+        hint: 'bind to 127.0.0.1, or accept the risk with --insecure-bind',
+      });
+    return parsed;
+  };
+  const log = text('log');
+  if (log.startsWith('kafka:'))
+    findings.push(configError('log', log, 'lmdb, memory (Kafka comes with a later version)', 'LOG_KAFKA_NOT_YET'));
+  else if (log !== 'lmdb' && log !== 'memory') findings.push(configError('log', log, 'lmdb, memory'));
+  const workers = Number(text('workers'));
+  if (!Number.isInteger(workers) || workers < 0 || workers > 64)
+    findings.push(configError('workers', text('workers'), 'a whole number from 0 to 64'));
+  const mesh = text('mesh');
+  if (!isDnsLabel(mesh)) findings.push(configError('mesh', mesh, 'a DNS label: a-z, 0-9, -, at most 63'));
+  const suffixes = text('mesh-suffixes')
+    .split(',')
+    .map((suffix) => suffix.trim().toLowerCase())
+    .filter((suffix) => suffix !== '');
+  for (const suffix of suffixes)
+    if (!/^(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/.test(suffix) || suffix.length > 250)
+      findings.push(configError('mesh-suffixes', suffix, 'suffixes such as .mesh.local, separated by commas'));
+  if (suffixes.length > 16) findings.push(configError('mesh-suffixes', text('mesh-suffixes'), 'at most 16 suffixes'));
+  const level = text('log-level');
+  if (!['trace', 'debug', 'info', 'warn', 'error', 'silent'].includes(level))
+    findings.push(configError('log-level', level, 'trace, debug, info, warn, error, silent'));
+  const reserve = raw('disk-reserve');
+  if (reserve !== undefined && !/^[0-9]{1,15}$/.test(reserve))
+    findings.push(configError('disk-reserve', reserve, 'a number of bytes'));
+  const config: ServeConfig = {
+    data: text('data'),
+    xds: address('xds'),
+    admin: address('admin'),
+    dir: raw('dir'),
+    log: log === 'memory' ? 'memory' : 'lmdb',
+    workers,
+    mesh,
+    suffixes,
+    reconfigure: flagged('reconfigure'),
+    insecureBind,
+    logLevel: level,
+    diskReserve: reserve === undefined ? undefined : Number(reserve),
+  };
+  const [first] = findings;
+  if (first !== undefined)
+    throw new TendrilError(first.code, findings.map((finding) => finding.message).join('\n'), {
+      findings,
+      ...(first.hint === undefined ? {} : { remedy: first.hint }),
+    });
+  return config;
+};

@@ -1,0 +1,40 @@
+/** What core and xDS workers say to each other over the channel, and children to their supervisor over the fork's own IPC. */
+import type { LedgerEntry } from '../projector/index.ts';
+import type { HostPort, ServeConfig } from './config.ts';
+
+/** One edge that a sidecar's question proved: `node` is the stream's identity, never anything the sidecar said of others. */
+export interface ObservedEdge {
+  readonly from: string;
+  /** Canonical service port. */
+  readonly to: string;
+  readonly node: string;
+}
+
+/** A question of the admin API about streams. */
+export type WorkerQuestion = { readonly what: 'proxies' } | { readonly what: 'resources'; readonly node: string } | { readonly what: 'counters' };
+
+export type ToWorker =
+  /** The read model has moved; the worker reads the journal itself. */
+  | { readonly t: 'notice'; readonly epoch: number }
+  | { readonly t: 'ask'; readonly id: number; readonly question: WorkerQuestion };
+
+export type ToCore =
+  | { readonly t: 'hello'; readonly worker: number; readonly pid: number; readonly xds: HostPort }
+  /** All streams of this worker have seen the state of this epoch. */
+  | { readonly t: 'applied'; readonly epoch: number }
+  | { readonly t: 'observed'; readonly edges: readonly ObservedEdge[] }
+  | { readonly t: 'ledger'; readonly entries: readonly LedgerEntry[] }
+  | { readonly t: 'answer'; readonly id: number; readonly body: unknown };
+
+/** Supervisor to its children. */
+export type ToChild =
+  | { readonly t: 'start'; readonly config: ServeConfig; readonly worker: number }
+  | { readonly t: 'stop' };
+
+/** Children to their supervisor. */
+export type FromChild =
+  | { readonly t: 'ready'; readonly address: HostPort }
+  /** Does not get better by trying again (locked, foreign, newer data; port in use): ends `serve`. */
+  | { readonly t: 'fatal'; readonly code: string; readonly message: string; readonly remedy: string | undefined }
+  /** From the core: a worker that has been silent for 2 s. */
+  | { readonly t: 'restart-worker'; readonly pid: number };
