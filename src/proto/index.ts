@@ -1,0 +1,8 @@
+/** Protobuf: generated Envoy messages, canonical encoding, and hand-written wire code for the discovery messages. */
+export * from './canonical.ts';
+export * from './delta-request.ts';
+export * from './delta-response.ts';
+export * from './messages.ts';
+export { encodeNode, type JsonObject, type JsonValue, type ProtoNode, toStruct } from './node.ts';
+export * from './type-urls.ts';
+export { DEFAULT_WIRE_LIMITS, type WireLimits } from './wire-reader.ts';
