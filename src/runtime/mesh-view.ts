@@ -1,0 +1,198 @@
+/**
+ * `ResourceSource` for the xDS server: joins the projector's read model with compile's own resources.
+ *
+ * What a node may hold: a service it may see (visibility) and that its caller record does not deny. What it may learn besides:
+ * anything it may hold, unless its documents say `learn: false`. Own resources (listeners, `inbound:<port>`) are a pure
+ * function of node facts, service, endpoint and caller record; they are memoised by those inputs, bounded.
+ */
+import { compileOwn, emptyAssignment, type OwnInputs, type OwnResources, resourceKey, routeConfiguration } from '../compile/index.ts';
+import type { ChangeSet, NodeFacts, NodeView, ResourceBody, ResourceSource, ResourceType } from '../delta-xds/index.ts';
+import { clusterName, parseClusterName, parseServiceName, servicePort } from '../model/index.ts';
+import type { ReadModel, ServiceRecord } from '../projector/index.ts';
+import type { ProtoNode } from '../proto/index.ts';
+import { identify, type ListenFacts } from './node-identity.ts';
+
+/** Own resources kept: about 12 KB each. */
+const MAX_MEMO = 2_000;
+const OUTBOUND = /^outbound(?:~[0-9]{1,9})?$/;
+
+/** Host and port of a lower-case authority; IPv6 literals never name a service. */
+const splitAuthority = (authority: string): { readonly host: string; readonly port: number | undefined } | undefined => {
+  const match = /^([a-z0-9_.-]+?)(?::([0-9]{1,5}))?$/.exec(authority);
+  if (match?.[1] === undefined) return undefined;
+  return { host: match[1], port: match[2] === undefined ? undefined : Number(match[2]) };
+};
+
+const isHttp = (record: ServiceRecord, port: number): boolean =>
+  record.ports.some((candidate) => candidate.port === port && candidate.protocol !== 'tcp');
+
+const visibleTo = (record: ServiceRecord, service: string, namespace: string): boolean => {
+  if (record.visibility === 'mesh') return true;
+  if (record.visibility === 'namespace') return parseServiceName(service)?.namespace === namespace;
+  return record.visibility.includes(namespace) || parseServiceName(service)?.namespace === namespace;
+};
+
+export class MeshSource implements ResourceSource {
+  readonly #model: ReadModel;
+  readonly #memo = new Map<string, OwnResources>();
+  #epoch: number;
+
+  constructor(model: ReadModel) {
+    this.#model = model;
+    this.#epoch = model.epoch();
+  }
+
+  /** Last epoch given out by `catchUp`. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  attach(node: ProtoNode): NodeView {
+    const { facts, listen } = identify(node);
+    return new MeshView(this.#model, facts, listen, (inputs) => this.#own(inputs));
+  }
+
+  catchUp(): ChangeSet {
+    const changes = this.#model.journalSince(this.#epoch);
+    this.#epoch = changes.epoch;
+    return changes;
+  }
+
+  #own(inputs: OwnInputs): OwnResources {
+    const key = JSON.stringify(inputs);
+    const known = this.#memo.get(key);
+    if (known !== undefined) return known;
+    const made = compileOwn(inputs);
+    if (this.#memo.size >= MAX_MEMO) {
+      const [oldest] = this.#memo.keys();
+      if (oldest !== undefined) this.#memo.delete(oldest);
+    }
+    this.#memo.set(key, made);
+    return made;
+  }
+}
+
+class MeshView implements NodeView {
+  readonly facts: NodeFacts;
+  readonly #model: ReadModel;
+  readonly #listen: ListenFacts;
+  readonly #variants: readonly string[];
+  readonly #compileOwn: (inputs: OwnInputs) => OwnResources;
+
+  constructor(
+    model: ReadModel,
+    facts: NodeFacts,
+    listen: ListenFacts,
+    compile: (inputs: OwnInputs) => OwnResources,
+  ) {
+    this.#model = model;
+    this.facts = facts;
+    this.#listen = listen;
+    this.#variants = [`ns:${facts.namespace}`, ''];
+    this.#compileOwn = compile;
+  }
+
+  /** The service, when this node may hold it. */
+  #visible(service: string, port: number | undefined): ServiceRecord | undefined {
+    const record = this.#model.service(service);
+    if (record === undefined || !visibleTo(record, service, this.facts.namespace)) return undefined;
+    const { denied } = this.#model.caller(this.facts.caller);
+    if (denied.includes(service) || (port !== undefined && denied.includes(servicePort(service, port)))) return undefined;
+    return record;
+  }
+
+  #own(): OwnResources {
+    const { caller, namespace, serviceAccount, endpoint } = this.facts;
+    return this.#compileOwn({
+      caller,
+      namespace,
+      serviceAccount,
+      listen: this.#listen,
+      service: this.#model.serviceView(caller),
+      endpoint: endpoint === undefined ? undefined : this.#model.endpoint(caller, endpoint),
+      tcp: this.#model.caller(caller).tcp,
+    });
+  }
+
+  #shared(type: string, name: string): ResourceBody | undefined {
+    for (const variant of this.#variants) {
+      const found = this.#model.resource(resourceKey(type, variant, name));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  get(type: ResourceType, name: string): ResourceBody | undefined {
+    switch (type) {
+      case 'lds':
+        return this.#own().listeners.get(name);
+      case 'rds':
+        return OUTBOUND.test(name) ? routeConfiguration(name) : undefined;
+      case 'eds':
+        if (name === 'local') return this.#model.resource(resourceKey('local', '', this.facts.caller)) ?? emptyAssignment('local');
+        break;
+      case 'cds':
+        if (name.startsWith('inbound:')) return this.#own().clusters.get(name);
+        break;
+      case 'vhds':
+        break;
+    }
+    const cluster = parseClusterName(name);
+    if (cluster === undefined || this.#visible(cluster.service, cluster.port) === undefined) return undefined;
+    return this.#shared(type, name);
+  }
+
+  own(type: 'lds' | 'cds'): readonly string[] {
+    const own = this.#own();
+    return [...(type === 'lds' ? own.listeners : own.clusters).keys()];
+  }
+
+  resolveHost(authority: string): string | undefined {
+    const split = splitAuthority(authority);
+    if (split === undefined) return undefined;
+    const service = this.#serviceOfHost(split.host);
+    if (service === undefined) return undefined;
+    const record = this.#visible(service, split.port);
+    if (record === undefined) return undefined;
+    const port = split.port ?? record.defaultPort;
+    if (port === undefined || !isHttp(record, port) || this.#visible(service, port) === undefined) return undefined;
+    const canonical = servicePort(service, port);
+    return this.#mayLearn(canonical) ? canonical : undefined;
+  }
+
+  #serviceOfHost(host: string): string | undefined {
+    const external = this.#model.externalHost(host);
+    if (external !== undefined) return external;
+    if (!host.includes('.')) return `${host}.${this.facts.namespace}`;
+    const suffix = this.#model.suffixes().find((candidate) => host.endsWith(candidate));
+    const name = suffix === undefined ? host : host.slice(0, -suffix.length);
+    return parseServiceName(name) === undefined ? undefined : name;
+  }
+
+  #mayLearn(canonical: string): boolean {
+    const caller = this.#model.caller(this.facts.caller);
+    return caller.learn || caller.preload.includes(canonical);
+  }
+
+  preload(): readonly string[] {
+    return this.#model.caller(this.facts.caller).preload;
+  }
+
+  clustersOf(canonical: string): readonly string[] {
+    const cluster = parseClusterName(canonical);
+    if (cluster === undefined) return [];
+    const record = this.#visible(cluster.service, cluster.port);
+    if (record === undefined) return [];
+    if (isHttp(record, cluster.port)) return this.#shared('vhds', canonical)?.clusters ?? [];
+    return [clusterName(cluster.service, cluster.port)];
+  }
+
+  servicePortOf(name: string): string | undefined {
+    const cluster = parseClusterName(name);
+    if (cluster === undefined) return undefined;
+    const record = this.#visible(cluster.service, cluster.port);
+    if (record === undefined || !record.ports.some((candidate) => candidate.port === cluster.port)) return undefined;
+    const canonical = servicePort(cluster.service, cluster.port);
+    return this.#mayLearn(canonical) ? canonical : undefined;
+  }
+}

@@ -1,0 +1,52 @@
+/** What the two kinds of child processes of `serve` share: start message, stop message, fatal errors, an orphan's end. */
+import { TendrilError } from '../../model/index.ts';
+import type { HostPort, ServeConfig } from '../config.ts';
+import type { FromChild, ToChild } from '../messages.ts';
+
+export interface ChildWork {
+  readonly address: HostPort;
+  stop(): Promise<void>;
+}
+
+/** Runs `start` when the supervisor's start message comes, and `stop` at its stop message or when the supervisor is gone. */
+export const runChild = (start: (config: ServeConfig, worker: number) => Promise<ChildWork>): void => {
+  let work: ChildWork | undefined;
+  let ending = false;
+  const say = (message: FromChild): Promise<void> =>
+    new Promise((done) => {
+      if (process.send === undefined || !process.connected) return done();
+      process.send(message, undefined, {}, () => done());
+    });
+  const end = async (): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    await work?.stop();
+    process.exit(0);
+  };
+  const fatal = async (error: unknown): Promise<void> => {
+    const known = error instanceof TendrilError;
+    await say({
+      t: 'fatal',
+      code: known ? error.code : 'START_FAILED',
+      message: known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error),
+      remedy: known ? error.remedy : undefined,
+    });
+    process.exit(1);
+  };
+  process.on('message', (message: ToChild) => {
+    if (message.t === 'stop') void end();
+    else if (work === undefined)
+      start(message.config, message.worker).then(
+        (started) => {
+          work = started;
+          void say({ t: 'ready', address: started.address });
+        },
+        (error: unknown) => fatal(error),
+      );
+  });
+  // The supervisor is gone: no one will ever stop us.
+  process.on('disconnect', () => void end());
+  // Ctrl-C reaches the whole process group; the supervisor decides the order of ending.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => undefined);
+};

@@ -1,0 +1,142 @@
+/**
+ * One xDS worker: serves streams from the read model, and tells the core what it saw. It lives on without the core: known
+ * services are answered from the read model, observed edges wait (bounded) for the core's return.
+ */
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { type AdsServer, createAdsServer } from '../delta-xds/index.ts';
+import { type LedgerEntry, ReadModel } from '../projector/index.ts';
+import { type Channel, channelPath, dialChannel } from './channel.ts';
+import type { HostPort, ServeConfig } from './config.ts';
+import { MeshSource } from './mesh-view.ts';
+import type { ObservedEdge, ToCore, ToWorker, WorkerQuestion } from './messages.ts';
+
+/** Ledger changes go to the core at most this often (design, section 9). */
+const REPORT_MS = 200;
+const RETRY_MS = 100;
+/** Bound of what waits for a dead core; the oldest go first, counted. */
+const MAX_OBSERVED = 10_000;
+const MAX_LEDGER = 50_000;
+
+export interface XdsWorkerOptions {
+  readonly config: ServeConfig;
+  readonly worker: number;
+  readonly logger: Logger;
+  /** `--workers 0`: the other end lives in this process; else the core is dialled. */
+  readonly channel?: Channel<ToCore, ToWorker>;
+}
+
+export class XdsWorker {
+  readonly #server: AdsServer;
+  readonly #model: ReadModel;
+  readonly #source: MeshSource;
+  readonly #options: XdsWorkerOptions;
+  readonly #stop = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #core: Channel<ToCore, ToWorker> | undefined;
+  #address: HostPort = { host: '127.0.0.1', port: 0 };
+  #observed: ObservedEdge[] = [];
+  #ledger: LedgerEntry[] = [];
+  /** Observations and ledger entries dropped at their bounds. */
+  readonly dropped = { observed: 0, ledger: 0 };
+
+  private constructor(options: XdsWorkerOptions, model: ReadModel) {
+    this.#options = options;
+    this.#model = model;
+    this.#source = new MeshSource(model);
+    this.#server = createAdsServer({
+      source: this.#source,
+      clock: () => performance.now(),
+      now: Date.now,
+      random: Math.random,
+      logger: options.logger,
+      identifier: `tendril/${hostname()}/${options.worker}`,
+      onObserve: (edge) => this.#observe(edge),
+      onLedger: (entries) => this.#remember(entries),
+    });
+    this.#timer = setInterval(() => this.#report(), REPORT_MS);
+    this.#timer.unref();
+  }
+
+  /** Opens the read model, listens, and starts talking to the core. */
+  static async start(options: XdsWorkerOptions): Promise<XdsWorker> {
+    const model = ReadModel.open({ dir: join(options.config.data, 'state') });
+    const worker = new XdsWorker(options, model);
+    worker.#address = await worker.#server.listen(options.config.xds.host, options.config.xds.port);
+    if (options.channel !== undefined) worker.#meet(options.channel);
+    else
+      dialChannel<ToCore, ToWorker>(channelPath(options.config.data), {
+        retryMs: RETRY_MS,
+        signal: worker.#stop.signal,
+        onPeer: (peer) => worker.#meet(peer),
+      });
+    return worker;
+  }
+
+  get address(): HostPort {
+    return this.#address;
+  }
+
+  #meet(core: Channel<ToCore, ToWorker>): void {
+    this.#core = core;
+    core.onClose = () => {
+      if (this.#core === core) this.#core = undefined;
+    };
+    core.onMessage = (message) => {
+      if (message.t === 'notice') void this.#wake(core);
+      else core.send({ t: 'answer', id: message.id, body: this.#answer(message.question) });
+    };
+    core.send({ t: 'hello', worker: this.#options.worker, pid: process.pid, xds: this.#address });
+    void this.#wake(core);
+    this.#report();
+  }
+
+  async #wake(core: Channel<ToCore, ToWorker>): Promise<void> {
+    const epoch = await this.#server.wake();
+    core.send({ t: 'applied', epoch });
+  }
+
+  #observe(edge: ObservedEdge): void {
+    this.#observed.push(edge);
+    if (this.#observed.length > MAX_OBSERVED) {
+      this.#observed.shift();
+      this.dropped.observed++;
+    }
+    if (this.#observed.length === 1) setImmediate(() => this.#report());
+  }
+
+  #remember(entries: readonly LedgerEntry[]): void {
+    this.#ledger.push(...entries);
+    if (this.#ledger.length > MAX_LEDGER) this.dropped.ledger += this.#ledger.splice(0, this.#ledger.length - MAX_LEDGER).length;
+  }
+
+  #report(): void {
+    const core = this.#core;
+    if (core === undefined) return;
+    if (this.#observed.length > 0 && core.send({ t: 'observed', edges: this.#observed })) this.#observed = [];
+    if (this.#ledger.length > 0 && core.send({ t: 'ledger', entries: this.#ledger })) this.#ledger = [];
+  }
+
+  #answer(question: WorkerQuestion): unknown {
+    switch (question.what) {
+      case 'proxies':
+        return this.#server.sessions();
+      case 'resources':
+        return this.#server.resourcesOf(question.node);
+      case 'counters':
+        return { ...this.#server.counters(), observedDropped: this.dropped.observed, ledgerDropped: this.dropped.ledger };
+    }
+  }
+
+  /** Ends all streams (GOAWAY, staggered), tells the core the last of it, closes. */
+  async stop(): Promise<void> {
+    await this.#server.drain();
+    this.#report();
+    clearInterval(this.#timer);
+    this.#stop.abort();
+    this.#core?.close();
+    await this.#server.close();
+    this.#model.close();
+  }
+}
