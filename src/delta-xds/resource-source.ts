@@ -38,7 +38,8 @@ export interface NodeFacts {
 
 /**
  * The mesh as one node may see it: what it may not see (visibility, deny) answers exactly like what does not exist.
- * Every call reads the newest committed state; objects returned are immutable.
+ * Every call reads the newest committed state; objects returned are immutable. Lists that did not change should be the same
+ * array again: sessions then share them.
  */
 export interface NodeView {
   readonly facts: NodeFacts;
@@ -64,7 +65,8 @@ export interface NodeView {
  * `cds|<variant>|<name>`, `eds|<variant>|<name>`, `vhds|<variant>|<service port>`: a shared resource changed, appeared or vanished ·
  * `caller|<service>.<namespace>`: what this caller is preloaded with or denied changed · `caller|*.<namespace>`, `caller|*`: the
  * same for callers without a record of their own · `svc|<service>.<namespace>`: ports, visibility or external hosts changed, so
- * own listeners of its nodes and answers about it may change · `own|<service>.<namespace>|<endpoint id>`: the endpoint record changed.
+ * own listeners of its nodes and answers about it may change · `own|<service>.<namespace>|<endpoint id>`: the endpoint record
+ * changed · `local|<variant>|<service>.<namespace>`: EDS `local` of this service's nodes changed.
  */
 export type ChangeKey = string;
 
@@ -76,6 +78,11 @@ export interface ResourceSource {
    * longer known (too far behind): every session then compares all it holds.
    */
   catchUp(): ChangeSet;
+  /**
+   * What a name gets that the node asked for and may not have: a cluster without endpoints (compile's `emptyCluster`), an
+   * assignment without endpoints (`emptyAssignment`). The same bytes for every node.
+   */
+  placeholder(type: 'cds' | 'eds', name: string): ResourceBody;
 }
 
 export interface ChangeSet {
