@@ -1,4 +1,5 @@
-// Generates src/proto/generated/envoy.{js,d.ts}: one static protobufjs module with the Envoy messages that Tendril uses.
+// Generates src/proto/generated/envoy.{js,d.ts}, one static protobufjs module with the Envoy messages that Tendril uses, and envoy.json,
+// the same types for reflection (tests; nothing loads it at run time).
 //
 // Inputs: the .proto files of @grpc/grpc-js-xds, src/proto/extra/*.proto, src/proto/envoy-1.40.patch.json (missing fields, dropped
 // fields, roots). Everything not reachable from a root is left out. Properties carry the proto3 JSON name of their field
@@ -19,7 +20,7 @@ const includeDirs = [
   ...['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'].map((name) => join(depsDir, name)),
   join(root, 'node_modules/protobufjs'), // google/protobuf/descriptor.proto
 ];
-const outputs = ['envoy.js', 'envoy.d.ts'].map((name) => join(outDir, name));
+const outputs = ['envoy.js', 'envoy.d.ts', 'envoy.json'].map((name) => join(outDir, name));
 const stampFile = join(outDir, 'stamp.txt');
 
 const extraFiles = readdirSync(extraDir)
@@ -116,7 +117,7 @@ function applyPatch(protobuf, loaded, patch) {
   loaded.resolveAll();
 }
 
-/** Everything reachable from the roots, as a new reflection root with full type names and proto3 JSON property names. */
+/** Everything reachable from the roots, as the JSON of a new reflection root with full type names and proto3 JSON property names. */
 function trim(protobuf, loaded, roots) {
   const reached = new Set();
   const visit = (item) => {
@@ -159,9 +160,7 @@ function trim(protobuf, loaded, roots) {
       at.oneofs[protobuf.util.jsonName(oneof.name)] = { oneof: members };
     }
   }
-  const trimmed = protobuf.Root.fromJSON(json);
-  trimmed.resolveAll();
-  return trimmed;
+  return json;
 }
 
 /** Helpers that the rewritten functions share; what they replace stood in each of them. */
@@ -305,7 +304,9 @@ if (!fresh || process.argv.includes('--force')) {
   const patch = JSON.parse(readFileSync(patchFile, 'utf8'));
   const loaded = loadProtos(protobuf, patch);
   applyPatch(protobuf, loaded, patch);
-  const trimmed = trim(protobuf, loaded, patch.roots);
+  const json = trim(protobuf, loaded, patch.roots);
+  const trimmed = protobuf.Root.fromJSON(json);
+  trimmed.resolveAll();
   let typeCount = 0;
   const count = (space) => {
     for (const item of space.nestedArray) {
@@ -333,6 +334,7 @@ if (!fresh || process.argv.includes('--force')) {
   };
   write(outputs[0], rewrite(code, typeCount));
   write(outputs[1], declarations(protobuf, trimmed));
+  write(outputs[2], JSON.stringify(json));
   write(stampFile, stamp);
   console.log(`generate-proto: ${typeCount} messages in ${Math.round(performance.now() - started)} ms`);
 }

@@ -139,8 +139,10 @@ export class WireReader {
   skip(tag: number): void {
     const wireType = tag & 7;
     if (wireType === VARINT) this.varint();
-    else if (wireType === BYTES) this.at += this.length();
-    else if (wireType === FIXED64 || wireType === FIXED32) {
+    else if (wireType === BYTES) {
+      const length = this.length(); // moves `at` itself
+      this.at += length;
+    } else if (wireType === FIXED64 || wireType === FIXED32) {
       this.at += wireType === FIXED64 ? 8 : 4;
       if (this.at > this.end) throw malformed('it ends inside a number');
     } else throw malformed(`wire type ${wireType}`);
