@@ -212,12 +212,35 @@ function rewrite(source, typeCount) {
   swap(/if \(t === z\) \{\n[^}]*\}\n/g, '', typeCount); // proto3 has no groups
   swap(/if \(l !== \$undefined\) \{\n[\s\S]*?missing end group"\);\n/g, '$leave(r, c, o);\n', typeCount);
   swap(/if \(p\)\nfor \(var ks = \$Object\.keys\(p\)[\s\S]*?= p\[ks\[i\]\];\n/g, '$set(this, p);\n', typeCount);
+  swap(/function \(r, l, z, q, g\)/g, 'function (r, l, q, g)', typeCount);
+  swap(/\$undefined, q \+ 1/g, 'q + 1');
+  // One switch over the whole tag instead of number, then wire type; lists and maps exist since the constructor.
+  swap(/switch \(t >>>= 3\) \{/g, 'switch (t) {');
+  swap(/r\.skipType\(u, q, t\)/g, 'r.skipType(u, q, t >>> 3)');
+  swap(/r\.skipType\(t & 7, q, t\)/g, 'r.skipType(t & 7, q, t >>> 3)');
+  swap(/case (\d+): \{\nif \(u !== (\d)\)\nbreak;\n/g, (_all, id, wire) => `case ${id * 8 + Number(wire)}: {\n`);
+  swap(/case (\d+): \{\nif \(u === 2\) \{([\s\S]*?)if \(u !== (\d)\)\nbreak;\n/g, (_all, id, packed, wire) => {
+    return `case ${id * 8 + 2}: case ${id * 8 + Number(wire)}: {\nif (u === 2) {${packed}`;
+  });
+  swap(/if \(!\(m\.\w+ && m\.\w+\.length\)\)\nm\.\w+ = \[\];\n/g, '');
+  swap(/if \(m\.\w+ === \$util\.emptyObject\)\nm\.\w+ = \{\};\n/g, '');
+  // An explicit default on the wire may become an own property: encoding leaves it out again.
+  swap(/if \((?:[^\n]*\()?\(?v = ([^\n]*)\nm\.(\w+) = v;\nelse\ndelete m\.\2;\n/g, (all, condition, name) => {
+    const read = /^(?:\$number\()?r\.\w+\(\)\)?/.exec(condition)?.[0] ?? fail(`cannot read ${all}`);
+    return `m.${name} = ${read.startsWith('$number') ? read : read.replace(/\(\)\)$/, '()')};\n`;
+  });
+  swap(/^(\w+)\.prototype\.(?=[^\n]*\n)/gm, 'P.');
+  swap(
+    /^(?:const )?(\w+) = function \(p\) \{\n(?:(?:this\.|\$set)[^\n]*\n)*\};\n(?=P\.)/gm,
+    (all, name) => `${all}const P = ${name}.prototype;\n`,
+  );
   const aliases = new Map();
   const alias = (path) => {
     if (!aliases.has(path)) aliases.set(path, `$${aliases.size}`);
     return aliases.get(path);
   };
   swap(/(\$root(?:\.\w+)+)\.(encode|decode)\(/g, (_all, path, method) => `${alias(path)}.${method}(`);
+  swap(/m = g \|\| new \$root(?:\.\w+)*\.(\w+)\(\)/g, (_all, name) => `m = g || new ${name}()`, typeCount);
   swap(/new (\$root(?:\.\w+)+)\(\)/g, (_all, path) => `new ${alias(path)}()`);
   swap(
     /^import \$protobuf from .*\n[\s\S]*?(?=const \$root)/m,
