@@ -1,0 +1,173 @@
+// Fetches programs that tests and the demo use but that are no npm packages, by package name, into .cache/parts/NAME/NAME.
+// Usage: node scripts/fetch-parts.mjs [--require] [NAME …]        (default: all parts of parts.lock.json)
+//
+// parts.lock.json pins version and SHA-256 per platform. A part that is there with the pinned checksum costs one line and nothing
+// else. What cannot be fetched (offline, no python3, other platform) is one line "missing: why", and exit code 0; with --require or
+// CI=true exit code 1. A further part is an entry in the lock file; a further kind of source is a function in `kinds`.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const partsDir = join(root, '.cache/parts');
+const lock = JSON.parse(readFileSync(join(root, 'scripts/parts.lock.json'), 'utf8'));
+const platform = `${process.platform}-${process.arch}`;
+
+/** Why a part cannot be had: told in one line, no stack. */
+class Missing extends Error {}
+
+const say = (text) => process.stdout.write(`${text}\n`);
+
+async function sha256Of(file) {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+const bytesIn = (dir) =>
+  readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce(
+      (sum, entry) =>
+        sum + (statSync(join(entry.parentPath ?? entry.path, entry.name), { throwIfNoEntry: false })?.size ?? 0),
+      0,
+    );
+
+/** Runs a program; while it runs, one line says how much has arrived in `watched`. */
+function run(command, args, { watched, label, env }) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
+    let errors = '';
+    child.stderr.on('data', (chunk) => {
+      errors = (errors + chunk).slice(-8192);
+    });
+    const tty = process.stdout.isTTY === true;
+    if (!tty) say(`${label} …`);
+    const timer = setInterval(() => {
+      if (tty) process.stdout.write(`\r${label} … ${(bytesIn(watched) / 1e6).toFixed(1)} MB `);
+    }, 500);
+    const end = (finish) => {
+      clearInterval(timer);
+      if (tty) process.stdout.write('\r\x1b[K');
+      finish();
+    };
+    child.once('error', (error) => end(() => reject(error)));
+    child.once('exit', (code) => end(() => resolve({ code, errors })));
+  });
+}
+
+const python = () =>
+  ['python3', 'python'].find(
+    (name) => spawnSync(name, ['-c', 'import sys; sys.exit(sys.version_info < (3, 8))']).status === 0,
+  );
+
+const kinds = {
+  /** A wheel from the Python package index: downloaded by pip, opened by Python's zipfile. Answers the archive and how to open it. */
+  async pip(name, part, staging) {
+    const interpreter = python() ?? fail('python3 is not installed');
+    if (spawnSync(interpreter, ['-m', 'pip', '--version']).status !== 0) fail('pip is not installed (python3 -m pip)');
+    const args = [
+      '-m',
+      'pip',
+      'download',
+      '--disable-pip-version-check',
+      '--no-input',
+      '--progress-bar',
+      'off',
+      '--retries',
+      '1',
+      '--timeout',
+      '20',
+    ];
+    const target = join(staging, 'download');
+    const { code, errors } = await run(
+      interpreter,
+      [...args, '--no-deps', '--only-binary', ':all:', '--dest', target, `${part.package}==${part.version}`],
+      { watched: staging, label: `${name} ${part.version}: downloading ${part.package}`, env: { TMPDIR: staging } },
+    );
+    if (code !== 0) {
+      const last = errors.split('\n').filter((line) => line.startsWith('ERROR'));
+      fail(
+        `the package index cannot be reached, or has nothing for ${platform} (pip: ${last.at(-1) ?? `exit code ${code}`})`,
+      );
+    }
+    const wheel = readdirSync(target).find((file) => file.endsWith('.whl')) ?? fail('pip downloaded no wheel');
+    return {
+      archive: join(target, wheel),
+      open: (into) => {
+        if (spawnSync(interpreter, ['-m', 'zipfile', '-e', join(target, wheel), into]).status !== 0)
+          fail('the wheel cannot be unpacked');
+      },
+    };
+  },
+};
+
+function fail(why) {
+  throw new Missing(why);
+}
+
+async function fetchPart(name, part) {
+  const home = join(partsDir, name);
+  const receipt = join(home, 'receipt.json');
+  const pinned = part.sha256[platform] ?? fail(`no build for ${platform} is known`);
+  const program = join(home, name);
+  if (existsSync(receipt) && existsSync(program)) {
+    const { sha256, bytes } = JSON.parse(readFileSync(receipt, 'utf8'));
+    if (sha256 === pinned && statSync(program).size === bytes) return say(`${name} ${part.version}: there`);
+  }
+  const staging = join(partsDir, `.${name}-${process.pid}`);
+  rmSync(staging, { recursive: true, force: true });
+  mkdirSync(staging, { recursive: true });
+  try {
+    const { archive, open } = await kinds[part.kind](name, part, staging);
+    const found = await sha256Of(archive);
+    if (found !== pinned) fail(`checksum is ${found}, pinned is ${pinned}: not used`);
+    open(join(staging, 'open'));
+    const ready = join(staging, 'ready');
+    mkdirSync(ready);
+    renameSync(join(staging, 'open', part.executable), join(ready, name));
+    chmodSync(join(ready, name), 0o755);
+    const check = spawnSync(join(ready, name), part.check.args, { encoding: 'utf8' });
+    if (check.status !== 0 || !check.stdout.includes(part.check.prints)) {
+      fail(
+        `it does not run here: ${(check.stderr || check.error?.message || check.stdout || '').trim().split('\n')[0]}`,
+      );
+    }
+    writeFileSync(
+      join(ready, 'receipt.json'),
+      JSON.stringify({ version: part.version, sha256: pinned, bytes: statSync(join(ready, name)).size }),
+    );
+    rmSync(home, { recursive: true, force: true });
+    renameSync(ready, home);
+    say(`${name} ${part.version}: fetched, checksum as pinned`);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
+}
+
+const args = process.argv.slice(2);
+const strict = args.includes('--require') || process.env.CI === 'true';
+const wanted = args.filter((arg) => !arg.startsWith('--'));
+let missing = 0;
+for (const name of wanted.length > 0 ? wanted : Object.keys(lock)) {
+  try {
+    await fetchPart(name, lock[name] ?? fail(`unknown part; known: ${Object.keys(lock).join(', ')}`));
+  } catch (error) {
+    missing += 1;
+    say(`${name}: missing: ${error instanceof Missing ? error.message : error.message.split('\n')[0]}`);
+  }
+}
+process.exitCode = missing > 0 && strict ? 1 : 0;
