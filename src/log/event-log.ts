@@ -47,14 +47,26 @@ export interface EventLog {
   /**
    * Appends the events as one contiguous run and resolves when they are durable. Concurrent calls share one commit (group
    * commit, no timer). Rejects with `TendrilError`: `DISK_FULL`, `LOG_READ_ONLY`, `LOG_CLOSED`, `LOG_BACKPRESSURE`,
-   * `EVENT_TOO_LARGE`; nothing was appended then.
+   * `EVENT_TOO_LARGE`, `EVENT_NOT_JSON`, `MESH_MISMATCH`; nothing was appended then. Events are plain JSON data, which nobody
+   * changes afterwards: followers are handed the same objects.
    */
   append(events: readonly EventEnvelope[]): Promise<AppendResult>;
-  /** Records from `from` to the head as it was at the call, in order, in batches. Rejects with `LOG_CORRUPT` at a bad record. */
+  /**
+   * Records from `from` to the head as it was at the call, in order, in batches. Rejects with `LOG_CORRUPT` at a bad record,
+   * `OFFSET_GONE` when `from` lies before the first offset kept, `OFFSET_INVALID` when it is no whole number from 1, `LOG_CLOSED`.
+   */
   read(options: FollowOptions): AsyncIterable<readonly LogRecord[]>;
-  /** Like `read`, then waits for more until the signal ends it. Only durable records are given. */
+  /**
+   * Like `read`, then waits for more until the signal or `close` ends it without an error. Only durable records are given. A
+   * loop that is waiting is ended by its signal only: `return()` of a generator has no effect before the next batch.
+   */
   follow(options: FollowOptions): AsyncIterable<readonly LogRecord[]>;
   head(): LogHead;
+  /**
+   * Offset of the last durable record with `recordedAt` at or before the given time (ms since the epoch); 0 when there is none.
+   * Reads about 20 records of a million. Throws `LOG_CORRUPT`, `LOG_CLOSED`.
+   */
+  offsetAt(recordedAt: number): number;
   /** Ends followers, waits for running appends. */
   close(): Promise<void>;
 }

@@ -1,0 +1,8 @@
+/** The event log: port, memory and LMDB implementations, hash chain. */
+export { CHAIN_BYTES, chainStart, nextChain } from './chain.ts';
+export type { AppendResult, EventLog, FollowOptions, LogHead, LogRecord } from './event-log.ts';
+export { LOG_SCHEMA } from './lmdb-log.ts';
+export type { Clock, LogCounters, LogLimits } from './log-core.ts';
+export { type OpenedLog, type OpenLogOptions, openEventLog } from './open-log.ts';
+export { MAX_DATA_BYTES } from './record-codec.ts';
+export { type Upcaster, type UpcastRegistry, type UpcastResult, upcast, upcastRegistry } from './upcast.ts';

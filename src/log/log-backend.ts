@@ -1,0 +1,19 @@
+/** What a kind of log that is written by one process must do itself; everything else is `LogCore`. */
+
+import type { LogHead, LogRecord } from './event-log.ts';
+import type { EncodedEvent } from './record-codec.ts';
+
+export interface LogBackend {
+  /** As found at the opening. */
+  readonly head: LogHead;
+  /**
+   * Writes the events from offset `first` on, all or none, and gives their records once they are durable. Rejects with
+   * `DISK_FULL` or `LOG_READ_ONLY`.
+   */
+  commit(events: readonly EncodedEvent[], first: number, recordedAt: number): Promise<readonly LogRecord[]>;
+  /** Records `from` to at most `to`, at least one and at most `max` of them. Throws `LOG_CORRUPT`. */
+  read(from: number, to: number, max: number): readonly LogRecord[];
+  /** Of one record. Throws `LOG_CORRUPT`. */
+  recordedAt(offset: number): number;
+  close(): Promise<void>;
+}

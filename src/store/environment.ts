@@ -1,0 +1,247 @@
+/**
+ * An LMDB environment that can be trusted: locked against a second writer, marked when closed in order and checked when not,
+ * bound to one mesh and schema, guarded against a full disk, and never written again after a commit failed.
+ *
+ * Invariants
+ * E1 At most one open environment of a directory writes; readers need no lock.
+ * E2 A writer maps a file only if it was closed in order and has not changed since, or a child process has read it through.
+ * E3 `commit` applies all of its operations or none, in the order of calls.
+ * E4 After a failed commit nothing is written any more: lmdb 3.5.6 may have corrupted the heap (reference/reliability.md,
+ *    finding 1). Reading goes on; the process is to be replaced.
+ */
+import { TendrilError } from '../model/index.ts';
+import { type TableKey, unseal } from './checked-record.ts';
+import { markClean } from './clean-marker.ts';
+import type { DiskGuard } from './disk-guard.ts';
+import { type EnvironmentSchema, IDENTITY_KEY, type Identity, META_TABLE } from './identity.ts';
+import { type CommitMode, dataFile, type LmdbRoot, type LmdbTable, openTable, tableNames } from './lmdb-root.ts';
+import { type Batch, CollectedBatch, LmdbBackedTable, type Table } from './table.ts';
+import type { WriterLock } from './writer-lock.ts';
+
+/** Where this module tells what it did; a pino logger is one. */
+export interface StoreLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface EnvironmentOptions {
+  /** Data directory; the environment lies in its folder `name`. */
+  readonly dir: string;
+  readonly name: string;
+  readonly mesh: string;
+  readonly schema: EnvironmentSchema;
+  /** A reader takes no lock, checks nothing and creates nothing. */
+  readonly readOnly?: boolean;
+  /** When a commit's promise resolves and when readers see it (default `durable`); must be the same at every opening. */
+  readonly mode?: CommitMode;
+  /** The content can be made again from elsewhere: a damaged or older one is emptied instead of refused (default false). */
+  readonly derived?: boolean;
+  /** Asked before each commit. */
+  readonly guard?: DiskGuard;
+  readonly logger?: StoreLogger;
+  /** Readers at a time, over all processes (default 1,024). */
+  readonly maxReaders?: number;
+  /** Largest size in bytes; sparse address space, not disk (default 1 TiB). */
+  readonly mapSize?: number;
+  /** `f_type` of statfs(2) of a directory. */
+  readonly fileSystemType?: (path: string) => number;
+}
+
+/** What was found at the opening. */
+export interface OpenedAs {
+  readonly created: boolean;
+  /** It had been closed in order, so it was not read through. */
+  readonly clean: boolean;
+  /** Schema version it was last written with; equal to ours when it was created or emptied. */
+  readonly schemaVersion: number;
+  /** Why its content was thrown away (only with `derived`). */
+  readonly emptied?: string;
+}
+
+export interface Environment {
+  readonly name: string;
+  readonly path: string;
+  readonly mesh: string;
+  /** Changes when the environment is created anew: readers of another process then have to open it again. */
+  readonly id: string;
+  readonly opened: OpenedAs;
+  /** Why nothing can be written any more (E4). */
+  readonly failure: TendrilError | undefined;
+  /** Commits done, and bytes of their values. */
+  readonly counters: { readonly commits: number; readonly bytes: number };
+  /** Makes the table if it is missing; a reader gets `DATA_MISSING` then. */
+  table<K extends TableKey>(name: string): Table<K>;
+  /**
+   * Writes what `work` collects, all or nothing. Resolves as `mode` says. Rejects with `DISK_FULL` (nothing happened; try
+   * later), `DATA_READ_ONLY` (E4), `DATA_CLOSED`, `INVALID_KEY`, or what `work` throws.
+   */
+  commit(work: (batch: Batch) => void): Promise<void>;
+  /** Resolves when all commits that are visible now are on disk. */
+  flushed(): Promise<void>;
+  /** Makes later reads of this turn of the event loop see the newest commit. */
+  refresh(): void;
+  /** Frees the places of readers that died; gives their number. */
+  checkReaders(): number;
+  /** Waits for running commits, then marks the environment as closed in order. */
+  close(): Promise<void>;
+}
+
+/** What LMDB writes to make a table, amply. */
+const NEW_TABLE_BYTES = 65_536;
+
+export class LmdbEnvironment implements Environment {
+  readonly name: string;
+  readonly path: string;
+  readonly mesh: string;
+  id = '';
+  opened: OpenedAs = { created: false, clean: true, schemaVersion: 0 };
+  failure: TendrilError | undefined;
+  readonly counters = { commits: 0, bytes: 0 };
+  readonly #options: EnvironmentOptions;
+  readonly #root: LmdbRoot;
+  readonly #lock: WriterLock | undefined;
+  readonly #tables = new Map<string, LmdbBackedTable<TableKey>>();
+  #closed = false;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: EnvironmentOptions, path: string, root: LmdbRoot, lock: WriterLock | undefined) {
+    this.name = options.name;
+    this.path = path;
+    this.mesh = options.mesh;
+    this.#options = options;
+    this.#root = root;
+    this.#lock = lock;
+  }
+
+  table<K extends TableKey>(name: string): Table<K> {
+    const known = this.#tables.get(name);
+    if (known !== undefined) return known as unknown as Table<K>;
+    this.#requireOpen();
+    const handle = openTable(this.#root, name, false) ?? this.#makeTable(name);
+    const table = new LmdbBackedTable<TableKey>(name, handle, this.path, () => this.#requireOpen());
+    this.#tables.set(name, table);
+    return table as unknown as Table<K>;
+  }
+
+  async commit(work: (batch: Batch) => void): Promise<void> {
+    this.#requireWritable();
+    const batch = new CollectedBatch();
+    work(batch);
+    if (batch.size === 0) return;
+    this.#options.guard?.admit(batch.bytes);
+    if (this.#lock?.held() !== true) {
+      throw this.#fail(new Error('another process has taken the lock over; this one was silent for too long'));
+    }
+    const done = this.#write(batch);
+    this.#running = Promise.allSettled([this.#running, done]);
+    await done;
+    this.counters.commits++;
+    this.counters.bytes += batch.bytes;
+  }
+
+  async flushed(): Promise<void> {
+    this.#requireWritable();
+    await this.#root.flushed;
+  }
+
+  refresh(): void {
+    this.#requireOpen();
+    this.#root.resetReadTxn();
+  }
+
+  checkReaders(): number {
+    this.#requireOpen();
+    return this.#root.readerCheck();
+  }
+
+  async close(): Promise<void> {
+    await this.closeFile();
+    this.#lock?.release();
+  }
+
+  /** Keeps the lock. */
+  async closeFile(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#running;
+    // A damaged heap is not touched again (E4); the process is about to end.
+    if (this.failure !== undefined) return;
+    await this.#root.close();
+    if (this.#lock?.held() === true) markClean(dataFile(this.path));
+  }
+
+  /** Undefined when the environment is new. */
+  identity(): Identity | undefined {
+    const meta = openTable(this.#root, META_TABLE, false);
+    const framed = meta?.getBinary(IDENTITY_KEY);
+    if (framed === undefined) return undefined;
+    return JSON.parse(unseal(framed, IDENTITY_KEY, META_TABLE, this.path).toString()) as Identity;
+  }
+
+  async writeIdentity(identity: Identity): Promise<void> {
+    await this.commit((batch) =>
+      batch.put(this.table(META_TABLE), IDENTITY_KEY, Buffer.from(JSON.stringify(identity))),
+    );
+    await this.flushed();
+  }
+
+  tableNames(): string[] {
+    return tableNames(this.#root);
+  }
+
+  #makeTable(name: string): LmdbTable {
+    if (this.#lock === undefined) {
+      const remedy = 'try again when the writer has started';
+      throw new TendrilError('DATA_MISSING', `${this.path} has no table ${name} yet`, { remedy });
+    }
+    this.#requireWritable();
+    this.#options.guard?.admit(NEW_TABLE_BYTES);
+    const handle = openTable(this.#root, name, true);
+    if (handle === undefined) throw new TendrilError('DATA_CORRUPT', `${this.path}: table ${name} cannot be made`);
+    return handle;
+  }
+
+  async #write(batch: CollectedBatch): Promise<void> {
+    try {
+      await this.#root.batch(() => batch.apply());
+      if (this.#options.mode !== 'visible') await this.#root.flushed;
+    } catch (error) {
+      throw this.#fail(await commitCause(error));
+    }
+  }
+
+  #fail(cause: Error): TendrilError {
+    if (this.failure !== undefined) return this.failure;
+    this.failure = new TendrilError(
+      'DATA_READ_ONLY',
+      `${this.path} is read-only since a commit failed: ${cause.message}`,
+      {
+        remedy: 'look at the disk, then restart Tendril; everything acknowledged before is safe',
+        cause,
+      },
+    );
+    this.#options.logger?.error({ environment: this.path, err: cause }, 'a commit failed; nothing is written any more');
+    return this.failure;
+  }
+
+  #requireOpen(): void {
+    if (!this.#closed) return;
+    throw new TendrilError('DATA_CLOSED', `${this.path} is closed`);
+  }
+
+  #requireWritable(): void {
+    this.#requireOpen();
+    if (this.failure !== undefined) throw this.failure;
+    if (this.#lock === undefined) throw new TendrilError('DATA_READ_ONLY', `${this.path} was opened for reading`);
+  }
+}
+
+/** lmdb-js rejects with a general error that carries a promise, itself rejected with the reason. */
+const commitCause = async (error: unknown): Promise<Error> => {
+  const outer = error instanceof Error ? error : new Error(String(error));
+  const { commitError } = outer as { readonly commitError?: Promise<never> };
+  if (commitError === undefined) return outer;
+  const silent = new Promise<Error>((resolve) => setTimeout(resolve, 1000, outer).unref());
+  return Promise.race([silent, commitError.catch((reason: unknown) => (reason instanceof Error ? reason : outer))]);
+};

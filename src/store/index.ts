@@ -1,0 +1,15 @@
+/** LMDB environments: opened, locked, checked, guarded. Used by log, state and the client's cache. */
+export { type CheckExtent, type CheckJob, type CheckResult, checkEnvironment } from './check.ts';
+export { CHECKSUM_BYTES, type TableKey } from './checked-record.ts';
+export {
+  createDiskGuard,
+  type DiskCondition,
+  type DiskGuard,
+  type DiskGuardOptions,
+  type DiskState,
+} from './disk-guard.ts';
+export type { Environment, EnvironmentOptions, OpenedAs, StoreLogger } from './environment.ts';
+export type { EnvironmentSchema } from './identity.ts';
+export type { CommitMode } from './lmdb-root.ts';
+export { openEnvironment } from './open-environment.ts';
+export type { Batch, RangeOptions, Table, TableEntry } from './table.ts';
