@@ -4,7 +4,7 @@
  */
 import type { Health, InterfaceSpec, ServicePortSpec, Visibility } from '../event-schema.ts';
 import type { JsonObject } from './json.ts';
-import type { Kind } from './kinds.ts';
+import type { LayeredKind } from './kinds.ts';
 
 /** A service as served: the highest-ranked facet. `ServiceView` of compile fits. */
 export interface LookupService {
@@ -39,11 +39,13 @@ export interface MeshLookup {
   /** By `<service>.<namespace>`; undefined when not registered. */
   service(name: string): LookupService | undefined;
   /** Documents of a kind that have exactly this scope, in any order. */
-  documents(kind: Kind, scope: string): readonly LayerDocument[];
-  /** All documents of a kind, in any order. Read only for documents of namespace or mesh scope and for Upstream changes. */
-  documentsOf(kind: Kind): Iterable<LayerDocument>;
+  documents(kind: LayeredKind, scope: string): readonly LayerDocument[];
+  /** All documents of a kind, in any order. Read when subsets or ports go, and for documents of namespace or mesh scope. */
+  documentsOf(kind: LayeredKind): Iterable<LayerDocument>;
   /** Services that claim this external host (lower case), `<service>.<namespace>`. */
   hostOwners(host: string): readonly string[];
+  /** Ports that the log knows the sidecars of a caller to listen on (`inbound` of its endpoints), and for what. */
+  listenPorts(caller: string): Iterable<{ readonly port: number; readonly owner: string }>;
 }
 
 /** What warnings look at besides; a `plan` or the answer to `apply` calls them, the fold need not. */
@@ -60,8 +62,6 @@ export interface MeshUsageLookup extends MeshLookup {
   usedEdges(caller: string): Iterable<{ readonly to: string; readonly lastSeen: number }>;
   /** Callers known to the mesh (registered services or callers of edges), `<service>.<namespace>`. */
   callers(): Iterable<string>;
-  /** Ports on which the sidecars of a caller listen already, and for what. */
-  listenPorts(caller: string): Iterable<{ readonly port: number; readonly owner: string }>;
   /** Log time of the question, ms since the epoch. */
   readonly now: number;
 }
