@@ -65,7 +65,7 @@ const nodeAt = (root: unknown, tokens: readonly string[], key: boolean): unknown
 };
 
 const startOf = (node: unknown): number => {
-  const range: unknown = isObject(node) ? node['range'] : undefined;
+  const range: unknown = isObject(node) ? node.range : undefined;
   return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : 0;
 };
 

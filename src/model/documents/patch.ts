@@ -28,7 +28,7 @@ const operationProblem = (operation: unknown): string | undefined => {
   if (op === 'move' || op === 'copy') {
     if (typeof from !== 'string' || !POINTER.test(from)) return `has from ${show(from)}, an RFC 6901 pointer is due`;
     pointers.push(from);
-  } else if (op !== 'remove' && operation['value'] === undefined) return `(${op} ${path}) has no value`;
+  } else if (op !== 'remove' && operation.value === undefined) return `(${op} ${path}) has no value`;
   const forbidden = pointers.flatMap(pointerTokens).find(isForbiddenKey);
   return forbidden === undefined ? undefined : `goes through "${forbidden}", which is not allowed as a name`;
 };

@@ -34,15 +34,15 @@ export const parseScopeKey = (key: string): Scope | undefined => {
 export const scopeOf = (document: PolicyDocument): Scope => {
   const namespace = namespaceOf(document);
   const spec: unknown = document.spec;
-  const scope = document.kind !== 'Service' && isObject(spec) ? spec['scope'] : undefined;
+  const scope = document.kind !== 'Service' && isObject(spec) ? spec.scope : undefined;
   if (isObject(scope)) {
-    if (scope['mesh'] === true) return { kind: 'mesh' };
-    if (scope['namespace'] === true) return { kind: 'namespace', namespace };
-    const port = scope['port'];
-    if (typeof scope['service'] === 'string') {
+    if (scope.mesh === true) return { kind: 'mesh' };
+    if (scope.namespace === true) return { kind: 'namespace', namespace };
+    const port = scope.port;
+    if (typeof scope.service === 'string') {
       return {
         kind: 'service',
-        service: serviceName(namespace, scope['service']),
+        service: serviceName(namespace, scope.service),
         port: typeof port === 'number' ? port : undefined,
       };
     }

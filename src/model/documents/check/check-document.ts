@@ -26,13 +26,13 @@ const ENVELOPE: readonly string[] = ['apiVersion', 'kind', 'metadata', 'spec'];
 
 /** `Kind/namespace/name`, as far as it can be read from a value that may be wrong everywhere. */
 export const readableKey = (value: unknown): string | undefined => {
-  const metadata = isObject(value) ? value['metadata'] : undefined;
-  if (!isObject(value) || !isObject(metadata) || !isKind(value['kind'])) return undefined;
+  const metadata = isObject(value) ? value.metadata : undefined;
+  if (!isObject(value) || !isObject(metadata) || !isKind(value.kind)) return undefined;
   const { name, namespace } = metadata;
   const space = namespace === undefined ? DEFAULT_NAMESPACE : namespace;
   if (typeof name !== 'string' || typeof space !== 'string' || !isDnsLabel(name) || !isDnsLabel(space))
     return undefined;
-  return documentKey(value['kind'], space, name);
+  return documentKey(value.kind, space, name);
 };
 
 const checkEnvelope = (sink: FindingSink, value: Record<string, unknown>, inert: boolean): Kind | undefined => {
@@ -76,15 +76,14 @@ const checkEnvelope = (sink: FindingSink, value: Record<string, unknown>, inert:
 };
 
 const checkScope = (sink: FindingSink, spec: Record<string, unknown>, metadata: unknown): void => {
-  const scope = spec['scope'];
+  const scope = spec.scope;
   if (!isObject(scope)) return;
-  if (scope['port'] !== undefined && scope['service'] === undefined) {
+  if (scope.port !== undefined && scope.service === undefined) {
     sink.report('E103', 'scope.port needs scope.service.', ['spec', 'scope', 'port']);
   }
-  const named = typeof scope['service'] === 'string' ? parseServiceName(scope['service']) : undefined;
+  const named = typeof scope.service === 'string' ? parseServiceName(scope.service) : undefined;
   if (named === undefined) return;
-  const own =
-    isObject(metadata) && typeof metadata['namespace'] === 'string' ? metadata['namespace'] : DEFAULT_NAMESPACE;
+  const own = isObject(metadata) && typeof metadata.namespace === 'string' ? metadata.namespace : DEFAULT_NAMESPACE;
   if (named.namespace !== own) {
     sink.report(
       'E202',
@@ -95,7 +94,7 @@ const checkScope = (sink: FindingSink, spec: Record<string, unknown>, metadata: 
   } else {
     sink.report(
       'E104',
-      `scope.service is ${show(scope['service'])}, it is written without the namespace.`,
+      `scope.service is ${show(scope.service)}, it is written without the namespace.`,
       ['spec', 'scope', 'service'],
       {
         hint: `service: ${named.name}`,
@@ -107,21 +106,29 @@ const checkScope = (sink: FindingSink, spec: Record<string, unknown>, metadata: 
 const checkRules = (sink: FindingSink, kind: Kind, spec: unknown, key: string): void => {
   switch (kind) {
     case 'Service':
-      return checkService(sink, spec as SpecOf<'Service'>);
+      checkService(sink, spec as SpecOf<'Service'>);
+      break;
     case 'Route':
-      return checkRoute(sink, spec as SpecOf<'Route'>, key);
+      checkRoute(sink, spec as SpecOf<'Route'>, key);
+      break;
     case 'Upstream':
-      return checkUpstream(sink, spec as SpecOf<'Upstream'>, key);
+      checkUpstream(sink, spec as SpecOf<'Upstream'>, key);
+      break;
     case 'Dependency':
-      return checkDependency(sink, spec as SpecOf<'Dependency'>, key);
+      checkDependency(sink, spec as SpecOf<'Dependency'>, key);
+      break;
     case 'Access':
-      return checkAccess(sink, spec as SpecOf<'Access'>);
+      checkAccess(sink, spec as SpecOf<'Access'>);
+      break;
     case 'RateLimit':
-      return checkRateLimit(sink, spec as SpecOf<'RateLimit'>);
+      checkRateLimit(sink, spec as SpecOf<'RateLimit'>);
+      break;
     case 'Telemetry':
-      return checkTelemetry(sink, spec as SpecOf<'Telemetry'>);
+      checkTelemetry(sink, spec as SpecOf<'Telemetry'>);
+      break;
     case 'Extension':
-      return checkExtension(sink, spec as SpecOf<'Extension'>);
+      checkExtension(sink, spec as SpecOf<'Extension'>);
+      break;
   }
 };
 
@@ -139,14 +146,14 @@ export const checkDocument = (value: unknown, options: CheckOptions = {}): Findi
   }
   if (!isWalkable(value, sink)) return sink.findings;
   const kind = checkEnvelope(sink, value, inert);
-  const spec = value['spec'];
+  const spec = value.spec;
   if (spec === undefined) sink.report('E103', '"spec" is missing.', ['spec']);
   if (kind === undefined || spec === undefined) return sink.findings;
   sink.path.push('spec');
   // Of a kind that is refused as a whole, the single fields need not say so again.
   checkShape({ sink, inert: inert || !isCompiledKind(kind) }, specShape(kind), spec);
   sink.path.pop();
-  if (isObject(spec)) checkScope(sink, spec, value['metadata']);
+  if (isObject(spec)) checkScope(sink, spec, value.metadata);
   // The rules below rely on the shape; with a wrong one they would only repeat it.
   if (sink.shapeErrors() === 0) checkRules(sink, kind, spec, key ?? '');
   return sink.findings;

@@ -233,19 +233,26 @@ export const checkShape = (context: ShapeContext, shape: Shape, value: unknown):
   }
   switch (shape.type) {
     case 'object':
-      return checkObject(context, shape, value);
+      checkObject(context, shape, value);
+      return;
     case 'map':
-      return checkMap(context, shape, value);
+      checkMap(context, shape, value);
+      return;
     case 'list':
-      return checkList(context, shape, value);
+      checkList(context, shape, value);
+      return;
     case 'text':
-      return checkText(context, shape, value);
+      checkText(context, shape, value);
+      return;
     case 'number':
-      return checkNumber(context, shape, value);
+      checkNumber(context, shape, value);
+      return;
     case 'word':
-      return checkWord(context, shape, value);
+      checkWord(context, shape, value);
+      return;
     case 'union':
-      return checkUnion(context, shape, value);
+      checkUnion(context, shape, value);
+      return;
     case 'boolean':
       if (typeof value !== 'boolean') wrong(context, shape, value);
       return;

@@ -24,7 +24,7 @@ export const checkMatch = (sink: FindingSink, match: MatchLike, below: readonly 
       ]);
     }
     names.set(name.toLowerCase(), name);
-    const range: unknown = isObject(matcher) ? matcher['range'] : undefined;
+    const range: unknown = isObject(matcher) ? matcher.range : undefined;
     if (Array.isArray(range) && !(Number(range[0]) < Number(range[1]))) {
       sink.report('E102', `range is [${range.join(', ')}], the first must be below the second.`, [
         ...below,

@@ -72,18 +72,18 @@ const numberOr = (value: unknown, otherwise: number): number => (typeof value ==
 
 /** The alternatives of nested unions in one list. */
 const optionsOf = (schema: Raw): Raw[] => {
-  const options = schema['anyOf'];
+  const options = schema.anyOf;
   return Array.isArray(options) ? options.flatMap((option) => optionsOf(asRaw(option))) : [schema];
 };
 
 const union = (options: readonly Raw[], nullable: boolean): Shape => {
-  const words = options.every((option) => option['const'] !== undefined);
-  if (words) return { type: 'word', nullable, marks: {}, words: options.map((option) => option['const']) };
+  const words = options.every((option) => option.const !== undefined);
+  if (words) return { type: 'word', nullable, marks: {}, words: options.map((option) => option.const) };
   return { type: 'union', nullable, marks: {}, options: options.map((option) => shapeOf(option)) };
 };
 
 const objectShape = (schema: Raw, base: ShapeBase): Shape => {
-  const entries = asRaw(schema['patternProperties']);
+  const entries = asRaw(schema.patternProperties);
   const [item] = Object.values(entries);
   if (item !== undefined) {
     const [pattern] = Object.keys(entries);
@@ -94,43 +94,43 @@ const objectShape = (schema: Raw, base: ShapeBase): Shape => {
       // Maps of the event contract carry no marks: ports by number, and labels.
       marks: base.marks.key === undefined ? { ...base.marks, key: digits ? 'portNumber' : 'labelKey' } : base.marks,
       item: shapeOf(asRaw(item)),
-      min: numberOr(schema['minProperties'], 0),
-      max: numberOr(schema['maxProperties'], Number.MAX_SAFE_INTEGER),
+      min: numberOr(schema.minProperties, 0),
+      max: numberOr(schema.maxProperties, Number.MAX_SAFE_INTEGER),
     };
   }
-  const others = schema['additionalProperties'];
-  const required = schema['required'];
+  const others = schema.additionalProperties;
+  const required = schema.required;
   return {
     type: 'object',
     ...base,
-    fields: new Map(Object.entries(asRaw(schema['properties'])).map(([name, child]) => [name, shapeOf(asRaw(child))])),
+    fields: new Map(Object.entries(asRaw(schema.properties)).map(([name, child]) => [name, shapeOf(asRaw(child))])),
     required: Array.isArray(required) ? required.map(String) : [],
     others: typeof others === 'object' && others !== null ? shapeOf(asRaw(others)) : undefined,
   };
 };
 
 const plainShape = (schema: Raw, base: ShapeBase): Shape => {
-  if (Array.isArray(schema['enum'])) return { type: 'word', ...base, words: schema['enum'] };
-  if (schema['const'] !== undefined) return { type: 'word', ...base, words: [schema['const']] };
-  switch (schema['type']) {
+  if (Array.isArray(schema.enum)) return { type: 'word', ...base, words: schema.enum };
+  if (schema.const !== undefined) return { type: 'word', ...base, words: [schema.const] };
+  switch (schema.type) {
     case 'object':
       return objectShape(schema, base);
     case 'array':
       return {
         type: 'list',
         ...base,
-        item: shapeOf(asRaw(schema['items'])),
-        min: numberOr(schema['minItems'], 0),
-        max: numberOr(schema['maxItems'], Number.MAX_SAFE_INTEGER),
+        item: shapeOf(asRaw(schema.items)),
+        min: numberOr(schema.minItems, 0),
+        max: numberOr(schema.maxItems, Number.MAX_SAFE_INTEGER),
       };
     case 'string': {
-      const pattern = schema['pattern'];
+      const pattern = schema.pattern;
       const check = typeof pattern === 'string' && base.marks.text === undefined;
       return {
         type: 'text',
         ...base,
-        min: numberOr(schema['minLength'], 0),
-        max: numberOr(schema['maxLength'], Number.MAX_SAFE_INTEGER),
+        min: numberOr(schema.minLength, 0),
+        max: numberOr(schema.maxLength, Number.MAX_SAFE_INTEGER),
         pattern: check ? new RegExp(pattern) : undefined,
       };
     }
@@ -139,9 +139,9 @@ const plainShape = (schema: Raw, base: ShapeBase): Shape => {
       return {
         type: 'number',
         ...base,
-        whole: schema['type'] === 'integer',
-        min: numberOr(schema['minimum'], -Number.MAX_VALUE),
-        max: numberOr(schema['maximum'], Number.MAX_VALUE),
+        whole: schema.type === 'integer',
+        min: numberOr(schema.minimum, -Number.MAX_VALUE),
+        max: numberOr(schema.maximum, Number.MAX_VALUE),
       };
     case 'boolean':
       return { type: 'boolean', ...base };
@@ -152,7 +152,7 @@ const plainShape = (schema: Raw, base: ShapeBase): Shape => {
 
 const shapeOf = (schema: Raw): Shape => {
   const all = optionsOf(schema);
-  const options = all.filter((option) => option['type'] !== 'null');
+  const options = all.filter((option) => option.type !== 'null');
   const nullable = options.length < all.length;
   const [only, second] = options;
   if (only === undefined) return { type: 'any', nullable, marks: {} };
@@ -166,9 +166,9 @@ const shapeOf = (schema: Raw): Shape => {
 const unionMarks = (schema: Raw): Marks => {
   const own = marksOf(schema);
   if (Object.keys(own).length > 0) return own;
-  const options = schema['anyOf'];
+  const options = schema.anyOf;
   if (!Array.isArray(options)) return own;
-  const inner = options.map(asRaw).find((option) => Array.isArray(option['anyOf']));
+  const inner = options.map(asRaw).find((option) => Array.isArray(option.anyOf));
   return inner === undefined ? own : unionMarks(inner);
 };
 

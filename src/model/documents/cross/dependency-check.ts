@@ -13,7 +13,7 @@ const pointerOfTarget = (key: string): string => `/spec/to/${escapeToken(key)}`;
 
 /** Targets of the merged Dependency that the document itself names. */
 const ownKeys = (document: PolicyDocument): ReadonlySet<string> => {
-  const to: unknown = (document.spec as Readonly<Record<string, unknown>>)['to'];
+  const to: unknown = (document.spec as Readonly<Record<string, unknown>>).to;
   return new Set(isObject(to) ? Object.keys(to).filter((key) => isObject(to[key])) : []);
 };
 
@@ -89,7 +89,7 @@ const checkLocalPorts = (context: CrossContext, scope: string, key: string): Fin
 };
 
 const checkSelectors = (context: CrossContext, document: PolicyDocument, key: string, scope: string): Finding[] => {
-  const own: unknown = (document.spec as Readonly<Record<string, unknown>>)['select'];
+  const own: unknown = (document.spec as Readonly<Record<string, unknown>>).select;
   const merged = context.effectiveAt('Dependency', scope).value.select ?? {};
   if (!isObject(own)) return [];
   return Object.keys(own)
@@ -115,7 +115,7 @@ export const checkDependencyInMesh = (context: CrossContext, document: PolicyDoc
   }
   const withPorts = [...own].some((name) => {
     const to = (document.spec as { to?: Readonly<Record<string, unknown>> }).to?.[name];
-    return isObject(to) && typeof to['localPort'] === 'number';
+    return isObject(to) && typeof to.localPort === 'number';
   });
   if (withPorts) {
     const scopes = new Set([scope, ...context.documentsInside('Dependency', scope).map((inside) => inside.scope)]);

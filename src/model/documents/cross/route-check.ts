@@ -60,11 +60,11 @@ const checkInterfaces = (context: CrossContext, document: PolicyDocument): Findi
   // A service that lists no interfaces may offer any.
   if (own === undefined || service === undefined || service.interfaces.length === 0) return [];
   return routeLevels(document.spec).flatMap(({ value, pointer }) => {
-    const match = value['match'];
-    const grpc = isObject(match) ? match['grpc'] : undefined;
-    if (!isObject(grpc) || typeof grpc['service'] !== 'string') return [];
-    const method = typeof grpc['method'] === 'string' ? grpc['method'] : undefined;
-    const problem = interfaceProblem(service, grpc['service'], method);
+    const match = value.match;
+    const grpc = isObject(match) ? match.grpc : undefined;
+    if (!isObject(grpc) || typeof grpc.service !== 'string') return [];
+    const method = typeof grpc.method === 'string' ? grpc.method : undefined;
+    const problem = interfaceProblem(service, grpc.service, method);
     return problem === undefined ? [] : [finding('E308', key, `${pointer}/match/grpc`, `${own.service} ${problem}.`)];
   });
 };
@@ -103,12 +103,12 @@ const checkSameMatch = (variants: ReadonlyMap<string, EffectiveVariant>, key: st
 
 /** A try that runs out of time counts as 504: without a retry on that it would only cut the request short. */
 const checkRetry = ({ value, provenance }: EffectiveVariant, key: string): Finding[] => {
-  const retry = value['retry'];
+  const retry = value.retry;
   const origin = provenance.get('/spec/retry/timeout');
-  if (!isObject(retry) || typeof retry['timeout'] !== 'string' || origin?.document !== key) return [];
-  const when = isObject(retry['when']) ? retry['when'] : {};
-  const status = when['status'];
-  if (when['gateway'] === true || (Array.isArray(status) && status.includes(504))) return [];
+  if (!isObject(retry) || typeof retry.timeout !== 'string' || origin?.document !== key) return [];
+  const when = isObject(retry.when) ? retry.when : {};
+  const status = when.status;
+  if (when.gateway === true || (Array.isArray(status) && status.includes(504))) return [];
   return [
     finding(
       'E103',

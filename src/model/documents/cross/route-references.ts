@@ -19,7 +19,7 @@ export interface RouteLevel {
 export const routeLevels = (spec: object): RouteLevel[] => {
   const own = spec as Record<string, unknown>;
   const levels: RouteLevel[] = [{ rule: undefined, pointer: '/spec', value: own }];
-  const rules = own['rules'];
+  const rules = own.rules;
   if (!isObject(rules)) return levels;
   for (const [rule, value] of Object.entries(rules)) {
     if (isObject(value)) levels.push({ rule, pointer: `/spec/rules/${escapeToken(rule)}`, value });
@@ -36,7 +36,7 @@ export const targetsOf = (to: unknown, pointer: string): TargetReference[] => {
 };
 
 export const routeTargets = (spec: object): TargetReference[] =>
-  routeLevels(spec).flatMap(({ value, pointer }) => targetsOf(value['to'], pointer));
+  routeLevels(spec).flatMap(({ value, pointer }) => targetsOf(value.to, pointer));
 
 export interface PortReference {
   readonly pointer: string;
@@ -46,7 +46,7 @@ export interface PortReference {
 /** `match.port` of the rules. */
 export const matchPorts = (spec: object): PortReference[] =>
   routeLevels(spec).flatMap(({ value, pointer }) => {
-    const match = value['match'];
-    const port = isObject(match) ? match['port'] : undefined;
+    const match = value.match;
+    const port = isObject(match) ? match.port : undefined;
     return typeof port === 'number' ? [{ pointer: `${pointer}/match/port`, port }] : [];
   });

@@ -33,7 +33,7 @@ const missingAt = (context: CrossContext, scope: string): Missing[] => {
     const origin = provenance.get('/spec/to');
     if (origin === undefined) continue;
     for (const { target, pointer } of targetsOf(
-      (value as Record<string, unknown>)['to'],
+      (value as Record<string, unknown>).to,
       origin.pointer.replace(/\/to$/, ''),
     )) {
       if (target.kind === 'subset' && !defined.has(target.subset)) {
@@ -67,7 +67,7 @@ const definedWords = (context: CrossContext, scope: string): string =>
 
 /** Names that a document forgets with null, so that they are gone in its scope and inside of it. */
 const forgottenSubsets = (spec: object): boolean => {
-  const subsets = (spec as Record<string, unknown>)['subsets'];
+  const subsets = (spec as Record<string, unknown>).subsets;
   return subsets === null || (isObject(subsets) && Object.values(subsets).includes(null));
 };
 
@@ -93,7 +93,7 @@ export const checkRouteSubsets = (context: CrossContext, document: PolicyDocumen
 };
 
 const subsetNames = (document: PolicyDocument | undefined): string[] => {
-  const subsets = document === undefined ? undefined : (document.spec as Record<string, unknown>)['subsets'];
+  const subsets = document === undefined ? undefined : (document.spec as Record<string, unknown>).subsets;
   return isObject(subsets) ? Object.keys(subsets).filter((name) => isObject(subsets[name])) : [];
 };
 

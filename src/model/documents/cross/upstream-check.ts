@@ -5,11 +5,11 @@ import { escapeToken, isObject } from '../json.ts';
 import type { EffectiveVariant } from '../merge/effective.ts';
 import { type CrossContext, finding, scopeWords, subjectOfDocument } from './context.ts';
 
-const usesHash = (lb: unknown): boolean => isObject(lb) && (lb['ringHash'] !== undefined || lb['maglev'] !== undefined);
+const usesHash = (lb: unknown): boolean => isObject(lb) && (lb.ringHash !== undefined || lb.maglev !== undefined);
 
 const checkHash = ({ value, provenance }: EffectiveVariant, key: string): Finding[] => {
-  const hashed = Array.isArray(value['hash']);
-  const needs = usesHash(value['lb']);
+  const hashed = Array.isArray(value.hash);
+  const needs = usesHash(value.lb);
   if (hashed === needs) return [];
   const origin = provenance.get(hashed ? '/spec/hash' : '/spec/lb');
   if (origin?.document !== key) return [];
@@ -27,10 +27,10 @@ export const checkUpstreamInMesh = (context: CrossContext, document: PolicyDocum
     key,
   );
   const seen = new Set(findings.map(({ pointer }) => pointer));
-  const own: unknown = (document.spec as Readonly<Record<string, unknown>>)['subsets'];
+  const own: unknown = (document.spec as Readonly<Record<string, unknown>>).subsets;
   for (const [name, variant] of upstream.variants) {
     for (const problem of checkHash(variant, key)) if (!seen.has(problem.pointer)) findings.push(problem);
-    const labels = variant.value['labels'];
+    const labels = variant.value.labels;
     if (isObject(own) && isObject(own[name]) && !(isObject(labels) && Object.keys(labels).length > 0)) {
       findings.push(
         finding(

@@ -21,8 +21,8 @@ const usedSubsets = (context: Context, scope: string): Map<string, { document: s
   ];
   for (const { value, provenance } of levels) {
     const origin = provenance.get('/spec/to');
-    if (origin === undefined || !isObject(value['to'])) continue;
-    for (const { target, pointer } of targetsOf(value['to'], origin.pointer.replace(/\/to$/, ''))) {
+    if (origin === undefined || !isObject(value.to)) continue;
+    for (const { target, pointer } of targetsOf(value.to, origin.pointer.replace(/\/to$/, ''))) {
       if (target.kind === 'subset' && !used.has(target.subset))
         used.set(target.subset, { document: origin.document, pointer });
     }

@@ -85,7 +85,7 @@ export const resolveLabels = (labels: unknown): { readonly key: string; readonly
 export const resolveUpstream = (upstream: Effective<'Upstream'>): ResolvedUpstream => {
   const subsets: ResolvedSubset[] = [];
   for (const [name, variant] of upstream.variants as ReadonlyMap<string, EffectiveVariant>) {
-    const labels = resolveLabels(variant.value['labels']);
+    const labels = resolveLabels(variant.value.labels);
     // Without labels it would be the whole service under another name: E401 keeps it out, this keeps it harmless.
     if (labels.length > 0) subsets.push({ name, labels, settings: resolveSettings(variant.value, variant.provenance) });
   }
