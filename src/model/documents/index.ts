@@ -42,6 +42,7 @@ export {
   type TelemetrySpec,
   type UpstreamSpec,
 } from './schema/index.ts';
+export { type FieldInfo, fieldsOf } from './schema/explain.ts';
 export * from './scope.ts';
 export { formatDuration, fractionOf, parseDuration } from './text/duration.ts';
 export {

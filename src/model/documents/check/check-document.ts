@@ -155,7 +155,7 @@ export const checkDocument = (value: unknown, options: CheckOptions = {}): Findi
   sink.path.pop();
   if (isObject(spec)) checkScope(sink, spec, value.metadata);
   // The rules below rely on the shape; with a wrong one they would only repeat it.
-  if (sink.shapeErrors() === 0) checkRules(sink, kind, spec, key ?? '');
+  if (!sink.isShapeBroken()) checkRules(sink, kind, spec, key ?? '');
   return sink.findings;
 };
 

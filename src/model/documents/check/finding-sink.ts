@@ -5,6 +5,9 @@ import { pointerOf } from '../json.ts';
 /** More findings than that help nobody: the rest is counted in a last one. */
 export const MAX_FINDINGS = 100;
 
+/** Wrong type, missing, text not quoted, too large. The others leave every value of the type that it should be. */
+const BREAKING: readonly string[] = ['E102', 'E103', 'E105', 'E106'];
+
 export interface FindingDetails {
   readonly related?: Finding['related'];
   readonly hint?: string;
@@ -16,14 +19,14 @@ export interface FindingSink {
   readonly path: (string | number)[];
   /** At the path, or at `path + below`. Codes that start with W are warnings. */
   report(code: string, message: string, below?: readonly (string | number)[], details?: FindingDetails): void;
-  /** Errors reported so far, E107 not counted: that one says nothing about the shape. */
-  shapeErrors(): number;
+  /** True when something has the wrong type or is missing: rules that rely on the shape must not run. */
+  isShapeBroken(): boolean;
 }
 
 export const createFindingSink = (document: string | undefined): FindingSink => {
   const findings: Finding[] = [];
   const path: (string | number)[] = [];
-  let errors = 0;
+  let broken = false;
   let dropped = 0;
   const report = (
     code: string,
@@ -32,7 +35,7 @@ export const createFindingSink = (document: string | undefined): FindingSink => 
     details: FindingDetails = {},
   ): void => {
     const severity = code.startsWith('W') ? 'warning' : 'error';
-    if (severity === 'error' && code !== 'E107') errors++;
+    if (BREAKING.includes(code)) broken = true;
     if (findings.length >= MAX_FINDINGS) {
       dropped++;
       findings[MAX_FINDINGS] = {
@@ -53,5 +56,5 @@ export const createFindingSink = (document: string | undefined): FindingSink => 
       ...(details.hint === undefined ? {} : { hint: details.hint }),
     });
   };
-  return { findings, path, report, shapeErrors: () => errors };
+  return { findings, path, report, isShapeBroken: () => broken };
 };
