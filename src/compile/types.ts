@@ -67,6 +67,11 @@ export interface CompileInputs {
   /** Effective Route for one port of a service: built-in < mesh < namespace < service < service+port. */
   route(service: string, port: number): ResolvedRoute;
   upstream(service: string, port: number): ResolvedUpstream;
+  /**
+   * Subsets of this service that routes of other services name, sorted; they get clusters and assignments as well. They are
+   * the cluster names with a subset in `clusters` of those services' virtual hosts. Absent: only the service's own routes count.
+   */
+  subsetsUsedElsewhere?(service: string): readonly { readonly port: number; readonly subset: string }[];
 }
 
 /**
@@ -90,6 +95,12 @@ export interface CompiledResource {
   readonly eds?: string;
 }
 
+/** A resource of one node, or one that is the same for every node: see `ResourceBody` of delta-xds. */
+export interface OwnResource {
+  readonly version: string;
+  readonly body: Uint8Array;
+}
+
 /** Key of a compiled resource in the read model and in change notices. */
 export const resourceKey = (type: string, variant: string, name: string): string => `${type}|${variant}|${name}`;
 
@@ -110,6 +121,6 @@ export interface OwnInputs {
 }
 
 export interface OwnResources {
-  readonly listeners: ReadonlyMap<string, { readonly version: string; readonly body: Uint8Array }>;
-  readonly clusters: ReadonlyMap<string, { readonly version: string; readonly body: Uint8Array }>;
+  readonly listeners: ReadonlyMap<string, OwnResource>;
+  readonly clusters: ReadonlyMap<string, OwnResource>;
 }

@@ -1,0 +1,6 @@
+/** State -> Envoy resources. Pure, deterministic; version = hash of the bytes. */
+export { compileService } from './compile.ts';
+export { emptyAssignment, emptyCluster } from './empty.ts';
+export { compileOwn } from './own.ts';
+export { routeConfiguration } from './route-configuration.ts';
+export * from './types.ts';

@@ -1,0 +1,59 @@
+/**
+ * The virtual host of one HTTP service port (policies.md section 3; contracts, "virtual host"): its domains, and its routes in the
+ * order of evaluation. Bytes are without the name, which holds the route configuration's name and is spliced in when sent.
+ */
+import { servicePort } from '../model/index.ts';
+import { contentVersion, encodeCanonical, VirtualHost, virtualHostTail } from '../proto/index.ts';
+import { hashPolicies, ruleRoutes } from './route.ts';
+import { allRules, weightedTargets } from './targets.ts';
+import type { CompiledResource, CompileInputs, ServiceView } from './types.ts';
+import { compareText } from './values.ts';
+
+/**
+ * Host names of one port, sorted: each with the port, and on the service's default port without it too. `shortName`: the name
+ * that callers of the same namespace may use.
+ */
+export const virtualHostDomains = (
+  service: ServiceView,
+  port: number,
+  suffixes: readonly string[],
+  shortName: string | undefined,
+): readonly string[] => {
+  const hosts = new Set([service.name, ...suffixes.map((suffix) => service.name + suffix), ...service.externalHosts]);
+  if (shortName !== undefined) hosts.add(shortName);
+  const domains = [...hosts].map((host) => `${host}:${port}`);
+  if (port === service.defaultPort) domains.push(...hosts);
+  return domains.sort(compareText);
+};
+
+/**
+ * Both variants: for everybody, and `ns:<namespace>` for callers of the service's own namespace. They differ in their domains
+ * only, so routes are encoded once.
+ */
+export const compileVirtualHost = (
+  service: ServiceView,
+  port: number,
+  inputs: CompileInputs,
+): readonly CompiledResource[] => {
+  const name = servicePort(service.name, port);
+  const hashPolicy = hashPolicies(inputs.upstream(service.name, port).base.hash);
+  const clusters = new Set<string>();
+  const routes = allRules(inputs.route(service.name, port)).flatMap((rule) => {
+    const targets = weightedTargets(rule, service.name, port, inputs);
+    for (const { cluster } of targets) clusters.add(cluster);
+    return ruleRoutes(rule, name, targets, hashPolicy);
+  });
+  const encodedRoutes = encodeCanonical(VirtualHost, { routes });
+  const used = [...clusters].sort(compareText);
+  const { suffixes } = inputs.mesh();
+
+  const variant = (key: string, shortName: string | undefined): CompiledResource => {
+    const domains = virtualHostDomains(service, port, suffixes, shortName);
+    // Domains (field 2) before routes (field 3): the canonical order.
+    const body = Buffer.concat([virtualHostTail({ domains }), encodedRoutes]);
+    const version = contentVersion([body, Buffer.from(domains.join('\n'))]);
+    return { type: 'vhds', variant: key, name, version, body, domains, clusters: used };
+  };
+  const shortName = service.name.slice(0, service.name.indexOf('.'));
+  return [variant('', undefined), variant(`ns:${service.namespace}`, shortName)];
+};
