@@ -1,4 +1,22 @@
 /** The xDS server: pure session machines, the hub that feeds them, and the gRPC file that carries their messages. */
+export {
+  type AdsCounters,
+  type AdsServer,
+  type AdsServerOptions,
+  createAdsServer,
+  type SessionStatus,
+} from './ads-server.ts';
+export type { ChangeItem } from './change.ts';
+export { aliasesOf, type Effect, type Item, type SentResource } from './effect.ts';
+export type { LedgerEntry } from './ledger-entry.ts';
+export {
+  DEFAULT_SERVER_LIMITS,
+  DEFAULT_SESSION_LIMITS,
+  type ServerLimits,
+  type SessionCounters,
+  type SessionLimits,
+  zeroSessionCounters,
+} from './limits.ts';
 export type {
   ChangeKey,
   ChangeSet,
@@ -8,3 +26,5 @@ export type {
   ResourceSource,
   ResourceType,
 } from './resource-source.ts';
+export { type HeldResource, Session, type TypeStatus } from './session.ts';
+export { SharedShapes } from './shapes.ts';

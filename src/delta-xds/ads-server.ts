@@ -1,0 +1,230 @@
+/** The xDS server of one process: hub, cache, connections and the gRPC service joined together. */
+
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { ServerCredentials } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { TendrilError } from '../model/index.ts';
+import { AdsStream, STATUS, type StreamContext, type StreamCounters, zeroStreamCounters } from './ads-stream.ts';
+import { BytesCache } from './bytes-cache.ts';
+import { Connections } from './connections.ts';
+import { createGrpcServer } from './grpc-transport.ts';
+import { Hub } from './hub.ts';
+import type { LedgerEntry } from './ledger-entry.ts';
+import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSessionCounters } from './limits.ts';
+import type { ResourceSource } from './resource-source.ts';
+import type { HeldResource, TypeStatus } from './session.ts';
+import { SharedShapes } from './shapes.ts';
+
+export interface AdsServerOptions {
+  readonly source: ResourceSource;
+  /** Defaults: `DEFAULT_SERVER_LIMITS`. */
+  readonly limits?: Partial<ServerLimits>;
+  /** ms, monotonic. */
+  readonly clock: () => number;
+  /** Wall clock, ms since the epoch: times in the ledger. */
+  readonly now: () => number;
+  /** [0, 1) */
+  readonly random: () => number;
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
+  /** `control_plane.identifier` of every response: this replica and worker. */
+  readonly identifier: string;
+  /** Default: plaintext. */
+  readonly credentials?: ServerCredentials;
+  /** A sidecar's question proved an edge; at most once per stream and service port. */
+  readonly onObserve?: (edge: { readonly from: string; readonly to: string; readonly node: string }) => void;
+  /** What was sent, acknowledged, rejected, removed. */
+  readonly onLedger?: (entries: readonly LedgerEntry[]) => void;
+}
+
+/** One stream of one node. */
+export interface SessionStatus {
+  readonly node: string;
+  readonly caller: string;
+  readonly namespace: string;
+  readonly endpoint?: string;
+  readonly peer: string;
+  /** ms since the epoch. */
+  readonly since: number;
+  readonly sent: { readonly responses: number; readonly resources: number; readonly bytes: number };
+  readonly types: readonly TypeStatus[];
+}
+
+export interface AdsCounters extends StreamCounters, SessionCounters {
+  readonly sessions: number;
+  readonly connections: number;
+  readonly connectionsRefused: number;
+  readonly connectionsIdle: number;
+  readonly wakes: number;
+  readonly changeKeys: number;
+  readonly changeNotices: number;
+  readonly broadcasts: number;
+  readonly noticesCollapsed: number;
+  readonly inLine: number;
+  readonly cacheBytes: number;
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+  readonly cacheEvicted: number;
+  readonly shapeResets: number;
+}
+
+export interface AdsServer {
+  /** Listens; in a worker of node:cluster this shares the port. Rejects with `XDS_LISTEN`. */
+  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  /** Serves a connection accepted elsewhere. */
+  accept(socket: Socket): void;
+  /** Takes the newest state to all sessions; resolves with its epoch when every session concerned has been told. */
+  wake(): Promise<number>;
+  sessions(): SessionStatus[];
+  /** What the streams of a node hold; undefined: it has none here. */
+  resourcesOf(node: string): { readonly peer: string; readonly resources: readonly HeldResource[] }[] | undefined;
+  counters(): AdsCounters;
+  /** No new connections; GOAWAY to the old ones, staggered over at most `overMs` (default 5,000) with jitter; their streams end UNAVAILABLE. */
+  drain(overMs?: number): Promise<void>;
+  /** Ends everything at once. */
+  close(): Promise<void>;
+}
+
+const TAG_DIGITS = 36 ** 8;
+
+export const createAdsServer = (options: AdsServerOptions): AdsServer => {
+  const { source, clock, now, random, logger, identifier, onObserve, onLedger } = options;
+  const limits: ServerLimits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
+  const shapes = new SharedShapes();
+  const cache = new BytesCache(limits.cacheBytes);
+  const sessionCounters = zeroSessionCounters();
+  const streamCounters = zeroStreamCounters();
+  const streams = new Set<AdsStream>();
+  const later = (run: () => void): void => {
+    setImmediate(run);
+  };
+  const hub = new Hub({
+    source,
+    shapes,
+    session: { limits, counters: sessionCounters },
+    clock,
+    later,
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      timer.unref();
+      return () => clearTimeout(timer);
+    },
+    tag: () => Math.floor(random() * TAG_DIGITS).toString(36),
+  });
+  const context: StreamContext = {
+    hub,
+    source,
+    cache,
+    limits,
+    wireLimits: {
+      maxNames: limits.namesPerRequest + limits.namesPerStream,
+      maxNameBytes: 4_096,
+      maxMetadataValues: 4_096,
+    },
+    identifier,
+    now,
+    later,
+    counters: streamCounters,
+    onObserve,
+    onLedger,
+    warn: (facts, message) => logger.warn(facts, message),
+    onEnd: (stream) => streams.delete(stream),
+  };
+  const grpc = createGrpcServer(
+    limits,
+    (transport) => {
+      const stream = new AdsStream(context, transport);
+      streams.add(stream);
+      return stream;
+    },
+    { opened: (peer) => connections.opened(peer), reset: (peer) => connections.reset(peer) },
+  );
+  const connections = new Connections(grpc, options.credentials ?? ServerCredentials.createInsecure(), limits, random);
+  let listener: NetServer | undefined;
+
+  return {
+    listen: (host, port) =>
+      new Promise((done, fail) => {
+        const server = createServer({ noDelay: true, pauseOnConnect: false }, (socket) => connections.accept(socket));
+        server.once('error', (error: NodeJS.ErrnoException) => {
+          fail(
+            new TendrilError('XDS_LISTEN', `cannot listen for xDS on ${host}:${port}: ${error.code ?? error.message}`, {
+              remedy: 'choose another address with --xds HOST:PORT',
+              cause: error,
+            }),
+          );
+        });
+        server.listen({ host, port, backlog: 4_096 }, () => {
+          listener = server;
+          const address = server.address();
+          done(
+            typeof address === 'object' && address !== null
+              ? { host: address.address, port: address.port }
+              : { host, port },
+          );
+        });
+      }),
+    accept: (socket) => connections.accept(socket),
+    wake: () => hub.wake(),
+    sessions: () => {
+      const list: SessionStatus[] = [];
+      for (const stream of streams) {
+        const session = stream.member?.session;
+        if (session === undefined) continue;
+        const { id, caller, namespace, endpoint } = session.facts;
+        list.push({
+          node: id,
+          caller,
+          namespace,
+          ...(endpoint === undefined ? {} : { endpoint }),
+          peer: stream.peer,
+          since: stream.since,
+          sent: { ...stream.sent },
+          types: session.status(),
+        });
+      }
+      return list;
+    },
+    resourcesOf: (node) => {
+      const found = [...streams].filter((stream) => stream.member?.session.facts.id === node);
+      if (found.length === 0) return undefined;
+      return found.map((stream) => ({ peer: stream.peer, resources: stream.member?.session.resources() ?? [] }));
+    },
+    counters: () => ({
+      ...streamCounters,
+      ...sessionCounters,
+      sessions: hub.size,
+      connections: connections.size,
+      connectionsRefused: connections.counters.refused,
+      connectionsIdle: connections.counters.idle,
+      wakes: hub.counters.wakes,
+      changeKeys: hub.counters.keys,
+      changeNotices: hub.counters.notices,
+      broadcasts: hub.counters.broadcasts,
+      noticesCollapsed: hub.counters.collapsed,
+      inLine: hub.waiting,
+      cacheBytes: cache.bytes,
+      cacheHits: cache.hits,
+      cacheMisses: cache.misses,
+      cacheEvicted: cache.evicted,
+      shapeResets: shapes.resets,
+    }),
+    drain: async (overMs = 5_000) => {
+      listener?.close();
+      listener = undefined;
+      await connections.drain(overMs, (peers) => {
+        for (const stream of [...streams])
+          if (peers.has(stream.peer)) stream.end(STATUS.UNAVAILABLE, 'the control plane is draining; reconnect');
+      });
+      for (const stream of [...streams]) stream.end(STATUS.UNAVAILABLE, 'the control plane is draining; reconnect');
+      await connections.gone(1_500);
+    },
+    close: async () => {
+      listener?.close();
+      listener = undefined;
+      hub.close();
+      connections.destroy();
+      grpc.forceShutdown();
+      await connections.gone(1_000);
+    },
+  };
+};

@@ -1,0 +1,304 @@
+/** One aggregated delta stream: bytes in, requests to the hub; effects to bytes out. Decides nothing. */
+import { TendrilError } from '../model/index.ts';
+import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest, type WireLimits } from '../proto/index.ts';
+import type { BytesCache } from './bytes-cache.ts';
+import type { AbsentEffect, AckedEffect, Effect, RejectedEffect, SendEffect } from './effect.ts';
+import type { Hub, Member, StreamPort } from './hub.ts';
+import type { LedgerEntry } from './ledger-entry.ts';
+import type { ServerLimits } from './limits.ts';
+import { TYPE_URLS_OF } from './request.ts';
+import type { ResourceSource } from './resource-source.ts';
+import { GONE } from './shapes.ts';
+import type { TransportListener, TransportStream } from './transport.ts';
+
+/** gRPC status codes that the server gives. */
+export const STATUS = {
+  OK: 0,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  RESOURCE_EXHAUSTED: 8,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+} as const;
+
+/** Where a stream puts what it has to say. */
+export interface StreamContext {
+  readonly hub: Hub;
+  readonly source: ResourceSource;
+  readonly cache: BytesCache;
+  readonly limits: ServerLimits;
+  readonly wireLimits: WireLimits;
+  readonly identifier: string;
+  /** Wall clock, ms since the epoch. */
+  readonly now: () => number;
+  readonly later: (run: () => void) => void;
+  readonly counters: StreamCounters;
+  readonly onObserve:
+    | ((edge: { readonly from: string; readonly to: string; readonly node: string }) => void)
+    | undefined;
+  readonly onLedger: ((entries: readonly LedgerEntry[]) => void) | undefined;
+  readonly warn: (facts: Readonly<Record<string, unknown>>, message: string) => void;
+  readonly onEnd: (stream: AdsStream) => void;
+}
+
+export interface StreamCounters {
+  streams: number;
+  requests: number;
+  requestBytes: number;
+  malformed: number;
+  responses: number;
+  resources: number;
+  responseBytes: number;
+  removals: number;
+  held: number;
+  resets: number;
+  failures: number;
+}
+
+export const zeroStreamCounters = (): StreamCounters => ({
+  streams: 0,
+  requests: 0,
+  requestBytes: 0,
+  malformed: 0,
+  responses: 0,
+  resources: 0,
+  responseBytes: 0,
+  removals: 0,
+  held: 0,
+  resets: 0,
+  failures: 0,
+});
+
+export class AdsStream implements TransportListener, StreamPort {
+  readonly #context: StreamContext;
+  readonly #transport: TransportStream;
+  /** Since when, ms since the epoch. */
+  readonly since: number;
+  #member: Member | undefined;
+  /** Written and not yet taken by the transport, bytes. */
+  #inFlight = 0;
+  #held = false;
+  #drainWanted = false;
+  #ended = false;
+  /** Totals of this stream. */
+  readonly sent = { responses: 0, resources: 0, bytes: 0 };
+
+  constructor(context: StreamContext, transport: TransportStream) {
+    this.#context = context;
+    this.#transport = transport;
+    this.since = context.now();
+    context.counters.streams++;
+  }
+
+  get member(): Member | undefined {
+    return this.#member;
+  }
+
+  get peer(): string {
+    return this.#transport.peer;
+  }
+
+  onMessage(message: Uint8Array): void {
+    if (this.#ended) return;
+    const { counters, hub } = this.#context;
+    counters.requests++;
+    counters.requestBytes += message.length;
+    let request: DeltaRequest;
+    try {
+      request = decodeDeltaRequest(message, this.#context.wireLimits);
+    } catch (error) {
+      counters.malformed++;
+      const limit = error instanceof TendrilError && error.code === 'XDS_LIMIT';
+      this.end(
+        limit ? STATUS.RESOURCE_EXHAUSTED : STATUS.INVALID_ARGUMENT,
+        error instanceof TendrilError ? error.message : 'discovery request is malformed',
+      );
+      return;
+    }
+    const member = this.#member ?? this.#join(request);
+    if (member !== undefined) hub.request(member, request);
+  }
+
+  #join(request: DeltaRequest): Member | undefined {
+    if (request.node === undefined) {
+      this.end(STATUS.INVALID_ARGUMENT, 'the first request of a stream must carry the node');
+      return undefined;
+    }
+    try {
+      this.#member = this.#context.hub.join(this.#context.source.attach(request.node), this);
+    } catch (error) {
+      this.fail(error);
+    }
+    return this.#member;
+  }
+
+  onHalfClose(): void {
+    this.end(STATUS.OK, '');
+  }
+
+  onClose(): void {
+    this.#leave();
+  }
+
+  execute(effect: Effect): void {
+    if (this.#ended) return;
+    switch (effect.kind) {
+      case 'send':
+        this.#send(effect);
+        return;
+      case 'absent':
+        this.#absent(effect);
+        return;
+      case 'acked':
+      case 'rejected':
+        this.#verdict(effect);
+        return;
+      case 'observe': {
+        const node = this.#node;
+        this.#context.onObserve?.({ from: effect.from, to: effect.to, node });
+        return;
+      }
+      case 'pause':
+        this.#wantDrained();
+        return;
+      case 'close':
+        this.end(effect.code, effect.message);
+        return;
+      case 'interest':
+      case 'timer':
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  get #node(): string {
+    return this.#member?.session.facts.id ?? '';
+  }
+
+  #send({ type, nonce, resources, removed }: SendEffect): void {
+    const { cache, counters, identifier, onLedger } = this.#context;
+    const encoded = resources.map((resource) => cache.encode(type, resource));
+    counters.resources += resources.length;
+    counters.removals += removed.length;
+    this.sent.resources += resources.length;
+    this.#write(
+      composeDeltaResponse({
+        typeUrl: TYPE_URLS_OF[type],
+        nonce,
+        resources: encoded,
+        removed,
+        controlPlaneId: identifier,
+      }),
+    );
+    if (onLedger === undefined) return;
+    const at = this.#context.now();
+    const node = this.#node;
+    const entries: LedgerEntry[] = resources.map(({ name, version }, index) => ({
+      at,
+      node,
+      type,
+      name,
+      version,
+      state: 'sent',
+      bytes: encoded[index]?.length ?? 0,
+    }));
+    for (const name of removed)
+      if (!name.endsWith('/-')) entries.push({ at, node, type, name, version: '', state: 'removed' });
+    if (entries.length > 0) onLedger(entries);
+  }
+
+  #absent({ typeUrl, nonce, removed }: AbsentEffect): void {
+    this.#write(
+      composeDeltaResponse({ typeUrl, nonce, resources: [], removed, controlPlaneId: this.#context.identifier }),
+    );
+  }
+
+  #verdict(effect: AckedEffect | RejectedEffect): void {
+    const { onLedger, now, warn } = this.#context;
+    const node = this.#node;
+    const { type, items } = effect;
+    if (effect.kind === 'rejected')
+      warn(
+        {
+          node,
+          type,
+          names: items.slice(0, 20).map(({ name }) => name),
+          code: effect.code,
+          error: effect.message,
+          final: effect.final,
+        },
+        effect.final ? 'a sidecar refused a resource' : 'a sidecar refused a response; sending its resources in parts',
+      );
+    if (onLedger === undefined || items.length === 0) return;
+    const at = now();
+    onLedger(
+      items.map(({ name, version, shape }) => {
+        const entry = { at, node, type, name, version: shape === GONE ? '' : version };
+        return effect.kind === 'acked'
+          ? { ...entry, state: 'acked' as const }
+          : { ...entry, state: 'rejected' as const, message: effect.message, final: effect.final };
+      }),
+    );
+  }
+
+  #write(message: Uint8Array): void {
+    const { counters, limits, hub } = this.#context;
+    const { length } = message;
+    counters.responses++;
+    counters.responseBytes += length;
+    this.sent.responses++;
+    this.sent.bytes += length;
+    this.#inFlight += length;
+    const room = this.#transport.write(message, () => {
+      this.#inFlight -= length;
+      if (this.#inFlight === 0 && this.#drainWanted) this.#wantDrained();
+    });
+    if (this.#inFlight > limits.resetBytes) {
+      counters.resets++;
+      this.#ended = true;
+      this.#transport.reset();
+      this.#leave();
+    } else if ((!room || this.#inFlight > limits.heldBytes) && !this.#held && this.#member !== undefined) {
+      this.#held = true;
+      counters.held++;
+      hub.hold(this.#member);
+      this.#wantDrained();
+    }
+  }
+
+  /** Tells the session to go on: in a later turn when nothing is in flight, else when it has been taken. */
+  #wantDrained(): void {
+    this.#drainWanted = this.#inFlight > 0;
+    if (this.#drainWanted) return;
+    this.#context.later(() => {
+      if (this.#ended || this.#member === undefined) return;
+      if (this.#inFlight > 0) {
+        this.#wantDrained();
+        return;
+      }
+      this.#held = false;
+      this.#context.hub.drained(this.#member);
+    });
+  }
+
+  fail(error: unknown): void {
+    this.#context.counters.failures++;
+    this.#context.warn({ node: this.#node, err: error }, 'a stream failed inside the server');
+    this.end(STATUS.INTERNAL, 'internal error; reconnect');
+  }
+
+  /** Ends the stream with a status. */
+  end(code: number, message: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#transport.end(code, message);
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#ended = true;
+    if (this.#member !== undefined) this.#context.hub.leave(this.#member);
+    this.#context.onEnd(this);
+  }
+}

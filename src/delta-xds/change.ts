@@ -1,0 +1,172 @@
+/** Change notices as a session takes them: keys, no payloads. */
+import type { ChangeKey } from './resource-source.ts';
+import type { Channel, SessionState } from './session-state.ts';
+
+/** One thing that may have changed. */
+export type ChangeItem =
+  | { readonly kind: 'cds' | 'eds' | 'vhds'; readonly name: string }
+  /** A service's ports, hosts or visibility. */
+  | { readonly kind: 'service'; readonly name: string }
+  /** Something about hosts that nothing answered so far. */
+  | { readonly kind: 'hosts' }
+  /** The node's own endpoint record, listeners, inbound clusters, EDS `local`. */
+  | { readonly kind: 'own' }
+  /** What the node is preloaded with or denied. */
+  | { readonly kind: 'caller' }
+  | { readonly kind: 'everything' };
+
+/** Whom a change concerns. */
+export type Audience =
+  | { readonly by: 'subject'; readonly name: string }
+  | { readonly by: 'caller'; readonly name: string }
+  | { readonly by: 'namespace'; readonly name: string }
+  | { readonly by: 'waiting' }
+  | { readonly by: 'all' };
+
+export interface Notice {
+  readonly audience: Audience;
+  readonly item: ChangeItem;
+}
+
+const HOSTS: ChangeItem = { kind: 'hosts' };
+const OWN: ChangeItem = { kind: 'own' };
+const CALLER: ChangeItem = { kind: 'caller' };
+
+/** What a change key says to whom; a key of an unknown form concerns all (it may come from a newer core). */
+export const noticesOf = (key: ChangeKey, subjectOf: (name: string) => string): readonly Notice[] => {
+  const [kind = '', first = '', ...others] = key.split('|');
+  const rest = others.join('|');
+  switch (kind) {
+    case 'cds':
+    case 'eds':
+    case 'vhds':
+      return [{ audience: { by: 'subject', name: subjectOf(rest) }, item: { kind, name: rest } }];
+    case 'svc':
+      return [
+        { audience: { by: 'subject', name: first }, item: { kind: 'service', name: first } },
+        { audience: { by: 'waiting' }, item: HOSTS },
+      ];
+    case 'caller':
+      if (first === '*') return [{ audience: { by: 'all' }, item: CALLER }];
+      if (first.startsWith('*.')) return [{ audience: { by: 'namespace', name: first.slice(2) }, item: CALLER }];
+      return [{ audience: { by: 'caller', name: first }, item: CALLER }];
+    case 'own':
+      return [{ audience: { by: 'caller', name: first }, item: OWN }];
+    case 'local':
+      return [{ audience: { by: 'caller', name: rest }, item: OWN }];
+    default:
+      return [{ audience: { by: 'all' }, item: { kind: 'everything' } }];
+  }
+};
+
+/** Writes a change down: marks what must be compared. */
+export const note = (s: SessionState, item: ChangeItem): void => {
+  switch (item.kind) {
+    case 'cds':
+      s.channel('cds')?.dirty.add(item.name);
+      return;
+    case 'eds':
+      s.channels.get('eds')?.dirty.add(item.name);
+      return;
+    case 'vhds':
+      markPort(s, item.name);
+      resolveHosts(s, (_, servicePort) => servicePort === item.name);
+      return;
+    case 'service': {
+      const { shapes, view } = s;
+      if (item.name === view.facts.caller) markOwn(s);
+      markHeld(s, (name) => shapes.subjectOf(name) === item.name);
+      for (const name of s.demand.wanted()) if (shapes.subjectOf(name) === item.name) markPort(s, name);
+      for (const name of s.demand.preload)
+        if (shapes.subjectOf(name) === item.name) s.channel('cds')?.dirty.addAll(view.clustersOf(name));
+      resolveHosts(s, (_, servicePort) => servicePort !== '' && shapes.subjectOf(servicePort) === item.name);
+      s.collect = true;
+      return;
+    }
+    case 'hosts':
+      resolveHosts(s, (_, servicePort) => servicePort === '');
+      return;
+    case 'own':
+      markOwn(s);
+      return;
+    case 'caller':
+    case 'everything':
+      refresh(s);
+      return;
+    default:
+      item satisfies never;
+  }
+};
+
+/** A service port's virtual host, under every route configuration of the node, and its clusters. */
+export const markPort = (s: SessionState, servicePort: string): void => {
+  const hosts = s.channel('vhds');
+  if (hosts !== undefined)
+    for (const { routeConfiguration } of s.demand.generations.values())
+      hosts.dirty.add(s.shapes.text(`${routeConfiguration}/${servicePort}`));
+};
+
+const markAll = (channel: Channel | undefined, select: (name: string) => boolean): void => {
+  if (channel === undefined) return;
+  for (const name of channel.ledger.held.keys()) if (select(name)) channel.dirty.add(name);
+  for (const name of channel.subscription.asked) if (select(name)) channel.dirty.add(name);
+};
+
+const markHeld = (s: SessionState, select: (name: string) => boolean): void => {
+  markAll(s.channels.get('cds'), select);
+  markAll(s.channels.get('eds'), select);
+  const hosts = s.channels.get('vhds');
+  if (hosts !== undefined)
+    for (const name of hosts.ledger.held.keys()) if (select(name.slice(name.indexOf('/') + 1))) hosts.dirty.add(name);
+};
+
+/** Own listeners and clusters, and EDS `local`. */
+const markOwn = (s: SessionState): void => {
+  const listeners = s.channel('lds');
+  markAll(listeners, () => true);
+  listeners?.dirty.addAll(s.view.own('lds'));
+  s.channel('cds')?.dirty.addAll(s.view.own('cds'));
+  s.channels.get('eds')?.dirty.add('local');
+  s.collect = true;
+};
+
+/** Asks again what the selected hosts stand for. */
+const resolveHosts = (s: SessionState, select: (host: string, servicePort: string) => boolean): void => {
+  for (const generation of s.demand.generations.values())
+    for (const [host, before] of generation.hosts) {
+      if (!select(host, before)) continue;
+      const after = s.view.resolveHost(host.toLowerCase()) ?? '';
+      if (after === before) continue;
+      generation.setHost(host, s.shapes.text(after));
+      if (before !== '') {
+        markPort(s, before);
+        s.collect = true;
+        s.interestStale = true;
+      }
+      if (after !== '') {
+        markPort(s, after);
+        s.take(after);
+      }
+    }
+};
+
+/** Compares everything: the preload list, every host, everything held. */
+const refresh = (s: SessionState): void => {
+  const { came, went } = s.demand.refresh();
+  const clusters = s.channel('cds');
+  for (const name of came) {
+    markPort(s, name);
+    s.take(name);
+    clusters?.dirty.addAll(s.view.clustersOf(name));
+  }
+  for (const name of went) markPort(s, name);
+  markHeld(s, () => true);
+  markAll(s.channel('rds'), () => true);
+  markOwn(s);
+  resolveHosts(s, () => true);
+  for (const name of s.demand.wanted()) {
+    markPort(s, name);
+    clusters?.dirty.addAll(s.view.clustersOf(name));
+  }
+  s.interestStale = true;
+};

@@ -1,0 +1,77 @@
+/**
+ * Takes clusters away, after the virtual hosts that used them: only when no virtual host that the client has, or may still have, names
+ * them. One that the client asked for by name is never removed (Envoy would not ask again, and every call would cost the whole
+ * on-demand time-out): it becomes a cluster without endpoints (envoy-wire2, section 14, rules 2 to 4).
+ */
+import { type Effect, type Item, plainResource, type SentResource } from './effect.ts';
+import type { SessionState } from './session-state.ts';
+import { GONE } from './shapes.ts';
+import { RESOURCE_OVERHEAD } from './work.ts';
+
+/** Clusters named by virtual hosts at the client; `unknown`: some of those are of versions that this process never saw. */
+const inUse = (s: SessionState): { readonly clusters: ReadonlySet<string>; readonly unknown: boolean } => {
+  const clusters = new Set<string>();
+  let unknown = false;
+  const held = s.channels.get('vhds')?.ledger.held;
+  if (held === undefined) return { clusters, unknown };
+  for (const { sent, good } of held.values())
+    for (const shape of sent === good ? [sent] : [sent, good]) {
+      if (shape === undefined) continue;
+      if (shape.clusters === undefined) unknown = true;
+      else for (const name of shape.clusters) clusters.add(name);
+    }
+  return { clusters, unknown };
+};
+
+export const collect = (s: SessionState, now: number, out: Effect[]): void => {
+  const channel = s.channel('cds');
+  if (channel === undefined) {
+    s.collect = false;
+    return;
+  }
+  if (now < s.collectAfter || channel.ledger.gateOpensAt(now) > 0) return;
+  s.collect = false;
+  s.collectAgain = false;
+  const { ledger, subscription } = channel;
+  const needed = subscription.wildcard ? s.needed() : new Set<string>();
+  const used = inUse(s);
+  const resources: SentResource[] = [];
+  const removed: string[] = [];
+  const items: Item[] = [];
+  let size = 0;
+  for (const [name, { sent }] of ledger.held) {
+    if (sent === GONE) continue;
+    const exists = s.view.get('cds', name) !== undefined;
+    const asked = subscription.has(name);
+    if (exists && (needed.has(name) || asked || !subscription.wildcard)) continue;
+    if (!needed.has(name) && (used.unknown || used.clusters.has(name))) {
+      s.collectAgain = true;
+      continue;
+    }
+    if (needed.has(name) || asked) {
+      const body = s.placeholder('cds', name);
+      if (sent.version === body.version || ledger.isParked(name, body.version)) continue;
+      resources.push(plainResource(name, body.version, body.body));
+      items.push({ name, version: body.version, shape: s.shapes.of(body), atom: items.length });
+      size += body.body.length + name.length + RESOURCE_OVERHEAD;
+    } else {
+      removed.push(name);
+      items.push({ name, version: '', shape: GONE, atom: items.length });
+      size += name.length + 4;
+    }
+    if (size >= s.limits.responseBytes) {
+      s.collect = true;
+      break;
+    }
+  }
+  if (items.length === 0) return;
+  s.send({ type: 'cds', lane: 'broadcast', resources, removed, items, questions: [] }, now, out);
+  // Envoy drops the assignments of both kinds by itself.
+  for (const { name } of items) {
+    channel.settled(name);
+    const eds = s.channels.get('eds');
+    eds?.ledger.forget(name);
+    eds?.settled(name);
+  }
+  s.interestStale = true;
+};

@@ -1,0 +1,98 @@
+/**
+ * The one decision function of a session: looks at all facts and says what to send, in order: clusters with their assignments,
+ * assignments, listeners, route configurations, virtual hosts; superfluous clusters last.
+ */
+import { collect } from './collect.ts';
+import type { Effect } from './effect.ts';
+import { sendAssignments, sendClusters } from './send-clusters.ts';
+import { planHosts, sendHosts } from './send-hosts.ts';
+import { sendPlain } from './send-plain.ts';
+import type { SessionState } from './session-state.ts';
+import { answerWork, broadcastWork, isolateWork, type Work } from './work.ts';
+
+const NO_CLUSTERS: ReadonlySet<string> = new Set();
+
+/** One round; false: paused in the middle, the rest is still noted. */
+const round = (s: SessionState, work: Work, now: number, out: Effect[]): boolean => {
+  const plan = planHosts(s, work);
+  return (
+    sendClusters(s, work, plan?.clusters ?? NO_CLUSTERS, now, out) &&
+    sendAssignments(s, work, now, out) &&
+    sendPlain(s, 'lds', work, now, out) &&
+    sendPlain(s, 'rds', work, now, out) &&
+    sendHosts(s, work, plan, now, out)
+  );
+};
+
+const pass = (s: SessionState, now: number, out: Effect[]): void => {
+  let asked = false;
+  let changed = false;
+  for (const channel of s.channels.values()) {
+    asked ||= channel.owed || channel.now.size > 0 || channel.questions.size > 0 || channel.absent.size > 0;
+    changed ||= channel.dirty.size > 0;
+  }
+  if (asked && !round(s, answerWork(s, now), now, out)) return;
+  for (const channel of s.channels.values())
+    for (let suspects = channel.suspects[0]; suspects !== undefined; suspects = channel.suspects[0]) {
+      if (!round(s, isolateWork(channel.type, suspects), now, out)) return;
+      channel.suspects.shift();
+    }
+  if (changed && !round(s, broadcastWork(s, now), now, out)) return;
+  if (s.collect) collect(s, now, out);
+};
+
+/** Subjects whose changes this session must hear of. */
+const announce = (s: SessionState, out: Effect[]): void => {
+  const waiting = s.demand.waiting > 0;
+  let dropped: string[] = [];
+  if (s.interestStale) {
+    s.interestStale = false;
+    const current = new Set<string>([s.view.facts.caller]);
+    for (const name of s.demand.wanted()) current.add(s.shapes.subjectOf(name));
+    for (const type of ['cds', 'eds'] as const) {
+      const channel = s.channels.get(type);
+      if (channel === undefined) continue;
+      for (const name of channel.ledger.held.keys()) current.add(s.shapes.subjectOf(name));
+      for (const name of channel.subscription.asked) current.add(s.shapes.subjectOf(name));
+    }
+    for (const name of s.channels.get('vhds')?.ledger.held.keys() ?? [])
+      current.add(s.shapes.subjectOf(name.slice(name.indexOf('/') + 1)));
+    dropped = [...s.interest].filter((subject) => !current.has(subject));
+    for (const subject of dropped) s.interest.delete(subject);
+    for (const subject of current)
+      if (!s.interest.has(subject)) {
+        s.interest.add(subject);
+        s.interestAdded.push(subject);
+      }
+  }
+  const added = s.interestAdded.filter((subject) => s.interest.has(subject));
+  if (added.length === 0 && dropped.length === 0 && waiting === s.waitingAnnounced) return;
+  s.interestAdded = [];
+  s.waitingAnnounced = waiting;
+  out.push({ kind: 'interest', added, dropped, waiting });
+};
+
+/** When to look again without being told anything. */
+const schedule = (s: SessionState, now: number, out: Effect[]): void => {
+  if (s.paused) return;
+  let at = 0;
+  const consider = (time: number): void => {
+    if (time > now && (at === 0 || time < at)) at = time;
+  };
+  for (const { type, dirty, questions, ledger } of s.channels.values()) {
+    if (dirty.size > 0 || (type === 'cds' && s.collect)) consider(ledger.gateOpensAt(now));
+    if (questions.size > 0) consider(ledger.answersInFlight(now).oldestEnds);
+  }
+  if (s.collect) consider(s.collectAfter);
+  if (at === 0 || (s.timerAt !== 0 && s.timerAt <= at)) return;
+  s.timerAt = at;
+  out.push({ kind: 'timer', at });
+};
+
+export const deliver = (s: SessionState, now: number, out: Effect[]): void => {
+  if (s.closed) return;
+  s.beginPass();
+  if (!s.paused) pass(s, now, out);
+  announce(s, out);
+  schedule(s, now, out);
+};

@@ -1,0 +1,269 @@
+/**
+ * All sessions of a process, and the way of a change to them.
+ *
+ * - `wake`: the source is asked for what changed; every session concerned gets the keys when its turn comes, `SLICE` sessions per turn
+ *   of the event loop. Ten changes of one key before that turn are one.
+ * - A request is handled at once, before any broadcast in line: first the source is caught up with and the session told what it has in
+ *   line, so an answer is never newer than what its session knows (a domain that moved is taken from its loser in the same response).
+ * - One timer wheel for all.
+ *
+ * Bounds: per session one place in line; the keys kept for it are shared lists, and beyond `MAX_ITEMS` become "compare everything".
+ */
+import type { DeltaRequest } from '../proto/index.ts';
+import type { ChangeItem } from './change.ts';
+import { noticesOf } from './change.ts';
+import type { Effect } from './effect.ts';
+import { InterestIndex } from './interest-index.ts';
+import type { NodeView, ResourceSource } from './resource-source.ts';
+import { Session } from './session.ts';
+import type { SessionOptions } from './session-state.ts';
+import type { SharedShapes } from './shapes.ts';
+import { TimerWheel } from './timer-wheel.ts';
+
+/** Sessions served per turn of the event loop. */
+const SLICE = 64;
+/** Change items in line for one session. */
+const MAX_ITEMS = 4_096;
+
+/** A stream, as the hub sees it: executes effects in order. Interest and timer effects are the hub's own. */
+export interface StreamPort {
+  execute(effect: Effect): void;
+  /** A session threw: a defect of ours; the stream ends. */
+  fail(error: unknown): void;
+}
+
+export interface Member {
+  readonly session: Session;
+  readonly port: StreamPort;
+  /** Waiting for its turn. */
+  pending: ChangeItem[] | undefined;
+  joined: boolean;
+}
+
+export interface HubOptions {
+  readonly source: ResourceSource;
+  readonly shapes: SharedShapes;
+  /** Everything of a session's options that is the same for all. */
+  readonly session: Pick<SessionOptions, 'limits' | 'counters'>;
+  /** ms, monotonic. */
+  readonly clock: () => number;
+  /** Runs a function in a later turn of the event loop. */
+  readonly later: (run: () => void) => void;
+  /** Runs a function after so many ms; returns how to call it off. */
+  readonly after: (ms: number, run: () => void) => () => void;
+  /** A text unlike that of any other stream of the mesh. */
+  readonly tag: () => string;
+}
+
+export class Hub {
+  readonly #options: HubOptions;
+  readonly #index = new InterestIndex<Member>();
+  readonly #wheel = new TimerWheel<Member>();
+  #line: Member[] = [];
+  #lineAt = 0;
+  /** Members put in line, and served, since the start. */
+  #entered = 0;
+  #served = 0;
+  #turning = false;
+  #epoch = 0;
+  #wakeWaits: { readonly upTo: number; readonly done: () => void }[] = [];
+  #cancelTimer: (() => void) | undefined;
+  #timerFor = 0;
+  /** Counters. */
+  readonly counters = { wakes: 0, keys: 0, notices: 0, broadcasts: 0, collapsed: 0 };
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#index.size;
+  }
+
+  get members(): ReadonlySet<Member> {
+    return this.#index.all;
+  }
+
+  /** Sessions in line for a broadcast. */
+  get waiting(): number {
+    return this.#line.length - this.#lineAt;
+  }
+
+  join(view: NodeView, port: StreamPort): Member {
+    const { source, shapes, session, tag } = this.#options;
+    const member: Member = {
+      session: new Session({
+        view,
+        shapes,
+        placeholder: (type, name) => source.placeholder(type, name),
+        ...session,
+        tag: tag(),
+      }),
+      port,
+      pending: undefined,
+      joined: true,
+    };
+    this.#index.join(member, view.facts.caller, view.facts.namespace);
+    return member;
+  }
+
+  leave(member: Member): void {
+    if (!member.joined) return;
+    member.joined = false;
+    const { caller, namespace } = member.session.facts;
+    this.#index.leave(member, caller, namespace, member.session.subjects);
+    this.#wheel.cancel(member);
+  }
+
+  request(member: Member, request: DeltaRequest): void {
+    if (!member.joined) return;
+    this.#guard(member, () => {
+      // An ACK asks nothing: it needs no newer state than the session has.
+      if (request.subscribe.length > 0 || request.responseNonce === '') this.#catchUp();
+      if (member.pending !== undefined) {
+        member.session.note(member.pending);
+        member.pending = undefined;
+      }
+      return member.session.onRequest(request, this.#options.clock());
+    });
+  }
+
+  hold(member: Member): void {
+    member.session.hold();
+  }
+
+  drained(member: Member): void {
+    if (member.joined) this.#guard(member, () => member.session.onDrained(this.#options.clock()));
+  }
+
+  /** Takes the newest state; resolves with its epoch when every session concerned has been told. */
+  async wake(): Promise<number> {
+    this.counters.wakes++;
+    this.#catchUp();
+    const epoch = this.#epoch;
+    if (this.waiting > 0)
+      await new Promise<void>((done) => {
+        this.#wakeWaits.push({ upTo: this.#entered, done });
+      });
+    return epoch;
+  }
+
+  #catchUp(): void {
+    const { source, shapes } = this.#options;
+    const { epoch, keys, everything } = source.catchUp();
+    this.#epoch = epoch;
+    this.counters.keys += keys.length;
+    if (everything) {
+      for (const member of this.#index.all) this.#enter(member, [{ kind: 'everything' }]);
+      return;
+    }
+    if (keys.length === 0) return;
+    // Notices are grouped first: a commit that touches one subject twenty times costs each of its sessions one list.
+    const groups = new Map<string, { readonly members: Iterable<Member>; readonly items: ChangeItem[] }>();
+    const known = new Set<string>();
+    for (const key of keys)
+      for (const { audience, item } of noticesOf(key, (name) => shapes.subjectOf(name))) {
+        const group = 'name' in audience ? `${audience.by} ${audience.name}` : audience.by;
+        const id = `${group}|${item.kind}|${'name' in item ? item.name : ''}`;
+        if (known.has(id)) continue;
+        known.add(id);
+        const entry = groups.get(group);
+        if (entry === undefined) groups.set(group, { members: this.#index.of(audience), items: [item] });
+        else entry.items.push(item);
+      }
+    for (const { members, items } of groups.values()) for (const member of members) this.#enter(member, items);
+  }
+
+  #enter(member: Member, items: readonly ChangeItem[]): void {
+    this.counters.notices++;
+    if (member.pending === undefined) {
+      member.pending = [...items];
+      this.#line.push(member);
+      this.#entered++;
+      this.#turn();
+    } else if (member.pending.length + items.length > MAX_ITEMS) {
+      member.pending = [{ kind: 'everything' }];
+      this.counters.collapsed++;
+    } else member.pending.push(...items);
+  }
+
+  #turn(): void {
+    if (this.#turning) return;
+    this.#turning = true;
+    this.#options.later(() => this.#slice());
+  }
+
+  #slice(): void {
+    this.#turning = false;
+    for (let count = 0; count < SLICE && this.#lineAt < this.#line.length; this.#lineAt++) {
+      const member = this.#line[this.#lineAt];
+      this.#served++;
+      if (member?.pending === undefined) continue;
+      const items = member.pending;
+      member.pending = undefined;
+      if (!member.joined) continue;
+      count++;
+      this.counters.broadcasts++;
+      this.#guard(member, () => member.session.onChange(items, this.#options.clock()));
+    }
+    if (this.#lineAt >= this.#line.length) {
+      this.#line = [];
+      this.#lineAt = 0;
+    } else {
+      // Under a steady flow the line never empties: what has been served is cut off.
+      if (this.#lineAt > MAX_ITEMS) {
+        this.#line.splice(0, this.#lineAt);
+        this.#lineAt = 0;
+      }
+      this.#turn();
+    }
+    while (this.#wakeWaits[0] !== undefined && this.#wakeWaits[0].upTo <= this.#served) this.#wakeWaits.shift()?.done();
+  }
+
+  /** A defect in one session ends its stream and no other. */
+  #guard(member: Member, run: () => readonly Effect[]): void {
+    let effects: readonly Effect[];
+    try {
+      effects = run();
+    } catch (error) {
+      member.port.fail(error);
+      return;
+    }
+    for (const effect of effects) {
+      if (effect.kind === 'interest') {
+        for (const subject of effect.dropped) this.#index.drop(member, subject);
+        for (const subject of effect.added) this.#index.add(member, subject);
+        this.#index.wait(member, effect.waiting);
+      } else if (effect.kind === 'timer') this.#schedule(member, effect.at);
+      else member.port.execute(effect);
+    }
+  }
+
+  #schedule(member: Member, at: number): void {
+    this.#wheel.schedule(member, at);
+    this.#setTimer();
+  }
+
+  #setTimer(): void {
+    const next = this.#wheel.next();
+    if (next === undefined || (this.#cancelTimer !== undefined && this.#timerFor <= next)) return;
+    this.#cancelTimer?.();
+    this.#timerFor = next;
+    const ms = Math.max(0, next - this.#options.clock());
+    this.#cancelTimer = this.#options.after(ms, () => {
+      this.#cancelTimer = undefined;
+      const now = this.#options.clock();
+      for (const member of this.#wheel.due(now))
+        if (member.joined) this.#guard(member, () => member.session.onTick(now));
+      this.#setTimer();
+    });
+  }
+
+  /** Ends the timers. */
+  close(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    for (const { done } of this.#wakeWaits) done();
+    this.#wakeWaits = [];
+  }
+}

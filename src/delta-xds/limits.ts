@@ -1,0 +1,95 @@
+/** Bounds of the xDS server. What happens at each bound is said here; all are counted. */
+export interface SessionLimits {
+  /** Names (without versions held) one stream may have asked for at a time, all types. Beyond: stream ends, RESOURCE_EXHAUSTED. */
+  readonly namesPerStream: number;
+  /** Names subscribed or unsubscribed in one request. Beyond: stream ends, RESOURCE_EXHAUSTED. */
+  readonly namesPerRequest: number;
+  /** Bytes of one name. Beyond: stream ends, INVALID_ARGUMENT. */
+  readonly nameBytes: number;
+  /** Unknown hosts remembered per stream. Beyond: answered, not remembered, so not pushed when they appear. */
+  readonly unknownNames: number;
+  /** Route configurations of one stream. Beyond: hosts under further ones are answered as unknown. */
+  readonly generations: number;
+  /** VHDS answers in flight; further questions wait and go together in the next one. */
+  readonly answersInFlight: number;
+  /** A response is split before it reaches this size, bytes. One resource is never split. */
+  readonly responseBytes: number;
+  /** Sent in one go before the session asks for the transport's word, bytes. */
+  readonly burstBytes: number;
+}
+
+export const DEFAULT_SESSION_LIMITS: SessionLimits = {
+  namesPerStream: 100_000,
+  namesPerRequest: 10_000,
+  nameBytes: 512,
+  unknownNames: 10_000,
+  generations: 16,
+  answersInFlight: 32,
+  responseBytes: 3 * 1024 * 1024,
+  burstBytes: 4 * 1024 * 1024,
+};
+
+/** Bounds of the transport. */
+export interface ServerLimits extends SessionLimits {
+  /** Bytes of one message received. Beyond: stream ends, RESOURCE_EXHAUSTED. */
+  readonly receiveBytes: number;
+  /** Streams per connection (HTTP/2 MAX_CONCURRENT_STREAMS). */
+  readonly streamsPerConnection: number;
+  /** Bytes of the headers that open a stream. Beyond: stream ends, RESOURCE_EXHAUSTED. */
+  readonly headerBytes: number;
+  /** Connections in all, and of one address. Beyond: closed at once. */
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  /** A connection must open its first stream within this time, ms. Beyond: closed. */
+  readonly firstStreamMs: number;
+  /** A stream must send its first message within this time, ms. Beyond: stream ends, DEADLINE_EXCEEDED. */
+  readonly firstMessageMs: number;
+  /** Ping of a silent connection, and how long its answer may take, ms. */
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+  /** Written and not yet taken by the transport: above the first the session is held, above the second its stream ends, bytes. */
+  readonly heldBytes: number;
+  readonly resetBytes: number;
+  /** Encoded resources kept for all streams, bytes. Beyond: those longest unused go. */
+  readonly cacheBytes: number;
+}
+
+export const DEFAULT_SERVER_LIMITS: ServerLimits = {
+  ...DEFAULT_SESSION_LIMITS,
+  receiveBytes: 16 * 1024 * 1024,
+  streamsPerConnection: 100,
+  headerBytes: 16 * 1024,
+  connections: 50_000,
+  connectionsPerAddress: 50_000,
+  firstStreamMs: 10_000,
+  firstMessageMs: 30_000,
+  keepaliveMs: 30_000,
+  keepaliveTimeoutMs: 10_000,
+  heldBytes: 256 * 1024,
+  resetBytes: 64 * 1024 * 1024,
+  cacheBytes: 64 * 1024 * 1024,
+};
+
+/** Counters of all sessions of a process. */
+export interface SessionCounters {
+  /** Unknown names not remembered at their bound. */
+  unknownNotKept: number;
+  /** Questions that waited because too many answers were in flight. */
+  questionsDelayed: number;
+  /** Virtual hosts held back because another one still claims a domain of theirs. */
+  domainConflicts: number;
+  /** Responses rejected by clients, and resources parked after that. */
+  nacks: number;
+  parked: number;
+  /** Streams ended at a bound. */
+  overLimit: number;
+}
+
+export const zeroSessionCounters = (): SessionCounters => ({
+  unknownNotKept: 0,
+  questionsDelayed: 0,
+  domainConflicts: 0,
+  nacks: 0,
+  parked: 0,
+  overLimit: 0,
+});

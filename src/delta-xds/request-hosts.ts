@@ -1,0 +1,127 @@
+/**
+ * Takes a VHDS request. Names are `<route configuration>/<host>`; a host stands for a service port of whatever name.
+ *
+ * The first message of a stream is empty (a new Envoy) or holds `*`, the asked names and the versions of everything held (a
+ * reconnect); both mean "the state of this node", never "all hosts" (envoy-wire, facts 1, 2 and 9).
+ */
+import type { DeltaRequest } from '../proto/index.ts';
+import type { Effect } from './effect.ts';
+import { type Generation, splitVirtualHostName } from './generation.ts';
+import type { Channel, SessionState } from './session-state.ts';
+import { NEGATIVE_PREFIX } from './shapes.ts';
+import type { SubscriptionChange } from './subscription.ts';
+
+export const takeHosts = (
+  s: SessionState,
+  channel: Channel,
+  request: DeltaRequest,
+  change: SubscriptionChange,
+  out: Effect[],
+): void => {
+  if (change.first) seedHosts(s, channel, request);
+  for (const name of change.dropped.keys()) dropName(s, channel, name);
+  for (const name of change.asked) takeQuestion(s, channel, request, change, name, out);
+  if (change.first) {
+    adopt(s, channel);
+    s.collectAfter = 0;
+    s.collect = true;
+  }
+  if (change.wildcardBegan) {
+    // With versions in hand the listener is up: silence is an answer. Without, it waits to be primed.
+    channel.owed = change.first && request.initialResourceVersions.size === 0;
+    for (const { routeConfiguration } of s.demand.generations.values())
+      for (const servicePort of s.demand.preload)
+        channel.now.add(s.shapes.text(`${routeConfiguration}/${servicePort}`));
+  }
+};
+
+/** What the client says it holds. Versions of negative answers say "asked, and nothing there": the name is in `subscribe` too. */
+const seedHosts = (s: SessionState, channel: Channel, request: DeltaRequest): void => {
+  for (const [name, version] of request.initialResourceVersions) {
+    const split = splitVirtualHostName(name);
+    if (split === undefined || version.startsWith(NEGATIVE_PREFIX)) continue;
+    const generation = s.demand.open(split.routeConfiguration, s.limits.generations);
+    if (generation === undefined) continue;
+    generation.primed = true;
+    const body = s.view.get('vhds', split.rest);
+    channel.ledger.seed(
+      s.shapes.text(name),
+      body?.version === version ? s.shapes.of(body) : s.shapes.unknown(s.shapes.text(version)),
+    );
+  }
+};
+
+/**
+ * Virtual hosts that the client holds, that no edge preloads and nobody asked for by a name that still leads to them: they stay while
+ * the node may hold them. All are compared: changed ones go out again, vanished ones are removed.
+ */
+const adopt = (s: SessionState, channel: Channel): void => {
+  for (const name of channel.ledger.held.keys()) {
+    channel.now.add(name);
+    const split = splitVirtualHostName(name);
+    const generation = split === undefined ? undefined : s.demand.generations.get(split.routeConfiguration);
+    if (split === undefined || generation === undefined) continue;
+    const servicePort = s.shapes.text(split.rest);
+    if (!s.demand.preloads(servicePort) && !generation.asks(servicePort)) generation.adopted.add(servicePort);
+    s.take(servicePort);
+  }
+};
+
+const dropName = (s: SessionState, channel: Channel, name: string): void => {
+  const split = splitVirtualHostName(name);
+  const generation = split === undefined ? undefined : s.demand.generations.get(split.routeConfiguration);
+  channel.questions.delete(name);
+  if (split === undefined || generation === undefined) return;
+  if (generation.hosts.has(split.rest)) generation.dropHost(split.rest);
+  if (channel.ledger.held.has(name)) {
+    // Envoy drops pushed ones too, when a route configuration ends: they are not pushed again under it.
+    channel.ledger.forget(name);
+    channel.settled(name);
+    generation.declined.add(s.shapes.text(split.rest));
+  }
+  s.interestStale = true;
+  s.collect = true;
+};
+
+const takeQuestion = (
+  s: SessionState,
+  channel: Channel,
+  request: DeltaRequest,
+  change: SubscriptionChange,
+  name: string,
+  out: Effect[],
+): void => {
+  const split = splitVirtualHostName(name);
+  const generation = split === undefined ? undefined : s.demand.open(split.routeConfiguration, s.limits.generations);
+  if (split === undefined || generation === undefined) {
+    channel.questions.add(name);
+    return;
+  }
+  const servicePort = resolveHost(s, generation, split.rest);
+  if (servicePort !== '') {
+    s.observe(servicePort, out);
+    s.take(servicePort);
+  }
+  if (change.first) {
+    // Aliases first, then versions: `rc/svc` was asked, `rc/svc.ns:80` is what the client holds.
+    const held = channel.ledger.versionOf(`${generation.routeConfiguration}/${servicePort}`);
+    if (servicePort !== '' && held !== undefined) {
+      const body = s.view.get('vhds', servicePort);
+      if (body?.version === held) return;
+    }
+    if (servicePort === '' && request.initialResourceVersions.get(name)?.startsWith(NEGATIVE_PREFIX)) return;
+  }
+  channel.questions.add(s.shapes.text(name));
+};
+
+/** Canonical service port of an asked host, remembered; '' when nothing answers it. */
+const resolveHost = (s: SessionState, generation: Generation, host: string): string => {
+  const servicePort = s.view.resolveHost(host.toLowerCase());
+  if (servicePort === undefined && !generation.hosts.has(host) && s.demand.waiting >= s.limits.unknownNames) {
+    s.counters.unknownNotKept++;
+    return '';
+  }
+  const kept = servicePort === undefined ? '' : s.shapes.text(servicePort);
+  generation.setHost(s.shapes.text(host), kept);
+  return kept;
+};

@@ -1,0 +1,242 @@
+/** Takes one request of a stream: verdict on a response, names, versions held. Writes facts down; `delivery.ts` answers. */
+import type { DeltaRequest } from '../proto/index.ts';
+import { CDS, EDS, LDS, RDS, VHDS } from '../proto/index.ts';
+import type { Effect } from './effect.ts';
+import { GATE_MS } from './ledger.ts';
+import { takeHosts } from './request-hosts.ts';
+import type { ResourceType } from './resource-source.ts';
+import type { Channel, SessionState } from './session-state.ts';
+import { settle } from './settle.ts';
+import type { SubscriptionChange } from './subscription.ts';
+
+export const TYPE_URLS_OF = { cds: CDS, eds: EDS, lds: LDS, rds: RDS, vhds: VHDS } as const satisfies Record<
+  ResourceType,
+  string
+>;
+
+const TYPES: ReadonlyMap<string, ResourceType> = new Map([
+  [CDS, 'cds'],
+  [EDS, 'eds'],
+  [LDS, 'lds'],
+  [RDS, 'rds'],
+  [VHDS, 'vhds'],
+]);
+
+const INVALID_ARGUMENT = 3;
+const RESOURCE_EXHAUSTED = 8;
+
+const close = (s: SessionState, code: number, message: string, out: Effect[]): void => {
+  s.closed = true;
+  s.counters.overLimit++;
+  out.push({ kind: 'close', code, message });
+};
+
+/** True when the request is within bounds; else the stream has been told to end. */
+const withinBounds = (s: SessionState, request: DeltaRequest, out: Effect[]): boolean => {
+  const { limits } = s;
+  const count = request.subscribe.length + request.unsubscribe.length;
+  if (count > limits.namesPerRequest) {
+    close(s, RESOURCE_EXHAUSTED, `${count} names in one request; allowed: ${limits.namesPerRequest}`, out);
+    return false;
+  }
+  for (const name of request.subscribe)
+    if (Buffer.byteLength(name) > limits.nameBytes) {
+      close(
+        s,
+        INVALID_ARGUMENT,
+        `a resource name has ${Buffer.byteLength(name)} bytes; allowed: ${limits.nameBytes}`,
+        out,
+      );
+      return false;
+    }
+  let asked = request.subscribe.length;
+  for (const { subscription } of s.channels.values()) asked += subscription.asked.size;
+  if (asked > limits.namesPerStream) {
+    close(s, RESOURCE_EXHAUSTED, `${asked} names asked for on one stream; allowed: ${limits.namesPerStream}`, out);
+    return false;
+  }
+  return true;
+};
+
+export const takeRequest = (s: SessionState, request: DeltaRequest, now: number, out: Effect[]): void => {
+  if (request.typeUrl === '') {
+    close(s, INVALID_ARGUMENT, 'a request on an aggregated stream needs a type_url', out);
+    return;
+  }
+  if (!withinBounds(s, request, out)) return;
+  const type = TYPES.get(request.typeUrl);
+  if (type === undefined) {
+    answerUnknownType(s, request, out);
+    return;
+  }
+  const channel = s.ensure(type);
+  // Names asked in the message that acknowledges their response were asked before it arrived.
+  const onTheirWay = request.subscribe.length === 0 ? undefined : channel.ledger.unackedNames();
+  if (request.responseNonce !== '')
+    settle(s, channel, { nonce: request.responseNonce, error: request.errorDetail }, now, out);
+  const change = channel.subscription.apply(request.subscribe, request.unsubscribe);
+  switch (type) {
+    case 'cds':
+      takeClusters(s, channel, request, change, now, out);
+      break;
+    case 'eds':
+      takeAssignments(s, channel, request, change, onTheirWay);
+      break;
+    case 'lds':
+      takeListeners(s, channel, request, change);
+      break;
+    case 'rds':
+      takeRoutes(s, channel, request, change);
+      break;
+    case 'vhds':
+      takeHosts(s, channel, request, change, out);
+      break;
+  }
+};
+
+/** Checklist 56: the stream lives on, nothing of this type exists. An ACK needs no answer. */
+const answerUnknownType = (s: SessionState, request: DeltaRequest, out: Effect[]): void => {
+  const names = [...new Set(request.subscribe)].filter((name) => name !== '*');
+  if (request.responseNonce !== '' && request.subscribe.length === 0) return;
+  if (request.responseNonce === '' && request.subscribe.length === 0 && request.unsubscribe.length > 0) return;
+  out.push({ kind: 'absent', typeUrl: request.typeUrl, nonce: s.nextNonce(), removed: names });
+};
+
+/** Notes the versions that the client brought; returns true for names whose answer may be "you have it" (checklist 4, 19, 20). */
+const seed = (s: SessionState, channel: Channel, request: DeltaRequest, change: SubscriptionChange): void => {
+  if (!change.first) return;
+  for (const [name, version] of request.initialResourceVersions) {
+    const body = s.view.get(channel.type, name);
+    channel.ledger.seed(
+      s.shapes.text(name),
+      body?.version === version ? s.shapes.of(body) : s.shapes.unknown(s.shapes.text(version)),
+    );
+  }
+};
+
+const isHeldFromBefore = (request: DeltaRequest, change: SubscriptionChange, name: string): boolean =>
+  change.first && request.initialResourceVersions.has(name);
+
+const takeClusters = (
+  s: SessionState,
+  channel: Channel,
+  request: DeltaRequest,
+  change: SubscriptionChange,
+  now: number,
+  out: Effect[],
+): void => {
+  seed(s, channel, request, change);
+  const { view } = s;
+  for (const [name, wasAsked] of change.dropped) {
+    if (!wasAsked) continue;
+    channel.ledger.forget(name);
+    channel.settled(name);
+    s.interestStale = true;
+    // Asked for by name beside the wildcard and given up: the client must be told whether the wildcard still has it (checklist 11).
+    if (!channel.subscription.wildcard) continue;
+    if (s.needed().has(name)) channel.answer(name, true);
+    else channel.absent.add(name);
+  }
+  if (change.wildcardEnded)
+    for (const name of [...channel.ledger.held.keys()])
+      if (!channel.subscription.has(name)) channel.ledger.forget(name);
+  for (const asked of change.asked) {
+    const name = s.shapes.text(asked);
+    s.take(name);
+    channel.answer(name, !isHeldFromBefore(request, change, name));
+    const servicePort = view.servicePortOf(name);
+    if (servicePort !== undefined && view.get('cds', name) !== undefined) s.observe(servicePort, out);
+  }
+  if (change.wildcardBegan) {
+    channel.owed = true;
+    channel.now.addAll(s.needed());
+  }
+  if (change.first && request.initialResourceVersions.size > 0) {
+    channel.now.addAll(channel.ledger.held.keys());
+    s.collect = true;
+    if (s.channel('vhds') === undefined) s.collectAfter = now + GATE_MS;
+  }
+};
+
+const takeAssignments = (
+  s: SessionState,
+  channel: Channel,
+  request: DeltaRequest,
+  change: SubscriptionChange,
+  onTheirWay: ReadonlySet<string> | undefined,
+): void => {
+  seed(s, channel, request, change);
+  for (const name of change.dropped.keys()) {
+    channel.ledger.forget(name);
+    channel.settled(name);
+    s.interestStale = true;
+  }
+  for (const asked of change.asked) {
+    const name = s.shapes.text(asked);
+    s.take(name);
+    // The one exception to "always answer" (checklist 3): Envoy asks for what was just pushed behind its cluster.
+    channel.answer(name, !isHeldFromBefore(request, change, name) && onTheirWay?.has(name) !== true);
+  }
+  if (change.wildcardBegan && change.asked.size === 0) channel.owed = true;
+};
+
+const takeListeners = (s: SessionState, channel: Channel, request: DeltaRequest, change: SubscriptionChange): void => {
+  seed(s, channel, request, change);
+  const own = s.shapes.setOf(s.view.own('lds'));
+  for (const [name, wasAsked] of change.dropped) {
+    if (!wasAsked) continue;
+    channel.ledger.forget(name);
+    channel.settled(name);
+    if (!channel.subscription.wildcard) continue;
+    if (own.has(name)) channel.answer(name, true);
+    else channel.absent.add(name);
+  }
+  if (change.wildcardEnded)
+    for (const name of [...channel.ledger.held.keys()])
+      if (!channel.subscription.has(name)) channel.ledger.forget(name);
+  for (const name of change.asked) channel.answer(s.shapes.text(name), !isHeldFromBefore(request, change, name));
+  if (change.wildcardBegan) {
+    channel.owed = true;
+    channel.now.addAll(own);
+  }
+  if (change.first) channel.now.addAll(channel.ledger.held.keys());
+};
+
+const takeRoutes = (s: SessionState, channel: Channel, request: DeltaRequest, change: SubscriptionChange): void => {
+  seed(s, channel, request, change);
+  for (const name of change.dropped.keys()) {
+    channel.ledger.forget(name);
+    channel.settled(name);
+    endGeneration(s, name);
+  }
+  const hosts = s.channel('vhds');
+  for (const asked of change.asked) {
+    const name = s.shapes.text(asked);
+    channel.answer(name, !isHeldFromBefore(request, change, name));
+    if (s.view.get('rds', name) === undefined || s.demand.generations.has(name)) continue;
+    const generation = s.demand.open(name, s.limits.generations);
+    // Opened by the client long ago: this route configuration is primed without being asked (envoy-wire, fact 2).
+    if (generation === undefined || hosts === undefined) continue;
+    hosts.owed = true;
+    if (hosts.subscription.wildcard)
+      for (const servicePort of s.demand.preload) hosts.now.add(s.shapes.text(`${name}/${servicePort}`));
+  }
+  if (change.first) channel.now.addAll(channel.ledger.held.keys());
+  if (change.wildcardBegan && change.asked.size === 0) channel.owed = true;
+};
+
+/** The client has drained the last listener of this route configuration: all under its name is gone. */
+const endGeneration = (s: SessionState, routeConfiguration: string): void => {
+  if (!s.demand.generations.delete(routeConfiguration)) return;
+  const hosts = s.channels.get('vhds');
+  const prefix = `${routeConfiguration}/`;
+  for (const name of [...(hosts?.ledger.held.keys() ?? [])])
+    if (name.startsWith(prefix)) {
+      hosts?.ledger.forget(name);
+      hosts?.settled(name);
+    }
+  for (const question of [...(hosts?.questions.all ?? [])])
+    if (question.startsWith(prefix)) hosts?.questions.delete(question);
+  s.collect = true;
+  s.interestStale = true;
+};

@@ -1,0 +1,192 @@
+/** Clusters, each followed by its assignment (envoy-wire, fact 6); and assignments by themselves. */
+import { type Effect, type Item, plainResource } from './effect.ts';
+import type { ResourceBody } from './resource-source.ts';
+import type { Channel, SessionState } from './session-state.ts';
+import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
+
+interface Unit {
+  readonly name: string;
+  readonly body: ResourceBody;
+  readonly item: Item;
+  readonly size: number;
+}
+
+interface ClusterUnit extends Unit {
+  readonly assignment: Unit | undefined;
+}
+
+const unitOf = (s: SessionState, name: string, body: ResourceBody, atom: number): Unit => ({
+  name: s.shapes.text(name),
+  body,
+  item: { name: s.shapes.text(name), version: body.version, shape: s.shapes.of(body), atom },
+  size: body.body.length + name.length + RESOURCE_OVERHEAD,
+});
+
+const resourceOf = ({ name, body }: Unit) => plainResource(name, body.version, body.body);
+const itemOf = ({ item }: Unit): Item => item;
+
+/** What a cluster's name should be at the client; undefined: nothing to send (it may have to go: `collect.ts` looks). */
+const clusterGoal = (s: SessionState, channel: Channel, name: string, force: boolean, needed: boolean) => {
+  const body = s.view.get('cds', name);
+  const held = channel.ledger.versionOf(name);
+  const wanted = needed || channel.subscription.has(name);
+  if (body !== undefined) {
+    if (held !== undefined || wanted || force) return body;
+    return channel.subscription.wildcard && s.needed().has(name) ? body : undefined;
+  }
+  if (held !== undefined && !force) {
+    s.collect = true;
+    return undefined;
+  }
+  return wanted ? s.placeholder('cds', name) : undefined;
+};
+
+/**
+ * Sends the clusters of this round and those that its virtual hosts need (`extra`; of a broadcast only those the client does not
+ * hold, changed ones wait at the gate). False: paused.
+ */
+export const sendClusters = (
+  s: SessionState,
+  work: Work,
+  extra: ReadonlySet<string>,
+  now: number,
+  out: Effect[],
+): boolean => {
+  const channel = s.channel('cds');
+  if (channel === undefined) return true;
+  const units: ClusterUnit[] = [];
+  const consider = (name: string, force: boolean, needed: boolean): void => {
+    const body = clusterGoal(s, channel, name, force, needed);
+    if (
+      body === undefined ||
+      channel.ledger.isParked(name, body.version) ||
+      (!force && channel.ledger.versionOf(name) === body.version)
+    ) {
+      channel.settled(name);
+      return;
+    }
+    const unit = unitOf(s, name, body, units.length);
+    const assignment = body.eds === undefined ? undefined : assignmentUnit(s, body.eds, units.length);
+    units.push({ ...unit, assignment, size: unit.size + (assignment?.size ?? 0) });
+  };
+  const names = work.names('cds');
+  for (const name of names) consider(name, work.forced('cds', name), extra.has(name));
+  if (channel.subscription.wildcard && extra.size > 0) {
+    const seen = new Set(names);
+    for (const name of extra)
+      if (!seen.has(name) && (work.lane !== 'broadcast' || channel.ledger.versionOf(name) === undefined))
+        consider(name, false, true);
+  }
+  const answering = work.lane === 'answer';
+  const absent = answering ? [...channel.absent.all] : [];
+  if (answering) channel.absent.clear();
+  const runs: ClusterUnit[][] = split(units, s.limits.responseBytes);
+  if (runs.length === 0 && (absent.length > 0 || (answering && channel.owed))) runs.push([]);
+  for (const [at, run] of runs.entries()) {
+    s.send(
+      {
+        type: 'cds',
+        lane: work.lane,
+        resources: run.map(resourceOf),
+        removed: at === 0 ? absent : [],
+        items: run.map(itemOf),
+        questions: [],
+      },
+      now,
+      out,
+    );
+    for (const { name, assignment } of run) {
+      channel.settled(name);
+      s.take(name);
+      // A cluster that is not of type EDS (any more) has no assignment at the client.
+      if (assignment === undefined) s.channels.get('eds')?.ledger.forget(name);
+    }
+    sendAssignmentUnits(
+      s,
+      work,
+      run.flatMap(({ assignment }) => assignment ?? []),
+      now,
+      out,
+    );
+    if (!s.goOn(out)) return false;
+  }
+  return true;
+};
+
+/** The assignment that must follow a cluster; undefined when the client has refused exactly this one. */
+const assignmentUnit = (s: SessionState, name: string, atom: number): Unit | undefined => {
+  const body = s.view.get('eds', name) ?? s.placeholder('eds', name);
+  return s.channels.get('eds')?.ledger.isParked(name, body.version) ? undefined : unitOf(s, name, body, atom);
+};
+
+/** Directly after their clusters: past every gate, and not counted by it. */
+const sendAssignmentUnits = (s: SessionState, work: Work, units: readonly Unit[], now: number, out: Effect[]): void => {
+  if (units.length === 0) return;
+  const channel = s.ensure('eds');
+  s.send(
+    {
+      type: 'eds',
+      lane: work.lane === 'broadcast' ? 'answer' : work.lane,
+      resources: units.map(resourceOf),
+      removed: [],
+      items: units.map(itemOf),
+      questions: [],
+    },
+    now,
+    out,
+  );
+  for (const { name } of units) {
+    channel.settled(name);
+    s.take(name);
+  }
+};
+
+/** Assignments by themselves: endpoints that changed, names asked for (`local`, or a cluster's). False: paused. */
+export const sendAssignments = (s: SessionState, work: Work, now: number, out: Effect[]): boolean => {
+  const channel = s.channels.get('eds');
+  if (channel === undefined) return true;
+  const units: Unit[] = [];
+  for (const name of work.names('eds')) {
+    const force = work.forced('eds', name);
+    const body = assignmentGoal(s, channel, name, force);
+    if (
+      body === undefined ||
+      channel.ledger.isParked(name, body.version) ||
+      (!force && channel.ledger.versionOf(name) === body.version)
+    )
+      channel.settled(name);
+    else units.push(unitOf(s, name, body, units.length));
+  }
+  const runs = split(units, s.limits.responseBytes);
+  if (runs.length === 0 && work.lane === 'answer' && channel.owed) runs.push([]);
+  for (const run of runs) {
+    s.send(
+      {
+        type: 'eds',
+        lane: work.lane,
+        resources: run.map(resourceOf),
+        removed: [],
+        items: run.map(itemOf),
+        questions: [],
+      },
+      now,
+      out,
+    );
+    for (const { name } of run) {
+      channel.settled(name);
+      s.take(name);
+    }
+    if (!s.goOn(out)) return false;
+  }
+  return true;
+};
+
+const assignmentGoal = (s: SessionState, channel: Channel, name: string, force: boolean): ResourceBody | undefined => {
+  if (channel.ledger.versionOf(name) === undefined && !channel.subscription.has(name)) return undefined;
+  const body = s.view.get('eds', name);
+  if (body !== undefined) return body;
+  const cluster = s.channels.get('cds')?.ledger.versionOf(name);
+  // Its cluster is gone too: both stay as they are until no virtual host uses them (collect.ts).
+  if (cluster !== undefined && !force && s.view.get('cds', name) === undefined) return undefined;
+  return s.placeholder('eds', name);
+};

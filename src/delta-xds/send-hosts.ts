@@ -1,0 +1,128 @@
+/** Virtual hosts: plan, then one response after the other. */
+import type { Effect, Item, SentResource } from './effect.ts';
+import { HostPlan } from './host-plan.ts';
+import type { Channel, SessionState } from './session-state.ts';
+import { GONE } from './shapes.ts';
+import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
+
+/** Plans the virtual hosts of a round; undefined: VHDS has not been opened, or there is nothing to say. */
+export const planHosts = (s: SessionState, work: Work): HostPlan | undefined => {
+  const channel = s.channel('vhds');
+  if (channel === undefined) return undefined;
+  const names = work.names('vhds');
+  const { questions } = work;
+  if (names.length === 0 && questions.length === 0) return undefined;
+  const plan = new HostPlan(s, channel);
+  for (const question of questions) plan.answer(question);
+  for (const name of names) plan.compare(name);
+  plan.complete();
+  return plan;
+};
+
+/** Virtual hosts that go together, or one negative answer. */
+interface Unit {
+  readonly resources: SentResource[];
+  readonly removed: string[];
+  readonly items: Item[];
+  readonly questions: string[];
+  size: number;
+}
+
+/** False: paused. */
+export const sendHosts = (
+  s: SessionState,
+  work: Work,
+  plan: HostPlan | undefined,
+  now: number,
+  out: Effect[],
+): boolean => {
+  const channel = s.channel('vhds');
+  if (channel === undefined) return true;
+  const primes = primeNames(s, channel, plan);
+  const owed = work.lane === 'answer' && channel.owed;
+  const runs: Unit[][] = plan === undefined ? [] : runsOf(s, plan);
+  if (runs.length === 0 && (primes.length > 0 || owed)) runs.push([]);
+  for (const [at, run] of runs.entries()) {
+    const questions = run.flatMap((unit) => unit.questions);
+    const items = run.flatMap((unit) => unit.items);
+    s.send(
+      {
+        type: 'vhds',
+        lane: work.lane,
+        resources: run.flatMap((unit) => unit.resources),
+        removed: [...(at === 0 ? primes : []), ...run.flatMap((unit) => unit.removed)],
+        items,
+        questions,
+      },
+      now,
+      out,
+    );
+    for (const { name } of items) channel.settled(name);
+    for (const question of questions) channel.questions.delete(question);
+    if (at === 0) for (const generation of s.demand.generations.values()) generation.primed = true;
+    if (!s.goOn(out)) return false;
+  }
+  return true;
+};
+
+/**
+ * Route configurations that Envoy has been told nothing about: until a virtual host or a removal names one, its listener waits for
+ * `initial_fetch_timeout`. Removing a name that never was does it (envoy-wire, facts 1 and 2).
+ */
+const primeNames = (s: SessionState, channel: Channel, plan: HostPlan | undefined): string[] => {
+  const primes: string[] = [];
+  if (!channel.subscription.wildcard) return primes;
+  for (const { routeConfiguration, primed } of s.demand.generations.values()) {
+    if (primed) continue;
+    const prefix = `${routeConfiguration}/`;
+    const named =
+      plan !== undefined &&
+      ([...plan.additions.keys()].some((name) => name.startsWith(prefix)) ||
+        [...plan.removals].some((name) => name.startsWith(prefix)));
+    if (!named) primes.push(`${prefix}-`);
+  }
+  return primes;
+};
+
+const runsOf = (s: SessionState, plan: HostPlan): Unit[][] => {
+  const units = new Map<number, Unit>();
+  const unitOf = (name: string): Unit => {
+    const atom = plan.atomOf(name);
+    let unit = units.get(atom);
+    if (unit === undefined) {
+      unit = { resources: [], removed: [], items: [], questions: [], size: 0 };
+      units.set(atom, unit);
+    }
+    return unit;
+  };
+  for (const { name, body, prefix, extra } of plan.additions.values()) {
+    const unit = unitOf(name);
+    const domains = body.domains ?? [];
+    unit.resources.push({ name, version: body.version, body: body.body, prefix, domains, extra });
+    unit.items.push({ name, version: body.version, shape: s.shapes.of(body), atom: plan.atomOf(name) });
+    unit.size += body.body.length + 2 * name.length + RESOURCE_OVERHEAD;
+    for (const domain of [...domains, ...extra]) unit.size += prefix.length + domain.length + 4;
+  }
+  for (const name of plan.removals) {
+    const unit = unitOf(name);
+    unit.removed.push(name);
+    unit.items.push({ name, version: '', shape: GONE, atom: plan.atomOf(name) });
+    unit.size += name.length + 4;
+  }
+  for (const [question, name] of plan.answers) unitOf(name).questions.push(question);
+  // Envoy refuses a response that removes a name and answers it; and the answer must come after the removal.
+  const later: Unit[] = [];
+  for (const question of plan.negatives) {
+    const version = s.negativeVersion();
+    const key = `?${question}`;
+    const clash = plan.removals.has(question) || plan.additions.has(question);
+    const unit: Unit = clash ? { resources: [], removed: [], items: [], questions: [], size: 0 } : unitOf(key);
+    if (clash) later.push(unit);
+    unit.resources.push({ name: question, version, body: undefined, prefix: '', domains: [], extra: [question] });
+    unit.items.push({ name: question, version, shape: undefined, atom: plan.atomOf(key) });
+    unit.questions.push(question);
+    unit.size += 2 * question.length + RESOURCE_OVERHEAD;
+  }
+  const limit = s.limits.responseBytes;
+  return [...split([...units.values()], limit), ...split(later, limit)];
+};

@@ -1,0 +1,65 @@
+/** Listeners and route configurations: what is wanted goes out, what is not is removed, in one response. */
+import { type Effect, type Item, plainResource, type SentResource } from './effect.ts';
+import type { ResourceBody } from './resource-source.ts';
+import type { Channel, SessionState } from './session-state.ts';
+import { GONE } from './shapes.ts';
+import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
+
+const goalOf = (s: SessionState, channel: Channel, type: 'lds' | 'rds', name: string): ResourceBody | undefined => {
+  const wanted =
+    channel.subscription.has(name) ||
+    (type === 'lds' && channel.subscription.wildcard && s.shapes.setOf(s.view.own('lds')).has(name));
+  return wanted ? s.view.get(type, name) : undefined;
+};
+
+/** False: paused. */
+export const sendPlain = (s: SessionState, type: 'lds' | 'rds', work: Work, now: number, out: Effect[]): boolean => {
+  const channel = s.channel(type);
+  if (channel === undefined) return true;
+  const { ledger } = channel;
+  const units: { readonly resource: SentResource; readonly item: Item; readonly size: number }[] = [];
+  const removed: string[] = [];
+  const gone: Item[] = [];
+  let atom = 0;
+  for (const name of work.names(type)) {
+    const force = work.forced(type, name);
+    const body = goalOf(s, channel, type, name);
+    if (body === undefined) {
+      if (ledger.versionOf(name) !== undefined) gone.push({ name, version: '', shape: GONE, atom: atom++ });
+      if (ledger.versionOf(name) !== undefined || force) removed.push(name);
+      channel.settled(name);
+    } else if (ledger.isParked(name, body.version) || (!force && ledger.versionOf(name) === body.version))
+      channel.settled(name);
+    else
+      units.push({
+        resource: plainResource(s.shapes.text(name), body.version, body.body),
+        item: { name: s.shapes.text(name), version: body.version, shape: s.shapes.of(body), atom: atom++ },
+        size: body.body.length + name.length + RESOURCE_OVERHEAD,
+      });
+  }
+  const answering = work.lane === 'answer';
+  if (answering) {
+    for (const name of channel.absent.all) if (!removed.includes(name)) removed.push(name);
+    channel.absent.clear();
+  }
+  const runs: (typeof units)[] = split(units, s.limits.responseBytes);
+  if (runs.length === 0 && (removed.length > 0 || (answering && channel.owed))) runs.push([]);
+  for (const [at, run] of runs.entries()) {
+    s.send(
+      {
+        type,
+        lane: work.lane,
+        resources: run.map(({ resource }) => resource),
+        // A listener may take over the address of one that goes: both in one response.
+        removed: at === 0 ? removed : [],
+        items: [...(at === 0 ? gone : []), ...run.map(({ item }) => item)],
+        questions: [],
+      },
+      now,
+      out,
+    );
+    for (const { item } of run) channel.settled(item.name);
+    if (!s.goOn(out)) return false;
+  }
+  return true;
+};

@@ -1,0 +1,191 @@
+/** The facts of one stream. `intake*.ts` writes them down, `delivery.ts` and its helpers look at them and say what to send. */
+import { Demand } from './demand.ts';
+import type { Effect, Item, SentResource } from './effect.ts';
+import { type Lane, Ledger } from './ledger.ts';
+import type { SessionCounters, SessionLimits } from './limits.ts';
+import { NameSet } from './name-set.ts';
+import type { NodeView, ResourceBody, ResourceType } from './resource-source.ts';
+import { NEGATIVE_PREFIX, type SharedShapes } from './shapes.ts';
+import { Subscription } from './subscription.ts';
+
+/** Resources of a rejected response that are sent again, in a response of their own. */
+export interface Suspects {
+  readonly names: ReadonlySet<string>;
+  readonly questions: ReadonlySet<string>;
+}
+
+/** One type on one stream. */
+export class Channel {
+  readonly type: ResourceType;
+  readonly subscription = new Subscription();
+  readonly ledger = new Ledger();
+  /** A response is owed, even an empty one. */
+  owed = false;
+  /** To compare and send at once. */
+  readonly now = new NameSet();
+  /** Of those: to send even if the client should have it already. */
+  readonly forced = new NameSet();
+  /** To compare and send when the gate is open. */
+  readonly dirty = new NameSet();
+  /** VHDS: on-demand names, as asked, to answer at once. */
+  readonly questions = new NameSet();
+  /** Names to be told absent at once. */
+  readonly absent = new NameSet();
+  readonly suspects: Suspects[] = [];
+  lastError: { readonly at: number; readonly code: number; readonly message: string } | undefined;
+
+  constructor(type: ResourceType) {
+    this.type = type;
+  }
+
+  /** Asked for: to be answered at once, `force`: even if the client should have it already. */
+  answer(name: string, force: boolean): void {
+    this.now.add(name);
+    if (force) this.forced.add(name);
+  }
+
+  /** Sent, or found equal: nothing more to do about it. */
+  settled(name: string): void {
+    this.now.delete(name);
+    this.forced.delete(name);
+    this.dirty.delete(name);
+  }
+}
+
+export interface SessionOptions {
+  readonly view: NodeView;
+  readonly shapes: SharedShapes;
+  readonly placeholder: (type: 'cds' | 'eds', name: string) => ResourceBody;
+  readonly limits: SessionLimits;
+  readonly counters: SessionCounters;
+  /** Unlike that of any other stream of the mesh: part of the versions of negative answers. */
+  readonly tag: string;
+}
+
+export class SessionState {
+  readonly view: NodeView;
+  readonly shapes: SharedShapes;
+  readonly placeholder: SessionOptions['placeholder'];
+  readonly limits: SessionLimits;
+  readonly counters: SessionCounters;
+  readonly demand: Demand;
+  readonly channels = new Map<ResourceType, Channel>();
+  /** Nothing is sent until the transport has drained. */
+  paused = false;
+  /** The stream has been told to end. */
+  closed = false;
+  /** Bytes sent in this pass. */
+  passBytes = 0;
+  /** Clusters may have become superfluous: look. */
+  collect = false;
+  /** Before this time no cluster goes for want of a virtual host: after a reconnect VHDS comes later than CDS. 0: no such time. */
+  collectAfter = 0;
+  /** The last look left clusters in place because virtual hosts on their way still use them. */
+  collectAgain = false;
+  readonly observed = new NameSet();
+  /** Subjects announced as interesting. */
+  readonly interest = new Set<string>();
+  interestAdded: string[] = [];
+  /** Something may no longer be of interest: announce afresh. */
+  interestStale = false;
+  waitingAnnounced = false;
+  /** Time of the last timer effect; 0: none pending. */
+  timerAt = 0;
+  readonly #tag: string;
+  #nonce = 0;
+  #negatives = 0;
+  #needed: Set<string> | undefined;
+
+  constructor(options: SessionOptions) {
+    this.view = options.view;
+    this.shapes = options.shapes;
+    this.placeholder = options.placeholder;
+    this.limits = options.limits;
+    this.counters = options.counters;
+    this.#tag = options.tag;
+    this.demand = new Demand(options.view, options.shapes);
+    this.take(options.view.facts.caller);
+    for (const name of this.demand.preload) this.take(name);
+  }
+
+  /** The channel of a type that has been asked for on this stream. */
+  channel(type: ResourceType): Channel | undefined {
+    const channel = this.channels.get(type);
+    return channel?.subscription.opened ? channel : undefined;
+  }
+
+  /** The channel of a type, made if new: responses may go out before the client's first request (EDS after CDS). */
+  ensure(type: ResourceType): Channel {
+    let channel = this.channels.get(type);
+    if (channel === undefined) {
+      channel = new Channel(type);
+      this.channels.set(type, channel);
+    }
+    return channel;
+  }
+
+  /** Concerns this session from now on. */
+  take(name: string): void {
+    const subject = this.shapes.subjectOf(name);
+    if (this.interest.has(subject)) return;
+    this.interest.add(subject);
+    this.interestAdded.push(subject);
+  }
+
+  /** Learned by asking: once per stream and service port. */
+  observe(servicePort: string, out: Effect[]): void {
+    if (this.observed.has(servicePort)) return;
+    this.observed.add(this.shapes.text(servicePort));
+    out.push({ kind: 'observe', from: this.view.facts.caller, to: servicePort });
+  }
+
+  /** Clusters needed as of now, computed once per pass. */
+  needed(): ReadonlySet<string> {
+    this.#needed ??= this.demand.clusters();
+    return this.#needed;
+  }
+
+  /** Forget what was computed from the view. */
+  beginPass(): void {
+    this.#needed = undefined;
+    this.passBytes = 0;
+  }
+
+  /** Never equal to a version that the client can hold: the tag is this stream's, the number this answer's. */
+  negativeVersion(): string {
+    return `${NEGATIVE_PREFIX}${this.#tag}-${++this.#negatives}`;
+  }
+
+  nextNonce(): string {
+    return String(++this.#nonce);
+  }
+
+  /** Sends one response and writes it down. */
+  send(response: Response, now: number, out: Effect[]): void {
+    const { type, lane, resources, removed, items, questions } = response;
+    const nonce = this.nextNonce();
+    const channel = this.ensure(type);
+    channel.owed = false;
+    channel.ledger.record({ nonce, at: now, lane, items, questions });
+    for (const { body, name } of resources) this.passBytes += (body?.length ?? 0) + name.length;
+    out.push({ kind: 'send', type, nonce, resources, removed });
+  }
+
+  /** False when this pass has sent its share: the rest waits for the transport. */
+  goOn(out: Effect[]): boolean {
+    if (this.paused) return false;
+    if (this.passBytes < this.limits.burstBytes) return true;
+    this.paused = true;
+    out.push({ kind: 'pause' });
+    return false;
+  }
+}
+
+export interface Response {
+  readonly type: ResourceType;
+  readonly lane: Lane;
+  readonly resources: readonly SentResource[];
+  readonly removed: readonly string[];
+  readonly items: readonly Item[];
+  readonly questions: readonly string[];
+}

@@ -1,0 +1,157 @@
+/**
+ * The session: the pure machine of one delta stream of one node. Facts come in (requests, change keys, time, drained), effects come
+ * out; it has no clock, no socket, no randomness. `request.ts`, `change.ts` and `settle.ts` write facts down, `delivery.ts` decides.
+ *
+ * Invariants (cited by the tests as S1, S2, …):
+ *  S1  At rest the client holds exactly: own listeners and inbound clusters; the virtual hosts (under every route configuration it uses)
+ *      of its preload list, of the hosts it asked for, and of what it held when the stream began and may hold; the clusters these
+ *      need, those it asked for by name, and their assignments. Except for what it has refused, nothing is missing or outdated.
+ *  S2  Nothing is sent that is neither in S1 nor the answer to a question; what a node may not hold looks like what does not exist.
+ *  S3  A name asked for is answered in the same pass: body, negative (hosts), empty cluster or assignment, or removal (listeners,
+ *      route configurations). Exceptions: an assignment on its way, equal versions in a type's first message, questions beyond 32
+ *      answers in flight, a paused stream.
+ *  S4  Order within a pass: clusters, each response directly followed by the assignments of its EDS clusters; assignments; listeners;
+ *      route configurations; virtual hosts, after all clusters they use; removals of clusters last.
+ *  S5  A broadcast of a type waits until the last broadcast of that type is acknowledged, or 1 s old. Answers, what they need, and
+ *      assignments behind clusters never wait.
+ *  S6  A version that the client has or is about to have is not sent again, but as an answer or behind its cluster.
+ *  S7  A rejected resource is never sent again at the same version on this stream; the last good one stays; whoever asked is answered.
+ *  S8  After every response that Envoy takes, no domain belongs to two virtual hosts of a route configuration, and none has left one
+ *      without arriving at the next.
+ *  S9  A cluster goes only when no virtual host that the client may have uses it; never by removal when the client asked for it by name.
+ *  S10 No response has a name twice, or both as resource and as removed; each stays below the size limit unless it holds one atom.
+ *  S11 A negative answer has a version that the client cannot hold, is only sent when asked for, and never stands in for a removal.
+ *  S12 Every route configuration gets something under its name as soon as VHDS is open.
+ */
+import type { DeltaRequest } from '../proto/index.ts';
+import { type ChangeItem, note } from './change.ts';
+import { deliver } from './delivery.ts';
+import type { Effect } from './effect.ts';
+import { takeRequest } from './request.ts';
+import type { NodeFacts, ResourceType } from './resource-source.ts';
+import { type SessionOptions, SessionState } from './session-state.ts';
+import { GONE } from './shapes.ts';
+
+/** One resource at one client. */
+export interface HeldResource {
+  readonly type: ResourceType;
+  /** Name on the wire. */
+  readonly name: string;
+  /** Last version sent; '' while a removal is on its way. */
+  readonly version: string;
+  /** Last version known to be taken. */
+  readonly acked?: string;
+  /** Version that the client refused. */
+  readonly refused?: string;
+  /** Asked for by this very name. */
+  readonly asked: boolean;
+}
+
+/** One type on one stream, in short. */
+export interface TypeStatus {
+  readonly type: ResourceType;
+  readonly wildcard: boolean;
+  readonly asked: number;
+  readonly held: number;
+  readonly unacked: number;
+  readonly parked: number;
+  /** Names that wait for their turn. */
+  readonly pending: number;
+  readonly lastError?: { readonly code: number; readonly message: string };
+}
+
+export class Session {
+  readonly #state: SessionState;
+
+  constructor(options: SessionOptions) {
+    this.#state = new SessionState(options);
+  }
+
+  get facts(): NodeFacts {
+    return this.#state.view.facts;
+  }
+
+  /** Subjects whose changes concern this session, as announced by interest effects. */
+  get subjects(): ReadonlySet<string> {
+    return this.#state.interest;
+  }
+
+  /** One message of the client. */
+  onRequest(request: DeltaRequest, now: number): Effect[] {
+    const out: Effect[] = [];
+    if (this.#state.closed) return out;
+    this.#state.beginPass();
+    takeRequest(this.#state, request, now, out);
+    deliver(this.#state, now, out);
+    return out;
+  }
+
+  /** Something may have changed; the newest state is read through the view. */
+  onChange(items: readonly ChangeItem[], now: number): Effect[] {
+    const out: Effect[] = [];
+    this.note(items);
+    deliver(this.#state, now, out);
+    return out;
+  }
+
+  /** Notes changes without acting on them: before a question is answered. */
+  note(items: readonly ChangeItem[]): void {
+    this.#state.beginPass();
+    for (const item of items) note(this.#state, item);
+  }
+
+  /** The time of the last timer effect has come. */
+  onTick(now: number): Effect[] {
+    const out: Effect[] = [];
+    this.#state.timerAt = 0;
+    deliver(this.#state, now, out);
+    return out;
+  }
+
+  /** The transport is full: nothing is sent until `onDrained`. */
+  hold(): void {
+    this.#state.paused = true;
+  }
+
+  /** The transport has taken everything. */
+  onDrained(now: number): Effect[] {
+    const out: Effect[] = [];
+    this.#state.paused = false;
+    deliver(this.#state, now, out);
+    return out;
+  }
+
+  status(): TypeStatus[] {
+    const list: TypeStatus[] = [];
+    for (const { type, subscription, ledger, now, dirty, questions, lastError } of this.#state.channels.values())
+      list.push({
+        type,
+        wildcard: subscription.wildcard,
+        asked: subscription.asked.size,
+        held: ledger.held.size,
+        unacked: ledger.outstanding.length,
+        parked: ledger.parked?.size ?? 0,
+        pending: now.size + dirty.size + questions.size,
+        ...(lastError === undefined ? {} : { lastError: { code: lastError.code, message: lastError.message } }),
+      });
+    return list;
+  }
+
+  /** Everything the client holds, as far as the server knows. */
+  resources(): HeldResource[] {
+    const list: HeldResource[] = [];
+    for (const { type, subscription, ledger } of this.#state.channels.values())
+      for (const [name, { sent, good }] of ledger.held) {
+        const refused = ledger.parked?.get(name);
+        list.push({
+          type,
+          name,
+          version: sent === GONE ? '' : sent.version,
+          ...(good === undefined ? {} : { acked: good.version }),
+          ...(refused === undefined ? {} : { refused }),
+          asked: subscription.has(name),
+        });
+      }
+    return list;
+  }
+}

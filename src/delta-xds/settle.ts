@@ -1,0 +1,83 @@
+/**
+ * ACK and NACK of one response.
+ *
+ * NACK: Envoy applies nothing of a VHDS, EDS or RDS response and an unknown part of a CDS or LDS one. A response of several atoms is
+ * sent again in halves until the bad atom stands alone; that one is parked: its version is never sent again on this stream, the last
+ * good one stays. A response of n atoms of which k are bad costs at most 2k(1 + log2 n) responses, however often the client refuses.
+ */
+import type { Effect } from './effect.ts';
+import type { Outstanding } from './ledger.ts';
+import type { Channel, SessionState, Suspects } from './session-state.ts';
+import { GONE, sameList } from './shapes.ts';
+
+export interface Verdict {
+  readonly nonce: string;
+  readonly error: { readonly code: number; readonly message: string } | undefined;
+}
+
+/** Notes a verdict. An unknown nonce changes nothing (checklist 31): the names in the same message still count. */
+export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now: number, out: Effect[]): void => {
+  const response = channel.ledger.settle(verdict.nonce);
+  if (response === undefined) return;
+  const { type } = channel;
+  const { nonce, items } = response;
+  if (verdict.error === undefined) {
+    channel.lastError = undefined;
+    channel.ledger.accept(response, (before, after) => {
+      if (type === 'vhds' && (after === GONE || !sameList(before.clusters, after.clusters))) s.collect = true;
+    });
+    if (s.collectAgain) s.collect = true;
+    out.push({ kind: 'acked', type, nonce, items });
+    return;
+  }
+  const { code, message } = verdict.error;
+  s.counters.nacks++;
+  channel.lastError = { at: now, code, message };
+  channel.ledger.reject(response);
+  const atoms = [...new Set(items.map(({ atom }) => atom))];
+  const final = atoms.length <= 1;
+  out.push({ kind: 'rejected', type, nonce, items, code, message, final });
+  if (final) park(s, channel, response);
+  else halve(s, channel, response, atoms);
+};
+
+const park = (s: SessionState, channel: Channel, { items, questions }: Outstanding): void => {
+  let parked = 0;
+  for (const { name, version, shape } of items) {
+    if (shape === undefined || shape === GONE) continue;
+    channel.ledger.park(name, version);
+    parked++;
+  }
+  s.counters.parked += parked;
+  // Whoever asked still waits: now that the virtual host is parked, a negative answer frees them (envoy-wire, section G).
+  if (parked > 0) channel.questions.addAll(questions);
+};
+
+const halve = (s: SessionState, channel: Channel, response: Outstanding, atoms: readonly number[]): void => {
+  const first = new Set(atoms.slice(0, atoms.length >> 1));
+  const groups = [
+    { names: new Set<string>(), questions: new Set<string>() },
+    { names: new Set<string>(), questions: new Set<string>() },
+  ] satisfies Suspects[];
+  const groupOfName = new Map<string, (typeof groups)[number]>();
+  for (const { name, atom, shape } of response.items) {
+    const group = groups[first.has(atom) ? 0 : 1];
+    if (group === undefined) continue;
+    if (shape === undefined) group.questions.add(name);
+    else group.names.add(name);
+    groupOfName.set(shape === undefined ? `?${name}` : name, group);
+    if (channel.type === 'cds' && shape === GONE) s.collect = true;
+  }
+  for (const question of response.questions) {
+    const group = groupOfName.get(`?${question}`) ?? groupOfName.get(answeredBy(s, question)) ?? groups[0];
+    group?.questions.add(question);
+  }
+  channel.suspects.push(...groups);
+};
+
+/** Name of the virtual host that stands for an asked name. */
+const answeredBy = (s: SessionState, question: string): string => {
+  const slash = question.indexOf('/');
+  const generation = s.demand.generations.get(question.slice(0, slash));
+  return `${generation?.routeConfiguration ?? ''}/${generation?.hosts.get(question.slice(slash + 1)) ?? ''}`;
+};

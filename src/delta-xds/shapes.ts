@@ -1,0 +1,91 @@
+/** What sessions remember of a resource instead of its bytes, shared among all sessions of a process. */
+import { parseClusterName } from '../model/index.ts';
+import type { ResourceBody } from './resource-source.ts';
+
+/** A resource's outline: a few words, where its body may be megabytes. Equal versions have equal shapes. */
+export interface Shape {
+  readonly version: string;
+  /** Virtual hosts: domains. Undefined: the client named a version that this process never saw. */
+  readonly domains: readonly string[] | undefined;
+  /** Virtual hosts: clusters of its routes. Undefined as above. */
+  readonly clusters: readonly string[] | undefined;
+}
+
+const NONE: readonly string[] = [];
+
+/** Stands for "removed" where a shape is expected. */
+export const GONE: Shape = { version: '', domains: NONE, clusters: NONE };
+
+/** Prefix of the version of a body-less (negative) answer; no content hash begins so. */
+export const NEGATIVE_PREFIX = 'neg-';
+
+/**
+ * Interning table of one process. Everything in it can be made again: at its bound it starts afresh, which costs sharing, never
+ * correctness. Counter: `resets`.
+ */
+export class SharedShapes {
+  readonly #max: number;
+  readonly #shapes = new Map<string, Shape>();
+  readonly #texts = new Map<string, string>();
+  readonly #subjects = new Map<string, string>();
+  readonly #sets = new WeakMap<readonly string[], ReadonlySet<string>>();
+  resets = 0;
+
+  /** `max`: entries per table (default 262,144). */
+  constructor(max = 262_144) {
+    this.#max = max;
+  }
+
+  of(body: ResourceBody): Shape {
+    const domains = body.domains ?? NONE;
+    const clusters = body.clusters ?? NONE;
+    const known = this.#shapes.get(body.version);
+    if (known !== undefined && sameList(known.domains, domains) && sameList(known.clusters, clusters)) return known;
+    const made = { version: this.text(body.version), domains, clusters };
+    this.#put(this.#shapes, body.version, made);
+    return made;
+  }
+
+  /** Shape of a version that a client named and that is not the current one. */
+  unknown(version: string): Shape {
+    return { version, domains: undefined, clusters: undefined };
+  }
+
+  /** One instance of equal texts: names out of ten thousand requests become one string. */
+  text(value: string): string {
+    const known = this.#texts.get(value);
+    if (known !== undefined) return known;
+    this.#put(this.#texts, value, value);
+    return value;
+  }
+
+  /** Key under which changes of a cluster, assignment or virtual host are announced: its service, else the name itself. */
+  subjectOf(name: string): string {
+    const known = this.#subjects.get(name);
+    if (known !== undefined) return known;
+    const made = this.text(parseClusterName(name)?.service ?? name);
+    this.#put(this.#subjects, this.text(name), made);
+    return made;
+  }
+
+  /** The list as a set, made once per array. */
+  setOf(list: readonly string[]): ReadonlySet<string> {
+    let set = this.#sets.get(list);
+    if (set === undefined) {
+      set = new Set(list);
+      this.#sets.set(list, set);
+    }
+    return set;
+  }
+
+  #put<T>(table: Map<string, T>, key: string, value: T): void {
+    if (table.size >= this.#max) {
+      table.clear();
+      this.resets++;
+    }
+    table.set(key, value);
+  }
+}
+
+export const sameList = (a: readonly string[] | undefined, b: readonly string[] | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && a.length === b.length && a.every((text, at) => text === b[at]));

@@ -1,0 +1,72 @@
+/** One round of sending: which names, and with which right of way. */
+import type { Lane } from './ledger.ts';
+import type { ResourceType } from './resource-source.ts';
+import type { SessionState, Suspects } from './session-state.ts';
+
+export interface Work {
+  readonly lane: Lane;
+  /** Names to compare with what the client holds. A copy: sending changes the sets behind it. */
+  names(type: ResourceType): readonly string[];
+  /** Send even when the client should have it already. */
+  forced(type: ResourceType, name: string): boolean;
+  readonly questions: readonly string[];
+}
+
+const NONE: readonly string[] = [];
+
+/** What was asked for. Above `answersInFlight` VHDS answers on their way, questions wait and go together. */
+export const answerWork = (s: SessionState, now: number): Work => {
+  const hosts = s.channel('vhds');
+  let questions = NONE;
+  if (hosts !== undefined && hosts.questions.size > 0) {
+    if (hosts.ledger.answersInFlight(now).count < s.limits.answersInFlight) questions = [...hosts.questions.all];
+    else s.counters.questionsDelayed++;
+  }
+  return {
+    lane: 'answer',
+    names: (type) => [...(s.channels.get(type)?.now.all ?? NONE)],
+    forced: (type, name) => s.channels.get(type)?.forced.has(name) ?? false,
+    questions,
+  };
+};
+
+/** What changed: at most one unacknowledged response per type. */
+export const broadcastWork = (s: SessionState, now: number): Work => ({
+  lane: 'broadcast',
+  names: (type) => {
+    const channel = s.channels.get(type);
+    if (channel === undefined || channel.dirty.size === 0 || channel.ledger.gateOpensAt(now) > 0) return NONE;
+    return [...channel.dirty.all];
+  },
+  forced: () => false,
+  questions: NONE,
+});
+
+/** A part of a rejected response, by itself. */
+export const isolateWork = (type: ResourceType, suspects: Suspects): Work => ({
+  lane: 'isolate',
+  names: (wanted) => (wanted === type ? [...suspects.names] : NONE),
+  forced: () => false,
+  questions: [...suspects.questions],
+});
+
+/** Cuts units into runs whose sizes stay below `limit`; a unit above it stands alone. */
+export const split = <T extends { readonly size: number }>(units: readonly T[], limit: number): T[][] => {
+  const runs: T[][] = [];
+  let run: T[] = [];
+  let size = 0;
+  for (const unit of units) {
+    if (run.length > 0 && size + unit.size >= limit) {
+      runs.push(run);
+      run = [];
+      size = 0;
+    }
+    run.push(unit);
+    size += unit.size;
+  }
+  if (run.length > 0) runs.push(run);
+  return runs;
+};
+
+/** Room for version, tags and lengths of one resource on the wire, bytes. */
+export const RESOURCE_OVERHEAD = 160;
