@@ -6,7 +6,7 @@ import { type Backend, type Echo, startHttp2Backend, startHttpBackend } from './
 import { callGrpc, callHttp, callHttp2 } from './clients.ts';
 import { assertHealthy, type Envoy, startEnvoy } from './envoy.ts';
 import { requirePart } from './parts.ts';
-import { freePorts } from './ports.ts';
+import { freePort, freePorts } from './ports.ts';
 import { startGrpcBackend, startTcpBackend, startWebSocketBackend } from './stream-backends.ts';
 import { openGrpcStream, openTcp, openWebSocket } from './streams.ts';
 
@@ -120,6 +120,10 @@ suite('toy services', () => {
   test('free ports are different', async () => {
     const ports = await freePorts(20);
     assert.equal(new Set(ports).size, 20);
+    const port = await freePort();
+    const backend = await startTcpBackend({ id: 't', port });
+    assert.equal(backend.port, port);
+    await backend.close();
   });
 });
 
