@@ -1,0 +1,227 @@
+/** Policy documents: `POST /v1/docs:apply`, `/v1/docs`, `/v1/docs/{kind}/{ns}/{name}`. */
+import { documentKey, isKind, KINDS, type Kind, TendrilError } from '../../model/index.ts';
+import { parseJson, textOf } from '../body.ts';
+import { nextField, pageOf, pageParams } from '../paging.ts';
+import type { AdminPorts, DocumentRef, DocumentSet, DocumentView, WriteOptions } from '../ports.ts';
+import { preconditionOf } from '../preconditions.ts';
+import { refusal } from '../problem.ts';
+import { type AnyRoute, durationParam, flagParam, type RequestContext, route, textParam, wordParam } from '../route.ts';
+import { writeAnswer } from '../write-answer.ts';
+
+const writeParams = {
+  wait: wordParam('`applied`: answer when all xDS streams see the change.', ['applied']),
+  timeout: durationParam('How long to wait; then the answer is 202.'),
+  reason: textParam('Why, for the history.'),
+  dryRun: flagParam('Only say what would happen.'),
+};
+
+const writeAnswers = {
+  200: 'Applied, or nothing to change.',
+  202: 'Durable; not decided, or not visible yet.',
+  400: 'The document has an error; nothing was appended.',
+  409: 'Rejected by the fold.',
+};
+
+interface WriteQuery {
+  readonly wait: 'applied' | undefined;
+  readonly timeout: number | undefined;
+  readonly reason: string | undefined;
+  readonly dryRun: boolean;
+}
+
+const optionsOf = (caller: string, query: WriteQuery): WriteOptions => ({
+  caller,
+  dryRun: query.dryRun,
+  ...(query.wait === undefined ? {} : { wait: query.wait }),
+  ...(query.timeout === undefined ? {} : { timeoutMs: query.timeout }),
+  ...(query.reason === undefined ? {} : { reason: query.reason }),
+});
+
+/** YAML is slow to parse, so less of it is taken at a time than of JSON. */
+const MAX_YAML_BYTES = 4 * 1024 * 1024;
+
+const setOf = (
+  body: RequestContext['body'],
+  ports: AdminPorts,
+  options: { readonly file?: string },
+): Promise<DocumentSet> => {
+  const text = textOf(body?.bytes ?? Buffer.alloc(0));
+  if (body?.kind === 'json') return ports.documents.ofJson(parseJson(text), options);
+  if (text.length > MAX_YAML_BYTES)
+    throw refusal('BODY_TOO_LARGE', `the YAML has ${text.length} characters, ${MAX_YAML_BYTES} are allowed`, {
+      remedy: 'send it in several requests, or as JSON',
+    });
+  return ports.documents.ofText(text, options);
+};
+
+/** Throws E102 for an unknown kind. Kinds are written as in documents; `route` is taken for `Route`. */
+const kindOf = (text: string): Kind => {
+  const kind = KINDS.find((candidate) => candidate.toLowerCase() === text.toLowerCase());
+  if (kind === undefined)
+    throw refusal('E102', `kind "${text.slice(0, 80)}" is unknown; allowed are ${KINDS.join(', ')}`);
+  return kind;
+};
+
+const refOf = (path: Readonly<Record<string, string>>): DocumentRef => ({
+  kind: kindOf(path.kind ?? ''),
+  namespace: path.namespace ?? '',
+  name: path.name ?? '',
+});
+
+const storedOf = (ports: AdminPorts, ref: DocumentRef): DocumentView | undefined =>
+  ports.state.policy(ref.kind, ref.namespace, ref.name);
+
+const keyOf = (ref: DocumentRef): string => documentKey(ref.kind, ref.namespace, ref.name);
+
+const requireStored = (ports: AdminPorts, ref: DocumentRef): DocumentView => {
+  const stored = storedOf(ports, ref);
+  if (stored === undefined)
+    throw new TendrilError('DOCUMENT_UNKNOWN', `there is no ${keyOf(ref)}`, {
+      remedy: `see GET /v1/docs?kind=${ref.kind}`,
+    });
+  return stored;
+};
+
+const rowOf = (stored: DocumentView) => ({
+  kind: stored.kind,
+  namespace: stored.namespace,
+  name: stored.name,
+  offset: stored.offset,
+  source: stored.source,
+  recordedAt: new Date(stored.recordedAt).toISOString(),
+  ...(stored.reason === undefined ? {} : { reason: stored.reason }),
+  ...(stored.file === undefined ? {} : { file: stored.file }),
+  ...(stored.line === undefined ? {} : { line: stored.line }),
+  document: stored.document,
+});
+
+const apply = route({
+  method: 'POST',
+  path: '/v1/docs:apply',
+  summary: 'Apply many documents as one batch.',
+  query: {
+    ...writeParams,
+    prune: textParam('`label` or `label=value`: delete documents of this caller that carry it and are not in the set.'),
+    file: textParam('Name of the file, for findings and `why`.'),
+  },
+  body: { kinds: ['yaml', 'json'], description: 'YAML documents; or JSON: one, a list, or `{"documents":[…]}`.' },
+  answers: { ...writeAnswers, 413: 'Too large, or too many documents.' },
+  handle: async ({ body, caller, ports, query, requestId }) => {
+    const { file, prune } = query;
+    const set = await setOf(body, ports, file === undefined ? {} : { file });
+    const answer = await ports.documents.apply(set, {
+      ...optionsOf(caller, query),
+      ...(prune === undefined ? {} : { prune }),
+    });
+    return writeAnswer(answer, { request: requestId });
+  },
+});
+
+const list = route({
+  method: 'GET',
+  path: '/v1/docs',
+  summary: 'Documents, by kind and namespace.',
+  query: {
+    ...pageParams,
+    kind: textParam('Only this kind.'),
+    namespace: textParam('Only this namespace.'),
+    source: textParam('Only documents of this source.'),
+  },
+  answers: { 200: 'A page.' },
+  handle: ({ ports, query }) => {
+    const kind = query.kind === undefined ? undefined : kindOf(query.kind);
+    const stored = [...ports.state.policies(kind)]
+      .filter(
+        (entry) =>
+          (query.namespace === undefined || entry.namespace === query.namespace) &&
+          (query.source === undefined || entry.source === query.source),
+      )
+      .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+    const page = pageOf(stored, keyOf, query);
+    return { body: { docs: page.rows.map(rowOf), ...nextField(page.next) }, etag: ports.state.offset };
+  },
+});
+
+const get = route({
+  method: 'GET',
+  path: '/v1/docs/{kind}/{namespace}/{name}',
+  summary: 'One document.',
+  query: {},
+  versioned: true,
+  answers: { 200: 'The document; ETag is its offset.', 404: 'There is none.' },
+  handle: ({ path, ports }) => {
+    const stored = requireStored(ports, refOf(path));
+    return { body: rowOf(stored), etag: stored.offset };
+  },
+});
+
+const put = route({
+  method: 'PUT',
+  path: '/v1/docs/{kind}/{namespace}/{name}',
+  summary: 'Apply one document.',
+  query: writeParams,
+  versioned: true,
+  body: { kinds: ['json', 'yaml'], description: 'The document.' },
+  answers: { ...writeAnswers, 412: 'Changed in the meantime (If-Match).' },
+  handle: async ({ body, caller, headers, path, ports, query, requestId }) => {
+    const ref = refOf(path);
+    const { expect, conditional } = preconditionOf(headers, storedOf(ports, ref)?.offset);
+    const set = await setOf(body, ports, {});
+    const answer = await ports.documents.put(ref, set, {
+      ...optionsOf(caller, query),
+      ...(expect === undefined ? {} : { expect }),
+    });
+    return writeAnswer(answer, { request: requestId, conditional });
+  },
+});
+
+const remove = route({
+  method: 'DELETE',
+  path: '/v1/docs/{kind}/{namespace}/{name}',
+  summary: 'Delete one document.',
+  query: writeParams,
+  versioned: true,
+  answers: { ...writeAnswers, 404: 'There is none.', 412: 'Changed in the meantime (If-Match).' },
+  handle: async ({ caller, headers, path, ports, query, requestId }) => {
+    const ref = refOf(path);
+    const stored = requireStored(ports, ref);
+    const { expect, conditional } = preconditionOf(headers, stored.offset);
+    const answer = await ports.documents.delete(ref, {
+      ...optionsOf(caller, query),
+      ...(expect === undefined ? {} : { expect }),
+    });
+    return writeAnswer(answer, { request: requestId, conditional });
+  },
+});
+
+const patch = route({
+  method: 'PATCH',
+  path: '/v1/docs/{kind}/{namespace}/{name}',
+  summary: 'Patch one document (RFC 6902).',
+  query: writeParams,
+  versioned: true,
+  body: { kinds: ['json-patch', 'json'], description: 'A list of operations.' },
+  answers: { ...writeAnswers, 404: 'There is none.', 412: 'Changed in the meantime (If-Match).' },
+  handle: async ({ body, caller, headers, path, ports, query, requestId }) => {
+    const ref = refOf(path);
+    const stored = requireStored(ports, ref);
+    const { expect, conditional } = preconditionOf(headers, stored.offset);
+    const operations = parseJson(textOf(body?.bytes ?? Buffer.alloc(0)));
+    if (!Array.isArray(operations))
+      throw refusal('E102', 'the body is not a list of operations', {
+        pointer: '',
+        remedy: 'send [{"op":"replace","path":"/spec/timeout","value":"2s"}]',
+      });
+    const answer = await ports.documents.patch(ref, operations, {
+      ...optionsOf(caller, query),
+      ...(expect === undefined ? {} : { expect }),
+    });
+    return writeAnswer(answer, { request: requestId, conditional });
+  },
+});
+
+export const documentRoutes: readonly AnyRoute[] = [apply, list, get, put, remove, patch];
+
+/** Used by the schema routes too. */
+export const knownKind = (text: string): Kind | undefined =>
+  isKind(text) ? text : KINDS.find((kind) => kind.toLowerCase() === text.toLowerCase());

@@ -1,0 +1,215 @@
+/**
+ * Why a sidecar holds a resource: the chain resource <- documents and events it is made of <- edge with its evidence <- node.
+ * Joins the ledger with state and graph; decides nothing.
+ */
+import { documentKey, parseClusterName, parseServiceName, parseTarget, serviceName } from '../model/index.ts';
+import type { AdminPorts, DocumentView, EdgeView, FacetView, ProxyView, ResourceView } from './ports.ts';
+
+export interface WhySource {
+  /** `Route/shop/cart`, or the service for what was registered by events. */
+  readonly of: string;
+  /** Offset of the last event that shaped it. */
+  readonly offset: number;
+  /** Author: source of that event. */
+  readonly source: string;
+  readonly recordedAt: string;
+  readonly reason?: string;
+  readonly file?: string;
+  readonly line?: number;
+}
+
+export interface WhyAnswer {
+  readonly proxy: string;
+  /** `<service>.<namespace>` of the sidecar. */
+  readonly caller: string;
+  readonly type: string;
+  readonly name: string;
+  /** What it stands for: a service port, the sidecar's own service, or the mesh. */
+  readonly subject: string;
+  /** `edge`: an edge of its caller · `own`: it is its own · `base`: every sidecar has it · `asked`: the sidecar asked for it. */
+  readonly because: 'edge' | 'own' | 'base' | 'asked';
+  readonly edges: readonly Readonly<Record<string, unknown>>[];
+  readonly builtFrom: readonly WhySource[];
+  /** What the ledger knows of its delivery. */
+  readonly delivery?: Readonly<Record<string, unknown>>;
+  /** One sentence. */
+  readonly summary: string;
+}
+
+interface Target {
+  readonly service: string;
+  readonly port: number | undefined;
+}
+
+const time = (ms: number | undefined): string | undefined =>
+  ms === undefined ? undefined : new Date(ms).toISOString();
+
+/** Service and port that a resource stands for; undefined for what belongs to the sidecar itself. */
+export const targetOfResource = (type: string, name: string): Target | undefined => {
+  // `<route configuration>/<service port>` and `tcp/<service port>`.
+  const slash = name.indexOf('/');
+  const text = type === 'vhds' || (type === 'lds' && name.startsWith('tcp/')) ? name.slice(slash + 1) : name;
+  const cluster = type === 'lds' && !name.startsWith('tcp/') ? undefined : parseClusterName(text);
+  return cluster === undefined ? undefined : { service: cluster.service, port: cluster.port };
+};
+
+const ofDocument = (stored: DocumentView): WhySource => ({
+  of: documentKey(stored.kind, stored.namespace, stored.name),
+  offset: stored.offset,
+  source: stored.source,
+  recordedAt: new Date(stored.recordedAt).toISOString(),
+  ...(stored.reason === undefined ? {} : { reason: stored.reason }),
+  ...(stored.file === undefined ? {} : { file: stored.file }),
+  ...(stored.line === undefined ? {} : { line: stored.line }),
+});
+
+const ofFacet = (service: string, facet: FacetView): WhySource => ({
+  of: service,
+  offset: facet.offset,
+  source: facet.source,
+  recordedAt: new Date(facet.recordedAt).toISOString(),
+});
+
+/** Splits `Kind/namespace/name`. */
+const storedOf = (ports: AdminPorts, key: string): DocumentView | undefined => {
+  const [kind = '', namespace = '', name = ''] = key.split('/');
+  return ports.state.policy(kind, namespace, name);
+};
+
+/** Documents and events that a service port is made of: the service's own words first, then what shaped its routes. */
+const sourcesOf = (ports: AdminPorts, target: Target): readonly WhySource[] => {
+  const { state } = ports;
+  const facets = state.serviceFacets(target.service);
+  // A facet of a Service document is named after it; the document knows its author.
+  const service = facets.flatMap((facet) => {
+    const document = facet.source.startsWith('Service/') ? storedOf(ports, facet.source) : undefined;
+    return document === undefined ? [ofFacet(target.service, facet)] : [ofDocument(document)];
+  });
+  const keys = target.port === undefined ? [] : state.documentsOfPort(target.service, target.port);
+  const documents = keys.flatMap((key) => {
+    const stored = storedOf(ports, key);
+    return stored === undefined ? [] : [ofDocument(stored)];
+  });
+  return [...service.slice(0, 1), ...documents];
+};
+
+/** Documents that declare an edge, and where they are written. */
+const edgeRow = (ports: AdminPorts, edge: EdgeView): Readonly<Record<string, unknown>> => {
+  const documents = edge.declaredBy.flatMap((key) => {
+    const stored = key.includes('/') ? storedOf(ports, key) : undefined;
+    return stored === undefined ? [] : [ofDocument(stored)];
+  });
+  const { firstSeen, lastSeen, ...rest } = edge;
+  return {
+    ...rest,
+    ...(firstSeen === undefined ? {} : { firstSeen: time(firstSeen) }),
+    ...(lastSeen === undefined ? {} : { lastSeen: time(lastSeen) }),
+    ...(documents.length === 0 ? {} : { documents }),
+  };
+};
+
+const delivery = (resource: ResourceView | undefined): { readonly delivery?: Readonly<Record<string, unknown>> } => {
+  if (resource === undefined) return {};
+  const { type: _type, name: _name, sentAt, ackedAt, ...rest } = resource;
+  return {
+    delivery: {
+      ...rest,
+      ...(sentAt === undefined ? {} : { sentAt: time(sentAt) }),
+      ...(ackedAt === undefined ? {} : { ackedAt: time(ackedAt) }),
+      ...(sentAt === undefined || ackedAt === undefined ? {} : { ackedAfterMs: ackedAt - sentAt }),
+    },
+  };
+};
+
+const ownSummary = (proxy: ProxyView, type: string, name: string): string =>
+  `${proxy.id} holds ${type} ${name} because it is its own: every sidecar of ${proxy.service} gets it`;
+
+/**
+ * The chain for one resource of a sidecar; undefined when the sidecar neither holds it nor has an edge to what it stands for.
+ * @param resource the ledger's entry, if there is one
+ */
+export const explain = (
+  ports: AdminPorts,
+  proxy: ProxyView,
+  type: string,
+  name: string,
+  resource: ResourceView | undefined,
+): WhyAnswer | undefined => {
+  const target = targetOfResource(type, name);
+  const head = { proxy: proxy.id, caller: proxy.service, type, name };
+  if (target === undefined) {
+    if (resource === undefined) return undefined;
+    const isBase = type === 'rds' || (type === 'eds' && name === 'local');
+    const own = parseServiceName(proxy.service);
+    const builtFrom =
+      own === undefined ? [] : sourcesOf(ports, { service: serviceName(own.namespace, own.name), port: undefined });
+    return {
+      ...head,
+      subject: isBase ? 'mesh' : proxy.service,
+      because: isBase ? 'base' : 'own',
+      edges: [],
+      builtFrom,
+      ...delivery(resource),
+      summary: ownSummary(proxy, type, name),
+    };
+  }
+  const edges = ports.graph
+    .edges({ focus: proxy.service, depth: 1 })
+    .filter(
+      (edge) =>
+        edge.from === proxy.service &&
+        edge.to === target.service &&
+        (edge.port === undefined || edge.port === target.port),
+    )
+    .filter((edge) => edge.state !== 'denied');
+  if (edges.length === 0 && resource === undefined) return undefined;
+  const subject = target.port === undefined ? target.service : `${target.service}:${target.port}`;
+  return {
+    ...head,
+    subject,
+    because: edges.length > 0 ? 'edge' : 'asked',
+    edges: edges.map((edge) => edgeRow(ports, edge)),
+    builtFrom: sourcesOf(ports, target),
+    ...delivery(resource),
+    summary: summaryOf(proxy, type, name, subject, edges),
+  };
+};
+
+const summaryOf = (
+  proxy: ProxyView,
+  type: string,
+  name: string,
+  subject: string,
+  edges: readonly EdgeView[],
+): string => {
+  const [edge] = edges;
+  if (edge === undefined)
+    return `${proxy.id} holds ${type} ${name} because it asked for ${subject}; the edge is not in the log yet`;
+  const since = edge.firstOffset === undefined ? '' : ` since event ${edge.firstOffset}`;
+  const evidence = edge.evidence.length === 0 ? '' : ` (${edge.evidence.join(', ')})`;
+  return `${proxy.id} holds ${type} ${name} because of the ${edge.origin} edge ${edge.from} -> ${subject}${evidence}${since}`;
+};
+
+/** `cluster/cart.shop:8080`, `cds`, `Cluster` and full type URLs, as people write them. */
+export const resourceTypeOf = (text: string): string | undefined => {
+  const last = (text.split('/').at(-1) ?? '').split('.').at(-1)?.toLowerCase() ?? '';
+  return TYPES[last];
+};
+
+const TYPES: Readonly<Record<string, string>> = {
+  cds: 'cds',
+  cluster: 'cds',
+  eds: 'eds',
+  clusterloadassignment: 'eds',
+  endpoints: 'eds',
+  lds: 'lds',
+  listener: 'lds',
+  rds: 'rds',
+  routeconfiguration: 'rds',
+  routes: 'rds',
+  vhds: 'vhds',
+  virtualhost: 'vhds',
+};
+
+/** Also understands `tcp/…` and `inbound/…` listeners, which have no port of another service. */
+export const isServiceTarget = (text: string): boolean => parseTarget(text) !== undefined;

@@ -1,0 +1,315 @@
+/**
+ * Documents as operators send them: many at once (`docs:apply`), or one (`PUT`, `DELETE`, `PATCH`). Turns them into events of
+ * one batch; whether they fit the mesh is decided by the fold, or, for a dry run, by the same checks on the state as it is.
+ */
+import { canonicalJson, documentKey, type Finding, isObject, policySubject, TendrilError } from '../model/index.ts';
+import type { DocumentSet } from './document-set.ts';
+import type { DryRun } from './dry-run.ts';
+import { type Ingest, type Place, placeFinding, type SubmitAnswer } from './ingest.ts';
+import type { StatePort, StoredDocument } from './ports.ts';
+import { appliedEvent, type DocumentEvent, deletedEvent, type ObservedDocument } from './reconcile.ts';
+import { DIR_SOURCE } from './sources.ts';
+
+export interface WriteOptions {
+  readonly caller: string;
+  readonly reason?: string;
+  readonly wait?: 'folded' | 'applied';
+  readonly timeoutMs?: number;
+  /** Only say what would happen. */
+  readonly dryRun?: boolean;
+}
+
+export interface DocumentRef {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export type DocumentAction = 'created' | 'configured' | 'unchanged' | 'deleted';
+
+export interface DocumentResult {
+  /** `Kind/namespace/name`. */
+  readonly document: string;
+  readonly action: DocumentAction;
+  /** Of the event, or of the stored document when nothing changed; 0 for a dry run of something new. */
+  readonly offset: number;
+}
+
+export interface WriteAnswer extends SubmitAnswer {
+  readonly results: readonly DocumentResult[];
+  readonly dryRun: boolean;
+}
+
+interface Change {
+  readonly event: DocumentEvent;
+  readonly action: DocumentAction;
+  readonly before: StoredDocument | undefined;
+  readonly expect?: number;
+  readonly place?: Place;
+}
+
+export interface DocumentGatewayOptions {
+  readonly ingest: Pick<Ingest, 'submit' | 'limits'>;
+  readonly state: StatePort;
+  readonly dryRun: DryRun;
+}
+
+const MAX_PRUNE = /^[^=\s]{1,63}(=.{0,256})?$/;
+
+const labelsOf = (document: Readonly<Record<string, unknown>>): Record<string, unknown> => {
+  const metadata = document.metadata;
+  return isObject(metadata) && isObject(metadata.labels) ? metadata.labels : {};
+};
+
+/** `key` or `key=value`. */
+const hasLabel = (document: Readonly<Record<string, unknown>>, label: string): boolean => {
+  const at = label.indexOf('=');
+  const value = labelsOf(document)[at < 0 ? label : label.slice(0, at)];
+  return at < 0 ? value !== undefined : value === label.slice(at + 1);
+};
+
+const error = (code: string, message: string, hint?: string): TendrilError =>
+  new TendrilError(code, message, {
+    findings: [{ code, severity: 'error', message, ...(hint === undefined ? {} : { hint }) }],
+    ...(hint === undefined ? {} : { remedy: hint }),
+  });
+
+export class DocumentGateway {
+  readonly #options: DocumentGatewayOptions;
+
+  constructor(options: DocumentGatewayOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Applies a set as one batch; with `prune`, documents of the caller that carry the label and are not in the set are deleted
+   * in the same batch. Rejects with `TendrilError`: code of the first finding when a document has an error, and as `submit`.
+   */
+  async apply(set: DocumentSet, options: WriteOptions & { readonly prune?: string }): Promise<WriteAnswer> {
+    const warnings = requireGood(set);
+    if (set.documents.length === 0)
+      throw error(
+        'E103',
+        'there are no documents in what was sent; allowed are 1 or more',
+        'send YAML with kind, metadata and spec',
+      );
+    const results: DocumentResult[] = [];
+    const changes: Change[] = [];
+    for (const document of set.documents) {
+      const change = this.#change(document);
+      if (change.action === 'unchanged')
+        results.push({ document: change.event.document, action: 'unchanged', offset: change.before?.offset ?? 0 });
+      else changes.push(change);
+    }
+    if (options.prune !== undefined) changes.push(...this.#pruned(set, options.prune, options.caller));
+    return this.#write(changes, results, warnings, options);
+  }
+
+  /** Applies one document under a given name. `expect`: offset of the version that the author saw, 0: none. */
+  async put(
+    ref: DocumentRef,
+    set: DocumentSet,
+    options: WriteOptions & { readonly expect?: number },
+  ): Promise<WriteAnswer> {
+    const warnings = requireGood(set);
+    const [document, second] = set.documents;
+    if (document === undefined || second !== undefined)
+      throw error(
+        'E103',
+        `${set.documents.length} documents were sent, exactly 1 is allowed here`,
+        'send several with POST /v1/docs:apply',
+      );
+    if (document.kind !== ref.kind || document.namespace !== ref.namespace || document.name !== ref.name)
+      throw error(
+        'E102',
+        `the document is ${keyOf(document)}, the address says ${keyOf(ref)}; allowed is the same name in both`,
+      );
+    const change = this.#change(document);
+    const changed =
+      change.action === 'unchanged' && options.expect === undefined
+        ? []
+        : [{ ...change, ...(options.expect === undefined ? {} : { expect: options.expect }) }];
+    const same: DocumentResult[] =
+      changed.length > 0
+        ? []
+        : [{ document: change.event.document, action: 'unchanged', offset: change.before?.offset ?? 0 }];
+    return this.#write(changed, same, warnings, options);
+  }
+
+  /** Rejects with `DOCUMENT_UNKNOWN` when there is none. */
+  async delete(ref: DocumentRef, options: WriteOptions & { readonly expect?: number }): Promise<WriteAnswer> {
+    const before = this.#stored(ref);
+    const change: Change = {
+      event: deletedEvent(ref),
+      action: 'deleted',
+      before,
+      ...(options.expect === undefined ? {} : { expect: options.expect }),
+    };
+    return this.#write([change], [], [], options);
+  }
+
+  /** RFC 6902. Rejects with `DOCUMENT_UNKNOWN` when there is none. */
+  async patch(
+    ref: DocumentRef,
+    patch: readonly unknown[],
+    options: WriteOptions & { readonly expect?: number },
+  ): Promise<WriteAnswer> {
+    const before = this.#stored(ref);
+    const change: Change = {
+      event: { type: 'policy.patched', data: { ...ref, patch }, document: keyOf(ref) },
+      action: 'configured',
+      before,
+      ...(options.expect === undefined ? {} : { expect: options.expect }),
+    };
+    return this.#write([change], [], [], options);
+  }
+
+  #stored(ref: DocumentRef): StoredDocument {
+    const stored = this.#options.state.policy(ref.kind, ref.namespace, ref.name);
+    if (stored === undefined)
+      throw new TendrilError('DOCUMENT_UNKNOWN', `there is no ${keyOf(ref)}`, { remedy: 'tendril get all' });
+    return stored;
+  }
+
+  #change(document: ObservedDocument): Change {
+    const before = this.#options.state.policy(document.kind, document.namespace, document.name);
+    const same = before !== undefined && canonicalJson(before.document) === canonicalJson(document.document);
+    const { file, line, locate } = document;
+    return {
+      event: appliedEvent(document),
+      action: before === undefined ? 'created' : same ? 'unchanged' : 'configured',
+      before,
+      place: {
+        ...(file === undefined ? {} : { file }),
+        ...(line === undefined ? {} : { line }),
+        ...(locate === undefined ? {} : { locate }),
+      },
+    };
+  }
+
+  #pruned(set: DocumentSet, label: string, caller: string): readonly Change[] {
+    if (!MAX_PRUNE.test(label))
+      throw error('E104', `prune=${JSON.stringify(label)} does not fit; allowed is <label> or <label>=<value>`);
+    const without = set.documents.find((document) => !hasLabel(document.document, label));
+    if (without !== undefined)
+      throw error(
+        'E102',
+        `${keyOf(without)} has no label ${label}; with prune=${label} every document needs it, or it could never be pruned`,
+        `add it to metadata.labels`,
+      );
+    const kept = new Set(set.documents.map(keyOf));
+    return [...this.#options.state.policies()]
+      .filter((entry) => entry.source === caller && hasLabel(entry.document, label) && !kept.has(keyOf(entry)))
+      .map((entry) => ({ event: deletedEvent(entry), action: 'deleted', before: entry }));
+  }
+
+  async #write(
+    changes: readonly Change[],
+    unchanged: readonly DocumentResult[],
+    warnings: readonly Finding[],
+    options: WriteOptions,
+  ): Promise<WriteAnswer> {
+    const findings = [...warnings, ...changes.flatMap((change) => dirWarning(change, options.caller))];
+    const dryRun = options.dryRun === true;
+    const resultOf = (change: Change, offset: number): DocumentResult => ({
+      document: change.event.document,
+      action: change.action,
+      offset,
+    });
+    if (dryRun) {
+      const verdict = this.#located(changes, [
+        ...this.#expectations(changes),
+        ...this.#options.dryRun(changes.map(toRaw)),
+      ]);
+      const rejected = verdict.some((finding) => finding.severity === 'error');
+      return {
+        result: rejected ? 'rejected' : 'applied',
+        offsets: [],
+        events: [],
+        findings: [...findings, ...verdict],
+        results: [...changes.map((change) => resultOf(change, change.before?.offset ?? 0)), ...unchanged],
+        dryRun,
+      };
+    }
+    if (changes.length === 0)
+      return { result: 'applied', offsets: [], events: [], findings, results: unchanged, dryRun };
+    const answer = await this.#options.ingest.submit({
+      events: changes.map((change) => ({
+        ...toRaw(change),
+        ...(options.reason === undefined ? {} : { reason: options.reason }),
+      })),
+      caller: options.caller,
+      ...(options.wait === undefined ? {} : { wait: options.wait }),
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      place: (index) => changes[index]?.place ?? {},
+    });
+    const results = changes.map((change, index) => resultOf(change, answer.offsets[index] ?? 0));
+    return { ...answer, findings: [...findings, ...answer.findings], results: [...results, ...unchanged], dryRun };
+  }
+
+  #located(changes: readonly Change[], findings: readonly Finding[]): readonly Finding[] {
+    return findings.map((finding) =>
+      placeFinding(finding, changes.find(({ event }) => event.document === finding.document)?.place),
+    );
+  }
+
+  /** What the fold would say to `expect`. */
+  #expectations(changes: readonly Change[]): readonly Finding[] {
+    return changes.flatMap(({ event, expect, before }): readonly Finding[] => {
+      if (expect === undefined) return [];
+      const [kind = '', namespace = '', name = ''] = event.document.split('/');
+      const offset = before?.offset ?? this.#options.state.subjectOffset(policySubject(kind, namespace, name));
+      if (offset === expect) return [];
+      return [
+        {
+          code: 'expect',
+          severity: 'error',
+          message: `${event.document} is at offset ${offset}, not ${expect}`,
+          document: event.document,
+        },
+      ];
+    });
+  }
+}
+
+const keyOf = (ref: DocumentRef): string => documentKey(ref.kind, ref.namespace, ref.name);
+
+const toRaw = ({
+  event,
+  expect,
+}: Change): { readonly type: string; readonly data: Readonly<Record<string, unknown>>; readonly expect?: number } => ({
+  type: event.type,
+  data: event.data,
+  ...(expect === undefined ? {} : { expect }),
+});
+
+/** The warnings of a set without errors. Throws its errors. */
+const requireGood = (set: DocumentSet): readonly Finding[] => {
+  const errors = set.findings.filter((finding) => finding.severity === 'error');
+  const [first] = errors;
+  if (first === undefined) return set.findings;
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+  throw new TendrilError(first.code, `${first.message}${more}`, {
+    findings: set.findings,
+    ...(first.hint === undefined ? {} : { remedy: first.hint }),
+  });
+};
+
+/** Who changes what a file of `--dir` says should change the file. */
+const dirWarning = (change: Change, caller: string): readonly Finding[] => {
+  const { before } = change;
+  if (before?.source !== DIR_SOURCE || caller === DIR_SOURCE) return [];
+  const where =
+    before.file === undefined
+      ? 'the watched directory'
+      : `${before.file}${before.line === undefined ? '' : `:${before.line}`}`;
+  return [
+    {
+      code: 'W110',
+      severity: 'warning',
+      message: `${change.event.document} comes from ${where} of --dir; what the file says is written again when the directory changes or the server starts`,
+      document: change.event.document,
+      hint: 'change the file instead',
+    },
+  ];
+};

@@ -1,0 +1,276 @@
+/**
+ * The one gateway of all writers (HTTP, `--dir`, learned edges, Tendril itself): checks, stamps, appends, waits for the fold.
+ *
+ * Invariants:
+ * 1. A structural error in one event of a submission refuses all of it: nothing is appended (TendrilError, first finding's code).
+ * 2. An answer with offsets is given only after `append` resolved: the events are durable.
+ * 3. The answer's statuses are the fold's, never guessed; an event without an outcome yet is `pending`.
+ * 4. An atomic submission of several events is one batch: applied or rejected whole.
+ * 5. At most `maxWaiting` submissions wait at a time; beyond that, and while the fold is too far behind, new ones are refused
+ *    with a code that maps to 429; nothing is appended then.
+ */
+import type { EventLog } from '../log/index.ts';
+import { type EventBatch, type EventStatus, type Finding, TendrilError } from '../model/index.ts';
+import { type CheckedEvent, checkEvent, type Stamp, toEnvelope } from './event-check.ts';
+import { DEFAULT_LIMITS, type InputLimits } from './input-limits.ts';
+import type { FoldPort, Outcome } from './ports.ts';
+
+/** Where the event at an index came from, for its findings. */
+export interface Place {
+  /** RFC 6901 pointer to the event in what was sent. */
+  readonly pointer?: string;
+  readonly file?: string;
+  /** 1-based. */
+  readonly line?: number;
+  /** Where a field of the event's document stands. */
+  readonly locate?: (pointer: string) => TextPlace;
+}
+
+export interface TextPlace {
+  /** 1-based. */
+  readonly line: number;
+  /** 1-based. */
+  readonly column: number;
+}
+
+export interface Submission {
+  /** 1..`limits.batchEvents` raw events. */
+  readonly events: readonly unknown[];
+  /** Identity of the writer: `source` of events that name none. */
+  readonly caller: string;
+  /** `applied`: answer when the change is visible to all xDS streams. Default: when the fold has decided. */
+  readonly wait?: 'folded' | 'applied';
+  /** How long to wait for either, ms; then the answer is `pending`. Default 5,000. */
+  readonly timeoutMs?: number;
+  /** false: each event stands alone. Default true. */
+  readonly atomic?: boolean;
+  /** Allows the event families that only Tendril writes. */
+  readonly internal?: boolean;
+  readonly place?: (index: number) => Place;
+}
+
+export interface EventAnswer {
+  /** Of a duplicate: offset of the first one. */
+  readonly offset: number;
+  readonly status: EventStatus | 'pending';
+  /** Why it was not applied: `expect`, `batch`, `E201`, … */
+  readonly code?: string;
+  readonly message?: string;
+}
+
+export interface SubmitAnswer {
+  /** `applied` (duplicates count), `rejected` (some event was rejected or quarantined), `pending` (durable, not decided or not visible yet). */
+  readonly result: 'applied' | 'rejected' | 'pending';
+  readonly offsets: readonly number[];
+  readonly events: readonly EventAnswer[];
+  /** Errors of rejected events, and warnings about applied ones. */
+  readonly findings: readonly Finding[];
+}
+
+export interface IngestOptions {
+  readonly log: Pick<EventLog, 'append' | 'mesh'>;
+  readonly fold: FoldPort;
+  /** ms since the epoch. */
+  readonly now: () => number;
+  readonly newId: () => string;
+  readonly limits?: Partial<InputLimits>;
+  /** Submissions waiting for append or fold at one time. Default 1,000. */
+  readonly maxWaiting?: number;
+  /** Default 100,000 events. */
+  readonly maxLagEvents?: number;
+  /** Default 5,000 ms. */
+  readonly maxLagMs?: number;
+}
+
+export interface IngestCounters {
+  /** Events appended. */
+  readonly appended: number;
+  /** Submissions refused, by code. */
+  readonly refused: ReadonlyMap<string, number>;
+  /** Submissions answered as pending. */
+  readonly pending: number;
+  /** Submissions waiting now. */
+  readonly waiting: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+/** Findings of one answer. */
+const MAX_FINDINGS = 100;
+
+export class Ingest {
+  readonly limits: InputLimits;
+  readonly #options: IngestOptions;
+  readonly #refused = new Map<string, number>();
+  #appended = 0;
+  #pending = 0;
+  #waiting = 0;
+
+  constructor(options: IngestOptions) {
+    this.#options = options;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+  }
+
+  get counters(): IngestCounters {
+    return { appended: this.#appended, refused: this.#refused, pending: this.#pending, waiting: this.#waiting };
+  }
+
+  /**
+   * Appends the events and answers what became of them. Rejects with `TendrilError`: a code of a finding (`E101` …: structural,
+   * nothing appended), `BATCH_EMPTY`, `BATCH_TOO_LARGE`, `INGEST_BUSY` and `PROJECTOR_BEHIND` (try again), or a code of
+   * `EventLog.append`.
+   */
+  async submit(submission: Submission): Promise<SubmitAnswer> {
+    try {
+      this.#admit(submission.events.length, submission.internal === true);
+      const { events, warnings } = this.#check(submission);
+      this.#waiting++;
+      try {
+        return await this.#append(submission, events, warnings);
+      } finally {
+        this.#waiting--;
+      }
+    } catch (error) {
+      if (error instanceof TendrilError) this.#refused.set(error.code, (this.#refused.get(error.code) ?? 0) + 1);
+      throw error;
+    }
+  }
+
+  #admit(count: number, internal: boolean): void {
+    if (count === 0)
+      throw new TendrilError('BATCH_EMPTY', 'no events were sent; allowed are 1 or more', {
+        remedy: 'send {"events":[{"type":…,"data":…}]}',
+      });
+    if (count > this.limits.batchEvents)
+      throw new TendrilError(
+        'BATCH_TOO_LARGE',
+        `${count} events were sent, ${this.limits.batchEvents} are allowed at a time`,
+        {
+          remedy: 'send several batches',
+        },
+      );
+    if (this.#waiting >= (this.#options.maxWaiting ?? 1_000))
+      throw new TendrilError('INGEST_BUSY', `${this.#waiting} writers wait already`, {
+        remedy: 'try again in a second, or send larger batches',
+      });
+    // Tendril's own events are few, and some of them end the trouble.
+    if (internal) return;
+    const lag = this.#options.fold.lag();
+    if (lag.events > (this.#options.maxLagEvents ?? 100_000) || lag.ms > (this.#options.maxLagMs ?? 5_000))
+      throw new TendrilError(
+        'PROJECTOR_BEHIND',
+        `the projection is ${lag.events} events and ${Math.round(lag.ms)} ms behind the log`,
+        {
+          remedy: 'try again in a second',
+        },
+      );
+  }
+
+  /** Checks raw events without appending; findings carry the submission's places. Rejects as `submit` does. */
+  #check(submission: Submission): { readonly events: readonly CheckedEvent[]; readonly warnings: readonly Finding[] } {
+    const context = { limits: this.limits, internal: submission.internal === true };
+    const events: CheckedEvent[] = [];
+    const errors: Finding[] = [];
+    const warnings: Finding[] = [];
+    for (const [index, raw] of submission.events.entries()) {
+      const checked = checkEvent(raw, context);
+      const placed = (finding: Finding): Finding => placeFinding(finding, submission.place?.(index));
+      if (checked.ok) {
+        events.push(checked.event);
+        warnings.push(...checked.warnings.map(placed));
+      } else errors.push(...checked.findings.map(placed));
+      if (errors.length >= MAX_FINDINGS) break;
+    }
+    const [first] = errors;
+    if (first !== undefined)
+      throw new TendrilError(first.code, refusal(errors), {
+        findings: errors.slice(0, MAX_FINDINGS),
+        ...remedyOf(first),
+      });
+    return { events, warnings: warnings.slice(0, MAX_FINDINGS) };
+  }
+
+  async #append(
+    submission: Submission,
+    checked: readonly CheckedEvent[],
+    warnings: readonly Finding[],
+  ): Promise<SubmitAnswer> {
+    const { log, fold, now, newId } = this.#options;
+    const stamp: Stamp = { mesh: log.mesh, caller: submission.caller, time: new Date(now()).toISOString(), newId };
+    const atomic = submission.atomic !== false && checked.length > 1;
+    const batchId = atomic ? newId() : '';
+    const batchOf = (index: number): EventBatch | undefined =>
+      atomic ? { id: batchId, index, size: checked.length } : undefined;
+    const { offsets } = await log.append(checked.map((event, index) => toEnvelope(event, stamp, batchOf(index))));
+    this.#appended += offsets.length;
+    const started = now();
+    const timeoutMs = submission.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const outcomes = await fold.outcomes(offsets, timeoutMs);
+    if (outcomes === undefined) {
+      this.#pending++;
+      return {
+        result: 'pending',
+        offsets,
+        events: offsets.map((offset) => ({ offset, status: 'pending' })),
+        findings: warnings,
+      };
+    }
+    const answer = this.#settled(submission, outcomes);
+    const last = offsets[offsets.length - 1] ?? 0;
+    if (submission.wait !== 'applied' || answer.result === 'rejected') return answer;
+    if (await fold.visible(last, Math.max(0, timeoutMs - (now() - started)))) return answer;
+    this.#pending++;
+    return { ...answer, result: 'pending' };
+  }
+
+  #settled(submission: Submission, outcomes: readonly Outcome[]): SubmitAnswer {
+    const findings: Finding[] = [];
+    let result: SubmitAnswer['result'] = 'applied';
+    const events = outcomes.map((outcome, index): EventAnswer => {
+      if (outcome.status === 'rejected' || outcome.status === 'quarantined') result = 'rejected';
+      findings.push(...outcomeFindings(outcome).map((finding) => placeFinding(finding, submission.place?.(index))));
+      return {
+        offset: outcome.duplicateOf ?? outcome.offset,
+        status: outcome.status,
+        ...(outcome.code === undefined ? {} : { code: outcome.code }),
+        ...(outcome.message === undefined ? {} : { message: outcome.message }),
+      };
+    });
+    return { result, offsets: events.map(({ offset }) => offset), events, findings: findings.slice(0, MAX_FINDINGS) };
+  }
+}
+
+/** What the fold said of an event: why it was not applied, or warnings. */
+const outcomeFindings = (outcome: Outcome): readonly Finding[] => {
+  if (outcome.findings !== undefined && outcome.findings.length > 0) return outcome.findings;
+  if (outcome.status === 'applied' || outcome.status === 'duplicate' || outcome.code === 'batch') return [];
+  const code = outcome.code ?? outcome.status;
+  return [{ code, severity: 'error', message: outcome.message ?? `the event was ${outcome.status} (${code})` }];
+};
+
+/** Findings of a document point into the document; all others point to what was sent. */
+export const placeFinding = (finding: Finding, where: Place | undefined): Finding => {
+  if (where === undefined) return finding;
+  const pointer =
+    finding.document !== undefined || where.pointer === undefined
+      ? finding.pointer
+      : `${where.pointer}${finding.pointer ?? ''}`;
+  return {
+    ...finding,
+    ...(pointer === undefined ? {} : { pointer }),
+    ...(where.file === undefined || finding.file !== undefined ? {} : { file: where.file }),
+    ...(where.line === undefined || finding.line !== undefined ? {} : { line: where.line }),
+    // More exact than the line of the document.
+    ...(finding.document === undefined || finding.pointer === undefined || finding.line !== undefined
+      ? {}
+      : where.locate?.(finding.pointer)),
+  };
+};
+
+const refusal = (errors: readonly Finding[]): string => {
+  const [first] = errors;
+  const message = first?.message ?? 'the events have errors';
+  return errors.length > 1 ? `${message} (and ${errors.length - 1} more)` : message;
+};
+
+const remedyOf = (finding: Finding): { readonly remedy?: string } =>
+  finding.hint === undefined ? {} : { remedy: finding.hint };
