@@ -1,7 +1,7 @@
 // Builds the project: generated protobuf code (only when its inputs changed), then tsc, then the generated code beside the output.
 // Usage: node scripts/build.mjs [--out DIR]   (default dist)
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,10 +15,15 @@ const run = (command, args) => {
 };
 
 run('scripts/generate-proto.mjs', []);
-run('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.json', '--outDir', out, '--tsBuildInfoFile', join(out, '.tsbuildinfo')]);
 const generated = join(root, 'src/proto/generated');
-if (existsSync(generated)) {
-  const target = join(root, out, 'src/proto/generated');
-  mkdirSync(target, { recursive: true });
-  cpSync(generated, target, { recursive: true });
-}
+const target = join(root, out, 'src/proto/generated');
+mkdirSync(target, { recursive: true });
+cpSync(generated, target, { recursive: true });
+run('node_modules/typescript/bin/tsc', [
+  '-p',
+  'tsconfig.json',
+  '--outDir',
+  out,
+  '--tsBuildInfoFile',
+  join(out, '.tsbuildinfo'),
+]);

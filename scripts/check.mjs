@@ -12,7 +12,11 @@ const steps = [
 ];
 for (const [name, args] of steps) {
   process.stdout.write(`check: ${name}\n`);
-  const result = spawnSync(process.execPath, args, { cwd: root, stdio: name === 'import rule' ? 'pipe' : 'inherit', encoding: 'utf8' });
+  const result = spawnSync(process.execPath, args, {
+    cwd: root,
+    stdio: name === 'import rule' ? 'pipe' : 'inherit',
+    encoding: 'utf8',
+  });
   if (result.status !== 0) {
     if (result.stdout) process.stdout.write(result.stdout);
     process.stdout.write(`check: ${name} FAILED\n`);

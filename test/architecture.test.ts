@@ -58,9 +58,11 @@ const files = readdirSync(source, { recursive: true, withFileTypes: true })
   .filter((file) => !file.includes(`${sep}generated${sep}`));
 
 const importsOf = (text: string): string[] =>
-  [...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^'";]*?from\s*'([^']+)'|import\(\s*'([^']+)'\s*\)|(?:^|\n)import\s*'([^']+)'/g)].map(
-    (match) => match[1] ?? match[2] ?? match[3] ?? '',
-  );
+  [
+    ...text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\s[^'";]*?from\s*'([^']+)'|import\(\s*'([^']+)'\s*\)|(?:^|\n)import\s*'([^']+)'/g,
+    ),
+  ].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
 
 const moduleOf = (file: string): string => relative(source, file).split(sep)[0] ?? '';
 
@@ -78,7 +80,8 @@ test('every module imports only what the table allows, by the door', () => {
       if (to === from) continue;
       const where = `${relative(root, file)} imports ${specifier}`;
       if (!(TABLE[from] ?? []).includes(to)) problems.push(`${where}: ${from} may not import ${to}`);
-      else if (relative(join(source, to), target) !== 'index.ts') problems.push(`${where}: enter ${to} by its index.ts`);
+      else if (relative(join(source, to), target) !== 'index.ts')
+        problems.push(`${where}: enter ${to} by its index.ts`);
     }
   }
   assert.ok(seen > 50, `only ${seen} imports seen: the reader of imports is broken`);
@@ -89,11 +92,18 @@ test('model uses no Node built-in', () => {
   const builtins = new Set([...builtinModules, ...builtinModules.map((name) => `node:${name}`)]);
   const problems = files
     .filter((file) => moduleOf(file) === 'model')
-    .flatMap((file) => importsOf(readFileSync(file, 'utf8')).filter((name) => builtins.has(name)).map((name) => `${relative(root, file)}: ${name}`));
+    .flatMap((file) =>
+      importsOf(readFileSync(file, 'utf8'))
+        .filter((name) => builtins.has(name))
+        .map((name) => `${relative(root, file)}: ${name}`),
+    );
   assert.deepEqual(problems, []);
 });
 
 test('every folder of src is in the table', () => {
   const folders = new Set(files.map(moduleOf).filter((name) => !name.endsWith('.ts')));
-  assert.deepEqual([...folders].filter((name) => TABLE[name] === undefined), []);
+  assert.deepEqual(
+    [...folders].filter((name) => TABLE[name] === undefined),
+    [],
+  );
 });

@@ -62,7 +62,7 @@ export const parse = (
   } catch (error) {
     throw usage(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error));
   }
-  if (parsed.values['help'] !== true) {
+  if (parsed.values.help !== true) {
     if (parsed.positionals.length < positionals.min) throw usage(`something is missing: tendril ${positionals.usage}`);
     if (parsed.positionals.length > positionals.max)
       throw usage(`too many words: "${parsed.positionals[positionals.max]}"; usage: tendril ${positionals.usage}`);

@@ -39,12 +39,7 @@ export const table = <Row>(rows: readonly Row[], columns: readonly Column<Row>[]
 };
 
 /** The data in the format asked for; `human` makes the table forms, `name` one name per item. */
-export const render = (
-  format: Format,
-  data: unknown,
-  human: () => string,
-  names: () => readonly string[],
-): string => {
+export const render = (format: Format, data: unknown, human: () => string, names: () => readonly string[]): string => {
   switch (format) {
     case 'json':
       return JSON.stringify(data, null, 2);
@@ -65,9 +60,9 @@ const UNITS: readonly (readonly [number, string])[] = [
   [1_000, 's'],
 ];
 
-/** `3m ago`, in the largest whole unit. */
-export const ago = (then: number, now: number): string => {
-  const passed = Math.max(0, now - then);
+/** `3m ago`, in the largest whole unit. `then` as the API gives it, RFC 3339. */
+export const ago = (then: string, now: number): string => {
+  const passed = Math.max(0, now - Date.parse(then));
   for (const [ms, unit] of UNITS) if (passed >= ms) return `${Math.floor(passed / ms)}${unit} ago`;
   return 'now';
 };

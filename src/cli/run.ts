@@ -1,8 +1,9 @@
 /** Finds the command, runs it, and turns every error into lines a person can act on: code, place, remedy. */
-import { type Finding, TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/index.ts';
 import { nearest } from './arguments.ts';
 import type { Command, Io } from './command.ts';
 import { commands } from './commands/index.ts';
+import { findingLines } from './findings.ts';
 
 const WIDTH = 12;
 
@@ -26,21 +27,14 @@ const helpOf = (command: Command): string =>
     ...(command.help.length === 0 ? [] : ['', 'Options:', ...command.help.map((line) => `  ${line}`)]),
   ].join('\n');
 
-/** `file:line:column E101 message` and, below it, what to do. */
-export const findingLines = (finding: Finding): string[] => {
-  const place = [finding.file ?? finding.document, finding.line, finding.column].filter((part) => part !== undefined).join(':');
-  const pointer = finding.pointer === undefined || finding.pointer === '' ? '' : ` at ${finding.pointer}`;
-  return [
-    `${place === '' ? '' : `${place}: `}${finding.severity} ${finding.code}: ${finding.message}${pointer}`,
-    ...(finding.hint === undefined ? [] : [`  try: ${finding.hint}`]),
-  ];
-};
-
 const errorLines = (error: unknown): string[] => {
-  if (!(error instanceof TendrilError)) return [`tendril: unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`];
+  if (!(error instanceof TendrilError))
+    return [`tendril: unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`];
   const known = error.findings.flatMap(findingLines);
   const lines = known.length > 0 ? known : [`error ${error.code}: ${error.message}`];
-  return error.remedy === undefined || known.some((line) => line.includes(error.remedy ?? '')) ? lines : [...lines, `  try: ${error.remedy}`];
+  return error.remedy === undefined || known.some((line) => line.includes(error.remedy ?? ''))
+    ? lines
+    : [...lines, `  try: ${error.remedy}`];
 };
 
 /** Resolves with the exit code; never rejects. */
@@ -53,8 +47,13 @@ export const runCli = async (argv: readonly string[], io: Io): Promise<number> =
   const wanted = name === '--version' || name === '-v' ? 'version' : name;
   const command = commands.find((candidate) => candidate.name === wanted);
   if (command === undefined) {
-    const meant = nearest(wanted, commands.map((candidate) => candidate.name));
-    io.err(`error USAGE: "${name}" is not a command of tendril${meant === undefined ? '' : `; did you mean "${meant}"?`}`);
+    const meant = nearest(
+      wanted,
+      commands.map((candidate) => candidate.name),
+    );
+    io.err(
+      `error USAGE: "${name}" is not a command of tendril${meant === undefined ? '' : `; did you mean "${meant}"?`}`,
+    );
     io.err(`  try: tendril ${meant === undefined ? '--help' : `${meant} --help`}`);
     return 1;
   }

@@ -33,14 +33,19 @@ const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknown> => {
   const service = parseServiceName(options.service);
   if (service === undefined)
-    throw new TendrilError('USAGE', `--service is "${options.service}"; allowed: <service>.<namespace>, for example cart.shop`);
+    throw new TendrilError(
+      'USAGE',
+      `--service is "${options.service}"; allowed: <service>.<namespace>, for example cart.shop`,
+    );
   if (options.serviceAccount !== undefined && !isDnsLabel(options.serviceAccount))
     throw new TendrilError('USAGE', `--service-account is "${options.serviceAccount}"; allowed: a DNS label`);
   const bind = options.bind ?? '127.0.0.1';
   const locality =
     options.region === undefined && options.zone === undefined
       ? {}
-      : { locality: { ...(options.region && { region: options.region }), ...(options.zone && { zone: options.zone }) } };
+      : {
+          locality: { ...(options.region && { region: options.region }), ...(options.zone && { zone: options.zone }) },
+        };
   return {
     node: {
       id: options.id ?? `sidecar~${options.endpoint ?? bind}~${options.service}`,
@@ -87,7 +92,9 @@ export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknow
           typed_extension_protocol_options: {
             [HTTP_OPTIONS]: {
               '@type': `type.googleapis.com/${HTTP_OPTIONS}`,
-              explicit_http_config: { http2_protocol_options: { connection_keepalive: { interval: '30s', timeout: '5s' } } },
+              explicit_http_config: {
+                http2_protocol_options: { connection_keepalive: { interval: '30s', timeout: '5s' } },
+              },
             },
           },
           load_assignment: {

@@ -47,7 +47,8 @@ const wrap = <Out, In>(socket: Socket): Channel<Out, In> => {
   socket.on('data', (chunk: Buffer) => {
     let start = 0;
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, start)) {
-      const line = parts.length === 0 ? chunk.subarray(start, at) : Buffer.concat([...parts, chunk.subarray(start, at)]);
+      const line =
+        parts.length === 0 ? chunk.subarray(start, at) : Buffer.concat([...parts, chunk.subarray(start, at)]);
       parts = [];
       size = 0;
       start = at + 1;
@@ -79,7 +80,11 @@ export const listenChannel = <Out, In>(path: string, onPeer: (peer: Channel<Out,
  */
 export const dialChannel = <Out, In>(
   path: string,
-  options: { readonly retryMs: number; readonly signal: AbortSignal; readonly onPeer: (peer: Channel<Out, In>) => void },
+  options: {
+    readonly retryMs: number;
+    readonly signal: AbortSignal;
+    readonly onPeer: (peer: Channel<Out, In>) => void;
+  },
 ): void => {
   const attempt = (): void => {
     if (options.signal.aborted) return;

@@ -45,7 +45,12 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { flag: 'log', type: 'string', value: 'lmdb|memory', help: 'event log (default lmdb; memory: gone at exit)' },
   { flag: 'workers', type: 'string', value: 'N', help: 'xDS worker processes (default 1; 0: one process)' },
   { flag: 'mesh', type: 'string', value: 'NAME', help: 'name of the mesh (default "default")' },
-  { flag: 'mesh-suffixes', type: 'string', value: 'LIST', help: 'host suffixes (default .mesh.local,.svc.cluster.local)' },
+  {
+    flag: 'mesh-suffixes',
+    type: 'string',
+    value: 'LIST',
+    help: 'host suffixes (default .mesh.local,.svc.cluster.local)',
+  },
   { flag: 'reconfigure', type: 'boolean', value: '', help: 'accept other suffixes than the log holds' },
   { flag: 'config', type: 'string', value: 'FILE', help: 'YAML or JSON file with these options as keys' },
   { flag: 'insecure-bind', type: 'boolean', value: '', help: 'allow an address that is not loopback' },

@@ -5,7 +5,15 @@
  * anything it may hold, unless its documents say `learn: false`. Own resources (listeners, `inbound:<port>`) are a pure
  * function of node facts, service, endpoint and caller record; they are memoised by those inputs, bounded.
  */
-import { compileOwn, emptyAssignment, type OwnInputs, type OwnResources, resourceKey, routeConfiguration } from '../compile/index.ts';
+import {
+  compileOwn,
+  emptyAssignment,
+  emptyCluster,
+  type OwnInputs,
+  type OwnResources,
+  resourceKey,
+  routeConfiguration,
+} from '../compile/index.ts';
 import type { ChangeSet, NodeFacts, NodeView, ResourceBody, ResourceSource, ResourceType } from '../delta-xds/index.ts';
 import { clusterName, parseClusterName, parseServiceName, servicePort } from '../model/index.ts';
 import type { ReadModel, ServiceRecord } from '../projector/index.ts';
@@ -17,7 +25,9 @@ const MAX_MEMO = 2_000;
 const OUTBOUND = /^outbound(?:~[0-9]{1,9})?$/;
 
 /** Host and port of a lower-case authority; IPv6 literals never name a service. */
-const splitAuthority = (authority: string): { readonly host: string; readonly port: number | undefined } | undefined => {
+const splitAuthority = (
+  authority: string,
+): { readonly host: string; readonly port: number | undefined } | undefined => {
   const match = /^([a-z0-9_.-]+?)(?::([0-9]{1,5}))?$/.exec(authority);
   if (match?.[1] === undefined) return undefined;
   return { host: match[1], port: match[2] === undefined ? undefined : Number(match[2]) };
@@ -32,9 +42,15 @@ const visibleTo = (record: ServiceRecord, service: string, namespace: string): b
   return record.visibility.includes(namespace) || parseServiceName(service)?.namespace === namespace;
 };
 
+/** Own resources with their names as lists that stay the same array, so that sessions share them. */
+interface OwnSet {
+  readonly resources: OwnResources;
+  readonly names: { readonly lds: readonly string[]; readonly cds: readonly string[] };
+}
+
 export class MeshSource implements ResourceSource {
   readonly #model: ReadModel;
-  readonly #memo = new Map<string, OwnResources>();
+  readonly #memo = new Map<string, OwnSet>();
   #epoch: number;
 
   constructor(model: ReadModel) {
@@ -58,11 +74,16 @@ export class MeshSource implements ResourceSource {
     return changes;
   }
 
-  #own(inputs: OwnInputs): OwnResources {
+  placeholder(type: 'cds' | 'eds', name: string): ResourceBody {
+    return type === 'cds' ? emptyCluster(name) : emptyAssignment(name);
+  }
+
+  #own(inputs: OwnInputs): OwnSet {
     const key = JSON.stringify(inputs);
     const known = this.#memo.get(key);
     if (known !== undefined) return known;
-    const made = compileOwn(inputs);
+    const resources = compileOwn(inputs);
+    const made = { resources, names: { lds: [...resources.listeners.keys()], cds: [...resources.clusters.keys()] } };
     if (this.#memo.size >= MAX_MEMO) {
       const [oldest] = this.#memo.keys();
       if (oldest !== undefined) this.#memo.delete(oldest);
@@ -77,14 +98,9 @@ class MeshView implements NodeView {
   readonly #model: ReadModel;
   readonly #listen: ListenFacts;
   readonly #variants: readonly string[];
-  readonly #compileOwn: (inputs: OwnInputs) => OwnResources;
+  readonly #compileOwn: (inputs: OwnInputs) => OwnSet;
 
-  constructor(
-    model: ReadModel,
-    facts: NodeFacts,
-    listen: ListenFacts,
-    compile: (inputs: OwnInputs) => OwnResources,
-  ) {
+  constructor(model: ReadModel, facts: NodeFacts, listen: ListenFacts, compile: (inputs: OwnInputs) => OwnSet) {
     this.#model = model;
     this.facts = facts;
     this.#listen = listen;
@@ -97,18 +113,19 @@ class MeshView implements NodeView {
     const record = this.#model.service(service);
     if (record === undefined || !visibleTo(record, service, this.facts.namespace)) return undefined;
     const { denied } = this.#model.caller(this.facts.caller);
-    if (denied.includes(service) || (port !== undefined && denied.includes(servicePort(service, port)))) return undefined;
+    if (denied.includes(service) || (port !== undefined && denied.includes(servicePort(service, port))))
+      return undefined;
     return record;
   }
 
-  #own(): OwnResources {
+  #own(): OwnSet {
     const { caller, namespace, serviceAccount, endpoint } = this.facts;
     return this.#compileOwn({
       caller,
       namespace,
       serviceAccount,
       listen: this.#listen,
-      service: this.#model.serviceView(caller),
+      service: this.#model.service(caller),
       endpoint: endpoint === undefined ? undefined : this.#model.endpoint(caller, endpoint),
       tcp: this.#model.caller(caller).tcp,
     });
@@ -125,14 +142,15 @@ class MeshView implements NodeView {
   get(type: ResourceType, name: string): ResourceBody | undefined {
     switch (type) {
       case 'lds':
-        return this.#own().listeners.get(name);
+        return this.#own().resources.listeners.get(name);
       case 'rds':
         return OUTBOUND.test(name) ? routeConfiguration(name) : undefined;
       case 'eds':
-        if (name === 'local') return this.#model.resource(resourceKey('local', '', this.facts.caller)) ?? emptyAssignment('local');
+        if (name === 'local')
+          return this.#model.resource(resourceKey('local', '', this.facts.caller)) ?? emptyAssignment('local');
         break;
       case 'cds':
-        if (name.startsWith('inbound:')) return this.#own().clusters.get(name);
+        if (name.startsWith('inbound:')) return this.#own().resources.clusters.get(name);
         break;
       case 'vhds':
         break;
@@ -143,8 +161,7 @@ class MeshView implements NodeView {
   }
 
   own(type: 'lds' | 'cds'): readonly string[] {
-    const own = this.#own();
-    return [...(type === 'lds' ? own.listeners : own.clusters).keys()];
+    return this.#own().names[type];
   }
 
   resolveHost(authority: string): string | undefined {

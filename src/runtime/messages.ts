@@ -11,7 +11,10 @@ export interface ObservedEdge {
 }
 
 /** A question of the admin API about streams. */
-export type WorkerQuestion = { readonly what: 'proxies' } | { readonly what: 'resources'; readonly node: string } | { readonly what: 'counters' };
+export type WorkerQuestion =
+  | { readonly what: 'proxies' }
+  | { readonly what: 'resources'; readonly node: string }
+  | { readonly what: 'counters' };
 
 export type ToWorker =
   /** The read model has moved; the worker reads the journal itself. */

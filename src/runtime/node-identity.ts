@@ -35,24 +35,24 @@ const IP = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]+)$/;
 /** Reads the identity out of a stream's first message. */
 export const identify = (node: ProtoNode): NodeIdentity => {
   const metadata = record(node.metadata);
-  const named = label(metadata['service']);
+  const named = label(metadata.service);
   const [kind, endpointInId, serviceInId] = node.id.split('~');
   const fromId = kind === 'sidecar' ? parseServiceName(serviceInId ?? '') : undefined;
   const service =
     named !== undefined
-      ? { name: named, namespace: label(metadata['namespace']) ?? 'default' }
+      ? { name: named, namespace: label(metadata.namespace) ?? 'default' }
       : (parseServiceName(node.cluster) ?? fromId);
   const caller = service === undefined ? ANONYMOUS : serviceName(service.namespace, service.name);
-  const said = metadata['endpoint'];
+  const said = metadata.endpoint;
   const endpoint =
     typeof said === 'string' && said !== '' && said.length <= 256
       ? said
       : named === undefined && fromId !== undefined && endpointInId !== ''
         ? endpointInId
         : undefined;
-  const account = label(metadata['serviceAccount']);
-  const listen = record(metadata['listen']);
-  const address = listen['address'];
+  const account = label(metadata.serviceAccount);
+  const listen = record(metadata.listen);
+  const address = listen.address;
   return {
     facts: {
       id: node.id,
@@ -66,8 +66,8 @@ export const identify = (node: ProtoNode): NodeIdentity => {
     },
     listen: {
       address: typeof address === 'string' && IP.test(address) ? address : '127.0.0.1',
-      outbound: port(listen['outbound']) ?? 15001,
-      inbound: port(listen['inbound']),
+      outbound: port(listen.outbound) ?? 15001,
+      inbound: port(listen.inbound),
     },
   };
 };

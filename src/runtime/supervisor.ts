@@ -107,7 +107,13 @@ export const startSupervised = async (config: ServeConfig, logger: Logger): Prom
         ready();
       } else if (message.t === 'fatal') {
         stopping = true;
-        fail(new TendrilError(message.code, message.message, message.remedy === undefined ? {} : { remedy: message.remedy }));
+        fail(
+          new TendrilError(
+            message.code,
+            message.message,
+            message.remedy === undefined ? {} : { remedy: message.remedy },
+          ),
+        );
       } else if (message.t === 'restart-worker') {
         const silent = workers.find((slot) => slot.child?.pid === message.pid)?.child;
         logger.warn({ pid: message.pid }, 'xDS worker did not answer for 2 s; restarting it');
@@ -117,7 +123,11 @@ export const startSupervised = async (config: ServeConfig, logger: Logger): Prom
     core.child?.once('exit', (code) => {
       if (admin === undefined) {
         stopping = true;
-        fail(new TendrilError('CORE_FAILED', `the core ended with code ${code} before it was ready`, { remedy: 'read the log lines above' }));
+        fail(
+          new TendrilError('CORE_FAILED', `the core ended with code ${code} before it was ready`, {
+            remedy: 'read the log lines above',
+          }),
+        );
       }
     });
   });
@@ -138,7 +148,13 @@ export const startSupervised = async (config: ServeConfig, logger: Logger): Prom
         if (message.t === 'fatal') {
           stopping = true;
           core.child?.kill();
-          fail(new TendrilError(message.code, message.message, message.remedy === undefined ? {} : { remedy: message.remedy }));
+          fail(
+            new TendrilError(
+              message.code,
+              message.message,
+              message.remedy === undefined ? {} : { remedy: message.remedy },
+            ),
+          );
         } else if (message.t === 'ready') {
           xds = message.address;
           current = { ...current, xds };

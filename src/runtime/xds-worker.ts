@@ -108,7 +108,8 @@ export class XdsWorker {
 
   #remember(entries: readonly LedgerEntry[]): void {
     this.#ledger.push(...entries);
-    if (this.#ledger.length > MAX_LEDGER) this.dropped.ledger += this.#ledger.splice(0, this.#ledger.length - MAX_LEDGER).length;
+    if (this.#ledger.length > MAX_LEDGER)
+      this.dropped.ledger += this.#ledger.splice(0, this.#ledger.length - MAX_LEDGER).length;
   }
 
   #report(): void {
@@ -125,7 +126,11 @@ export class XdsWorker {
       case 'resources':
         return this.#server.resourcesOf(question.node);
       case 'counters':
-        return { ...this.#server.counters(), observedDropped: this.dropped.observed, ledgerDropped: this.dropped.ledger };
+        return {
+          ...this.#server.counters(),
+          observedDropped: this.dropped.observed,
+          ledgerDropped: this.dropped.ledger,
+        };
     }
   }
 

@@ -16,10 +16,17 @@ const readConfigFile = (file: string): Record<string, unknown> => {
   try {
     content = parseYaml(readFileSync(file, 'utf8'));
   } catch (cause) {
-    throw new TendrilError('CONFIG_INVALID', `--config ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new TendrilError(
+      'CONFIG_INVALID',
+      `--config ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content))
-    throw new TendrilError('CONFIG_INVALID', `--config ${file}: allowed: a map of options, for example "data: /var/lib/tendril"`);
+    throw new TendrilError(
+      'CONFIG_INVALID',
+      `--config ${file}: allowed: a map of options, for example "data: /var/lib/tendril"`,
+    );
   return content as Record<string, unknown>;
 };
 
@@ -31,7 +38,7 @@ export const serve: Command = {
   help: SERVE_OPTIONS.map(({ flag, value, help }) => `--${`${flag} ${value}`.trim().padEnd(26)} ${help}`),
   run: async (argv, { out, env, signal }) => {
     const args = parse('serve', argv, OPTIONS, { min: 0, max: 0, usage: serve.usage });
-    const file = text(args, 'config') ?? env['TENDRIL_CONFIG'];
+    const file = text(args, 'config') ?? env.TENDRIL_CONFIG;
     const flags = args.values as Record<string, string | boolean | undefined>;
     const config = resolveConfig({ flags, env, ...(file === undefined ? {} : { file: readConfigFile(file) }) });
     const server = await startServer(config);

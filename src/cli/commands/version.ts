@@ -1,12 +1,6 @@
 /** `tendril version` */
-import { readFileSync } from 'node:fs';
+import { packageVersion } from '../../runtime/index.ts';
 import type { Command } from '../command.ts';
-
-/** Version of the package, from its package.json. */
-export const packageVersion = (): string => {
-  const file = new URL('../../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-};
 
 export const version: Command = {
   name: 'version',

@@ -24,8 +24,10 @@ export const findEnvoy = (env: Readonly<Record<string, string | undefined>>): st
         .filter((entry) => entry.isFile() && entry.name === 'envoy')
         .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
     : [];
-  const onPath = (env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'envoy'));
-  return [env['TENDRIL_ENVOY'], ...fetched, ...onPath].find((file) => file !== undefined && file !== '' && executable(file));
+  const onPath = (env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'envoy'));
+  return [env.TENDRIL_ENVOY, ...fetched, ...onPath].find(
+    (file) => file !== undefined && file !== '' && executable(file),
+  );
 };
 
 /** Runs the project's own fetch script when this is a checkout; false when there is none or it failed. */

@@ -1,7 +1,7 @@
 /** The mesh that the demo runs: services, who calls whom, and what a visitor's journey asks of the frontend. */
 import { readFileSync } from 'node:fs';
-import { TendrilError } from '../../model/index.ts';
 import type { Protocol } from '../../model/index.ts';
+import { TendrilError } from '../../model/index.ts';
 
 export interface DemoService {
   readonly name: string;
@@ -24,7 +24,10 @@ export const loadDemoMesh = (file: URL): DemoMesh => {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as DemoMesh;
   } catch (cause) {
-    throw new TendrilError('DEMO_MESH', `cannot read the demo's mesh at ${file.pathname}`, { cause, remedy: 'reinstall tendril' });
+    throw new TendrilError('DEMO_MESH', `cannot read the demo's mesh at ${file.pathname}`, {
+      cause,
+      remedy: 'reinstall tendril',
+    });
   }
 };
 

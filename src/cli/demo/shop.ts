@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { resolveConfig, type RunningServer, startServer } from '../../runtime/index.ts';
+import { type RunningServer, resolveConfig, startServer } from '../../runtime/index.ts';
 import { AdminClient } from '../client.ts';
 import { GrpcCaller } from './calls.ts';
 import { calleesOf, callersOf, type DemoMesh, type DemoService, NAMESPACE } from './mesh.ts';
@@ -54,11 +54,18 @@ export const openShop = async (options: ShopOptions): Promise<Shop> => {
       if (sidecar === undefined) return;
       await Promise.all(callees.map((callee) => sidecar.call(callee, path)));
     };
-    const workOf = (service: DemoService) => (path: string): Promise<void> => {
-      const journey = service.name === frontend ? mesh.journeys.find((candidate) => candidate.path === path) : undefined;
-      const callees = calleesOf(mesh, service.name);
-      return callAll(service.name, journey === undefined ? callees : callees.filter(({ name }) => journey.calls.includes(name)), path);
-    };
+    const workOf =
+      (service: DemoService) =>
+      (path: string): Promise<void> => {
+        const journey =
+          service.name === frontend ? mesh.journeys.find((candidate) => candidate.path === path) : undefined;
+        const callees = calleesOf(mesh, service.name);
+        return callAll(
+          service.name,
+          journey === undefined ? callees : callees.filter(({ name }) => journey.calls.includes(name)),
+          path,
+        );
+      };
 
     const toys = new Map<string, ToyService>();
     const inboundPorts = new Map<string, number>();
@@ -68,7 +75,8 @@ export const openShop = async (options: ShopOptions): Promise<Shop> => {
       const toy = await startToyService(service.protocol, workOf(service));
       ending.push(() => toy.close());
       toys.set(service.name, toy);
-      if (options.envoy !== undefined && callers.includes(service.name)) inboundPorts.set(service.name, await freePort());
+      if (options.envoy !== undefined && callers.includes(service.name))
+        inboundPorts.set(service.name, await freePort());
       const inbound = inboundPorts.get(service.name);
       const { name, port, protocol } = service;
       events.push(
@@ -109,17 +117,21 @@ export const openShop = async (options: ShopOptions): Promise<Shop> => {
         tcpPorts: tcpPorts.get(service) ?? new Map<string, number>(),
         grpc,
       };
-      const sidecar = options.envoy === undefined ? await startBuiltIn(common) : await startEnvoy(options.envoy, common, options.signal);
+      const sidecar =
+        options.envoy === undefined
+          ? await startBuiltIn(common)
+          : await startEnvoy(options.envoy, common, options.signal);
       ending.push(() => sidecar.stop());
       sidecars.set(service, sidecar);
     }
-    progress(`sidecars: ${sidecars.size} ${options.envoy === undefined ? 'built-in clients' : 'Envoys'}, beside ${callers.join(', ')}`);
+    progress(
+      `sidecars: ${sidecars.size} ${options.envoy === undefined ? 'built-in clients' : 'Envoys'}, beside ${callers.join(', ')}`,
+    );
 
     return {
       server,
       admin,
-      visit: (path) =>
-        entry === undefined ? Promise.resolve() : callAll(entry[0], calleesOf(mesh, entry[0]), path),
+      visit: (path) => (entry === undefined ? Promise.resolve() : callAll(entry[0], calleesOf(mesh, entry[0]), path)),
       stop,
     };
   } catch (error) {

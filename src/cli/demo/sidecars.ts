@@ -1,8 +1,8 @@
 /** The two kinds of sidecar of the demo: a real Envoy, or the built-in client where no Envoy can be had. */
-import { createConnection, createServer, type AddressInfo } from 'node:net';
-import { connectSidecar } from '../../sidecar-client/index.ts';
+import { type AddressInfo, createConnection, createServer } from 'node:net';
 import { TendrilError } from '../../model/index.ts';
 import { envoyBootstrap, type HostPort } from '../../runtime/index.ts';
+import { connectSidecar } from '../../sidecar-client/index.ts';
 import { callHttp, callTcp, type GrpcCaller } from './calls.ts';
 import { startEnvoySidecar } from './envoy.ts';
 import { type DemoService, NAMESPACE } from './mesh.ts';
@@ -52,7 +52,11 @@ const accepts = (port: number): Promise<boolean> =>
 const authorityOf = (callee: DemoService): string => `${callee.name}.${NAMESPACE}:${callee.port}`;
 
 /** Starts an Envoy and waits until it takes the application's calls. */
-export const startEnvoy = async (binary: string, options: SidecarOptions, signal: AbortSignal): Promise<DemoSidecar> => {
+export const startEnvoy = async (
+  binary: string,
+  options: SidecarOptions,
+  signal: AbortSignal,
+): Promise<DemoSidecar> => {
   const [outboundPort, adminPort] = [await freePort(), await freePort()];
   const id = `sidecar~${options.endpoint ?? options.service}~${options.service}.${NAMESPACE}`;
   const envoy = startEnvoySidecar(
@@ -67,14 +71,21 @@ export const startEnvoy = async (binary: string, options: SidecarOptions, signal
       endpoint: options.endpoint,
     }),
   );
-  const wanted = [outboundPort, ...options.tcpPorts.values(), ...(options.inboundPort === undefined ? [] : [options.inboundPort])];
+  const wanted = [
+    outboundPort,
+    ...options.tcpPorts.values(),
+    ...(options.inboundPort === undefined ? [] : [options.inboundPort]),
+  ];
   const deadline = Date.now() + READY_MS;
   for (const port of wanted)
     while (!(await accepts(port))) {
       if (signal.aborted) break;
       if (Date.now() > deadline) {
         await envoy.stop();
-        throw new TendrilError('DEMO_ENVOY', `the Envoy of ${options.service} does not listen on port ${port}:\n${envoy.output()}`);
+        throw new TendrilError(
+          'DEMO_ENVOY',
+          `the Envoy of ${options.service} does not listen on port ${port}:\n${envoy.output()}`,
+        );
       }
       await new Promise((next) => setTimeout(next, 25));
     }
@@ -95,7 +106,11 @@ export const startBuiltIn = async (options: SidecarOptions): Promise<DemoSidecar
   const id = `sidecar~${options.endpoint ?? options.service}~${options.service}.${NAMESPACE}`;
   const client = connectSidecar({
     addresses: [options.xds],
-    node: { id, cluster: `${options.service}.${NAMESPACE}`, metadata: { service: options.service, namespace: NAMESPACE } },
+    node: {
+      id,
+      cluster: `${options.service}.${NAMESPACE}`,
+      metadata: { service: options.service, namespace: NAMESPACE },
+    },
   });
   return {
     service: options.service,

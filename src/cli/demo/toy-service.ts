@@ -1,7 +1,7 @@
 /** A toy application of the demo: listens with its real protocol, and on each request calls those it depends on. */
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import type { Protocol } from '../../model/index.ts';
 import { TOY_METHOD } from './calls.ts';
 

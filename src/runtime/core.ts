@@ -1,0 +1,182 @@
+/**
+ * The core: log, projector, ingest, HTTP API, and the workers' counterpart. One per data directory (the log's lock sees to it).
+ *
+ * Order of start: disk guard, log, projector (loads or catches up), mesh settings, `--dir`, HTTP, channel. Order of stop: the
+ * reverse, so that nothing accepted is left without an answer.
+ */
+import { randomUUID } from 'node:crypto';
+import { chmodSync } from 'node:fs';
+import type { Server } from 'node:net';
+import type { Logger } from 'pino';
+import { type AdminServer, createAdminServer } from '../admin/index.ts';
+import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from '../ingest/index.ts';
+import { type OpenedLog, openEventLog } from '../log/index.ts';
+import { MESH_SUBJECT } from '../model/index.ts';
+import { Ledger, Projector } from '../projector/index.ts';
+import { createDiskGuard, type DiskGuard } from '../store/index.ts';
+import { adminPorts, documentsBehind } from './admin-ports.ts';
+import { type Channel, channelPath, listenChannel } from './channel.ts';
+import type { HostPort, ServeConfig } from './config.ts';
+import { foldPort } from './fold-port.ts';
+import { configureMesh } from './mesh-settings.ts';
+import type { ToCore, ToWorker } from './messages.ts';
+import { packageVersion } from './package-version.ts';
+import { Proxies } from './proxies.ts';
+import { Refusals } from './refusals.ts';
+import { WorkerRegistry } from './worker-registry.ts';
+
+const TICK_MS = 250;
+
+export interface CoreOptions {
+  readonly config: ServeConfig;
+  readonly logger: Logger;
+  /** A worker has been silent for 2 s. */
+  readonly restartWorker: (pid: number) => void;
+  /** `--workers 0`: the only worker, in this process; else workers dial the core's socket. */
+  readonly channel?: Channel<ToWorker, ToCore>;
+}
+
+/** The parts of a running core, for the ports of the HTTP API. */
+export interface CoreParts {
+  readonly config: ServeConfig;
+  readonly log: OpenedLog;
+  readonly guard: DiskGuard;
+  readonly projector: Projector;
+  readonly ledger: Ledger;
+  readonly ingest: Ingest;
+  readonly documents: DocumentGateway;
+  readonly learned: LearnedEdges;
+  readonly dir: DirAdapter | undefined;
+  readonly registry: WorkerRegistry;
+  readonly proxies: Proxies;
+  readonly refusals: Refusals;
+}
+
+export class Core {
+  readonly #parts: CoreParts;
+  readonly #admin: AdminServer;
+  readonly #timer: NodeJS.Timeout;
+  #channel: Server | undefined;
+  readonly address: HostPort;
+
+  private constructor(parts: CoreParts, admin: AdminServer, address: HostPort) {
+    this.#parts = parts;
+    this.#admin = admin;
+    this.address = address;
+    this.#timer = setInterval(() => parts.registry.tick(), TICK_MS);
+  }
+
+  /** Rejects with the `TendrilError` of whatever cannot be opened; what was opened before is closed again. */
+  static async start(options: CoreOptions): Promise<Core> {
+    const { config, logger } = options;
+    const opened: (() => unknown)[] = [];
+    try {
+      const guard = createDiskGuard({
+        path: config.data,
+        ...(config.diskReserve === undefined ? {} : { reserveBytes: config.diskReserve }),
+        onChange: (condition) => logger.warn(condition, `disk is ${condition.state}`),
+      });
+      opened.push(() => guard.close());
+      const clock = { now: Date.now };
+      const log = await openEventLog({ kind: config.log, dir: config.data, mesh: config.mesh, clock, logger, guard });
+      opened.push(() => log.close());
+      const projector = await Projector.open({ dir: config.data, log, mesh: config.mesh, clock, logger, guard });
+      opened.push(() => projector.close());
+      const ledger = await Ledger.open({ dir: config.data, mesh: config.mesh, clock, logger });
+      opened.push(() => ledger.close());
+
+      const registry: WorkerRegistry = new WorkerRegistry({
+        clock: () => performance.now(),
+        epoch: () => projector.notice.epoch,
+        onSilent: options.restartWorker,
+        onReport: (message) => {
+          if (message.t === 'observed') learned.report(message.edges);
+          else {
+            ledger.record(message.entries);
+            refusals.note(message.entries);
+          }
+        },
+      });
+      opened.push(() => registry.close());
+      const ingest = new Ingest({
+        log,
+        fold: foldPort(projector, registry, () => performance.now()),
+        now: Date.now,
+        newId: randomUUID,
+      });
+      const state = projector.fold;
+      const learned: LearnedEdges = new LearnedEdges({
+        ingest,
+        graph: { edge: (from, to) => state.edges(from).find((edge) => edge.to === to) },
+        logger,
+      });
+      const refusals = new Refusals({
+        ingest,
+        documentsOf: (service, port) => documentsBehind(projector, service, port),
+        logger,
+      });
+      const dryRun = createDryRun(state);
+      const documents = new DocumentGateway({ ingest, state, dryRun });
+      projector.onNotice((notice) => registry.notice(notice.epoch));
+      await configureMesh({
+        config,
+        ingest,
+        stored: state.subjectOffset(MESH_SUBJECT) === 0 ? undefined : state.compileInputs.mesh().suffixes,
+      });
+
+      const dir =
+        config.dir === undefined
+          ? undefined
+          : new DirAdapter({ directory: config.dir, ingest, state, dryRun, logger, now: Date.now });
+      await dir?.start();
+      opened.push(() => dir?.close());
+
+      const parts: CoreParts = {
+        config,
+        log,
+        guard,
+        projector,
+        ledger,
+        ingest,
+        documents,
+        learned,
+        dir,
+        registry,
+        proxies: new Proxies({ registry, ledger, totals: () => projector.totals() }),
+        refusals,
+      };
+      const admin = createAdminServer(adminPorts(parts), {
+        logger,
+        version: packageVersion(),
+        insecureBind: config.insecureBind,
+      });
+      const address = await admin.listen(config.admin.host, config.admin.port);
+      opened.push(() => admin.close());
+      const core = new Core(parts, admin, address);
+      if (options.channel !== undefined) registry.accept(options.channel);
+      else {
+        const path = channelPath(config.data);
+        core.#channel = await listenChannel<ToWorker, ToCore>(path, (peer) => registry.accept(peer));
+        chmodSync(path, 0o600);
+      }
+      return core;
+    } catch (error) {
+      for (const close of opened.reverse()) await close();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    const { dir, learned, registry, ledger, projector, log, guard } = this.#parts;
+    clearInterval(this.#timer);
+    this.#channel?.close();
+    await this.#admin.close();
+    await dir?.close();
+    await learned.close();
+    registry.close();
+    await projector.close();
+    await ledger.close();
+    await log.close();
+    guard.close();
+  }
+}

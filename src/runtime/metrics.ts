@@ -1,0 +1,113 @@
+/** `GET /metrics`: counters of all parts, in the words of Prometheus. */
+import type { MetricFamily } from '../admin/index.ts';
+import type { AdsCounters } from '../delta-xds/index.ts';
+import type { CoreParts } from './core.ts';
+
+const family = (name: string, type: 'counter' | 'gauge', help: string, value: number): MetricFamily => ({
+  name,
+  type,
+  help,
+  samples: [{ value }],
+});
+
+const labelled = (
+  name: string,
+  type: 'counter' | 'gauge',
+  help: string,
+  label: string,
+  values: Iterable<readonly [string, number]>,
+): MetricFamily => ({
+  name,
+  type,
+  help,
+  samples: [...values].map(([key, value]) => ({ labels: { [label]: key }, value })),
+});
+
+/** `sentBytes` -> `sent_bytes`. */
+const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+const GAUGES = new Set(['sessions', 'connections', 'inLine', 'cacheBytes']);
+
+const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
+  const answers = await parts.registry.ask<AdsCounters & { readonly worker: number }>({ what: 'counters' });
+  const names = new Set(answers.flatMap((answer) => Object.keys(answer)));
+  names.delete('worker');
+  return [...names].sort().flatMap((name) => {
+    const samples = answers.flatMap((answer) => {
+      const value = (answer as unknown as Record<string, unknown>)[name];
+      return typeof value === 'number' ? [{ labels: { worker: String(answer.worker) }, value }] : [];
+    });
+    const gauge = GAUGES.has(name);
+    return samples.length === 0
+      ? []
+      : [
+          {
+            name: `tendril_xds_${snake(name)}${gauge ? '' : '_total'}`,
+            type: gauge ? ('gauge' as const) : ('counter' as const),
+            help: `xDS workers: ${snake(name).replaceAll('_', ' ')}.`,
+            samples,
+          },
+        ];
+  });
+};
+
+export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
+  const { log, projector, ingest, guard, learned, registry, refusals } = parts;
+  const lag = projector.lag();
+  const disk = guard.condition();
+  const statuses = Object.entries(projector.fold.counters);
+  const projected = projector.counters;
+  return [
+    family('tendril_log_head_offset', 'gauge', 'Last durable offset of the event log.', log.head().offset),
+    family('tendril_log_appends_total', 'counter', 'Appends acknowledged.', log.counters.appends),
+    family('tendril_log_bytes_total', 'counter', 'Bytes of records appended.', log.counters.bytes),
+    family('tendril_log_commits_total', 'counter', 'Group commits of the log.', log.counters.commits),
+    family('tendril_log_waiting_bytes', 'gauge', 'Bytes of events that wait for their commit.', log.waitingBytes),
+    family('tendril_projector_offset', 'gauge', 'Last offset in the committed state.', projector.notice.offset),
+    family('tendril_projector_epoch', 'gauge', 'Number of state commits.', projector.notice.epoch),
+    family(
+      'tendril_projector_lag_events',
+      'gauge',
+      'Durable events that no commit of the state holds yet.',
+      lag.events,
+    ),
+    family('tendril_projector_lag_milliseconds', 'gauge', 'Age of the oldest of them.', lag.ms),
+    family('tendril_projector_compiled_total', 'counter', 'Compilations of units.', projected.compiled),
+    family('tendril_projector_resources_changed_total', 'counter', 'Resources whose bytes changed.', projected.changed),
+    family('tendril_projector_resources_removed_total', 'counter', 'Resources removed.', projected.removed),
+    family(
+      'tendril_projector_compile_failures_total',
+      'counter',
+      'Compilations that failed; the last good resource stays.',
+      projected.compileFailures,
+    ),
+    labelled('tendril_events_total', 'counter', 'Folded events by outcome since start.', 'status', statuses),
+    family('tendril_ingest_appended_total', 'counter', 'Events appended by ingest.', ingest.counters.appended),
+    family('tendril_ingest_waiting', 'gauge', 'Submissions waiting for log or fold.', ingest.counters.waiting),
+    labelled(
+      'tendril_ingest_refused_total',
+      'counter',
+      'Submissions refused, by code.',
+      'code',
+      ingest.counters.refused,
+    ),
+    family(
+      'tendril_edges_reported_total',
+      'counter',
+      'Edge observations reported by workers.',
+      learned.counters.reported,
+    ),
+    family('tendril_edges_written_total', 'counter', 'Edge observations written to the log.', learned.counters.written),
+    family(
+      'tendril_edges_dropped_total',
+      'counter',
+      'Edge observations dropped at the bound.',
+      learned.counters.dropped,
+    ),
+    family('tendril_refusals_total', 'counter', 'Resources refused by sidecars.', refusals.seen),
+    family('tendril_disk_free_bytes', 'gauge', 'Free bytes on the disk of the data directory.', disk.freeBytes),
+    family('tendril_disk_refused_total', 'counter', 'Writes refused because the disk was nearly full.', guard.refused),
+    family('tendril_workers_live', 'gauge', 'xDS workers that answer.', registry.live.length),
+    family('tendril_process_resident_memory_bytes', 'gauge', 'Resident memory of the core.', process.memoryUsage.rss()),
+    ...(await xdsFamilies(parts)),
+  ];
+};

@@ -1,0 +1,154 @@
+/** Sidecars as the operator sees them: live sessions of all workers, and the ledger for those that are away. */
+import type { HeldResource, SessionStatus } from '../delta-xds/index.ts';
+import type { Ledger, LedgerRow } from '../projector/index.ts';
+import type { WorkerRegistry } from './worker-registry.ts';
+
+/** Row of `GET /v1/proxies`. */
+export interface ProxyRow {
+  readonly id: string;
+  /** `<service>.<namespace>` */
+  readonly service: string;
+  readonly state: 'in-sync' | 'pending' | 'refused' | 'offline';
+  /** Resources held. */
+  readonly holds: number;
+  /** Service ports held, of `of` in the mesh. */
+  readonly services: number;
+  readonly of: number;
+  readonly bytes: number;
+  /** Bytes of all shared resources of the mesh, as compiled: what a full push would send. */
+  readonly fullPushBytes: number;
+  readonly streams: number;
+  readonly connectedAt?: number;
+  readonly lastAckAt?: number;
+  readonly lastError?: string;
+  readonly endpoint?: string;
+  readonly peer?: string;
+  readonly [more: string]: unknown;
+}
+
+export interface ResourceRow {
+  readonly type: string;
+  readonly name: string;
+  readonly version?: string;
+  readonly state: 'acked' | 'sent' | 'refused' | 'removed';
+  readonly bytes?: number;
+  readonly sentAt?: number;
+  readonly ackedAt?: number;
+  readonly error?: string;
+  readonly offset?: number;
+}
+
+export interface MeshTotals {
+  /** Service ports of the mesh. */
+  readonly servicePorts: number;
+  readonly fullPushBytes: number;
+}
+
+export interface ProxiesOptions {
+  readonly registry: WorkerRegistry;
+  readonly ledger: Ledger;
+  readonly totals: () => MeshTotals;
+}
+
+/** `outbound/cart.shop:7070` -> `cart.shop:7070`; a negative answer or another type: undefined. */
+const servicePortOf = (type: string, name: string): string | undefined => {
+  if (type === 'cds') return name.startsWith('inbound:') ? undefined : name.split('/')[0];
+  return undefined;
+};
+
+type Answer = readonly { readonly peer: string; readonly resources: readonly HeldResource[] }[] | null;
+
+export class Proxies {
+  readonly #options: ProxiesOptions;
+
+  constructor(options: ProxiesOptions) {
+    this.#options = options;
+  }
+
+  #row(id: string, sessions: readonly SessionStatus[]): ProxyRow {
+    const totals = this.#options.totals();
+    const types = sessions.flatMap((session) => session.types);
+    const [first] = sessions;
+    const recent = this.#options.ledger.summary(id);
+    const refused = types.some((type) => type.parked > 0);
+    const pending = types.some((type) => type.unacked > 0 || type.pending > 0);
+    const lastError = types.map((type) => type.lastError?.message).find((message) => message !== undefined);
+    const cds = types.filter((type) => type.type === 'cds').reduce((sum, type) => sum + type.held, 0);
+    return {
+      id,
+      service: first?.caller ?? recent?.caller ?? '',
+      state: first === undefined ? 'offline' : refused ? 'refused' : pending ? 'pending' : 'in-sync',
+      holds: types.reduce((sum, type) => sum + type.held, 0),
+      services: cds,
+      of: totals.servicePorts,
+      bytes: sessions.reduce((sum, session) => sum + session.sent.bytes, 0),
+      fullPushBytes: totals.fullPushBytes,
+      streams: sessions.length,
+      ...(first === undefined ? {} : { connectedAt: first.since, peer: first.peer, namespace: first.namespace }),
+      ...(first?.endpoint === undefined ? {} : { endpoint: first.endpoint }),
+      ...(recent?.lastAckAt === undefined ? {} : { lastAckAt: recent.lastAckAt }),
+      ...(recent?.lastSentAt === undefined ? {} : { lastSentAt: recent.lastSentAt }),
+      ...(lastError === undefined ? {} : { lastError }),
+    };
+  }
+
+  /** All connected sidecars, ascending by id. */
+  async list(): Promise<readonly ProxyRow[]> {
+    const sessions = (await this.#options.registry.ask<readonly SessionStatus[]>({ what: 'proxies' })).flat();
+    const byNode = new Map<string, SessionStatus[]>();
+    for (const session of sessions) {
+      const known = byNode.get(session.node);
+      if (known === undefined) byNode.set(session.node, [session]);
+      else known.push(session);
+    }
+    return [...byNode].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, each]) => this.#row(id, each));
+  }
+
+  /** One sidecar, also one that only the ledger remembers. */
+  async get(id: string): Promise<ProxyRow | undefined> {
+    const sessions = (await this.#options.registry.ask<readonly SessionStatus[]>({ what: 'proxies' })).flat();
+    const own = sessions.filter((session) => session.node === id);
+    if (own.length === 0 && this.#options.ledger.summary(id) === undefined) return undefined;
+    return this.#row(id, own);
+  }
+
+  /** What it holds now; of a sidecar that is away, what it was last sent. */
+  async resources(id: string): Promise<readonly ResourceRow[]> {
+    const remembered = new Map(this.#options.ledger.deliveries(id).map((row) => [`${row.type}|${row.name}`, row]));
+    const answers = await this.#options.registry.ask<Answer>({ what: 'resources', node: id });
+    const live = answers.flatMap((answer) => answer ?? []).flatMap(({ resources }) => resources);
+    if (live.length === 0) return [...remembered.values()].map(rowOf);
+    const rows = new Map<string, ResourceRow>();
+    for (const held of live) {
+      const key = `${held.type}|${held.name}`;
+      const row = remembered.get(key);
+      rows.set(key, {
+        type: held.type,
+        name: held.name,
+        ...(held.version === undefined ? {} : { version: held.version }),
+        state: held.refused === undefined ? (held.acked ? 'acked' : 'sent') : 'refused',
+        ...(row === undefined ? {} : timesOf(row)),
+        ...(held.refused === undefined ? {} : { error: held.refused }),
+      });
+    }
+    return [...rows.values()];
+  }
+}
+
+const timesOf = (row: LedgerRow): Partial<ResourceRow> => ({
+  ...(row.bytes === undefined ? {} : { bytes: row.bytes }),
+  ...(row.sentAt === undefined ? {} : { sentAt: row.sentAt }),
+  ...(row.ackedAt === undefined ? {} : { ackedAt: row.ackedAt }),
+  ...(row.offset === undefined ? {} : { offset: row.offset }),
+});
+
+const rowOf = (row: LedgerRow): ResourceRow => ({
+  type: row.type,
+  name: row.name,
+  ...(row.version === '' ? {} : { version: row.version }),
+  state: row.state,
+  ...timesOf(row),
+  ...(row.error === undefined ? {} : { error: row.error }),
+});
+
+export { servicePortOf };

@@ -1,0 +1,167 @@
+/**
+ * The core's side of the workers: who is there, which epoch each has applied, and questions to all of them.
+ *
+ * Invariants: 1 a barrier for epoch E resolves when every live worker has confirmed an epoch >= E. 2 A worker that owes a
+ * confirmation for longer than `SILENT_MS` leaves all barriers and is reported once (the supervisor restarts it). 3 A question
+ * is answered by whoever is there within `ASK_MS`; a worker that is not does not block it.
+ */
+import type { Channel } from './channel.ts';
+import type { HostPort } from './config.ts';
+import type { ToCore, ToWorker, WorkerQuestion } from './messages.ts';
+
+const SILENT_MS = 2_000;
+const ASK_MS = 2_000;
+
+interface Peer {
+  readonly channel: Channel<ToWorker, ToCore>;
+  readonly pid: number;
+  readonly worker: number;
+  readonly xds: HostPort;
+  applied: number;
+  /** When the oldest unconfirmed notice was sent; undefined: it owes nothing. */
+  owesSince: number | undefined;
+  /** Left the barrier (invariant 2). */
+  silent: boolean;
+}
+
+export interface WorkerRegistryOptions {
+  /** Monotonic, ms. */
+  readonly clock: () => number;
+  /** Newest committed epoch. */
+  readonly epoch: () => number;
+  readonly onReport: (message: Extract<ToCore, { t: 'observed' | 'ledger' }>) => void;
+  readonly onSilent: (pid: number) => void;
+}
+
+export class WorkerRegistry {
+  readonly #options: WorkerRegistryOptions;
+  readonly #peers = new Set<Peer>();
+  readonly #answers = new Map<number, (body: unknown) => void>();
+  #waiters: { readonly epoch: number; readonly done: () => void }[] = [];
+  #question = 0;
+
+  constructor(options: WorkerRegistryOptions) {
+    this.#options = options;
+  }
+
+  /** Workers that serve streams now. */
+  get live(): readonly {
+    readonly pid: number;
+    readonly worker: number;
+    readonly xds: HostPort;
+    readonly applied: number;
+  }[] {
+    return [...this.#peers].filter((peer) => !peer.silent);
+  }
+
+  /** Takes a new connection; it counts once it has said hello. */
+  accept(channel: Channel<ToWorker, ToCore>): void {
+    let peer: Peer | undefined;
+    channel.onMessage = (message) => {
+      switch (message.t) {
+        case 'hello':
+          peer = {
+            channel,
+            pid: message.pid,
+            worker: message.worker,
+            xds: message.xds,
+            applied: 0,
+            owesSince: undefined,
+            silent: false,
+          };
+          this.#peers.add(peer);
+          this.#tell(peer, this.#options.epoch());
+          return;
+        case 'applied':
+          if (peer === undefined) return;
+          peer.applied = Math.max(peer.applied, message.epoch);
+          peer.owesSince = peer.applied >= this.#options.epoch() ? undefined : this.#options.clock();
+          peer.silent = false;
+          this.#settle();
+          return;
+        case 'answer':
+          this.#answers.get(message.id)?.(message.body);
+          return;
+        case 'observed':
+        case 'ledger':
+          this.#options.onReport(message);
+      }
+    };
+    channel.onClose = () => {
+      if (peer === undefined) return;
+      this.#peers.delete(peer);
+      this.#settle();
+    };
+  }
+
+  #tell(peer: Peer, epoch: number): void {
+    if (peer.applied >= epoch) return;
+    peer.owesSince ??= this.#options.clock();
+    peer.channel.send({ t: 'notice', epoch });
+  }
+
+  notice(epoch: number): void {
+    for (const peer of this.#peers) this.#tell(peer, epoch);
+    this.#settle();
+  }
+
+  /** Called every few hundred ms: finds the silent ones. */
+  tick(): void {
+    const now = this.#options.clock();
+    for (const peer of this.#peers) {
+      if (peer.silent || peer.owesSince === undefined || now - peer.owesSince <= SILENT_MS) continue;
+      peer.silent = true;
+      this.#options.onSilent(peer.pid);
+    }
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#waiters.length === 0) return;
+    const lowest = Math.min(...this.live.map((peer) => peer.applied));
+    const ready = this.#waiters.filter(({ epoch }) => epoch <= lowest);
+    if (ready.length === 0) return;
+    this.#waiters = this.#waiters.filter(({ epoch }) => epoch > lowest);
+    for (const { done } of ready) done();
+  }
+
+  /** True when every live worker has applied `epoch` (with none alive: at once); false after `timeoutMs`. */
+  applied(epoch: number, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const waiter = { epoch, done: () => finish(true) };
+      const timer = setTimeout(() => finish(false), timeoutMs);
+      const finish = (value: boolean): void => {
+        clearTimeout(timer);
+        this.#waiters = this.#waiters.filter((candidate) => candidate !== waiter);
+        resolve(value);
+      };
+      this.#waiters.push(waiter);
+      this.#settle();
+    });
+  }
+
+  /** Answers of all live workers that came in time. */
+  async ask<T>(question: WorkerQuestion): Promise<readonly T[]> {
+    const answers = await Promise.all(
+      [...this.#peers].map(
+        (peer) =>
+          new Promise<T | undefined>((resolve) => {
+            const id = ++this.#question;
+            const timer = setTimeout(() => finish(undefined), ASK_MS);
+            const finish = (body: T | undefined): void => {
+              clearTimeout(timer);
+              this.#answers.delete(id);
+              resolve(body);
+            };
+            this.#answers.set(id, (body) => finish(body as T));
+            if (!peer.channel.send({ t: 'ask', id, question })) finish(undefined);
+          }),
+      ),
+    );
+    return answers.filter((answer) => answer !== undefined);
+  }
+
+  close(): void {
+    for (const peer of this.#peers) peer.channel.close();
+  }
+}

@@ -1,0 +1,87 @@
+/** Invariants as numbered in src/runtime/worker-registry.ts. */
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { channelPair } from '../../src/runtime/channel.ts';
+import type { ToCore, ToWorker } from '../../src/runtime/messages.ts';
+import { WorkerRegistry } from '../../src/runtime/worker-registry.ts';
+
+let now = 0;
+let epoch = 0;
+let silent: number[] = [];
+let registry: WorkerRegistry;
+
+beforeEach(() => {
+  now = 0;
+  epoch = 1;
+  silent = [];
+  registry = new WorkerRegistry({
+    clock: () => now,
+    epoch: () => epoch,
+    onReport: () => undefined,
+    onSilent: (pid) => silent.push(pid),
+  });
+});
+
+const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
+
+const join = async (pid: number): Promise<{ say: (message: ToCore) => void; heard: ToWorker[]; leave: () => void }> => {
+  const [core, worker] = channelPair<ToWorker, ToCore>();
+  const heard: ToWorker[] = [];
+  registry.accept(core);
+  worker.onMessage = (message) => heard.push(message);
+  worker.send({ t: 'hello', worker: 0, pid, xds: { host: '127.0.0.1', port: 1 } });
+  await turn();
+  return { say: (message) => worker.send(message), heard, leave: () => worker.close() };
+};
+
+test('1: a barrier waits for every live worker', async () => {
+  const first = await join(1);
+  const second = await join(2);
+  assert.deepEqual(first.heard, [{ t: 'notice', epoch: 1 }]);
+  let passed = false;
+  const barrier = registry.applied(1, 5_000).then((value) => {
+    passed = value;
+  });
+  first.say({ t: 'applied', epoch: 1 });
+  await turn();
+  assert.equal(passed, false);
+  second.say({ t: 'applied', epoch: 1 });
+  await barrier;
+  assert.equal(passed, true);
+});
+
+test('1: a worker that dies leaves the barrier; without workers it is open', async () => {
+  const only = await join(1);
+  const barrier = registry.applied(1, 5_000);
+  only.leave();
+  assert.equal(await barrier, true);
+  assert.equal(await registry.applied(1, 5_000), true);
+});
+
+test('2: a worker silent for 2 s leaves the barrier and is reported once', async () => {
+  const quiet = await join(7);
+  const barrier = registry.applied(1, 60_000);
+  now = 2_001;
+  registry.tick();
+  registry.tick();
+  assert.equal(await barrier, true);
+  assert.deepEqual(silent, [7]);
+  quiet.say({ t: 'applied', epoch: 1 });
+  await turn();
+  assert.equal(registry.live.length, 1);
+});
+
+test('a barrier that nobody confirms ends with its time-out', async () => {
+  await join(1);
+  assert.equal(await registry.applied(1, 5), false);
+});
+
+test('3: questions are answered by whoever is there', async () => {
+  const worker = await join(1);
+  const asked = registry.ask<number>({ what: 'proxies' });
+  await turn();
+  const question = worker.heard.find((message) => message.t === 'ask');
+  assert.ok(question?.t === 'ask');
+  worker.say({ t: 'answer', id: question.id, body: 42 });
+  assert.deepEqual(await asked, [42]);
+});
