@@ -4,7 +4,6 @@
  *
  * The checksum covers key and body, so a record that turns up under another key is found too.
  */
-import { TendrilError } from '../model/index.ts';
 import { crc32 } from './crc32.ts';
 
 /** A number sorts before every text; an array sorts by its parts. */
@@ -46,18 +45,3 @@ export const isIntact = (key: TableKey, framed: Uint8Array): boolean => {
 
 /** `key` as it stands in messages. */
 export const showKey = (key: TableKey): string => (Array.isArray(key) ? key.join('/') : String(key));
-
-/**
- * The body within `framed` (a view, not a copy).
- * @throws TendrilError `CORRUPT_RECORD` naming environment, table and key.
- */
-export const unseal = (framed: Buffer, key: TableKey, table: string, environment: string): Buffer => {
-  if (isIntact(key, framed)) return framed.subarray(CHECKSUM_BYTES);
-  throw new TendrilError(
-    'CORRUPT_RECORD',
-    `${environment}: record ${showKey(key)} of table ${table} fails its checksum`,
-    {
-      remedy: 'the disk or the file is damaged: run `tendril verify --data DIR`, then restore from a copy',
-    },
-  );
-};

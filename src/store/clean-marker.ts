@@ -7,11 +7,13 @@ import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, rmSy
 import { dirname, join } from 'node:path';
 import { crc32 } from './crc32.ts';
 
-/** Holds both meta pages, for every page size up to 32 KiB. */
-const HEAD_BYTES = 65_536;
+/** Holds both meta pages, for every page size up to 64 KiB. */
+const HEAD_BYTES = 131_072;
+/** Fields of a meta page of lmdb-js' LMDB (`MDB_meta` in mdb.c, behind a page header of 24 bytes). */
 const MAGIC = 0xbeefc0de;
-/** Where `mm_magic` lies: behind the page header of lmdb-js' LMDB. */
 const MAGIC_AT = 24;
+const PAGE_SIZE_AT = 48;
+const TXN_ID_AT = 152;
 
 /** What can be told about a data file without LMDB. */
 export interface FileFacts {
@@ -20,7 +22,21 @@ export interface FileFacts {
   readonly meta: number;
   /** False when the first page is no meta page of LMDB. */
   readonly isLmdb: boolean;
+  /**
+   * LMDB writes its two meta pages in turn, so their transactions are neighbours. If they are not, one of them is damaged, and
+   * LMDB might silently go back by a commit. (Not so in mode `visible`: there it goes back on purpose after a power cut.)
+   */
+  readonly metasFollow: boolean;
 }
+
+const readHead = (head: Buffer): Pick<FileFacts, 'isLmdb' | 'metasFollow'> => {
+  const pageSize = head.readUInt32LE(PAGE_SIZE_AT);
+  const isPageSize = pageSize >= 512 && pageSize <= 65_536 && (pageSize & (pageSize - 1)) === 0;
+  if (head.readUInt32LE(MAGIC_AT) !== MAGIC || !isPageSize) return { isLmdb: false, metasFollow: false };
+  const [even, odd] = [head.readBigUInt64LE(TXN_ID_AT), head.readBigUInt64LE(pageSize + TXN_ID_AT)];
+  const isNew = even === 0n && odd === 0n;
+  return { isLmdb: true, metasFollow: isNew || (even % 2n === 0n && (odd === even + 1n || odd === even - 1n)) };
+};
 
 const markerPath = (dataFile: string): string => join(dirname(dataFile), 'clean.json');
 
@@ -38,7 +54,7 @@ export const factsOf = (dataFile: string): FileFacts | undefined => {
     if (size === 0) return undefined;
     const head = Buffer.alloc(HEAD_BYTES);
     const length = readSync(file, head, 0, HEAD_BYTES, 0);
-    return { size, meta: crc32(head.subarray(0, length)), isLmdb: head.readUInt32LE(MAGIC_AT) === MAGIC };
+    return { size, meta: crc32(head.subarray(0, length)), ...readHead(head) };
   } finally {
     closeSync(file);
   }

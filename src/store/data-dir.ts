@@ -10,6 +10,7 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { TendrilError } from '../model/index.ts';
 
 /** `f_type` of statfs(2). LMDB maps its file: on these, other hosts' writes and locks are not seen, or not in order. */
@@ -67,9 +68,21 @@ export const prepareDirectory = (
     if ((statSync(path).mode & 0o777) !== 0o700) chmodSync(path, 0o700);
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw storageError(error, path);
+    throw storageError(reasonAbove(path) ?? error, path);
   }
   requireFitFileSystem(path, fileSystemType);
+};
+
+/** Why nothing can be made in the nearest directory that exists: Node's recursive mkdir says ENOENT on a read-only disk. */
+const reasonAbove = (path: string): unknown => {
+  let at = resolve(path);
+  while (!existsSync(at) && dirname(at) !== at) at = dirname(at);
+  try {
+    if (statSync(at).isDirectory()) accessSync(at, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 };
 
 /** @throws TendrilError `DATA_ON_NETWORK_FS`. */

@@ -10,12 +10,13 @@
  *    finding 1). Reading goes on; the process is to be replaced.
  */
 import { TendrilError } from '../model/index.ts';
-import { type TableKey, unseal } from './checked-record.ts';
+import type { TableKey } from './checked-record.ts';
 import { markClean } from './clean-marker.ts';
 import type { DiskGuard } from './disk-guard.ts';
 import { type EnvironmentSchema, IDENTITY_KEY, type Identity, META_TABLE } from './identity.ts';
 import { type CommitMode, dataFile, type LmdbRoot, type LmdbTable, openTable, tableNames } from './lmdb-root.ts';
 import { type Batch, CollectedBatch, LmdbBackedTable, type Table } from './table.ts';
+import { unseal } from './unseal.ts';
 import type { WriterLock } from './writer-lock.ts';
 
 /** Where this module tells what it did; a pino logger is one. */

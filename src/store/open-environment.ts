@@ -42,6 +42,8 @@ const inspect = async (options: EnvironmentOptions, path: string): Promise<boole
     return true;
   }
   if (!facts.isLmdb) throw corrupt(path, 'data.mdb is not an LMDB file', 'its first page');
+  if (!facts.metasFollow && options.mode !== 'visible')
+    throw corrupt(path, 'its meta pages contradict each other', 'its head');
   if (isClean(dataFile(path), facts)) return true;
   const result = await checkEnvironment({ path, extent: 'bounded', ...lmdbOptions(options) });
   if (!result.ok) throw corrupt(path, result.what, result.where);

@@ -1,7 +1,8 @@
 /** A named table of an environment: keys in order, every value framed with a checksum that each read verifies. */
 import { TendrilError } from '../model/index.ts';
-import { CHECKSUM_BYTES, frame, seal, showKey, type TableKey, unseal } from './checked-record.ts';
+import { CHECKSUM_BYTES, frame, seal, showKey, type TableKey } from './checked-record.ts';
 import type { LmdbTable } from './lmdb-root.ts';
+import { unseal } from './unseal.ts';
 
 export interface RangeOptions<K extends TableKey> {
   /** First key wanted; with `reverse`, the last. */
@@ -62,6 +63,12 @@ const requireKey = (key: TableKey): void => {
   );
 };
 
+/**
+ * lmdb-js gives one buffer of 16 MiB with its `length` overridden, or for large values a plain Uint8Array: only a view of our
+ * own has the right size and type everywhere.
+ */
+const viewOf = ({ buffer, byteOffset, length }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, length);
+
 /** `checkOpen` throws when the environment is closed: LMDB would crash. */
 export class LmdbBackedTable<K extends TableKey> implements Table<K> {
   readonly name: string;
@@ -88,8 +95,7 @@ export class LmdbBackedTable<K extends TableKey> implements Table<K> {
     this.#checkOpen();
     const shared = this.handle.getBinaryFast(lmdbKey(key));
     if (shared === undefined) return undefined;
-    // lmdb-js gives one buffer of 16 MiB with its `length` overridden; only a view has the right size everywhere.
-    return unseal(shared.subarray(0, shared.length), key, this.name, this.#environment);
+    return unseal(viewOf(shared), key, this.name, this.#environment);
   }
 
   has(key: K): boolean {
@@ -100,7 +106,7 @@ export class LmdbBackedTable<K extends TableKey> implements Table<K> {
   *range(options: RangeOptions<K> = {}): Generator<TableEntry<K>> {
     this.#checkOpen();
     for (const { key, value } of this.handle.getRange({ ...options } as object)) {
-      yield { key: key as K, body: unseal(value, key, this.name, this.#environment) };
+      yield { key: key as K, body: unseal(viewOf(value), key, this.name, this.#environment) };
     }
   }
 

@@ -6,7 +6,10 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Clock, type LogLimits, type LogRecord, nextChain, type OpenedLog } from '../../src/log/index.ts';
-import { type EventEnvelope, endpointSubject, TendrilError } from '../../src/model/index.ts';
+import { type EventEnvelope, TendrilError } from '../../src/model/index.ts';
+import { MESH, sampleEvent, sampleEvents } from '../log/sample-events.ts';
+
+export { MESH, sampleEvent, sampleEvents };
 
 export interface LogHarness {
   /** True when a log that was closed has its events when it is opened again. */
@@ -15,23 +18,6 @@ export interface LogHarness {
   open(options: { readonly clock: Clock; readonly limits?: Partial<LogLimits> }): Promise<OpenedLog>;
   cleanUp(): Promise<void>;
 }
-
-export const MESH = 'contract';
-
-/** A valid event of about 300 bytes. */
-export const sampleEvent = (n: number, padding = ''): EventEnvelope<'endpoint.registered'> => ({
-  id: `event-${n}`,
-  type: 'endpoint.registered',
-  subject: endpointSubject('default', 'cart', `i-${n}`),
-  time: '2026-11-21T03:01:00.000Z',
-  source: 'contract',
-  schemaVersion: 1,
-  mesh: MESH,
-  data: { namespace: 'default', service: 'cart', id: `i-${n}`, address: '10.0.0.1', labels: { padding } },
-});
-
-export const sampleEvents = (from: number, count: number): EventEnvelope[] =>
-  Array.from({ length: count }, (_, index) => sampleEvent(from + index));
 
 export const collect = async (batches: AsyncIterable<readonly LogRecord[]>): Promise<LogRecord[]> => {
   const records: LogRecord[] = [];
