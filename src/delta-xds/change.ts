@@ -146,6 +146,7 @@ const resolveHosts = (s: SessionState, select: (host: string, servicePort: strin
       if (after !== '') {
         markPort(s, after);
         s.take(after);
+        s.observe(after);
       }
     }
 };
@@ -155,6 +156,7 @@ const refresh = (s: SessionState): void => {
   const { came, went } = s.demand.refresh();
   const clusters = s.channel('cds');
   for (const name of came) {
+    for (const cluster of s.view.clustersOf(name)) s.adopted.delete(cluster);
     markPort(s, name);
     s.take(name);
     clusters?.dirty.addAll(s.view.clustersOf(name));

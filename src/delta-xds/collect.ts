@@ -31,7 +31,9 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
   }
   if (now < s.collectAfter || channel.ledger.gateOpensAt(now) > 0) return;
   s.collect = false;
-  s.collectAgain = false;
+  // A listener that may not be gone yet may use any cluster: its ACK brings us back.
+  s.collectAgain = (s.channel('lds')?.ledger.outstanding.length ?? 0) > 0;
+  if (s.collectAgain) return;
   const { ledger, subscription } = channel;
   const needed = subscription.wildcard ? s.needed() : new Set<string>();
   const used = inUse(s);
@@ -43,7 +45,7 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
     if (sent === GONE) continue;
     const exists = s.view.get('cds', name) !== undefined;
     const asked = subscription.has(name);
-    if (exists && (needed.has(name) || asked || !subscription.wildcard)) continue;
+    if (exists && (needed.has(name) || asked || s.adopted.has(name) || !subscription.wildcard)) continue;
     if (!needed.has(name) && (used.unknown || used.clusters.has(name))) {
       s.collectAgain = true;
       continue;

@@ -89,10 +89,18 @@ const schedule = (s: SessionState, now: number, out: Effect[]): void => {
   out.push({ kind: 'timer', at });
 };
 
+/** Edges proved by asking. */
+const tell = (s: SessionState, out: Effect[]): void => {
+  for (const to of s.learned) out.push({ kind: 'observe', from: s.view.facts.caller, to });
+  s.learned = [];
+};
+
 export const deliver = (s: SessionState, now: number, out: Effect[]): void => {
   if (s.closed) return;
   s.beginPass();
+  tell(s, out);
   if (!s.paused) pass(s, now, out);
+  tell(s, out);
   announce(s, out);
   schedule(s, now, out);
 };

@@ -111,6 +111,8 @@ export class HostPlan {
       }
     }
     this.negatives.add(question);
+    // Should the client have a virtual host of this very name, its removal goes first: a negative answer would not replace it.
+    if (this.#channel.ledger.versionOf(question) !== undefined) this.compare(question);
   }
 
   /** Completes the plan: everything bound to what is in it, and the clusters that must go ahead. */

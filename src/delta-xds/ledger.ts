@@ -29,13 +29,17 @@ export interface Outstanding {
 /** After this time without an ACK a response no longer holds back others, ms. */
 export const GATE_MS = 1_000;
 
+/** Refused versions remembered per name. */
+const MAX_PARKED = 32;
+
 /** Responses remembered per type; a client that never answers loses the oldest (its late ACK is then ignored). */
 const MAX_OUTSTANDING = 128;
 
 export class Ledger {
   readonly held = new Map<string, Held>();
   #outstanding: Outstanding[] = [];
-  #parked: Map<string, string> | undefined;
+  /** Name -> versions that the client has refused, newest last. */
+  #parked: Map<string, string[]> | undefined;
 
   get outstanding(): readonly Outstanding[] {
     return this.#outstanding;
@@ -104,20 +108,22 @@ export class Ledger {
 
   park(name: string, version: string): void {
     this.#parked ??= new Map();
-    this.#parked.set(name, version);
+    const versions = this.#parked.get(name) ?? [];
+    versions.push(version);
+    if (versions.length > MAX_PARKED) versions.shift();
+    this.#parked.set(name, versions);
   }
 
-  /** True when the client has refused exactly this. Another version takes the name out of the park. */
+  /** True when the client has refused exactly this on this stream: it is never sent again. */
   isParked(name: string, version: string): boolean {
-    const parked = this.#parked?.get(name);
-    if (parked === undefined) return false;
-    if (parked === version) return true;
-    this.#parked?.delete(name);
-    return false;
+    return this.#parked?.get(name)?.includes(version) ?? false;
   }
 
-  get parked(): ReadonlyMap<string, string> | undefined {
-    return this.#parked;
+  /** Names of which a version was refused, with the newest such version. */
+  get parked(): ReadonlyMap<string, string> {
+    const parked = new Map<string, string>();
+    for (const [name, versions] of this.#parked ?? []) parked.set(name, versions.at(-1) ?? '');
+    return parked;
   }
 
   unackedNames(): ReadonlySet<string> {

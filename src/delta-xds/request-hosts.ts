@@ -5,7 +5,6 @@
  * reconnect); both mean "the state of this node", never "all hosts" (envoy-wire, facts 1, 2 and 9).
  */
 import type { DeltaRequest } from '../proto/index.ts';
-import type { Effect } from './effect.ts';
 import { type Generation, splitVirtualHostName } from './generation.ts';
 import type { Channel, SessionState } from './session-state.ts';
 import { NEGATIVE_PREFIX } from './shapes.ts';
@@ -16,13 +15,13 @@ export const takeHosts = (
   channel: Channel,
   request: DeltaRequest,
   change: SubscriptionChange,
-  out: Effect[],
 ): void => {
   if (change.first) seedHosts(s, channel, request);
   for (const name of change.dropped.keys()) dropName(s, channel, name);
-  for (const name of change.asked) takeQuestion(s, channel, request, change, name, out);
+  for (const name of change.asked) takeQuestion(s, channel, request, change, name);
   if (change.first) {
     adopt(s, channel);
+    s.releaseClusters();
     s.collectAfter = 0;
     s.collect = true;
   }
@@ -89,7 +88,6 @@ const takeQuestion = (
   request: DeltaRequest,
   change: SubscriptionChange,
   name: string,
-  out: Effect[],
 ): void => {
   const split = splitVirtualHostName(name);
   const generation = split === undefined ? undefined : s.demand.open(split.routeConfiguration, s.limits.generations);
@@ -99,7 +97,7 @@ const takeQuestion = (
   }
   const servicePort = resolveHost(s, generation, split.rest);
   if (servicePort !== '') {
-    s.observe(servicePort, out);
+    s.observe(servicePort);
     s.take(servicePort);
   }
   if (change.first) {

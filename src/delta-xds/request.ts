@@ -72,12 +72,15 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
   const channel = s.ensure(type);
   // Names asked in the message that acknowledges their response were asked before it arrived.
   const onTheirWay = request.subscribe.length === 0 ? undefined : channel.ledger.unackedNames();
-  if (request.responseNonce !== '')
-    settle(s, channel, { nonce: request.responseNonce, error: request.errorDetail }, now, out);
+  if (request.responseNonce !== '') {
+    const known = settle(s, channel, { nonce: request.responseNonce, error: request.errorDetail }, now, out);
+    // A bare ACK opens nothing, even when it is the first message of its type (assignments are pushed before they are asked for).
+    if (known && request.subscribe.length + request.unsubscribe.length === 0) return;
+  }
   const change = channel.subscription.apply(request.subscribe, request.unsubscribe);
   switch (type) {
     case 'cds':
-      takeClusters(s, channel, request, change, now, out);
+      takeClusters(s, channel, request, change, now);
       break;
     case 'eds':
       takeAssignments(s, channel, request, change, onTheirWay);
@@ -89,7 +92,7 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
       takeRoutes(s, channel, request, change);
       break;
     case 'vhds':
-      takeHosts(s, channel, request, change, out);
+      takeHosts(s, channel, request, change);
       break;
   }
 };
@@ -123,14 +126,12 @@ const takeClusters = (
   request: DeltaRequest,
   change: SubscriptionChange,
   now: number,
-  out: Effect[],
 ): void => {
   seed(s, channel, request, change);
   const { view } = s;
   for (const [name, wasAsked] of change.dropped) {
     if (!wasAsked) continue;
-    channel.ledger.forget(name);
-    channel.settled(name);
+    forgetCluster(s, channel, name);
     s.interestStale = true;
     // Asked for by name beside the wildcard and given up: the client must be told whether the wildcard still has it (checklist 11).
     if (!channel.subscription.wildcard) continue;
@@ -139,23 +140,35 @@ const takeClusters = (
   }
   if (change.wildcardEnded)
     for (const name of [...channel.ledger.held.keys()])
-      if (!channel.subscription.has(name)) channel.ledger.forget(name);
+      if (!channel.subscription.has(name)) forgetCluster(s, channel, name);
   for (const asked of change.asked) {
     const name = s.shapes.text(asked);
     s.take(name);
     channel.answer(name, !isHeldFromBefore(request, change, name));
     const servicePort = view.servicePortOf(name);
-    if (servicePort !== undefined && view.get('cds', name) !== undefined) s.observe(servicePort, out);
+    if (servicePort !== undefined && view.get('cds', name) !== undefined) s.observe(servicePort);
   }
   if (change.wildcardBegan) {
     channel.owed = true;
     channel.now.addAll(s.needed());
   }
   if (change.first && request.initialResourceVersions.size > 0) {
-    channel.now.addAll(channel.ledger.held.keys());
+    for (const name of channel.ledger.held.keys()) {
+      channel.now.add(name);
+      if (!s.needed().has(name) && !channel.subscription.has(name)) s.adopted.add(name);
+    }
     s.collect = true;
     if (s.channel('vhds') === undefined) s.collectAfter = now + GATE_MS;
+    else s.releaseClusters();
   }
+};
+
+/** The client has dropped a cluster by itself; its assignment goes with it unless asked for. */
+const forgetCluster = (s: SessionState, channel: Channel, name: string): void => {
+  channel.ledger.forget(name);
+  channel.settled(name);
+  const assignments = s.channels.get('eds');
+  if (assignments?.subscription.has(name) === false) assignments.ledger.forget(name);
 };
 
 const takeAssignments = (

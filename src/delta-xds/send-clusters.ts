@@ -98,6 +98,8 @@ export const sendClusters = (
     for (const { name, assignment } of run) {
       channel.settled(name);
       s.take(name);
+      const servicePort = channel.subscription.has(name) ? s.view.servicePortOf(name) : undefined;
+      if (servicePort !== undefined && s.view.get('cds', name) !== undefined) s.observe(servicePort);
       // A cluster that is not of type EDS (any more) has no assignment at the client.
       if (assignment === undefined) s.channels.get('eds')?.ledger.forget(name);
     }

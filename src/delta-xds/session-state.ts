@@ -83,6 +83,10 @@ export class SessionState {
   /** The last look left clusters in place because virtual hosts on their way still use them. */
   collectAgain = false;
   readonly observed = new NameSet();
+  /** Of those: not yet told. */
+  learned: string[] = [];
+  /** Clusters that the client brought along and that nothing needs: they stay while they exist. */
+  readonly adopted = new NameSet();
   /** Subjects announced as interesting. */
   readonly interest = new Set<string>();
   interestAdded: string[] = [];
@@ -133,10 +137,21 @@ export class SessionState {
   }
 
   /** Learned by asking: once per stream and service port. */
-  observe(servicePort: string, out: Effect[]): void {
+  observe(servicePort: string): void {
     if (this.observed.has(servicePort)) return;
-    this.observed.add(this.shapes.text(servicePort));
-    out.push({ kind: 'observe', from: this.view.facts.caller, to: servicePort });
+    const kept = this.shapes.text(servicePort);
+    this.observed.add(kept);
+    this.learned.push(kept);
+  }
+
+  /**
+   * The virtual hosts are known: clusters brought along need no longer be kept for what might use them, except those that by their
+   * nature no virtual host uses (TCP).
+   */
+  releaseClusters(): void {
+    for (const name of [...this.adopted.all])
+      if (this.view.servicePortOf(name) !== name || this.view.get('vhds', name) !== undefined)
+        this.adopted.delete(name);
   }
 
   /** Clusters needed as of now, computed once per pass. */

@@ -130,7 +130,7 @@ export class Session {
         asked: subscription.asked.size,
         held: ledger.held.size,
         unacked: ledger.outstanding.length,
-        parked: ledger.parked?.size ?? 0,
+        parked: ledger.parked.size,
         pending: now.size + dirty.size + questions.size,
         ...(lastError === undefined ? {} : { lastError: { code: lastError.code, message: lastError.message } }),
       });
@@ -140,9 +140,10 @@ export class Session {
   /** Everything the client holds, as far as the server knows. */
   resources(): HeldResource[] {
     const list: HeldResource[] = [];
-    for (const { type, subscription, ledger } of this.#state.channels.values())
+    for (const { type, subscription, ledger } of this.#state.channels.values()) {
+      const { parked } = ledger;
       for (const [name, { sent, good }] of ledger.held) {
-        const refused = ledger.parked?.get(name);
+        const refused = parked.get(name);
         list.push({
           type,
           name,
@@ -152,6 +153,7 @@ export class Session {
           asked: subscription.has(name),
         });
       }
+    }
     return list;
   }
 }

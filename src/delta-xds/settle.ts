@@ -15,10 +15,10 @@ export interface Verdict {
   readonly error: { readonly code: number; readonly message: string } | undefined;
 }
 
-/** Notes a verdict. An unknown nonce changes nothing (checklist 31): the names in the same message still count. */
-export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now: number, out: Effect[]): void => {
+/** Notes a verdict; false: an unknown nonce changes nothing (checklist 31), the names in the same message still count. */
+export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now: number, out: Effect[]): boolean => {
   const response = channel.ledger.settle(verdict.nonce);
-  if (response === undefined) return;
+  if (response === undefined) return false;
   const { type } = channel;
   const { nonce, items } = response;
   if (verdict.error === undefined) {
@@ -28,7 +28,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
     });
     if (s.collectAgain) s.collect = true;
     out.push({ kind: 'acked', type, nonce, items });
-    return;
+    return true;
   }
   const { code, message } = verdict.error;
   s.counters.nacks++;
@@ -39,6 +39,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   out.push({ kind: 'rejected', type, nonce, items, code, message, final });
   if (final) park(s, channel, response);
   else halve(s, channel, response, atoms);
+  return true;
 };
 
 const park = (s: SessionState, channel: Channel, { items, questions }: Outstanding): void => {

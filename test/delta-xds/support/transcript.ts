@@ -1,0 +1,267 @@
+/**
+ * Transcripts: conversations of one session, as text. Lines of the author: `#` comment, `mesh …`, `> …` (the client), `tick`, `hold`,
+ * `drained`, `reconnect`. Lines of the session: `< …` (responses), `! …` (other effects); they are made anew when
+ * UPDATE_TRANSCRIPTS=1 and reviewed as a diff.
+ *
+ *   > cds sub a b unsub c irv x=v1 ack 3          < cds 4: a@v1, b@v2; removed c
+ *   > vhds nack 5 invalid regex                   < vhds 6: outbound/a@v1 aliases a, a:80 · outbound/nx (nothing) neg-t-1
+ */
+
+import { noticesOf } from '../../../src/delta-xds/change.ts';
+import {
+  aliasesOf,
+  type ChangeItem,
+  DEFAULT_SESSION_LIMITS,
+  type Effect,
+  type NodeView,
+  Session,
+  type SessionLimits,
+  SharedShapes,
+  zeroSessionCounters,
+} from '../../../src/delta-xds/index.ts';
+import { GONE } from '../../../src/delta-xds/shapes.ts';
+import { CDS, type DeltaRequest, EDS, LDS, RDS, VHDS } from '../../../src/proto/index.ts';
+import { assignmentBody, clusterBody, listenerBody, MemoryMesh, nodeOf, virtualHostBody } from './memory-mesh.ts';
+
+const TYPE_URLS: Readonly<Record<string, string>> = { cds: CDS, eds: EDS, lds: LDS, rds: RDS, vhds: VHDS };
+const CALLER = 'app.shop';
+
+class Conversation {
+  readonly #mesh = new MemoryMesh();
+  #shapes = new SharedShapes();
+  #limits: SessionLimits = DEFAULT_SESSION_LIMITS;
+  #session: Session;
+  #view: NodeView;
+  #now = 0;
+  #streams = 0;
+  readonly lines: string[] = [];
+
+  constructor() {
+    this.#view = this.#mesh.attach(nodeOf(CALLER));
+    this.#session = this.#open();
+  }
+
+  #open(): Session {
+    this.#shapes = new SharedShapes();
+    this.#view = this.#mesh.attach(nodeOf(CALLER));
+    return new Session({
+      view: this.#view,
+      shapes: this.#shapes,
+      placeholder: (type, name) => this.#mesh.placeholder(type, name),
+      limits: this.#limits,
+      counters: zeroSessionCounters(),
+      tag: `t${++this.#streams}`,
+    });
+  }
+
+  /** Carries out one line of the author and writes down what the session does. */
+  say(line: string): void {
+    this.lines.push(line);
+    const [word = '', ...rest] = line.trim().split(/\s+/);
+    switch (word) {
+      case '':
+      case '#':
+        return;
+      case 'mesh':
+        this.#change(rest.join(' '));
+        return;
+      case '>':
+        this.#show(this.#session.onRequest(requestOf(rest), this.#now));
+        return;
+      case 'tick':
+        this.#now += Number(rest[0]);
+        this.#show(this.#session.onTick(this.#now));
+        return;
+      case 'hold':
+        this.#session.hold();
+        return;
+      case 'drained':
+        this.#show(this.#session.onDrained(this.#now));
+        return;
+      case 'limit':
+        this.#limits = { ...this.#limits, [rest[0] ?? '']: Number(rest[1]) };
+        this.#session = this.#open();
+        return;
+      case 'reconnect':
+        this.#session = this.#open();
+        return;
+      case 'asleep':
+        // A change while no stream is open, or that this session is never told of.
+        this.#edit(rest.join(' '));
+        this.#mesh.catchUp();
+        return;
+      default:
+        throw new Error(`transcript: "${line}" is not understood`);
+    }
+  }
+
+  #change(text: string): void {
+    this.#edit(text);
+    const items: ChangeItem[] = [];
+    const { keys, everything } = this.#mesh.catchUp();
+    if (everything) items.push({ kind: 'everything' });
+    for (const key of keys)
+      for (const { audience, item } of noticesOf(key, (name) => this.#shapes.subjectOf(name))) {
+        const concerned =
+          audience.by === 'subject'
+            ? this.#session.subjects.has(audience.name)
+            : audience.by === 'caller'
+              ? audience.name === CALLER
+              : true;
+        if (concerned) items.push(item);
+      }
+    if (items.length > 0) this.#show(this.#session.onChange(items, this.#now));
+  }
+
+  /** `a; b; c` is one commit. */
+  #edit(text: string): void {
+    for (const part of text.split(';')) this.#editOne(part.trim().split(/\s+/));
+  }
+
+  #editOne([kind = '', name = '', version = '', ...rest]: readonly string[]): void {
+    const mesh = this.#mesh;
+    const gone = version === 'gone';
+    const list = (word: string): string[] => {
+      const at = rest.indexOf(word);
+      return at < 0 ? [] : (rest[at + 1] ?? '').split(',').filter((item) => item !== '');
+    };
+    switch (kind) {
+      case 'service': {
+        // All of an HTTP service port: domains with and without port, its cluster, one endpoint.
+        const host = name.slice(0, name.indexOf(':'));
+        const domains = [host, name, ...list('domains')];
+        mesh.set('cds', name, gone ? undefined : clusterBody(name, `c-${version}`, true));
+        mesh.set('eds', name, gone ? undefined : assignmentBody(name, `e-${version}`, [9001]));
+        mesh.set('vhds', name, gone ? undefined : virtualHostBody(`h-${version}`, domains, [name]));
+        return;
+      }
+      case 'cds':
+        mesh.set('cds', name, gone ? undefined : clusterBody(name, version, !rest.includes('static')));
+        return;
+      case 'eds':
+        mesh.set(
+          'eds',
+          name,
+          gone ? undefined : assignmentBody(name, version, [9001], Number(list('padding')[0] ?? 0)),
+        );
+        return;
+      case 'vhds':
+        mesh.set('vhds', name, gone ? undefined : virtualHostBody(version, list('domains'), list('clusters')));
+        return;
+      case 'lds':
+        if (gone) mesh.listeners.delete(name);
+        else mesh.listeners.set(name, listenerBody(name, version));
+        mesh.changed(`own|${CALLER}|1`);
+        return;
+      case 'inbound':
+        if (gone) mesh.inbound.delete(name);
+        else mesh.inbound.set(name, clusterBody(name, version, false));
+        mesh.changed(`own|${CALLER}|1`);
+        return;
+      case 'local':
+        mesh.local.set(CALLER, assignmentBody('local', name, [15001]));
+        mesh.changed(`local||${CALLER}`);
+        return;
+      case 'preload':
+        mesh.preloads.set(CALLER, name === '' ? [] : name.split(','));
+        mesh.changed(`caller|${CALLER}`);
+        return;
+      case 'deny':
+        mesh.denied.add(`${CALLER} ${name}`);
+        mesh.changed(`caller|${CALLER}`);
+        return;
+      case 'allow':
+        mesh.denied.delete(`${CALLER} ${name}`);
+        mesh.changed(`caller|${CALLER}`);
+        return;
+      case 'hide':
+        mesh.denied.add(`${CALLER} ${name}`);
+        mesh.changed(`svc|${name.slice(0, name.indexOf(':'))}`);
+        return;
+      case 'lost':
+        mesh.lost();
+        return;
+      default:
+        throw new Error(`transcript: mesh ${kind} is not understood`);
+    }
+  }
+
+  #show(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      const text = describe(effect);
+      if (text !== undefined) this.lines.push(text);
+    }
+  }
+}
+
+const requestOf = ([type = '', ...words]: readonly string[]): DeltaRequest => {
+  const subscribe: string[] = [];
+  const unsubscribe: string[] = [];
+  const versions = new Map<string, string>();
+  let responseNonce = '';
+  let errorDetail: DeltaRequest['errorDetail'];
+  let mode = '';
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? '';
+    if (word === 'sub' || word === 'unsub' || word === 'irv') mode = word;
+    else if (word === 'ack' || word === 'nack') {
+      responseNonce = words[++at] ?? '';
+      if (word === 'nack') {
+        errorDetail = { code: 13, message: words.slice(at + 1).join(' ') };
+        break;
+      }
+    } else if (mode === 'sub') subscribe.push(word);
+    else if (mode === 'unsub') unsubscribe.push(word);
+    else if (mode === 'irv') {
+      const equals = word.lastIndexOf('=');
+      versions.set(word.slice(0, equals), word.slice(equals + 1));
+    } else throw new Error(`transcript: "${word}" is not understood`);
+  }
+  return {
+    typeUrl: TYPE_URLS[type] ?? type,
+    subscribe,
+    unsubscribe,
+    initialResourceVersions: versions,
+    responseNonce,
+    ...(errorDetail === undefined ? {} : { errorDetail }),
+  };
+};
+
+const describe = (effect: Effect): string | undefined => {
+  switch (effect.kind) {
+    case 'send': {
+      const resources = effect.resources.map((resource) => {
+        const aliases = aliasesOf(resource);
+        const slash = resource.name.indexOf('/') + 1;
+        if (resource.body === undefined) return `${resource.name} (nothing, ${resource.version})`;
+        if (aliases.length === 0) return `${resource.name}@${resource.version}`;
+        return `${resource.name}@${resource.version} [${aliases.map((alias) => alias.slice(slash)).join(' ')}]`;
+      });
+      const removed = effect.removed.length === 0 ? [] : [`removed ${effect.removed.join(' ')}`];
+      const said = [...(resources.length === 0 ? [] : [resources.join(', ')]), ...removed].join('; ');
+      return `< ${effect.type} ${effect.nonce}: ${said === '' ? '(empty)' : said}`;
+    }
+    case 'absent':
+      return `< ${effect.typeUrl} ${effect.nonce}: ${effect.removed.length === 0 ? '(empty)' : `removed ${effect.removed.join(' ')}`}`;
+    case 'observe':
+      return `! learned ${effect.from} -> ${effect.to}`;
+    case 'rejected':
+      return `! refused ${effect.items.map(({ name, version, shape }) => (shape === GONE ? `-${name}` : `${name}@${version}`)).join(', ')}${effect.final ? '' : ' (not known which)'}: ${effect.message}`;
+    case 'timer':
+      return `! timer ${effect.at}`;
+    case 'pause':
+      return '! pause';
+    case 'close':
+      return `! close ${effect.code} ${effect.message}`;
+    case 'acked':
+    case 'interest':
+      return undefined;
+  }
+};
+
+/** Runs the author's lines of a transcript; returns the whole text as it is today. */
+export const replay = (text: string): string => {
+  const conversation = new Conversation();
+  for (const line of text.split('\n')) if (!/^[<!]/.test(line)) conversation.say(line);
+  return conversation.lines.join('\n');
+};
