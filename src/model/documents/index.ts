@@ -30,6 +30,7 @@ export { resolveDependency } from './resolve/resolve-dependency.ts';
 export { type RoutePort, resolveRoute } from './resolve/resolve-route.ts';
 export { resolveUpstream, UNLIMITED } from './resolve/resolve-upstream.ts';
 export * from './resolved.ts';
+export { type FieldInfo, fieldsOf } from './schema/explain.ts';
 export {
   type AccessSpec,
   type DependencySpec,
@@ -42,7 +43,6 @@ export {
   type TelemetrySpec,
   type UpstreamSpec,
 } from './schema/index.ts';
-export { type FieldInfo, fieldsOf } from './schema/explain.ts';
 export * from './scope.ts';
 export { formatDuration, fractionOf, parseDuration } from './text/duration.ts';
 export {

@@ -12,6 +12,9 @@ import { matchPorts, routeTargets } from './route-references.ts';
 
 type Context = CrossContext<MeshUsageLookup>;
 
+/** Load of an endpoint, in shares of the mean, from which a split is worth a warning. */
+const TOLERATED_LOAD = 1.5;
+
 const portsOf = (ports: readonly { readonly port: number }[]): string => ports.map(({ port }) => port).join(', ');
 
 const targetWarnings = ({ mesh }: Context, document: PolicyDocument): Finding[] => {
@@ -76,7 +79,8 @@ const splitWarnings = (context: Context, document: PolicyDocument): Finding[] =>
       const share = target.weight / sum;
       const needed = Math.ceil(share * all);
       // No endpoint at all has its own warning (W403).
-      if (count.all === 0 || count.healthy >= needed) return [];
+      const load = count.healthy === 0 ? Number.POSITIVE_INFINITY : (share * all) / count.healthy;
+      if (count.all === 0 || load <= TOLERATED_LOAD) return [];
       return [
         finding(
           'W302',

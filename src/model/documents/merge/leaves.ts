@@ -8,6 +8,8 @@ interface Leaf {
   /** Fields that exclude one another conflict although their pointers differ: this is their common name. */
   readonly group: string | undefined;
   readonly sticky: boolean;
+  /** A section without fields. */
+  readonly empty: boolean;
 }
 
 const groupOf = (shape: Shape, key: string, pointer: string): string | undefined => {
@@ -16,14 +18,22 @@ const groupOf = (shape: Shape, key: string, pointer: string): string | undefined
 };
 
 const collect = (shape: Shape, value: object, pointer: string, leaves: Map<string, Leaf>): void => {
-  // Entries of all documents add up: they are told apart by document, so they never meet.
-  if (shape.marks.additive === true) return;
   for (const [key, item] of Object.entries(value)) {
     const child = childShape(shape, key);
-    if (child === undefined || item === undefined || isForbiddenKey(key)) continue;
+    // Entries of additive maps are told apart by document, so they never meet.
+    if (child === undefined || item === undefined || isForbiddenKey(key) || child.marks.additive === true) continue;
     const at = `${pointer}/${escapeToken(key)}`;
-    if (isMergeable(child) && isObject(item)) collect(child, item, at, leaves);
-    else leaves.set(at, { value: item, group: groupOf(shape, key, pointer), sticky: child.marks.sticky === true });
+    // An empty section has no fields, but it is there: it meets a null, and no other.
+    if (isMergeable(child) && isObject(item)) {
+      if (Object.keys(item).length > 0) collect(child, item, at, leaves);
+      else leaves.set(at, { value: item, group: undefined, sticky: false, empty: true });
+    } else
+      leaves.set(at, {
+        value: item,
+        group: groupOf(shape, key, pointer),
+        sticky: child.marks.sticky === true,
+        empty: false,
+      });
   }
 };
 
@@ -44,6 +54,9 @@ const leavesOf = (kind: LayeredKind, spec: object): Map<string, Leaf> => {
  */
 export const leavesAndUnits = (kind: LayeredKind, spec: object): string[] => [...leavesOf(kind, spec).keys()].sort();
 
+/** A sticky true stays true whoever says it; a section without fields is there, whoever put it there. */
+const agree = (a: Leaf, b: Leaf): boolean => (a.empty && b.empty) || (a.sticky && a.value === true && b.value === true);
+
 export interface Conflict {
   /** In the first document. */
   readonly pointer: string;
@@ -60,8 +73,7 @@ export const conflicts = (kind: LayeredKind, first: object, second: object): Con
   const found: Conflict[] = [];
   for (const [pointer, leaf] of mine) {
     const same = theirs.get(pointer);
-    // A sticky true stays true whoever says it, so two of them agree.
-    if (same !== undefined && !(leaf.sticky && leaf.value === true && same.value === true)) {
+    if (same !== undefined && !agree(leaf, same)) {
       found.push({ pointer, other: pointer });
       continue;
     }
