@@ -1,4 +1,5 @@
 /** The projector's public words: outcomes of the fold, the stored read model, and what the core tells the workers. */
+import type { ServiceView } from '../compile/index.ts';
 import type { EventStatus, Finding } from '../model/index.ts';
 
 /** What the fold made of one record. */
@@ -28,4 +29,75 @@ export interface StoredResource {
   readonly domains?: readonly string[];
   readonly clusters?: readonly string[];
   readonly eds?: string;
+}
+
+/** A registered service as workers see it: the highest-ranked facet. */
+export type ServiceRecord = ServiceView;
+
+/** What changed in the read model since an epoch; keys as `ChangeKey` of delta-xds. */
+export interface ModelChanges {
+  /** The newest committed epoch. */
+  readonly epoch: number;
+  readonly keys: readonly string[];
+  /** The journal does not reach back that far: compare everything. */
+  readonly everything: boolean;
+}
+
+/** Proof of a state: replicas compare those with equal offset and fold version. */
+export interface StateProof {
+  readonly offset: number;
+  /** Sum of SHA-256(key ‖ value) over all entities modulo 2^256, 64 hexadecimal digits. */
+  readonly hash: string;
+  /** Hash chain of the log up to the offset, 64 hexadecimal digits. */
+  readonly chain: string;
+  readonly foldVersion: number;
+}
+
+/** How far the state is behind the log. */
+export interface Lag {
+  /** Durable events that no commit of the state holds yet. */
+  readonly events: number;
+  /** Age of the oldest of them, ms; 0 when there is none. */
+  readonly ms: number;
+  /** More than 100,000 events or 5 s behind: ingest answers 429 (design, section 9). */
+  readonly tooFar: boolean;
+}
+
+export type ProjectorState =
+  /** Follows the log. */
+  | 'live'
+  /** The state's disk is nearly full: it waits and tries again; reading goes on. */
+  | 'waiting-for-disk'
+  /** A commit or the log failed: nothing moves any more, reading goes on; the process is to be replaced. */
+  | 'failed'
+  | 'closed';
+
+export interface ProjectorCondition {
+  readonly state: ProjectorState;
+  /** Why it is not `live`. */
+  readonly code?: string;
+  readonly message?: string;
+  /** Units whose compilation failed; their last good resources stay. */
+  readonly failedUnits: number;
+}
+
+/** One step of the delivery of one resource to one node (design, section 9). */
+export interface LedgerEntry {
+  readonly node: string;
+  /** `<service>.<namespace>` of the node. */
+  readonly caller: string;
+  /** Short name of the resource type: `cds`, `eds`, … */
+  readonly type: string;
+  readonly name: string;
+  /** Content hash; '' for removals. */
+  readonly version: string;
+  /** Bytes on the wire; 0 unless `sent`. */
+  readonly bytes: number;
+  /** Offset of the state it was made from. */
+  readonly offset: number;
+  /** ms since the epoch. */
+  readonly at: number;
+  readonly event: 'sent' | 'acked' | 'rejected' | 'removed';
+  /** `rejected`: the node's error text, at most 1,024 characters. */
+  readonly message?: string;
 }

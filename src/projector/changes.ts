@@ -1,0 +1,51 @@
+/** What one commit of the state writes: collected by the fold run and by the deriver. */
+import { RowCollector } from './history-rows.ts';
+import type { StoredUnit } from './records.ts';
+import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
+
+/** An entity as stored; undefined: gone. */
+export type EntityChange = { readonly term: Uint8Array; readonly bytes: Uint8Array } | undefined;
+
+/** Bytes of an entity as they were at an offset, for the history. */
+export interface EntityImage {
+  readonly offset: number;
+  readonly key: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Of the events folded since the last commit. */
+export class FoldedChanges {
+  readonly entities = new Map<string, EntityChange>();
+  readonly inputs = new Set<string>();
+  readonly endpoints = new Set<string>();
+  readonly idempotency: Uint8Array[] = [];
+  /** What the fold remembers of idempotency begins at this offset. */
+  rememberedFrom = 0;
+  /** Those worth keeping: not applied, or applied with findings. */
+  readonly outcomes: FoldOutcome[] = [];
+  readonly rows = new RowCollector();
+  readonly images: EntityImage[] = [];
+  /** At multiples of `PROOF_EVERY`. */
+  readonly proofs: StateProof[] = [];
+  /** Records folded. */
+  events = 0;
+}
+
+/** Units of one service, both of them. */
+export interface ServiceUnits {
+  readonly config: StoredUnit;
+  readonly endpoints: StoredUnit;
+}
+
+/** What the changed inputs make of the read model. Undefined: gone. */
+export class DerivedChanges {
+  readonly resources = new Map<string, StoredResource | undefined>();
+  readonly units = new Map<string, ServiceUnits | undefined>();
+  readonly services = new Map<string, Uint8Array | undefined>();
+  readonly hosts = new Map<string, string | undefined>();
+  readonly endpoints = new Map<string, Uint8Array | undefined>();
+  readonly callers = new Map<string, Uint8Array | undefined>();
+  mesh: Uint8Array | undefined;
+  /** Change keys for the journal, see `ChangeKey` of delta-xds. */
+  readonly keys = new Set<string>();
+}

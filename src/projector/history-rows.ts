@@ -1,0 +1,135 @@
+/**
+ * Rows of the history index: (owner, offset) -> an event of that owner, or an image of an entity at that offset.
+ *
+ * 12 bytes each, little endian: `hash of the owner u32 · offset u48 · kind u16`, sorted by hash, then offset. Several events in a
+ * row of one owner are neighbours, so finding them is a binary search that touches a few bytes. A hash is no proof: whoever
+ * finds a row reads the event (or image) and compares the name.
+ *
+ * Owner: what is folded together. Of an endpoint event it is the service's endpoints, of an edge event the caller's edges, of all
+ * others the subject itself. The kind tells the subjects of one owner apart.
+ */
+export const ROW_BYTES = 12;
+/** The row stands for an image of an entity, stored under the same offset. */
+export const KIND_IMAGE = 0;
+/** The entity was removed with this offset. */
+export const KIND_GONE = 1;
+const FIRST_SUBJECT_KIND = 2;
+const KINDS = 0x1_0000 - FIRST_SUBJECT_KIND;
+
+/** FNV-1a over UTF-16 code units: only our own memory and files depend on it. */
+const FNV_START = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+const fnv = (text: string, from: number, to: number, start: number): number => {
+  let hash = start;
+  for (let at = from; at < to; at++) hash = Math.imul(hash ^ text.charCodeAt(at), FNV_PRIME);
+  return hash >>> 0;
+};
+
+export const hashOf = (text: string): number => fnv(text, 0, text.length, FNV_START);
+
+/** Length of the owner in front of a subject. */
+const ownerLength = (subject: string): number => {
+  const slashes = subject.startsWith('endpoint/') ? 3 : subject.startsWith('edge/') ? 2 : 0;
+  if (slashes === 0) return subject.length;
+  let at = -1;
+  for (let seen = 0; seen < slashes; seen++) {
+    at = subject.indexOf('/', at + 1);
+    if (at < 0) return subject.length;
+  }
+  return at;
+};
+
+export const ownerOf = (subject: string): string => subject.slice(0, ownerLength(subject));
+
+export interface SubjectHash {
+  readonly owner: number;
+  readonly kind: number;
+}
+
+export const hashSubject = (subject: string): SubjectHash => {
+  const length = ownerLength(subject);
+  const owner = fnv(subject, 0, length, FNV_START);
+  const whole = fnv(subject, length, subject.length, owner);
+  return { owner, kind: FIRST_SUBJECT_KIND + (whole % KINDS) };
+};
+
+export interface HistoryRow {
+  readonly offset: number;
+  readonly kind: number;
+}
+
+/** Rows of one commit, in order of offset, before they are packed. */
+export class RowCollector {
+  #hashes: number[] = [];
+  #offsets: number[] = [];
+  #kinds: number[] = [];
+
+  get size(): number {
+    return this.#hashes.length;
+  }
+
+  add(hash: number, offset: number, kind: number): void {
+    this.#hashes.push(hash);
+    this.#offsets.push(offset);
+    this.#kinds.push(kind);
+  }
+
+  addSubject(subject: string, offset: number): void {
+    const { owner, kind } = hashSubject(subject);
+    this.add(owner, offset, kind);
+  }
+
+  /** The pack; the collector is empty afterwards. */
+  pack(): Buffer {
+    const { length } = this.#hashes;
+    const rows = Buffer.allocUnsafe(length * ROW_BYTES);
+    for (let row = 0; row < length; row++) {
+      const at = row * ROW_BYTES;
+      const offset = this.#offsets[row] ?? 0;
+      rows.writeUInt32LE(this.#hashes[row] ?? 0, at);
+      rows.writeUIntLE(offset, at + 4, 6);
+      rows.writeUInt16LE(this.#kinds[row] ?? 0, at + 10);
+    }
+    this.#hashes = [];
+    this.#offsets = [];
+    this.#kinds = [];
+    return sortRows(rows);
+  }
+}
+
+/** Room for the place beside a 32-bit hash in one double. */
+const PLACES = 2 ** 21;
+
+/** Sorted by hash; rows of equal hash keep their order, which is that of offsets. */
+const sortRows = (rows: Buffer): Buffer => {
+  const count = rows.length / ROW_BYTES;
+  const order = new Float64Array(count);
+  for (let row = 0; row < count; row++) order[row] = rows.readUInt32LE(row * ROW_BYTES) * PLACES + row;
+  order.sort();
+  const sorted = Buffer.allocUnsafe(rows.length);
+  for (let row = 0; row < count; row++) {
+    const from = ((order[row] ?? 0) % PLACES) * ROW_BYTES;
+    rows.copy(sorted, row * ROW_BYTES, from, from + ROW_BYTES);
+  }
+  return sorted;
+};
+
+/** One pack of several, given in ascending order of offsets. */
+export const joinRows = (parts: readonly Uint8Array[]): Buffer => sortRows(Buffer.concat(parts));
+
+/** Rows of an owner in a pack, ascending by offset. */
+export const findRows = (pack: Buffer, hash: number): HistoryRow[] => {
+  let low = 0;
+  let high = pack.length / ROW_BYTES;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (pack.readUInt32LE(middle * ROW_BYTES) < hash) low = middle + 1;
+    else high = middle;
+  }
+  const found: HistoryRow[] = [];
+  for (let at = low * ROW_BYTES; at < pack.length && pack.readUInt32LE(at) === hash; at += ROW_BYTES) {
+    found.push({ offset: pack.readUIntLE(at + 4, 6), kind: pack.readUInt16LE(at + 10) });
+  }
+  return found;
+};

@@ -1,0 +1,72 @@
+/** The parts that projector and `verify` put together: fold run and deriver. */
+import { compileService } from '../compile/index.ts';
+import { chainStart, type EventLog } from '../log/index.ts';
+import type { StoreLogger } from '../store/index.ts';
+import type { StoredCatalog } from './catalog-deriver.ts';
+import { Deriver } from './deriver.ts';
+import { createFoldState, FOLD_VERSION, type FoldOptions, type FoldState } from './fold/index.ts';
+import { FoldRun } from './fold-run.ts';
+import type { Head } from './head.ts';
+
+export interface PartOptions {
+  readonly log: EventLog;
+  readonly mesh: string;
+  readonly clock: { now(): number };
+  readonly logger?: StoreLogger;
+  readonly fold?: Omit<FoldOptions, 'mesh'>;
+  /** Names the code that compiles resources: another one than stored, and all are derived again. */
+  readonly derivation: string;
+}
+
+/** What a deriver compares with. */
+export interface Stored extends StoredCatalog {
+  storedVersion(key: string): string | undefined;
+}
+
+export const createRun = (options: Pick<PartOptions, 'mesh' | 'fold'>): FoldRun =>
+  new FoldRun(createFoldState({ ...options.fold, mesh: options.mesh }), FOLD_VERSION);
+
+export const createDeriver = (fold: FoldState, stored: Stored, logger: StoreLogger | undefined): Deriver =>
+  new Deriver({
+    fold,
+    stored,
+    compile: compileService,
+    storedVersion: (key) => stored.storedVersion(key),
+    onFailure: (service, unit, error) =>
+      logger?.error({ service, unit, err: error }, 'compilation failed; the last good resources stay'),
+  });
+
+/** Keys of all endpoint records, also of services that are not registered. */
+export function* endpointKeys(run: FoldRun): Iterable<string> {
+  const services = new Set<string>();
+  for (const key of run.terms.keys()) if (key.startsWith('eps/')) services.add(key.slice(4, key.lastIndexOf('/')));
+  for (const service of services) {
+    for (const block of run.fold.compileInputs.endpoints(service)) {
+      for (const { id } of block.endpoints()) yield `${service}|${id}`;
+    }
+  }
+}
+
+/** Of a state that was never published. */
+export const NO_HEAD: Head = {
+  epoch: 0,
+  offset: 0,
+  recordedAt: 0,
+  hash: '0'.repeat(64),
+  chain: chainStart().toString('hex'),
+  tail: '',
+  foldVersion: FOLD_VERSION,
+  derivation: '',
+};
+
+/** The head after a run. */
+export const headOf = (run: FoldRun, epoch: number, derivation: string): Head => ({
+  epoch,
+  offset: run.offset,
+  recordedAt: run.fold.recordedAt,
+  hash: run.stateHash(),
+  chain: run.chain,
+  tail: run.tail,
+  foldVersion: run.foldVersion,
+  derivation,
+});

@@ -1,0 +1,64 @@
+/**
+ * Makes the state anew from the log. Workers go on reading the state they have: nothing they read is touched before the end, and
+ * resources whose bytes come out the same stay as they are.
+ */
+import type { EntityChange } from './changes.ts';
+import type { Head } from './head.ts';
+import type { Opened } from './opening.ts';
+import { createDeriver, createRun, endpointKeys, headOf, type PartOptions } from './parts.ts';
+import { Progress } from './progress.ts';
+import type { StateStore } from './state-store.ts';
+import { inSlices, nextTurn } from './turns.ts';
+
+/** Events between two writes of what nobody reads yet. */
+const SPOOL_EVENTS = 16_384;
+const RECORDS_PER_TURN = 1024;
+export const UNITS_PER_TURN = 64;
+
+/** @param before what is published now, if anything */
+export const rebuild = async (
+  store: StateStore,
+  options: PartOptions,
+  why: string,
+  before: Head | undefined,
+): Promise<Opened> => {
+  const { log, logger, clock } = options;
+  const isLong = log.head().offset > SPOOL_EVENTS;
+  if (before !== undefined || isLong)
+    logger?.warn({ why, events: log.head().offset }, 'the state is made anew from the log');
+  await store.beginRebuild(why);
+  const run = createRun(options);
+  const deriver = createDeriver(run.fold, store, logger);
+  const entities = new Map<string, EntityChange>();
+  const progress = new Progress(options, 'making the state anew', 0);
+
+  const collect = () => {
+    const folded = run.take();
+    for (const [key, entity] of folded.entities) {
+      if (entity === undefined) entities.delete(key);
+      else entities.set(key, entity);
+    }
+    folded.entities.clear();
+    return folded;
+  };
+
+  for await (const records of log.read({ from: 1, maxBatch: RECORDS_PER_TURN })) {
+    for (const record of records) run.apply(record);
+    progress.at(run.read, log.head().offset);
+    if (run.events >= SPOOL_EVENTS) await store.spoolRebuild(collect(), run.read);
+    await nextTurn();
+  }
+  const folded = collect();
+  deriver.loaded();
+  const derived = await inSlices(deriver.deriveAll(endpointKeys(run), store), UNITS_PER_TURN);
+  const head = headOf(run, (before?.epoch ?? 0) + 1, options.derivation);
+  const everything = before === undefined;
+  await store.endRebuild({ folded, derived, head, everything }, entities);
+  if (before !== undefined || isLong) {
+    logger?.info(
+      { offset: head.offset, entities: entities.size, changedResources: derived.resources.size, took: clock.now() },
+      'the state is made anew',
+    );
+  }
+  return { run, deriver, head };
+};

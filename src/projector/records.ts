@@ -1,0 +1,89 @@
+/** How the records of the read model stand in the state environment. */
+
+import type { EndpointView, MeshView } from '../compile/index.ts';
+import type { CallerRecord } from '../dependency-graph/index.ts';
+import { TendrilError } from '../model/index.ts';
+import type { ServiceRecord, StoredResource } from './types.ts';
+
+const damaged = (what: string): TendrilError =>
+  new TendrilError('CORRUPT_RECORD', `a stored ${what} cannot be read`, { remedy: 'run `tendril verify --data DIR`' });
+
+/**
+ * `[version length u8][version][facts length u32][facts as JSON: domains, clusters, eds][body]`, little endian; the facts are
+ * left out (length 0) when there are none.
+ */
+export const encodeResource = (resource: StoredResource): Buffer => {
+  const { version, body, domains, clusters, eds } = resource;
+  const hasFacts = domains !== undefined || clusters !== undefined || eds !== undefined;
+  const facts = hasFacts ? JSON.stringify({ domains, clusters, eds }) : '';
+  const factBytes = Buffer.byteLength(facts);
+  const bytes = Buffer.allocUnsafe(1 + version.length + 4 + factBytes + body.length);
+  let at = bytes.writeUInt8(version.length, 0);
+  at += bytes.write(version, at, 'latin1');
+  at = bytes.writeUInt32LE(factBytes, at);
+  at += bytes.write(facts, at, 'utf8');
+  bytes.set(body, at);
+  return bytes;
+};
+
+/** The version alone. */
+export const versionIn = (bytes: Buffer): string => bytes.toString('latin1', 1, 1 + (bytes[0] ?? 0));
+
+/** `body` is a copy: `bytes` may be overwritten. */
+export const decodeResource = (bytes: Buffer): StoredResource => {
+  const version = versionIn(bytes);
+  const factsAt = 1 + version.length + 4;
+  if (bytes.length < factsAt) throw damaged('resource');
+  const bodyAt = factsAt + bytes.readUInt32LE(factsAt - 4);
+  const body = new Uint8Array(bytes.length - bodyAt);
+  body.set(bytes.subarray(bodyAt));
+  if (bodyAt === factsAt) return { version, body };
+  return {
+    version,
+    body,
+    ...(JSON.parse(bytes.toString('utf8', factsAt, bodyAt)) as Omit<StoredResource, 'version' | 'body'>),
+  };
+};
+
+const json = (value: object): Buffer => Buffer.from(JSON.stringify(value));
+const parse = <T>(bytes: Buffer): T => JSON.parse(bytes.toString('utf8', 0, bytes.length)) as T;
+
+export const encodeService = (service: ServiceRecord): Buffer => json(service);
+export const decodeService = (bytes: Buffer): ServiceRecord => parse<ServiceRecord>(bytes);
+
+export const encodeCaller = (caller: CallerRecord): Buffer => json(caller);
+export const decodeCaller = (bytes: Buffer): CallerRecord => parse<CallerRecord>(bytes);
+
+export const encodeMesh = (mesh: MeshView): Buffer => json({ name: mesh.name, suffixes: mesh.suffixes });
+export const decodeMesh = (bytes: Buffer): MeshView => parse<MeshView>(bytes);
+
+/**
+ * Facts of one endpoint for the own resources of its node. Health and weight are left out: own resources do not depend on them,
+ * so a health change neither writes this record nor wakes a worker for it.
+ */
+export const encodeEndpoint = (endpoint: EndpointView): Buffer => {
+  const { id, address, ports, inbound, labels, locality, serviceAccount } = endpoint;
+  return json({ id, address, ports, inbound, labels, locality, serviceAccount });
+};
+export const decodeEndpoint = (bytes: Buffer): EndpointView => parse<EndpointView>(bytes);
+
+/** Key of an endpoint record: as the fold names it in its changes. */
+export const endpointKey = (service: string, id: string): string => `${service}|${id}`;
+
+/** Facts that the resources of one compile unit were made from, and the resources it has. */
+export interface StoredUnit {
+  /** Families of its own service's inputs that it read, see `unit-reads.ts`. */
+  readonly own: number;
+  /** Input keys of other services that it read, sorted. */
+  readonly foreign: readonly string[];
+  /** Keys of its resources. */
+  readonly resources: readonly string[];
+}
+
+export const encodeUnits = (config: StoredUnit, endpoints: StoredUnit): Buffer =>
+  json([config.own, config.foreign, config.resources, endpoints.own, endpoints.foreign, endpoints.resources]);
+
+export const decodeUnits = (bytes: Buffer): { readonly config: StoredUnit; readonly endpoints: StoredUnit } => {
+  const [a, b, c, d, e, f] = parse<[number, string[], string[], number, string[], string[]]>(bytes);
+  return { config: { own: a, foreign: b, resources: c }, endpoints: { own: d, foreign: e, resources: f } };
+};

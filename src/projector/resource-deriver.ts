@@ -1,0 +1,285 @@
+/**
+ * Shared resources, derived per compile unit with recorded reads.
+ *
+ * Invariants
+ * R1 A unit is compiled again only when an input changed that its last compilation read, or when it has none yet.
+ * R2 A resource whose version is the stored one is not a change: nothing after this point hears of it.
+ * R3 Resources that a unit no longer gives are removed.
+ * R4 A compilation that throws changes nothing: the last good resources stay, the failure is counted and named, and the unit is
+ *    tried again when something it read changes.
+ */
+import { type CompiledResource, type CompileInputs, type CompileUnit, resourceKey } from '../compile/index.ts';
+import type { DerivedChanges, ServiceUnits } from './changes.ts';
+import type { StoredUnit } from './records.ts';
+import type { StoredResource } from './types.ts';
+import { type InputScope, namespaceOf, ReadRecorder, scopeOfInput } from './unit-reads.ts';
+
+/** `compileService` of compile. */
+export type CompileService = (unit: CompileUnit, service: string, inputs: CompileInputs) => readonly CompiledResource[];
+
+export interface ResourceDeriverOptions {
+  readonly compile: CompileService;
+  readonly inputs: CompileInputs;
+  /** Version of a stored resource, as committed. */
+  readonly storedVersion: (key: string) => string | undefined;
+  readonly onFailure: (service: string, unit: CompileUnit, error: unknown) => void;
+}
+
+/** One resource of a unit; its version is read from the store when it is first compared. */
+interface Output {
+  readonly key: string;
+  version: string | undefined;
+}
+
+interface Unit {
+  own: number;
+  foreign: readonly string[];
+  outputs: readonly Output[];
+}
+
+interface UnitPair {
+  readonly config: Unit;
+  readonly endpoints: Unit;
+}
+
+const UNITS: readonly CompileUnit[] = ['config', 'endpoints'];
+const BIT_OF: Readonly<Record<CompileUnit, number>> = { config: 1, endpoints: 2 };
+const BOTH = 3;
+
+const emptyUnit = (): Unit => ({ own: 0, foreign: [], outputs: [] });
+const fromStored = (unit: StoredUnit): Unit => ({
+  own: unit.own,
+  foreign: unit.foreign,
+  outputs: unit.resources.map((key) => ({ key, version: undefined })),
+});
+const toStored = (unit: Unit): StoredUnit => ({
+  own: unit.own,
+  foreign: unit.foreign,
+  resources: unit.outputs.map((output) => output.key),
+});
+
+const storedOf = (resource: CompiledResource): StoredResource => {
+  const { version, body, domains, clusters, eds } = resource;
+  return {
+    version,
+    body,
+    ...(domains === undefined ? {} : { domains }),
+    ...(clusters === undefined ? {} : { clusters }),
+    ...(eds === undefined ? {} : { eds }),
+  };
+};
+
+const sameList = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((item, index) => item === b[index]);
+
+export class ResourceDeriver {
+  readonly #options: ResourceDeriverOptions;
+  readonly #recorder: ReadRecorder;
+  readonly #pairs = new Map<string, UnitPair>();
+  readonly #namespaces = new Map<string, Set<string>>();
+  /** Foreign input -> `<bit of the unit><service>` of the units that read it. */
+  readonly #readers = new Map<string, Set<string>>();
+  readonly #failed = new Set<string>();
+  /** Compilations done, and resources that came out changed. */
+  readonly counters = { compiled: 0, changed: 0, removed: 0, failures: 0 };
+
+  constructor(options: ResourceDeriverOptions) {
+    this.#options = options;
+    this.#recorder = new ReadRecorder(options.inputs);
+  }
+
+  /** Units whose last compilation failed. */
+  get failedUnits(): ReadonlySet<string> {
+    return this.#failed;
+  }
+
+  /** Services with units. */
+  get size(): number {
+    return this.#pairs.size;
+  }
+
+  /** Takes in a stored service, at start. */
+  load(service: string, units: ServiceUnits): void {
+    const pair = { config: fromStored(units.config), endpoints: fromStored(units.endpoints) };
+    this.#add(service, pair);
+    for (const unit of UNITS) this.#indexForeign(service, unit, [], pair[unit].foreign);
+  }
+
+  /** Keys of all resources there are. */
+  *resourceKeys(): Iterable<string> {
+    for (const pair of this.#pairs.values()) {
+      for (const unit of UNITS) for (const { key } of pair[unit].outputs) yield key;
+    }
+  }
+
+  *services(): Iterable<string> {
+    yield* this.#pairs.keys();
+  }
+
+  /**
+   * Compiles what the changed inputs touch, into `into`. Yields after each unit, so that the caller can let others have a turn;
+   * the state behind `inputs` must not change before the end.
+   */
+  *derive(inputs: Iterable<string>, into: DerivedChanges): Generator<void> {
+    for (const [service, units] of this.#touched(inputs)) {
+      for (const unit of UNITS) {
+        if ((units & BIT_OF[unit]) === 0) continue;
+        this.#compile(service, unit, into);
+        yield;
+      }
+      this.#settle(service, into);
+    }
+  }
+
+  /** Service -> bits of its units (R1). */
+  #touched(inputs: Iterable<string>): Map<string, number> {
+    const touched = new Map<string, number>();
+    const touch = (service: string, bits: number): void => {
+      if (bits !== 0) touched.set(service, (touched.get(service) ?? 0) | bits);
+    };
+    for (const input of inputs) {
+      const scope = scopeOfInput(input);
+      if (scope === undefined) continue;
+      for (const service of this.#within(scope)) touch(service, this.#readersIn(service, scope.bit));
+      for (const reader of this.#readers.get(scope.foreign) ?? []) touch(reader.slice(1), Number(reader[0]));
+      if (input.startsWith('svc:')) touch(input.slice(4), this.#newcomer(input.slice(4)));
+    }
+    return touched;
+  }
+
+  #within(scope: InputScope): Iterable<string> {
+    switch (scope.of) {
+      case 'service':
+        return [scope.service];
+      case 'namespace':
+        return this.#namespaces.get(scope.namespace) ?? [];
+      case 'all':
+        return this.#pairs.keys();
+    }
+  }
+
+  #readersIn(service: string, bit: number): number {
+    const pair = this.#pairs.get(service);
+    if (pair === undefined) return 0;
+    return ((pair.config.own & bit) !== 0 ? 1 : 0) | ((pair.endpoints.own & bit) !== 0 ? 2 : 0);
+  }
+
+  #newcomer(service: string): number {
+    return !this.#pairs.has(service) && this.#options.inputs.service(service) !== undefined ? BOTH : 0;
+  }
+
+  #compile(service: string, name: CompileUnit, into: DerivedChanges): void {
+    const recorder = this.#recorder;
+    recorder.begin(service);
+    let compiled: readonly CompiledResource[] | undefined;
+    try {
+      compiled = this.#options.compile(name, service, recorder);
+      this.#failed.delete(`${name} ${service}`);
+    } catch (error) {
+      this.#failed.add(`${name} ${service}`);
+      this.counters.failures++;
+      this.#options.onFailure(service, name, error);
+    }
+    this.counters.compiled++;
+    const pair = this.#pairs.get(service) ?? this.#add(service, { config: emptyUnit(), endpoints: emptyUnit() });
+    const unit = pair[name];
+    const before = unit.outputs;
+    this.#noteReads(service, name, unit, into);
+    if (compiled === undefined) return;
+    unit.outputs = this.#compare(before, compiled, into);
+    const isSameSet =
+      before.length === unit.outputs.length && before.every((old, at) => old.key === unit.outputs[at]?.key);
+    if (!isSameSet) {
+      this.#removeMissing(before, unit.outputs, into);
+      into.units.set(service, undefined);
+    }
+  }
+
+  /** Reads differ: stored again, and the inverse index follows. */
+  #noteReads(service: string, name: CompileUnit, unit: Unit, into: DerivedChanges): void {
+    const { own, foreign: read } = this.#recorder;
+    const foreign = read.size === 0 ? [] : [...read].sort();
+    if (unit.own === own && sameList(unit.foreign, foreign)) return;
+    this.#indexForeign(service, name, unit.foreign, foreign);
+    unit.own = own;
+    unit.foreign = foreign;
+    into.units.set(service, undefined);
+  }
+
+  /** R2 */
+  #compare(before: readonly Output[], compiled: readonly CompiledResource[], into: DerivedChanges): readonly Output[] {
+    return compiled.map((resource, at) => {
+      const key = resourceKey(resource.type, resource.variant, resource.name);
+      const known = before[at]?.key === key ? before[at] : before.find((output) => output.key === key);
+      const version = known?.version ?? this.#options.storedVersion(key);
+      if (version === resource.version) {
+        // In a rebuild the resource may be there without its unit.
+        if (known === undefined) return { key, version };
+        known.version = version;
+        return known;
+      }
+      this.counters.changed++;
+      into.resources.set(key, storedOf(resource));
+      into.keys.add(key);
+      return { key, version: resource.version };
+    });
+  }
+
+  /** R3 */
+  #removeMissing(before: readonly Output[], after: readonly Output[], into: DerivedChanges): void {
+    const kept = new Set(after.map((output) => output.key));
+    for (const { key } of before) {
+      if (kept.has(key)) continue;
+      this.counters.removed++;
+      into.resources.set(key, undefined);
+      into.keys.add(key);
+    }
+  }
+
+  /** Writes down what `#compile` marked; a service without resources and without a registration is forgotten. */
+  #settle(service: string, into: DerivedChanges): void {
+    const pair = this.#pairs.get(service);
+    if (pair === undefined) return;
+    const hasOutputs = pair.config.outputs.length > 0 || pair.endpoints.outputs.length > 0;
+    if (!hasOutputs && this.#options.inputs.service(service) === undefined) {
+      this.#drop(service, pair);
+      into.units.set(service, undefined);
+    } else if (into.units.has(service)) {
+      into.units.set(service, { config: toStored(pair.config), endpoints: toStored(pair.endpoints) });
+    }
+  }
+
+  #add(service: string, pair: UnitPair): UnitPair {
+    this.#pairs.set(service, pair);
+    const namespace = namespaceOf(service);
+    const members = this.#namespaces.get(namespace);
+    if (members === undefined) this.#namespaces.set(namespace, new Set([service]));
+    else members.add(service);
+    return pair;
+  }
+
+  #drop(service: string, pair: UnitPair): void {
+    this.#pairs.delete(service);
+    for (const unit of UNITS) {
+      this.#indexForeign(service, unit, pair[unit].foreign, []);
+      this.#failed.delete(`${unit} ${service}`);
+    }
+    const members = this.#namespaces.get(namespaceOf(service));
+    members?.delete(service);
+    if (members?.size === 0) this.#namespaces.delete(namespaceOf(service));
+  }
+
+  #indexForeign(service: string, unit: CompileUnit, before: readonly string[], after: readonly string[]): void {
+    const reader = `${BIT_OF[unit]}${service}`;
+    for (const input of before) {
+      const readers = this.#readers.get(input);
+      readers?.delete(reader);
+      if (readers?.size === 0) this.#readers.delete(input);
+    }
+    for (const input of after) {
+      const readers = this.#readers.get(input);
+      if (readers === undefined) this.#readers.set(input, new Set([reader]));
+      else readers.add(reader);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/** What can be asked of the stored state besides the read model: outcomes, quarantine, proofs, history. As committed. */
+import { findRows, type HistoryRow, hashOf, hashSubject, KIND_GONE, KIND_IMAGE } from './history-rows.ts';
+import { proofInJournal } from './journal.ts';
+import type { StateTables } from './state-tables.ts';
+import type { FoldOutcome, StateProof } from './types.ts';
+import { decodeImage, decodeProof } from './write-changes.ts';
+
+/** An entity as it was at an offset. */
+export interface PastImage {
+  readonly offset: number;
+  /** Undefined: it was removed with that offset. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+export class StateQueries {
+  readonly #tables: StateTables;
+
+  constructor(tables: StateTables) {
+    this.#tables = tables;
+  }
+
+  /** Outcomes of folded offsets, in the order given; whatever is not on record was applied without a finding. */
+  outcomesOf(offsets: readonly number[]): FoldOutcome[] {
+    if (offsets.length === 0) return [];
+    const known = new Map<number, FoldOutcome>();
+    let least = Number.POSITIVE_INFINITY;
+    let most = 0;
+    for (const offset of offsets) {
+      least = Math.min(least, offset);
+      most = Math.max(most, offset);
+    }
+    // Offsets of one request are neighbours: one walk instead of a search for each.
+    if (most - least < 2 * offsets.length + 64) {
+      for (const { key, body } of this.#tables.outcome.range({ start: least, end: most + 1 }))
+        known.set(key, parse(body));
+    } else {
+      for (const offset of offsets) {
+        const body = this.#tables.outcome.get(offset);
+        if (body !== undefined) known.set(offset, parse(body));
+      }
+    }
+    return offsets.map((offset) => known.get(offset) ?? { offset, status: 'applied' });
+  }
+
+  /** Quarantined events above `after`, ascending. */
+  quarantine(options: { readonly after?: number; readonly limit?: number } = {}): FoldOutcome[] {
+    const { after = 0, limit = 100 } = options;
+    return [...this.#tables.quarantine.range({ start: after + 1, limit })].map(({ body }) => parse(body));
+  }
+
+  quarantineCount(): number {
+    return this.#tables.quarantine.count();
+  }
+
+  /** The newest proof at or below an offset; exact at multiples of 1,024 and at recent commits. */
+  proofAt(offset: number, foldVersion: number): StateProof | undefined {
+    const recent = proofInJournal(this.#tables.journal, offset);
+    for (const { key, body } of this.#tables.proof.range({ start: offset, reverse: true, limit: 1 })) {
+      if (recent === undefined || recent.offset < key) return decodeProof(key, body);
+    }
+    return recent === undefined ? undefined : { ...recent, foldVersion };
+  }
+
+  /**
+   * Offsets at or below `upTo` at which the subject may have changed, ascending. The index keeps hashes: compare the event's
+   * subject.
+   */
+  offsetsOf(subject: string, upTo: number): number[] {
+    const { owner, kind } = hashSubject(subject);
+    return this.#rows(owner, upTo)
+      .filter((row) => row.kind === kind)
+      .map((row) => row.offset);
+  }
+
+  /** The newest image of an entity at or below an offset. */
+  imageOf(entityKey: string, upTo: number): PastImage | undefined {
+    for (const { offset, kind } of this.#rows(hashOf(entityKey), upTo).reverse()) {
+      if (kind === KIND_GONE) return { offset, bytes: undefined };
+      if (kind !== KIND_IMAGE) continue;
+      for (const { body } of this.#tables.image.range({ start: [offset, 0], end: [offset + 1, 0] })) {
+        const image = decodeImage(body);
+        if (image.key === entityKey) return { offset, bytes: image.bytes };
+      }
+    }
+    return undefined;
+  }
+
+  #rows(hash: number, upTo: number): HistoryRow[] {
+    const rows: HistoryRow[] = [];
+    for (const { body } of this.#tables.history.range()) {
+      for (const row of findRows(body, hash)) if (row.offset <= upTo) rows.push(row);
+    }
+    return rows.sort((a, b) => a.offset - b.offset);
+  }
+}
+
+const parse = (body: Buffer): FoldOutcome => JSON.parse(body.toString()) as FoldOutcome;

@@ -1,0 +1,239 @@
+/**
+ * The environment `state/`: entities, read model, history, journal and offset, written in one transaction per commit.
+ *
+ * Invariants
+ * S1 The state may trail the log, never lead it: only durable records are folded, so commits wait for visibility, not for the
+ *    disk. After a power cut LMDB goes back to an older commit and the log is folded again from there.
+ * S2 A reader sees a commit whole: resources, callers, journal, offset and epoch together.
+ * S3 Nothing is published (epoch 0) before a first build is complete; a rebuild over an older state publishes once, at its end,
+ *    so that workers serve the old state until then.
+ */
+import { type Batch, type DiskGuard, type Environment, openEnvironment, type StoreLogger } from '../store/index.ts';
+import type { StoredCatalog } from './catalog-deriver.ts';
+import type { DerivedChanges, EntityChange, FoldedChanges, ServiceUnits } from './changes.ts';
+import type { StoredKeys } from './deriver.ts';
+import { decodeHead, encodeHead, type Head } from './head.ts';
+import { joinRows } from './history-rows.ts';
+import { IdempotencyChunks } from './idempotency-chunks.ts';
+import { JournalWriter } from './journal.ts';
+import { decodeUnits, versionIn } from './records.ts';
+import { Spool } from './spool.ts';
+import { TERM_BYTES } from './state-hash.ts';
+import {
+  HEAD_KEY,
+  MESH_KEY,
+  openStateTables,
+  REBUILD_KEY,
+  STATE_NAME,
+  STATE_SCHEMA,
+  type StateTables,
+} from './state-tables.ts';
+import { Tiers } from './tiers.ts';
+import { writeDerived, writeEntities, writeRecords } from './write-changes.ts';
+
+export interface StateStoreOptions {
+  readonly dir: string;
+  readonly mesh: string;
+  readonly logger?: StoreLogger;
+  readonly guard?: DiskGuard;
+  readonly mapSize?: number;
+}
+
+/** Everything of one commit. */
+export interface StateCommit {
+  readonly folded: FoldedChanges;
+  readonly derived: DerivedChanges;
+  readonly head: Head;
+  /** The journal says "compare everything". */
+  readonly everything: boolean;
+}
+
+export interface StoredEntity {
+  readonly key: string;
+  readonly term: Buffer;
+  readonly bytes: Buffer;
+}
+
+export class StateStore implements StoredKeys, StoredCatalog {
+  readonly environment: Environment;
+  readonly tables: StateTables;
+  readonly #history = new Tiers(joinRows);
+  readonly #idempotency = new IdempotencyChunks();
+  readonly #journal: JournalWriter;
+
+  private constructor(environment: Environment) {
+    this.environment = environment;
+    this.tables = openStateTables(environment);
+    this.#journal = new JournalWriter(this.tables.journal);
+  }
+
+  /** @throws TendrilError as `openEnvironment`; a damaged or older state is emptied, not refused. */
+  static async open(options: StateStoreOptions): Promise<StateStore> {
+    const { dir, mesh, logger, guard, mapSize } = options;
+    const environment = await openEnvironment({
+      dir,
+      mesh,
+      name: STATE_NAME,
+      schema: STATE_SCHEMA,
+      mode: 'visible',
+      derived: true,
+      ...(logger === undefined ? {} : { logger }),
+      ...(guard === undefined ? {} : { guard }),
+      ...(mapSize === undefined ? {} : { mapSize }),
+    });
+    return new StateStore(environment);
+  }
+
+  /** Undefined before the first publication. */
+  head(): Head | undefined {
+    const body = this.tables.head.peek(HEAD_KEY);
+    return body === undefined ? undefined : decodeHead(body);
+  }
+
+  /** Why a rebuild was begun that has not ended. */
+  rebuildReason(): string | undefined {
+    return this.tables.head.get(REBUILD_KEY)?.toString();
+  }
+
+  *entities(): Iterable<StoredEntity> {
+    for (const { key, body } of this.tables.entity.range()) {
+      yield { key, term: body.subarray(0, TERM_BYTES), bytes: body.subarray(TERM_BYTES) };
+    }
+  }
+
+  *storedUnits(): Iterable<readonly [service: string, units: ServiceUnits]> {
+    for (const { key, body } of this.tables.unit.range()) yield [key, decodeUnits(body)];
+  }
+
+  /** Takes in the packs that grow; the fold gets its idempotency entries. */
+  loadPacks(entries: (packed: Uint8Array) => void): void {
+    this.#idempotency.load(this.tables.idempotency, entries);
+    for (const { key, body } of this.tables.history.range()) this.#history.load(key, body);
+  }
+
+  /**
+   * Collects what a commit writes. The function returned writes it, all or nothing; it rejects as `Environment.commit` and may be
+   * called again after `DISK_FULL`. Commits are prepared and written one after the other.
+   */
+  prepare(commit: StateCommit): () => Promise<void> {
+    const { folded, derived, head, everything } = commit;
+    const spool = new Spool();
+    writeEntities(spool, this.tables, folded.entities);
+    this.#writeFolded(spool, folded, head.offset);
+    writeDerived(spool, this.tables, derived);
+    this.#writeHead(spool, head, everything ? undefined : derived.keys);
+    return () => spool.commit(this.environment);
+  }
+
+  /** Begins to make the state anew: what it was folded from so far is forgotten, what workers read stays. */
+  async beginRebuild(why: string): Promise<void> {
+    await this.environment.commit((batch) => batch.put(this.tables.head, REBUILD_KEY, Buffer.from(why)));
+    const spool = new Spool();
+    const { outcome, quarantine, history, image, idempotency, proof } = this.tables;
+    for (const table of [outcome, quarantine, proof]) for (const key of table.keys()) spool.remove(table, key);
+    for (const table of [history, idempotency]) for (const key of table.keys()) spool.remove(table, key);
+    for (const key of image.keys()) spool.remove(image, key);
+    await spool.flush(this.environment);
+    this.#history.clear();
+    this.#idempotency.clear();
+  }
+
+  /** Writes what a rebuild has folded so far, but for entities and whatever workers read. */
+  async spoolRebuild(folded: FoldedChanges, offset: number): Promise<void> {
+    await this.environment.commit((batch) => this.#writeFolded(batch, folded, offset));
+  }
+
+  /** Ends a rebuild (S3). `entities` are all there are. */
+  async endRebuild(commit: StateCommit, entities: ReadonlyMap<string, EntityChange>): Promise<void> {
+    const { folded, derived, head, everything } = commit;
+    const spool = new Spool();
+    for (const key of this.tables.entity.keys()) if (!entities.has(key)) spool.remove(this.tables.entity, key);
+    writeEntities(spool, this.tables, entities);
+    const isFirst = this.head() === undefined;
+    if (isFirst) writeDerived(spool, this.tables, derived);
+    await spool.flush(this.environment);
+    await this.environment.commit((batch) => {
+      this.#writeFolded(batch, folded, head.offset);
+      if (!isFirst) writeDerived(batch, this.tables, derived);
+      this.#writeHead(batch, head, everything ? undefined : derived.keys);
+      batch.remove(this.tables.head, REBUILD_KEY);
+    });
+  }
+
+  // StoredCatalog: as committed.
+
+  service(name: string): Buffer | undefined {
+    return this.tables.service.peek(name);
+  }
+
+  host(host: string): string | undefined {
+    return this.tables.host.get(host)?.toString();
+  }
+
+  endpoint(key: string): Buffer | undefined {
+    return this.tables.endpoint.peek(key);
+  }
+
+  caller(name: string): Buffer | undefined {
+    return this.tables.caller.peek(name);
+  }
+
+  mesh(): Buffer | undefined {
+    return this.tables.head.peek(MESH_KEY);
+  }
+
+  storedVersion(key: string): string | undefined {
+    const body = this.tables.resource.peek(key);
+    return body === undefined ? undefined : versionIn(body);
+  }
+
+  // StoredKeys.
+
+  resources(): Iterable<string> {
+    return this.tables.resource.keys();
+  }
+
+  services(): Iterable<string> {
+    return this.tables.service.keys();
+  }
+
+  hosts(): Iterable<string> {
+    return this.tables.host.keys();
+  }
+
+  endpoints(): Iterable<string> {
+    return this.tables.endpoint.keys();
+  }
+
+  callers(): Iterable<string> {
+    return this.tables.caller.keys();
+  }
+
+  units(): Iterable<string> {
+    return this.tables.unit.keys();
+  }
+
+  close(): Promise<void> {
+    return this.environment.close();
+  }
+
+  #writeFolded(batch: Batch, folded: FoldedChanges, offset: number): void {
+    const { history, idempotency } = this.tables;
+    writeRecords(batch, this.tables, folded);
+    if (folded.rows.size > 0) {
+      this.#history.add(offset, folded.rows.pack(), {
+        put: (key, bytes) => batch.put(history, key, bytes),
+        remove: (key) => batch.remove(history, key),
+      });
+    }
+    this.#idempotency.add(offset, folded.idempotency, folded.rememberedFrom, {
+      put: (key, bytes) => batch.put(idempotency, key, bytes),
+      remove: (key) => batch.remove(idempotency, key),
+    });
+  }
+
+  #writeHead(batch: Batch, head: Head, keys: ReadonlySet<string> | undefined): void {
+    batch.put(this.tables.head, HEAD_KEY, encodeHead(head));
+    this.#journal.write({ epoch: head.epoch, offset: head.offset, hash: head.hash, chain: head.chain, keys }, batch);
+  }
+}

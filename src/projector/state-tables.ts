@@ -1,0 +1,69 @@
+/** The tables of the environment `state/`. Workers read the upper ones. */
+import type { Environment, Table } from '../store/index.ts';
+import type { PackKey } from './tiers.ts';
+
+/** Raised when the layout below changes; an older state is made anew from the log. */
+export const STATE_SCHEMA = { name: 'tendril-state', version: 1 } as const;
+export const STATE_NAME = 'state';
+
+export const HEAD_KEY = 'head';
+export const MESH_KEY = 'mesh';
+export const REBUILD_KEY = 'rebuild';
+
+export interface ModelTables {
+  /** `head`, `mesh`, `rebuild`. */
+  readonly head: Table<string>;
+  /** `resourceKey` -> resource. */
+  readonly resource: Table<string>;
+  /** `<service>.<namespace>` -> ServiceRecord. */
+  readonly service: Table<string>;
+  /** External host, lower case -> owner. */
+  readonly host: Table<string>;
+  /** `<service>.<namespace>|<endpoint id>` -> facts for own resources. */
+  readonly endpoint: Table<string>;
+  /** `<service>.<namespace>`, `*.<namespace>`, `*` -> CallerRecord. */
+  readonly caller: Table<string>;
+  /** Epoch -> keys changed with it. */
+  readonly journal: Table<number>;
+}
+
+export interface StateTables extends ModelTables {
+  /** Entity key -> its `entityTerm`, then its bytes. */
+  readonly entity: Table<string>;
+  /** Service -> reads and resources of its compile units. */
+  readonly unit: Table<string>;
+  /** Offset -> outcome, unless applied without a finding. */
+  readonly outcome: Table<number>;
+  /** The quarantined ones among them, so that a list of them reads no others. */
+  readonly quarantine: Table<number>;
+  /** Packs of history rows. */
+  readonly history: Table<PackKey>;
+  /** `[offset, number]` -> image of an entity. */
+  readonly image: Table<[offset: number, number: number]>;
+  /** Packs of idempotency entries. */
+  readonly idempotency: Table<PackKey>;
+  /** Offset -> proof. */
+  readonly proof: Table<number>;
+}
+
+export const openModelTables = (environment: Environment): ModelTables => ({
+  head: environment.table('head'),
+  resource: environment.table('resource'),
+  service: environment.table('service'),
+  host: environment.table('host'),
+  endpoint: environment.table('endpoint'),
+  caller: environment.table('caller'),
+  journal: environment.table('journal'),
+});
+
+export const openStateTables = (environment: Environment): StateTables => ({
+  ...openModelTables(environment),
+  entity: environment.table('entity'),
+  unit: environment.table('unit'),
+  outcome: environment.table('outcome'),
+  quarantine: environment.table('quarantine'),
+  history: environment.table('history'),
+  image: environment.table('image'),
+  idempotency: environment.table('idempotency'),
+  proof: environment.table('proof'),
+});

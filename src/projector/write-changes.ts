@@ -1,0 +1,96 @@
+/** Which records a commit writes. */
+import type { Batch } from '../store/index.ts';
+import type { DerivedChanges, EntityChange, FoldedChanges } from './changes.ts';
+import { encodeResource, encodeUnits } from './records.ts';
+import { TERM_BYTES } from './state-hash.ts';
+import { MESH_KEY, type StateTables } from './state-tables.ts';
+import type { StateProof } from './types.ts';
+
+export const encodeEntity = (entity: { readonly term: Uint8Array; readonly bytes: Uint8Array }): Buffer => {
+  const body = Buffer.allocUnsafe(TERM_BYTES + entity.bytes.length);
+  body.set(entity.term, 0);
+  body.set(entity.bytes, TERM_BYTES);
+  return body;
+};
+
+export const writeEntities = (batch: Batch, tables: StateTables, entities: ReadonlyMap<string, EntityChange>): void => {
+  for (const [key, entity] of entities) {
+    if (entity === undefined) batch.remove(tables.entity, key);
+    else batch.put(tables.entity, key, encodeEntity(entity));
+  }
+};
+
+const encodeImage = (key: string, bytes: Uint8Array): Buffer => {
+  const keyBytes = Buffer.byteLength(key);
+  const body = Buffer.allocUnsafe(2 + keyBytes + bytes.length);
+  body.writeUInt16LE(keyBytes, 0);
+  body.write(key, 2);
+  body.set(bytes, 2 + keyBytes);
+  return body;
+};
+
+/** Entity key and bytes of an image in the history. */
+export const decodeImage = (body: Buffer): { readonly key: string; readonly bytes: Buffer } => {
+  const end = 2 + body.readUInt16LE(0);
+  return { key: body.toString('utf8', 2, end), bytes: body.subarray(end) };
+};
+
+/** `[state hash 32][chain 32][fold version u32]` */
+export const encodeProof = (proof: StateProof): Buffer => {
+  const body = Buffer.allocUnsafe(2 * TERM_BYTES + 4);
+  body.write(proof.hash, 0, 'hex');
+  body.write(proof.chain, TERM_BYTES, 'hex');
+  body.writeUInt32LE(proof.foldVersion, 2 * TERM_BYTES);
+  return body;
+};
+
+export const decodeProof = (offset: number, body: Buffer): StateProof => ({
+  offset,
+  hash: body.toString('hex', 0, TERM_BYTES),
+  chain: body.toString('hex', TERM_BYTES, 2 * TERM_BYTES),
+  foldVersion: body.readUInt32LE(2 * TERM_BYTES),
+});
+
+/** Outcomes, images and proofs; the packs of history and idempotency are the store's. */
+export const writeRecords = (batch: Batch, tables: StateTables, folded: FoldedChanges): void => {
+  for (const outcome of folded.outcomes) {
+    const body = Buffer.from(JSON.stringify(outcome));
+    batch.put(tables.outcome, outcome.offset, body);
+    if (outcome.status === 'quarantined') batch.put(tables.quarantine, outcome.offset, body);
+  }
+  let number = 0;
+  for (const { offset, key, bytes } of folded.images)
+    batch.put(tables.image, [offset, number++], encodeImage(key, bytes));
+  for (const proof of folded.proofs) batch.put(tables.proof, proof.offset, encodeProof(proof));
+};
+
+/** The read model. */
+export const writeDerived = (batch: Batch, tables: StateTables, derived: DerivedChanges): void => {
+  for (const [key, resource] of derived.resources) {
+    if (resource === undefined) batch.remove(tables.resource, key);
+    else batch.put(tables.resource, key, encodeResource(resource));
+  }
+  for (const [service, units] of derived.units) {
+    if (units === undefined) batch.remove(tables.unit, service);
+    else batch.put(tables.unit, service, encodeUnits(units.config, units.endpoints));
+  }
+  writeBytes(batch, tables.service, derived.services);
+  writeBytes(batch, tables.endpoint, derived.endpoints);
+  writeBytes(batch, tables.caller, derived.callers);
+  for (const [host, owner] of derived.hosts) {
+    if (owner === undefined) batch.remove(tables.host, host);
+    else batch.put(tables.host, host, Buffer.from(owner));
+  }
+  if (derived.mesh !== undefined) batch.put(tables.head, MESH_KEY, derived.mesh);
+};
+
+const writeBytes = (
+  batch: Batch,
+  table: StateTables['service'],
+  changes: ReadonlyMap<string, Uint8Array | undefined>,
+): void => {
+  for (const [key, bytes] of changes) {
+    if (bytes === undefined) batch.remove(table, key);
+    else batch.put(table, key, bytes);
+  }
+};
