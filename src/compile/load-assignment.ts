@@ -2,10 +2,11 @@
  * Load assignments (policies.md section 2): the endpoints of a service port or subset by locality, and EDS `local` for the
  * service's own sidecars. Put together from bytes of blocks.
  */
+import { compareText } from '../model/index.ts';
 import { ClusterLoadAssignment, contentVersion, encodeCanonical, LocalityLbEndpoints } from '../proto/index.ts';
 import { blockBytes, type EntryOptions, type LocalityBytes } from './endpoint-bytes.ts';
 import type { EndpointBlock, OwnResource } from './types.ts';
-import { compareText, wrapped } from './values.ts';
+import { wrapped } from './values.ts';
 
 /** EDS name of the callers' own cluster (contracts, "base clusters"). */
 export const LOCAL = 'local';

@@ -85,7 +85,6 @@ const stateValue = (objectKey: string, text: string): FilterStateValue => ({
   objectKey,
   factoryKey: 'envoy.string',
   formatString: { textFormatSource: { inlineString: literal(text) } },
-  readOnly: true,
 });
 
 /** Says who calls, for rules with `match.from`: so one virtual host serves all callers (policies.md section 13). */

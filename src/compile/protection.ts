@@ -1,7 +1,7 @@
 /** `limits`, `outlier` and `panicPercent` of Upstream -> circuit breakers, outlier detection, panic threshold (policies.md section 5). */
-import type { ResolvedLimits, ResolvedOutlier, ResolvedUpstreamSettings } from '../model/index.ts';
+import { type ResolvedLimits, type ResolvedOutlier, type ResolvedUpstreamSettings, UNLIMITED } from '../model/index.ts';
 import type { envoy, ICircuitBreakers, IOutlierDetection } from '../proto/index.ts';
-import { duration, UNLIMITED, wrapped } from './values.ts';
+import { duration, wrapped } from './values.ts';
 
 /** Every limit is written, also the unlimited ones: unset means 1024 in Envoy. `max_retries` gives way to the budget. */
 export const circuitBreakers = (limits: ResolvedLimits): ICircuitBreakers => ({

@@ -4,9 +4,14 @@
  * A target that is not registered keeps its cluster name. The xDS server answers that name with a cluster without endpoints
  * (`emptyCluster`): 503 at once with the flag for "no endpoint", nothing compiled anew when the service appears with that port.
  */
-import { clusterName, type ResolvedRoute, type ResolvedRouteRule, type ResolvedRouteTarget } from '../model/index.ts';
+import {
+  clusterName,
+  compareText,
+  type ResolvedRoute,
+  type ResolvedRouteRule,
+  type ResolvedRouteTarget,
+} from '../model/index.ts';
 import type { CompileInputs, ServiceView } from './types.ts';
-import { compareText } from './values.ts';
 
 export const httpPorts = (service: ServiceView): readonly number[] =>
   service.ports.filter(({ protocol }) => protocol !== 'tcp').map(({ port }) => port);

@@ -17,9 +17,6 @@ export const duration = (ms: number): IDuration => ({
 /** A wrapper message: it is sent even when the value is the default, so 0 and false can be told from unset. */
 export const wrapped = <T extends number | boolean>(value: T): { readonly value: T } => ({ value });
 
-/** The largest `UInt32Value`: Envoy's way to say unlimited. */
-export const UNLIMITED = 4_294_967_295;
-
 /** `resource_api_version: V3`; clients refuse configuration sources without it. */
 const API_V3 = 2;
 
@@ -42,6 +39,3 @@ export const resource = <T>(type: ProtoEncoder<T>, message: NoInfer<T>): OwnReso
   const body = encodeCanonical(type, message);
   return { version: contentVersion([body]), body };
 };
-
-/** Order of UTF-16 code units: the same on every machine, unlike `localeCompare`. */
-export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -2,12 +2,11 @@
  * The virtual host of one HTTP service port (policies.md section 3; contracts, "virtual host"): its domains, and its routes in the
  * order of evaluation. Bytes are without the name, which holds the route configuration's name and is spliced in when sent.
  */
-import { servicePort } from '../model/index.ts';
+import { compareText, servicePort } from '../model/index.ts';
 import { contentVersion, encodeCanonical, VirtualHost, virtualHostTail } from '../proto/index.ts';
 import { hashPolicies, ruleRoutes } from './route.ts';
 import { allRules, weightedTargets } from './targets.ts';
 import type { CompiledResource, CompileInputs, ServiceView } from './types.ts';
-import { compareText } from './values.ts';
 
 /**
  * Host names of one port, sorted: each with the port, and on the service's default port without it too. `shortName`: the name
