@@ -68,7 +68,10 @@ export const serviceFields = {
   ports: Type.Array(PortSchema, { minItems: 1, maxItems: 64 }),
   labels: Type.Optional(labels),
   external: Type.Optional(
-    Type.Object({ hosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { minItems: 1, maxItems: 64 }) }, closed),
+    Type.Object(
+      { hosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { minItems: 1, maxItems: 64 }) },
+      closed,
+    ),
   ),
   visibility: Type.Optional(VisibilitySchema),
   interfaces: Type.Optional(Type.Array(InterfaceSchema, { maxItems: 256 })),
@@ -130,7 +133,10 @@ export const eventSchemas = {
     { ...rawRef, name: rawName, version: Type.Optional(Type.String({ maxLength: 128 })), resource: anyJson },
     closed,
   ),
-  'resource.delete': Type.Object({ ...rawRef, name: rawName, version: Type.Optional(Type.String({ maxLength: 128 })) }, closed),
+  'resource.delete': Type.Object(
+    { ...rawRef, name: rawName, version: Type.Optional(Type.String({ maxLength: 128 })) },
+    closed,
+  ),
   'resource.clear': Type.Object({ node: rawRef.node }, closed),
 } as const;
 
