@@ -32,6 +32,8 @@ export interface AdsServerOptions {
   readonly credentials?: ServerCredentials;
   /** A sidecar's question proved an edge; at most once per stream and service port. */
   readonly onObserve?: (edge: { readonly from: string; readonly to: string; readonly node: string }) => void;
+  /** Offset of the state that the source answers from; named in the ledger. Default: always 0. */
+  readonly offset?: () => number;
   /** What was sent, acknowledged, rejected, removed. */
   readonly onLedger?: (entries: readonly LedgerEntry[]) => void;
 }
@@ -122,6 +124,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     },
     identifier,
     now,
+    offset: options.offset ?? (() => 0),
     later,
     counters: streamCounters,
     onObserve,

@@ -8,7 +8,6 @@ import type { LedgerEntry } from './ledger-entry.ts';
 import type { ServerLimits } from './limits.ts';
 import { TYPE_URLS_OF } from './request.ts';
 import type { ResourceSource } from './resource-source.ts';
-import { GONE } from './shapes.ts';
 import type { TransportListener, TransportStream } from './transport.ts';
 
 /** gRPC status codes that the server gives. */
@@ -21,6 +20,9 @@ export const STATUS = {
   UNAVAILABLE: 14,
 } as const;
 
+/** Characters of a client's error text that the ledger keeps. */
+const MAX_MESSAGE = 1_024;
+
 /** Where a stream puts what it has to say. */
 export interface StreamContext {
   readonly hub: Hub;
@@ -31,6 +33,8 @@ export interface StreamContext {
   readonly identifier: string;
   /** Wall clock, ms since the epoch. */
   readonly now: () => number;
+  /** Offset of the state that answers are made from. */
+  readonly offset: () => number;
   readonly later: (run: () => void) => void;
   readonly counters: StreamCounters;
   readonly onObserve:
@@ -192,20 +196,24 @@ export class AdsStream implements TransportListener, StreamPort {
       }),
     );
     if (onLedger === undefined) return;
-    const at = this.#context.now();
-    const node = this.#node;
-    const entries: LedgerEntry[] = resources.map(({ name, version }, index) => ({
-      at,
-      node,
-      type,
-      name,
-      version,
-      state: 'sent',
-      bytes: encoded[index]?.length ?? 0,
-    }));
+    const entries: LedgerEntry[] = resources.map(({ name, version }, index) =>
+      this.#entry({ type, name, version, event: 'sent', bytes: encoded[index]?.length ?? 0 }),
+    );
+    // A removal that primes a route configuration is about no resource.
     for (const name of removed)
-      if (!name.endsWith('/-')) entries.push({ at, node, type, name, version: '', state: 'removed' });
+      if (!name.endsWith('/-')) entries.push(this.#entry({ type, name, version: '', event: 'removed', bytes: 0 }));
     if (entries.length > 0) onLedger(entries);
+  }
+
+  #entry(step: Pick<LedgerEntry, 'type' | 'name' | 'version' | 'event' | 'bytes'>): LedgerEntry {
+    const facts = this.#member?.session.facts;
+    return {
+      node: facts?.id ?? '',
+      caller: facts?.caller ?? '',
+      at: this.#context.now(),
+      offset: this.#context.offset(),
+      ...step,
+    };
   }
 
   #absent({ typeUrl, nonce, removed }: AbsentEffect): void {
@@ -215,7 +223,7 @@ export class AdsStream implements TransportListener, StreamPort {
   }
 
   #verdict(effect: AckedEffect | RejectedEffect): void {
-    const { onLedger, now, warn } = this.#context;
+    const { onLedger, warn } = this.#context;
     const node = this.#node;
     const { type, items } = effect;
     if (effect.kind === 'rejected')
@@ -231,13 +239,11 @@ export class AdsStream implements TransportListener, StreamPort {
         effect.final ? 'a sidecar refused a resource' : 'a sidecar refused a response; sending its resources in parts',
       );
     if (onLedger === undefined || items.length === 0) return;
-    const at = now();
     onLedger(
-      items.map(({ name, version, shape }) => {
-        const entry = { at, node, type, name, version: shape === GONE ? '' : version };
-        return effect.kind === 'acked'
-          ? { ...entry, state: 'acked' as const }
-          : { ...entry, state: 'rejected' as const, message: effect.message, final: effect.final };
+      items.map(({ name, version }) => {
+        const entry = this.#entry({ type, name, version, event: effect.kind, bytes: 0 });
+        if (effect.kind === 'acked') return entry;
+        return { ...entry, message: effect.message.slice(0, MAX_MESSAGE), final: effect.final };
       }),
     );
   }
