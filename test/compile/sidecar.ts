@@ -1,7 +1,8 @@
 /** A real Envoy that gets compiled resources from a static ADS server. */
+import assert from 'node:assert/strict';
 import { type CompiledResource, compileOwn, type OwnInputs } from '../../src/compile/index.ts';
 import { envoyBootstrap } from '../../src/runtime/bootstrap-envoy.ts';
-import { type Envoy, startEnvoy } from '../support/envoy.ts';
+import { assertHealthy, type Envoy, startEnvoy } from '../support/envoy.ts';
 import { freePorts } from '../support/ports.ts';
 import { type StaticAds, startStaticAds } from './static-ads.ts';
 
@@ -66,4 +67,15 @@ export async function startSidecar({ resources, own = {}, zone, onDemand = [] }:
     throw error;
   }
   return { envoy, ads, outbound, stop };
+}
+
+/** Envoy took everything: nothing refused, deprecated, unknown, timed out or left warming. */
+export async function assertAccepted({ envoy, ads }: TestSidecar): Promise<void> {
+  assert.deepEqual(ads.refusals, []);
+  await assertHealthy(envoy);
+  const warnings = envoy
+    .log()
+    .split('\n')
+    .filter((line) => /\[(warning|error|critical)\]/.test(line) && !line.includes('global_downstream_max_connections'));
+  assert.deepEqual(warnings, []);
 }
