@@ -1,0 +1,359 @@
+/**
+ * The client side of an aggregated delta stream: a pure machine. Facts in (connected, responses, questions, disconnected), effects out.
+ *
+ * It asks as a stock Envoy of this mesh does: wildcard clusters, one route configuration with virtual hosts on demand, assignments of
+ * the clusters it was given; and like Envoy it keeps what it holds while disconnected and names it on the next stream.
+ *
+ * Invariants (cited by the tests as C1, C2, …):
+ *  C1 Every response is acknowledged or rejected, once, in order. Nothing of a rejected response is taken.
+ *  C2 A host or cluster is asked for once in the client's life; the next stream's first message names it again.
+ *  C3 The first message of a type on a stream, and only that, carries the versions held; only the stream's first message the node.
+ *  C4 Assignments are asked for exactly for the EDS clusters held.
+ *  C5 No domain is held by two virtual hosts: such a response is rejected as Envoy does.
+ */
+import type { DecodedResource, DeltaRequest, DeltaResponse, ProtoNode } from '../proto/index.ts';
+import {
+  type DecodedCluster,
+  type DecodedHost,
+  decodeAssignment,
+  decodeCluster,
+  decodeVirtualHost,
+  type Endpoint,
+} from './decode.ts';
+import type { ClientEffect } from './effect.ts';
+import { KINDS, type ResourceKind, URLS } from './kinds.ts';
+
+export interface ClientSessionOptions {
+  readonly node: ProtoNode;
+  /** Also takes listeners, as Envoy does, and forgets their bodies. Default false. */
+  readonly listeners?: boolean;
+  /** Route configuration under which hosts are asked. Default `outbound`. */
+  readonly routeConfiguration?: string;
+  /** Refuses a resource with a reason: for tests of NACKs. */
+  readonly refuse?: (type: ResourceKind, name: string, version: string) => string | undefined;
+}
+
+interface Held<T> {
+  readonly version: string;
+  readonly value: T;
+}
+
+const INTERNAL = 13;
+const NO_NAMES: readonly string[] = [];
+const NO_VERSIONS: ReadonlyMap<string, string> = new Map();
+
+export class ClientSession {
+  readonly #options: ClientSessionOptions;
+  readonly #prefix: string;
+  readonly #clusters = new Map<string, Held<DecodedCluster>>();
+  readonly #assignments = new Map<string, Held<readonly Endpoint[]>>();
+  readonly #hosts = new Map<string, Held<DecodedHost>>();
+  readonly #listeners = new Map<string, Held<undefined>>();
+  readonly #routes = new Map<string, Held<undefined>>();
+  /** Asked host -> version of its negative answer; '': its virtual host was removed; undefined: waiting, or answered by a virtual host. */
+  readonly #askedHosts = new Map<string, string | undefined>();
+  readonly #askedClusters = new Set<string>();
+  /** Domain -> virtual host. */
+  readonly #domains = new Map<string, string>();
+  /** Types whose first message has been sent on this stream. */
+  readonly #opened = new Set<ResourceKind>();
+  /** Assignments asked for on this stream. */
+  readonly #askedAssignments = new Set<string>();
+  #connected = false;
+  #nodeSent = false;
+
+  constructor(options: ClientSessionOptions) {
+    this.#options = options;
+    this.#prefix = `${options.routeConfiguration ?? 'outbound'}/`;
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** A stream is open: says who we are, what we hold and what we want. */
+  onConnected(): ClientEffect[] {
+    this.#connected = true;
+    this.#nodeSent = false;
+    this.#opened.clear();
+    this.#askedAssignments.clear();
+    const out: ClientEffect[] = [];
+    const rc = this.#prefix.slice(0, -1);
+    this.#open(out, 'cds', this.#askedClusters.size > 0 ? ['*', ...this.#askedClusters] : NO_NAMES, this.#clusters);
+    if (this.#options.listeners === true) this.#open(out, 'lds', NO_NAMES, this.#listeners);
+    this.#open(out, 'rds', [rc], this.#routes);
+    const asked = [...this.#askedHosts.keys()].map((host) => this.#prefix + host);
+    const versions = new Map<string, string>();
+    for (const [name, { version }] of this.#hosts) versions.set(name, version);
+    for (const [host, version] of this.#askedHosts)
+      if (version !== undefined && version !== '' && !versions.has(this.#prefix + host))
+        versions.set(this.#prefix + host, version);
+    const first = versions.size === 0 && asked.length === 0;
+    this.#request(out, 'vhds', { subscribe: first ? NO_NAMES : ['*', ...asked], versions });
+    const eds = this.#wantedAssignments();
+    if (eds.length > 0) this.#askAssignments(out, eds, NO_NAMES);
+    return out;
+  }
+
+  /** The stream is gone. What is held stays. */
+  onDisconnected(): void {
+    this.#connected = false;
+  }
+
+  /** Asks for a host (`host` or `host:port`, lower case). The answer comes as a host effect, at once if it is known. */
+  ask(host: string): ClientEffect[] {
+    const known = this.virtualHostOf(host);
+    if (known !== undefined) return [{ kind: 'host', host, virtualHost: known }];
+    if (this.#askedHosts.has(host))
+      return this.#askedHosts.get(host) === undefined ? [] : [{ kind: 'host', host, virtualHost: undefined }];
+    this.#askedHosts.set(host, undefined);
+    const out: ClientEffect[] = [];
+    if (this.#connected) this.#request(out, 'vhds', { subscribe: [this.#prefix + host] });
+    return out;
+  }
+
+  /** Asks for a cluster by name. An update effect tells when it is there; an unknown one comes without endpoints. */
+  askCluster(name: string): ClientEffect[] {
+    if (this.#askedClusters.has(name)) return [];
+    this.#askedClusters.add(name);
+    const out: ClientEffect[] = [];
+    if (this.#connected) this.#request(out, 'cds', { subscribe: [name] });
+    return out;
+  }
+
+  /** The virtual host that answers a host; a wildcard domain counts. */
+  virtualHostOf(host: string): string | undefined {
+    const exact = this.#domains.get(host);
+    if (exact !== undefined) return exact;
+    for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
+      const wild = this.#domains.get(`*${host.slice(dot)}`);
+      if (wild !== undefined) return wild;
+    }
+    return undefined;
+  }
+
+  hostOf(name: string): DecodedHost | undefined {
+    return this.#hosts.get(name)?.value;
+  }
+
+  cluster(name: string): DecodedCluster | undefined {
+    return this.#clusters.get(name)?.value;
+  }
+
+  /** Endpoints of a cluster held; undefined: the cluster is not held, or its assignment has not come. */
+  endpoints(cluster: string): readonly Endpoint[] | undefined {
+    const held = this.#clusters.get(cluster)?.value;
+    if (held === undefined) return undefined;
+    return held.eds === undefined ? [] : this.#assignments.get(held.eds)?.value;
+  }
+
+  /** Name -> version of everything held of a type. */
+  versions(type: ResourceKind): ReadonlyMap<string, string> {
+    const versions = new Map<string, string>();
+    for (const [name, { version }] of this.#table(type)) versions.set(name, version);
+    return versions;
+  }
+
+  onResponse(response: DeltaResponse): ClientEffect[] {
+    const out: ClientEffect[] = [];
+    const type = KINDS.get(response.typeUrl);
+    if (type === undefined) {
+      out.push({ kind: 'request', request: this.#message(response.typeUrl, { responseNonce: response.nonce }) });
+      return out;
+    }
+    const error = this.#take(type, response, out);
+    const eds = type === 'cds' && error === undefined ? this.#assignmentDifference() : undefined;
+    this.#request(out, type, {
+      responseNonce: response.nonce,
+      ...(error === undefined ? {} : { errorDetail: { code: INTERNAL, message: error } }),
+    });
+    if (error !== undefined) out.push({ kind: 'refused', type, message: error });
+    if (eds !== undefined && (eds.come.length > 0 || eds.gone.length > 0))
+      this.#askAssignments(out, eds.come, eds.gone);
+    return out;
+  }
+
+  /** Takes a response whole, or says why not. */
+  #take(type: ResourceKind, { resources, removed }: DeltaResponse, out: ClientEffect[]): string | undefined {
+    const names = new Set<string>();
+    const changes: { readonly name: string; readonly held: Held<unknown> | undefined }[] = [];
+    for (const resource of resources) {
+      const { name, version } = resource;
+      if (names.has(name)) return `duplicate name ${name} found among added resources`;
+      names.add(name);
+      const refusal = this.#options.refuse?.(type, name, version);
+      if (refusal !== undefined) return refusal;
+      const decoded = decode(type, resource);
+      if ('error' in decoded) return decoded.error;
+      changes.push({ name, held: decoded.value === undefined ? undefined : { version, value: decoded.value } });
+    }
+    for (const name of removed) {
+      if (names.has(name)) return `duplicate name ${name} found in the union of added+removed resources`;
+      names.add(name);
+    }
+    if (type === 'vhds') {
+      const conflict = this.#conflict(changes as readonly HostChange[], removed);
+      if (conflict !== undefined) return conflict;
+    }
+    const table = this.#table(type);
+    // An assignment that no cluster of ours uses is accepted and not kept.
+    const wanted = type === 'eds' ? new Set(this.#wantedAssignments()) : undefined;
+    const changed: string[] = [];
+    for (const { name, held } of changes) {
+      if (held === undefined || wanted?.has(name) === false) continue;
+      changed.push(name);
+      table.set(name, held);
+    }
+    const gone = removed.filter((name) => table.delete(name));
+    if (type === 'vhds') this.#reindex(resources, out);
+    if (changed.length > 0 || gone.length > 0) out.push({ kind: 'update', type, changed, removed: gone });
+    return undefined;
+  }
+
+  /** C5 */
+  #conflict(changes: readonly HostChange[], removed: readonly string[]): string | undefined {
+    const owners = new Map(this.#domains);
+    const touched = new Set([...removed, ...changes.map(({ name }) => name)]);
+    for (const [domain, owner] of owners) if (touched.has(owner)) owners.delete(domain);
+    for (const { name, held } of changes)
+      for (const domain of held?.value.domains ?? []) {
+        if (owners.has(domain))
+          return `Only unique values for domains are permitted. Duplicate entry of domain ${domain}`;
+        owners.set(domain, name);
+      }
+    return undefined;
+  }
+
+  /** Domains anew, and answers to the hosts asked for. */
+  #reindex(resources: readonly DecodedResource[], out: ClientEffect[]): void {
+    const before = new Map<string, string | undefined>();
+    for (const host of this.#askedHosts.keys()) before.set(host, this.virtualHostOf(host));
+    this.#domains.clear();
+    for (const [name, { value }] of this.#hosts) for (const domain of value.domains) this.#domains.set(domain, name);
+    const negatives = new Map<string, string>();
+    for (const { name, version, body } of resources) if (body === undefined) negatives.set(name, version);
+    for (const [host, negative] of this.#askedHosts) {
+      const virtualHost = this.virtualHostOf(host);
+      const said = negatives.get(this.#prefix + host);
+      if (virtualHost !== undefined) {
+        this.#askedHosts.set(host, undefined);
+        if (before.get(host) !== virtualHost || resources.some(({ name }) => name === virtualHost))
+          out.push({ kind: 'host', host, virtualHost });
+      } else if (said !== undefined || before.get(host) !== undefined) {
+        this.#askedHosts.set(host, said ?? negative ?? '');
+        out.push({ kind: 'host', host, virtualHost: undefined });
+      }
+    }
+  }
+
+  #table(type: ResourceKind): Map<string, Held<unknown>> {
+    const tables: Readonly<Record<ResourceKind, Map<string, Held<unknown>>>> = {
+      cds: this.#clusters,
+      eds: this.#assignments,
+      vhds: this.#hosts,
+      lds: this.#listeners,
+      rds: this.#routes,
+    };
+    return tables[type];
+  }
+
+  #wantedAssignments(): string[] {
+    const names = new Set<string>();
+    for (const { value } of this.#clusters.values()) if (value.eds !== undefined) names.add(value.eds);
+    return [...names];
+  }
+
+  /** C4 */
+  #assignmentDifference(): { readonly come: readonly string[]; readonly gone: readonly string[] } {
+    const wanted = new Set(this.#wantedAssignments());
+    const gone = [...this.#askedAssignments].filter((name) => !wanted.has(name));
+    for (const name of gone) this.#assignments.delete(name);
+    return { come: [...wanted].filter((name) => !this.#askedAssignments.has(name)), gone };
+  }
+
+  #askAssignments(out: ClientEffect[], come: readonly string[], gone: readonly string[]): void {
+    for (const name of come) this.#askedAssignments.add(name);
+    for (const name of gone) this.#askedAssignments.delete(name);
+    if (this.#opened.has('eds')) this.#request(out, 'eds', { subscribe: come, unsubscribe: gone });
+    else this.#open(out, 'eds', come, this.#assignments);
+  }
+
+  #open(
+    out: ClientEffect[],
+    type: ResourceKind,
+    subscribe: readonly string[],
+    held: ReadonlyMap<string, Held<unknown>>,
+  ): void {
+    const versions = new Map<string, string>();
+    for (const [name, { version }] of held) versions.set(name, version);
+    this.#request(out, type, { subscribe, versions });
+  }
+
+  #request(out: ClientEffect[], type: ResourceKind, parts: RequestParts): void {
+    this.#opened.add(type);
+    out.push({ kind: 'request', request: this.#message(URLS[type], parts) });
+  }
+
+  #message(typeUrl: string, parts: RequestParts): DeltaRequest {
+    const node = this.#nodeSent ? {} : { node: this.#options.node };
+    this.#nodeSent = true;
+    return {
+      ...node,
+      typeUrl,
+      subscribe: parts.subscribe ?? NO_NAMES,
+      unsubscribe: parts.unsubscribe ?? NO_NAMES,
+      initialResourceVersions: parts.versions ?? NO_VERSIONS,
+      responseNonce: parts.responseNonce ?? '',
+      ...(parts.errorDetail === undefined ? {} : { errorDetail: parts.errorDetail }),
+    };
+  }
+}
+
+interface RequestParts {
+  readonly subscribe?: readonly string[];
+  readonly unsubscribe?: readonly string[];
+  readonly versions?: ReadonlyMap<string, string>;
+  readonly responseNonce?: string;
+  readonly errorDetail?: { readonly code: number; readonly message: string };
+}
+
+interface HostChange {
+  readonly name: string;
+  readonly held: Held<DecodedHost> | undefined;
+}
+
+/** `value` undefined: a body-less resource. */
+const decode = (
+  type: ResourceKind,
+  { name, body, typeUrl, aliases }: DecodedResource,
+): { readonly value: unknown } | { readonly error: string } => {
+  if (body === undefined) {
+    if (type === 'vhds' && aliases.length > 0) return { value: undefined };
+    return { error: `resource ${name} has no body` };
+  }
+  if (typeUrl !== URLS[type])
+    return { error: `type URL ${typeUrl ?? ''} embedded in an individual Any does not match` };
+  try {
+    switch (type) {
+      case 'cds': {
+        const cluster = decodeCluster(body);
+        return cluster.name === name ? { value: cluster } : { error: `cluster ${cluster.name} came as ${name}` };
+      }
+      case 'eds': {
+        const { clusterName, endpoints } = decodeAssignment(body);
+        return clusterName === name
+          ? { value: endpoints }
+          : { error: `Unexpected EDS cluster (expecting ${name}): ${clusterName}` };
+      }
+      case 'vhds': {
+        const host = decodeVirtualHost(body);
+        return host.name === name ? { value: host } : { error: `virtual host ${host.name} came as ${name}` };
+      }
+      case 'lds':
+      case 'rds':
+        return { value: true };
+    }
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+};
