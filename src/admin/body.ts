@@ -96,27 +96,38 @@ export class BodyReader {
   }
 }
 
-/** Offset of the first byte that is no UTF-8. */
+/** Bytes that must follow a first byte, and the bounds of the next one (Unicode 15, table 3-7); undefined: it starts nothing. */
+const sequenceOf = (
+  first: number,
+): { readonly more: number; readonly low: number; readonly high: number } | undefined => {
+  if (first < 0x80) return { more: 0, low: 0, high: 0 };
+  if (first >= 0xc2 && first <= 0xdf) return { more: 1, low: 0x80, high: 0xbf };
+  if (first >= 0xe0 && first <= 0xef)
+    return { more: 2, low: first === 0xe0 ? 0xa0 : 0x80, high: first === 0xed ? 0x9f : 0xbf };
+  if (first >= 0xf0 && first <= 0xf4)
+    return { more: 3, low: first === 0xf0 ? 0x90 : 0x80, high: first === 0xf4 ? 0x8f : 0xbf };
+  return undefined;
+};
+
+/** Offset of the first byte of the first sequence that is no UTF-8. */
 const firstBadByte = (bytes: Uint8Array): number => {
-  let low = 0;
-  let high = bytes.length;
-  // The longest prefix that is UTF-8, or ends inside a character, is found by halves.
-  const isGood = (end: number): boolean => {
-    for (let cut = 0; cut <= 3 && cut <= end; cut++) if (isUtf8(bytes.subarray(0, end - cut))) return true;
-    return false;
-  };
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (isGood(middle)) low = middle;
-    else high = middle - 1;
+  for (let at = 0; at < bytes.length; ) {
+    const sequence = sequenceOf(bytes[at] ?? 0);
+    if (sequence === undefined) return at;
+    for (let offset = 1; offset <= sequence.more; offset++) {
+      const byte = bytes[at + offset] ?? 0;
+      const [low, high] = offset === 1 ? [sequence.low, sequence.high] : [0x80, 0xbf];
+      if (byte < low || byte > high) return at;
+    }
+    at += 1 + sequence.more;
   }
-  return low;
+  return bytes.length;
 };
 
 /** The text of a body. Throws E100 with the offset of the first bad byte. */
 export const textOf = (bytes: Buffer): string => {
   if (!isUtf8(bytes)) {
-    const at = Math.min(firstBadByte(bytes), bytes.length - 1);
+    const at = firstBadByte(bytes);
     throw refusal('E100', `the body is not UTF-8: byte ${at} is 0x${(bytes[at] ?? 0).toString(16).padStart(2, '0')}`, {
       remedy: 'send UTF-8',
     });

@@ -2,7 +2,15 @@
  * What the HTTP API needs from the rest of Tendril. Admin imports only the model; the runtime assigns ingest, log, fold, graph,
  * session registry and ledger to these ports, most of them as they are.
  */
-import type { EventStatus, Finding, RecordedEvent, ServicePortSpec } from '../model/index.ts';
+import type {
+  EventStatus,
+  Finding,
+  RecordedEvent,
+  ResolvedDependency,
+  ResolvedRoute,
+  ResolvedUpstream,
+  ServicePortSpec,
+} from '../model/index.ts';
 
 // --- writing -------------------------------------------------------------------------------------------------------------
 
@@ -157,28 +165,34 @@ export interface FacetView {
   readonly recordedAt: number;
 }
 
-/** The folded state; `FoldState` fits but for `endpoints` and `hash`. */
+/** The folded state; `FoldState` fits. */
 export interface StatePort {
   /** Offset up to which the state is complete. */
   readonly offset: number;
   serviceNames(): Iterable<string>;
   service(name: string): ServiceView | undefined;
+  /** Highest rank first. */
   serviceFacets(name: string): readonly FacetView[];
   endpoint(service: string, id: string): EndpointView | undefined;
   endpointCount(service: string): number;
   /** Offset of the last event applied to a subject (0: none). */
   subjectOffset(subject: string): number;
-  /** Endpoints as served, ascending by id, after the one given. */
-  endpoints(service: string, after: string | undefined, limit: number): readonly EndpointView[];
   policies(kind?: string): Iterable<DocumentView>;
   policy(kind: string, namespace: string, name: string): DocumentView | undefined;
-  /** Documents that took part in the effective Route and Upstream of a port: `Kind/namespace/name`. */
-  documentsOfPort(service: string, port: number): readonly string[];
-  /** Effective Route and Upstream of a port, and Dependency of the service: plain JSON values or Maps of them. */
-  effective(service: string, port: number): { readonly route: unknown; readonly upstream: unknown };
-  effectiveDependency(caller: string): unknown;
-  /** Hash of the state at `offset`. */
-  hash(): { readonly offset: number; readonly hash: string; readonly foldVersion: number };
+  readonly compileInputs: {
+    /** Endpoints as served, in blocks. */
+    endpoints(service: string): readonly { endpoints(): readonly EndpointView[] }[];
+    route(service: string, port: number): ResolvedRoute;
+    upstream(service: string, port: number): ResolvedUpstream;
+  };
+  readonly graphLookup: { dependency(caller: string): ResolvedDependency };
+}
+
+/** Proof of a state; `StateProof` of the projector fits. */
+export interface ProofView {
+  readonly offset: number;
+  readonly hash: string;
+  readonly foldVersion: number;
 }
 
 /** `EdgeView` of the dependency graph fits. */
@@ -310,6 +324,8 @@ export interface AdminPorts {
   readonly documents: DocumentsPort;
   readonly events: EventsPort;
   readonly state: StatePort;
+  /** Of the newest commit; undefined before the first one. */
+  readonly proof: () => ProofView | undefined;
   readonly graph: GraphPort;
   readonly proxies: ProxiesPort;
   readonly health: HealthPort;

@@ -150,7 +150,6 @@ export interface Answer {
   readonly type?: string;
   /** Offset for the ETag header. */
   readonly etag?: number;
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Route<P extends Params = Params> {

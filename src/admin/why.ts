@@ -2,7 +2,7 @@
  * Why a sidecar holds a resource: the chain resource <- documents and events it is made of <- edge with its evidence <- node.
  * Joins the ledger with state and graph; decides nothing.
  */
-import { documentKey, parseClusterName, parseServiceName, parseTarget, serviceName } from '../model/index.ts';
+import { documentKey, parseClusterName, parseServiceName, serviceName } from '../model/index.ts';
 import type { AdminPorts, DocumentView, EdgeView, FacetView, ProxyView, ResourceView } from './ports.ts';
 
 export interface WhySource {
@@ -76,6 +76,15 @@ const storedOf = (ports: AdminPorts, key: string): DocumentView | undefined => {
   return ports.state.policy(kind, namespace, name);
 };
 
+/** Documents that took part in the effective Route and Upstream of a port. */
+export const documentsOfPort = (state: AdminPorts['state'], service: string, port: number): readonly string[] => {
+  if (state.service(service) === undefined) return [];
+  const { compileInputs } = state;
+  return [
+    ...new Set([...compileInputs.route(service, port).documents, ...compileInputs.upstream(service, port).documents]),
+  ].sort();
+};
+
 /** Documents and events that a service port is made of: the service's own words first, then what shaped its routes. */
 const sourcesOf = (ports: AdminPorts, target: Target): readonly WhySource[] => {
   const { state } = ports;
@@ -85,7 +94,7 @@ const sourcesOf = (ports: AdminPorts, target: Target): readonly WhySource[] => {
     const document = facet.source.startsWith('Service/') ? storedOf(ports, facet.source) : undefined;
     return document === undefined ? [ofFacet(target.service, facet)] : [ofDocument(document)];
   });
-  const keys = target.port === undefined ? [] : state.documentsOfPort(target.service, target.port);
+  const keys = target.port === undefined ? [] : documentsOfPort(state, target.service, target.port);
   const documents = keys.flatMap((key) => {
     const stored = storedOf(ports, key);
     return stored === undefined ? [] : [ofDocument(stored)];
@@ -210,6 +219,3 @@ const TYPES: Readonly<Record<string, string>> = {
   vhds: 'vhds',
   virtualhost: 'vhds',
 };
-
-/** Also understands `tcp/…` and `inbound/…` listeners, which have no port of another service. */
-export const isServiceTarget = (text: string): boolean => parseTarget(text) !== undefined;

@@ -204,22 +204,36 @@ export class Ingest {
     this.#appended += offsets.length;
     const started = now();
     const timeoutMs = submission.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const outcomes = await fold.outcomes(offsets, timeoutMs);
-    if (outcomes === undefined) {
+    const pending = (why: readonly Finding[]): SubmitAnswer => {
       this.#pending++;
       return {
         result: 'pending',
         offsets,
         events: offsets.map((offset) => ({ offset, status: 'pending' })),
-        findings: warnings,
+        findings: why,
       };
+    };
+    try {
+      const outcomes = await fold.outcomes(offsets, timeoutMs);
+      if (outcomes === undefined) return pending(warnings);
+      const answer = this.#settled(submission, outcomes);
+      const last = offsets[offsets.length - 1] ?? 0;
+      if (submission.wait !== 'applied' || answer.result === 'rejected') return answer;
+      if (await fold.visible(last, Math.max(0, timeoutMs - (now() - started)))) return answer;
+      this.#pending++;
+      return { ...answer, result: 'pending' };
+    } catch (error) {
+      // The events are durable: an error now would make the writer send them again.
+      if (!(error instanceof TendrilError)) throw error;
+      return pending([
+        ...warnings,
+        {
+          code: error.code,
+          severity: 'warning',
+          message: `the events are in the log, but nobody decides on them now: ${error.message}`,
+        },
+      ]);
     }
-    const answer = this.#settled(submission, outcomes);
-    const last = offsets[offsets.length - 1] ?? 0;
-    if (submission.wait !== 'applied' || answer.result === 'rejected') return answer;
-    if (await fold.visible(last, Math.max(0, timeoutMs - (now() - started)))) return answer;
-    this.#pending++;
-    return { ...answer, result: 'pending' };
   }
 
   #settled(submission: Submission, outcomes: readonly Outcome[]): SubmitAnswer {

@@ -70,7 +70,7 @@ const list = route({
       return {
         name,
         registered: service !== undefined,
-        ...(service === undefined ? {} : { ports: service.ports, endpoints: ports.state.endpointCount(name) }),
+        ...(service === undefined ? {} : { ports: service.ports, endpointCount: ports.state.endpointCount(name) }),
       };
     });
     return {

@@ -1,4 +1,5 @@
 /** For those who run Tendril: health, readiness, metrics, proof of the state. */
+import { TendrilError } from '../../model/index.ts';
 import { METRICS_TYPE, metricsText } from '../metrics-text.ts';
 import type { HealthPart } from '../ports.ts';
 import { type AnyRoute, route } from '../route.ts';
@@ -53,7 +54,9 @@ const hash = route({
   query: {},
   answers: { 200: '`{offset, hash, foldVersion}`' },
   handle: ({ ports }) => {
-    const proof = ports.state.hash();
+    const proof = ports.proof();
+    if (proof === undefined)
+      throw new TendrilError('STATE_EMPTY', 'no state has been committed yet', { remedy: 'try again in a second' });
     return { body: proof, etag: proof.offset };
   },
 });

@@ -4,6 +4,7 @@ import { nextField, pageOf, pageParams } from '../paging.ts';
 import type { AdminPorts, ServiceView } from '../ports.ts';
 import { refusal } from '../problem.ts';
 import { type AnyRoute, flagParam, integerParam, route, textParam } from '../route.ts';
+import { documentsOfPort } from '../why.ts';
 
 /** Throws `SERVICE_UNKNOWN`. */
 export const requireService = (ports: AdminPorts, path: Readonly<Record<string, string>>): ServiceView => {
@@ -22,7 +23,7 @@ const summaryOf = (ports: AdminPorts, service: ServiceView) => ({
   labels: service.labels,
   ...(service.externalHosts.length === 0 ? {} : { external: { hosts: service.externalHosts } }),
   visibility: service.visibility,
-  endpoints: ports.state.endpointCount(service.name),
+  endpointCount: ports.state.endpointCount(service.name),
   sources: ports.state.serviceFacets(service.name).map(({ source }) => source),
 });
 
@@ -52,8 +53,12 @@ const get = route({
   answers: { 200: 'The service; `next` when there are more endpoints.', 404: 'There is none.' },
   handle: ({ path, ports, query }) => {
     const service = requireService(ports, path);
-    const endpoints = ports.state.endpoints(service.name, query.next, query.limit);
-    const more = endpoints.length === query.limit ? endpoints.at(-1)?.id : undefined;
+    const all = ports.state.compileInputs.endpoints(service.name).flatMap((block) => block.endpoints());
+    const page = pageOf(
+      all.sort((a, b) => (a.id < b.id ? -1 : 1)),
+      ({ id }) => id,
+      query,
+    );
     return {
       body: {
         ...summaryOf(ports, service),
@@ -62,9 +67,8 @@ const get = route({
         facets: ports.state
           .serviceFacets(service.name)
           .map((facet) => ({ ...facet, recordedAt: new Date(facet.recordedAt).toISOString() })),
-        endpointCount: ports.state.endpointCount(service.name),
-        endpoints,
-        ...nextField(more),
+        endpoints: page.rows,
+        ...nextField(page.next),
       },
       etag: ports.state.offset,
     };
@@ -123,10 +127,11 @@ const effective = route({
         service: service.name,
         ports: wanted.map((port) => ({
           ...port,
-          documents: ports.state.documentsOfPort(service.name, port.port),
-          ...withoutOrigins(ports.state.effective(service.name, port.port), query.origins),
+          documents: documentsOfPort(ports.state, service.name, port.port),
+          route: withoutOrigins(ports.state.compileInputs.route(service.name, port.port), query.origins),
+          upstream: withoutOrigins(ports.state.compileInputs.upstream(service.name, port.port), query.origins),
         })),
-        dependency: withoutOrigins(ports.state.effectiveDependency(service.name), query.origins),
+        dependency: withoutOrigins(ports.state.graphLookup.dependency(service.name), query.origins),
       },
       etag: ports.state.offset,
     };

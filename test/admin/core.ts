@@ -1,0 +1,232 @@
+/** A core without processes: real log, projector, ingest and HTTP API on a free port. Sessions of sidecars are given by the test. */
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import {
+  type AdminOptions,
+  type AdminPorts,
+  type AdminServer,
+  createAdminServer,
+  type HealthPart,
+  type ProxyView,
+  type ResourceView,
+} from '../../src/admin/index.ts';
+import {
+  createDryRun,
+  DocumentGateway,
+  documentsOfJson,
+  documentsOfText,
+  type FoldPort,
+  Ingest,
+  type IngestOptions,
+  LearnedEdges,
+} from '../../src/ingest/index.ts';
+import { openEventLog } from '../../src/log/index.ts';
+import { Projector } from '../../src/projector/index.ts';
+
+export interface Logged {
+  readonly level: string;
+  readonly fields: object;
+  readonly message: string;
+}
+
+/** Keeps what is logged. */
+export const recordingLogger = () => {
+  const lines: Logged[] = [];
+  const write = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, fields, message });
+  };
+  return { lines, debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
+};
+
+/** Rejections of a signal that only a time-out can abort. */
+const orElse = async <T, E>(promise: Promise<T>, otherwise: E, signal: AbortSignal): Promise<T | E> => {
+  try {
+    return await promise;
+  } catch (error) {
+    if (signal.aborted) return otherwise;
+    throw error;
+  }
+};
+
+/** The fold as writers see it; every commit is visible at once, because there are no workers. */
+export const foldPortOf = (projector: Projector): FoldPort => ({
+  outcomes: async (offsets, timeoutMs) => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const notice = await orElse(projector.waitFor(offsets.at(-1) ?? 0, signal), undefined, signal);
+    return notice === undefined ? undefined : projector.outcomesOf(offsets);
+  },
+  visible: async (offset, timeoutMs) => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    return (await orElse(projector.waitFor(offset, signal), undefined, signal)) !== undefined;
+  },
+  lag: () => projector.lag(),
+});
+
+export interface CoreOptions {
+  readonly admin?: Partial<AdminOptions>;
+  readonly ingest?: Partial<IngestOptions>;
+  readonly mesh?: string;
+  /** Data directory to open again; kept then. */
+  readonly dir?: string;
+  readonly log?: 'memory' | 'lmdb';
+  readonly health?: readonly HealthPart[];
+  readonly ports?: Partial<AdminPorts>;
+}
+
+export interface Core {
+  readonly url: string;
+  readonly dir: string;
+  readonly server: AdminServer;
+  readonly projector: Projector;
+  readonly log: Awaited<ReturnType<typeof openEventLog>>;
+  readonly ingest: Ingest;
+  readonly documents: DocumentGateway;
+  readonly learned: LearnedEdges;
+  readonly logger: ReturnType<typeof recordingLogger>;
+  /** What the API says of sidecars. */
+  readonly proxies: Map<string, { readonly proxy: ProxyView; readonly resources: readonly ResourceView[] }>;
+  close(): Promise<void>;
+}
+
+/** Closed and removed when the test ends. */
+export const startCore = async (t: TestContext, options: CoreOptions = {}): Promise<Core> => {
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'tendril-admin-')));
+  const mesh = options.mesh ?? 'default';
+  const logger = recordingLogger();
+  const clock = { now: () => Date.now() };
+  const log = await openEventLog({ kind: options.log ?? 'memory', mesh, clock, dir });
+  const projector = await Projector.open({ dir, log, mesh, clock });
+  const ingest = new Ingest({
+    log,
+    fold: foldPortOf(projector),
+    now: () => Date.now(),
+    newId: randomUUID,
+    ...options.ingest,
+  });
+  const { fold, graph } = projector;
+  const gateway = new DocumentGateway({ ingest, state: fold, dryRun: createDryRun(fold) });
+  const learned = new LearnedEdges({
+    ingest,
+    graph: { edge: (from, to) => fold.edges(from).find((edge) => edge.to === to) },
+    logger,
+  });
+  const proxies: Core['proxies'] = new Map();
+  const ports: AdminPorts = {
+    ingest,
+    documents: {
+      ofText: documentsOfText,
+      ofJson: documentsOfJson,
+      apply: (set, write) => gateway.apply(set, write),
+      put: (ref, set, write) => gateway.put(ref, set, write),
+      delete: (ref, write) => gateway.delete(ref, write),
+      patch: (ref, patch, write) => gateway.patch(ref, patch, write),
+    },
+    events: {
+      head: () => log.head(),
+      read: (wanted) => log.read(wanted),
+      follow: (wanted) => log.follow(wanted),
+      outcomeOf: (offset) => projector.outcomeOf(offset),
+      settled: (offset, timeoutMs) => {
+        const signal = AbortSignal.timeout(timeoutMs);
+        return orElse(projector.waitFor(offset, signal), undefined, signal);
+      },
+    },
+    state: fold,
+    proof: () => projector.proof(),
+    graph,
+    proxies: {
+      list: async () => [...proxies.values()].map(({ proxy }) => proxy),
+      get: async (id) => proxies.get(id)?.proxy,
+      resources: async (id) => proxies.get(id)?.resources ?? [],
+    },
+    health: {
+      parts: () => options.health ?? [{ name: 'log', status: 'ok' }],
+      ready: () => ({ ready: true, offset: fold.offset, reasons: [] }),
+    },
+    metrics: {
+      collect: () => [
+        { name: 'tendril_events_total', help: 'Events.', type: 'counter', samples: [{ value: log.counters.events }] },
+      ],
+    },
+    ...options.ports,
+  };
+  const server = createAdminServer(ports, { logger, version: '0.0.0', graceMs: 1_000, ...options.admin });
+  const { port } = await server.listen('127.0.0.1', 0);
+  let closed = false;
+  const close = async (): Promise<void> => {
+    if (closed) return;
+    closed = true;
+    await server.close();
+    await learned.close();
+    await projector.close();
+    await log.close();
+  };
+  t.after(async () => {
+    await close();
+    if (options.dir === undefined) await rm(dir, { recursive: true, force: true });
+  });
+  return {
+    url: `http://127.0.0.1:${port}`,
+    dir,
+    server,
+    projector,
+    log,
+    ingest,
+    documents: gateway,
+    learned,
+    logger,
+    proxies,
+    close,
+  };
+};
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any shape
+  readonly body: any;
+}
+
+/** One request; JSON answers are parsed. */
+export const call = async (
+  core: Pick<Core, 'url'>,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Reply> => {
+  const isText = typeof body === 'string' || body instanceof Uint8Array;
+  const response = await fetch(`${core.url}${path}`, {
+    method,
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: isText ? (body as string) : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get('content-type') ?? '');
+  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+};
+
+export const YAML = { 'content-type': 'application/yaml' };
+export const NDJSON = { 'content-type': 'application/x-ndjson' };
+export const PATCH = { 'content-type': 'application/json-patch+json' };
+
+export const service = (name: string, extra: object = {}) => ({
+  type: 'service.registered',
+  data: { namespace: 'shop', name, ports: [{ port: 8080, protocol: 'http' }], ...extra },
+});
+
+export const endpoint = (serviceName: string, id: string, extra: object = {}) => ({
+  type: 'endpoint.registered',
+  data: { namespace: 'shop', service: serviceName, id, address: '10.0.0.1', ...extra },
+});
+
+export const routeDocument = (name: string, spec: object, extra: object = {}) => ({
+  apiVersion: 'tendril.dev/v1',
+  kind: 'Route',
+  metadata: { name, namespace: 'shop', ...extra },
+  spec,
+});
