@@ -142,7 +142,10 @@ describe('a real Envoy', { skip: requirePart('envoy') }, () => {
       assert.deepEqual(held.listeners, ['inbound/80', 'inbound/82', 'inbound/83', 'outbound', 'tcp/sql.shop:5432']);
       assert.equal(await sidecar.envoy.listenerPort('outbound'), sidecar.outbound);
       assert.equal(await sidecar.envoy.listenerPort('inbound/82'), inbound82);
-      assert.deepEqual(held.clusters.filter((name) => name.startsWith('inbound')), ['inbound:80', 'inbound:82', 'inbound:83']);
+      assert.deepEqual(
+        held.clusters.filter((name) => name.startsWith('inbound')),
+        ['inbound:80', 'inbound:82', 'inbound:83'],
+      );
       await assertAccepted(sidecar);
     } finally {
       await sidecar.stop();

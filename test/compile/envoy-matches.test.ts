@@ -27,7 +27,11 @@ const xs = (...values: (string | undefined)[]): Request[] =>
 const CASES: readonly Case[] = [
   { match: '{path: {exact: /a}}', takes: paths('/a', '/a?x=1'), leaves: paths('/', '/a/', '/ab', '/A') },
   { match: '{path: {exact: /a, ignoreCase: true}}', takes: paths('/a', '/A'), leaves: paths('/b') },
-  { match: '{path: {prefix: /v2}}', takes: paths('/v2', '/v2/x', '/v2?y', '/v2/'), leaves: paths('/v20', '/V2', '/x/v2') },
+  {
+    match: '{path: {prefix: /v2}}',
+    takes: paths('/v2', '/v2/x', '/v2?y', '/v2/'),
+    leaves: paths('/v20', '/V2', '/x/v2'),
+  },
   { match: '{path: {prefix: /v2, ignoreCase: true}}', takes: paths('/V2', '/v2/X'), leaves: paths('/V20') },
   { match: '{path: {prefix: /v2/}}', takes: paths('/v2/', '/v2/x'), leaves: paths('/v2', '/v20/') },
   { match: '{path: {prefix: /}}', takes: paths('/', '/x', '/?y'), leaves: [] },
@@ -35,7 +39,11 @@ const CASES: readonly Case[] = [
   { match: '{path: {regex: "/i/[a-z]", ignoreCase: true}}', takes: paths('/I/A'), leaves: paths('/i/1') },
   { match: '{path: {in: [/a, /b]}}', takes: paths('/a', '/b'), leaves: paths('/c', '/a/b') },
   { match: '{method: GET}', takes: [{}], leaves: [{ method: 'POST' }] },
-  { match: '{method: [PUT, PATCH]}', takes: [{ method: 'PUT' }, { method: 'PATCH' }], leaves: [{}, { method: 'POST' }] },
+  {
+    match: '{method: [PUT, PATCH]}',
+    takes: [{ method: 'PUT' }, { method: 'PATCH' }],
+    leaves: [{}, { method: 'POST' }],
+  },
   {
     match: '{grpc: {service: shop.Cart}}',
     takes: [{ path: '/shop.Cart/Add', method: 'POST', headers: { 'content-type': 'application/grpc' } }],
@@ -60,7 +68,11 @@ const CASES: readonly Case[] = [
   { match: '{headers: {x: {regex: "v[0-9]"}}}', takes: xs('v1'), leaves: xs('v12', 'xv1', 'V1', undefined) },
   { match: '{headers: {x: {regex: "v[0-9]", ignoreCase: true}}}', takes: xs('V1'), leaves: xs('1') },
   { match: '{headers: {x: {regex: "v[0-9]", not: true}}}', takes: xs('v12', undefined), leaves: xs('v1') },
-  { match: '{headers: {x: {in: [a, "b|c", "(d"]}}}', takes: xs('a', 'b|c', '(d'), leaves: xs('b', 'c', 'aa', undefined) },
+  {
+    match: '{headers: {x: {in: [a, "b|c", "(d"]}}}',
+    takes: xs('a', 'b|c', '(d'),
+    leaves: xs('b', 'c', 'aa', undefined),
+  },
   { match: '{headers: {x: {in: [a, b], not: true}}}', takes: xs('c', undefined), leaves: xs('a', 'b') },
   { match: '{headers: {x: {in: [a, b], ignoreCase: true}}}', takes: xs('A', 'B'), leaves: xs('ab') },
   { match: '{headers: {x: {present: true}}}', takes: xs('', 'a'), leaves: xs(undefined) },
@@ -69,21 +81,49 @@ const CASES: readonly Case[] = [
   { match: '{headers: {x: {range: [-1, 10]}}}', takes: xs('-1', '0', '9'), leaves: xs('10', '-2', 'a', '', undefined) },
   { match: '{headers: {x: {range: [0, 10], not: true}}}', takes: xs('10', 'a', undefined), leaves: xs('0', '9') },
 
-  { match: '{query: {q: gold}}', takes: queries('?q=gold', '?a=1&q=gold'), leaves: queries('', '?q=', '?q=golds', '?x=gold', '?q=g%6fld') },
+  {
+    match: '{query: {q: gold}}',
+    takes: queries('?q=gold', '?a=1&q=gold'),
+    leaves: queries('', '?q=', '?q=golds', '?x=gold', '?q=g%6fld'),
+  },
   { match: '{query: {q: {exact: gold, ignoreCase: true}}}', takes: queries('?q=GOLD'), leaves: queries('?Q=gold') },
-  { match: '{query: {q: {exact: gold, not: true}}}', takes: queries('', '?q=', '?q=golds', '?xq=gold', '?q', '?q=gold%20'), leaves: queries('?q=gold', '?a&q=gold', '?q=gold&b') },
+  {
+    match: '{query: {q: {exact: gold, not: true}}}',
+    takes: queries('', '?q=', '?q=golds', '?xq=gold', '?q', '?q=gold%20'),
+    leaves: queries('?q=gold', '?a&q=gold', '?q=gold&b'),
+  },
   { match: '{query: {q: {prefix: a.}}}', takes: queries('?q=a.b'), leaves: queries('?q=ab') },
-  { match: '{query: {q: {prefix: a., not: true}}}', takes: queries('?q=ab', '?q=&x=a.'), leaves: queries('?q=a.', '?q=a.b') },
+  {
+    match: '{query: {q: {prefix: a., not: true}}}',
+    takes: queries('?q=ab', '?q=&x=a.'),
+    leaves: queries('?q=a.', '?q=a.b'),
+  },
   { match: '{query: {q: {suffix: b}}}', takes: queries('?q=ab'), leaves: queries('?q=ba') },
   { match: '{query: {q: {suffix: b, not: true}}}', takes: queries('?q=ba&x=b'), leaves: queries('?q=ab', '?q=b&x') },
   { match: '{query: {q: {contains: b}}}', takes: queries('?q=abc'), leaves: queries('?q=a&x=b') },
-  { match: '{query: {q: {contains: B, ignoreCase: true, not: true}}}', takes: queries('?q=a&x=b'), leaves: queries('?q=abc') },
+  {
+    match: '{query: {q: {contains: B, ignoreCase: true, not: true}}}',
+    takes: queries('?q=a&x=b'),
+    leaves: queries('?q=abc'),
+  },
   { match: '{query: {q: {regex: "[a-z]+"}}}', takes: queries('?q=ab'), leaves: queries('?q=a1') },
-  { match: '{query: {q: {regex: "[a-z]+", not: true}}}', takes: queries('?q=a1', ''), leaves: queries('?q=ab', '?q=1&q=ab') },
+  {
+    match: '{query: {q: {regex: "[a-z]+", not: true}}}',
+    takes: queries('?q=a1', ''),
+    leaves: queries('?q=ab', '?q=1&q=ab'),
+  },
   { match: '{query: {q: {in: [a, b]}}}', takes: queries('?q=a', '?q=b'), leaves: queries('?q=c') },
   { match: '{query: {q: {in: [a, b], not: true}}}', takes: queries('?q=c', '?q=ab'), leaves: queries('?q=a', '?q=b') },
-  { match: '{query: {q: {present: true}}}', takes: queries('?q=', '?q', '?q=1', '?a=2&q'), leaves: queries('', '?x=q', '?qq=1') },
-  { match: '{query: {q: {present: false}}}', takes: queries('', '?', '?x=q', '?qq=1', '?x=1&qq'), leaves: queries('?q', '?q=', '?q=1', '?a&q=2&b') },
+  {
+    match: '{query: {q: {present: true}}}',
+    takes: queries('?q=', '?q', '?q=1', '?a=2&q'),
+    leaves: queries('', '?x=q', '?qq=1'),
+  },
+  {
+    match: '{query: {q: {present: false}}}',
+    takes: queries('', '?', '?x=q', '?qq=1', '?x=1&qq'),
+    leaves: queries('?q', '?q=', '?q=1', '?a&q=2&b'),
+  },
   { match: '{query: {"q[]": {exact: "1", not: true}}}', takes: queries('?q[]=2', '?q=1'), leaves: queries('?q[]=1') },
 
   {

@@ -84,7 +84,7 @@ describe('outbound', () => {
       value('tendril.caller.account', 'shop/cart-sa'),
     ]);
     const [anonymous] = filtersOf(listenerOf(own(), 'outbound'));
-    assert.equal((anonymous?.typedConfig.onNewConnection as unknown[]).length, 2);
+    assert.equal((anonymous?.typedConfig.onNewConnection as unknown[] | undefined)?.length, 2);
   });
 
   test('virtual hosts come by RDS with VHDS; a request waits 10 s at most', () => {
