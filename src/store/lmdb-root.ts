@@ -37,7 +37,6 @@ export const openRoot = (options: RootOptions): LmdbRoot => {
     mapSize: options.mapSize,
     readOnly: options.readOnly,
     overlappingSync: visible,
-    separateFlushed: visible,
     noMemInit: false,
     eventTurnBatching: false,
   });

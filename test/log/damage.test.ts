@@ -3,65 +3,17 @@
  * copy is either refused with LOG_CORRUPT or gives exactly the good events (the damage was in bytes that are not in use).
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { type LogRecord, openEventLog } from '../../src/log/index.ts';
-import { TendrilError } from '../../src/model/index.ts';
+import { test } from 'node:test';
 import { crc32 } from '../../src/store/crc32.ts';
-import { collect, MESH, sampleEvents } from '../contracts/event-log.ts';
+import { collect } from '../contracts/event-log.ts';
 import { chooseSeed, hasCode, seeded, temporaryDirectory } from '../store/support.ts';
-
-const open = (dir: string) => openEventLog({ kind: 'lmdb', dir, mesh: MESH, clock: Date });
-
-const makeLog = async (context: TestContext): Promise<{ image: Buffer; records: LogRecord[] }> => {
-  const dir = temporaryDirectory(context);
-  const log = await open(dir);
-  for (let n = 0; n < 40; n++) await log.append(sampleEvents(1 + n * 50, 50));
-  const records = await collect(log.read({ from: 1 }));
-  await log.close();
-  return { image: readFileSync(join(dir, 'log', 'data.mdb')), records };
-};
-
-const place = (dir: string, image: Buffer): void => {
-  mkdirSync(join(dir, 'log'), { recursive: true });
-  writeFileSync(join(dir, 'log', 'data.mdb'), image);
-};
-
-const flip = (image: Buffer, bit: number): Buffer => {
-  const damaged = Buffer.from(image);
-  damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-  return damaged;
-};
-
-/** `refused`, or `harmless` when every event is there and the same. Anything else fails. */
-const outcome = async (dir: string, good: readonly LogRecord[]): Promise<'refused' | 'harmless'> => {
-  try {
-    const log = await open(dir);
-    try {
-      assert.deepEqual(await collect(log.read({ from: 1 })), good);
-      return 'harmless';
-    } finally {
-      await log.close();
-    }
-  } catch (error) {
-    if (error instanceof TendrilError && error.code === 'LOG_CORRUPT') return 'refused';
-    throw error;
-  }
-};
+import { damageCopies, flip, makeLog, openDamaged, outcome, place } from './damage-images.ts';
 
 test('F-corrupt: 40 flipped bits and 10 cut files: refused or harmless, never wrong, and nobody dies', async (context) => {
-  const random = seeded(chooseSeed(context));
-  const { image, records } = await makeLog(context);
-  const counts = { refused: 0, harmless: 0 };
-  for (let n = 0; n < 50; n++) {
-    const dir = temporaryDirectory(context);
-    const at = Math.floor(random() * image.length);
-    place(dir, n % 5 === 4 ? image.subarray(0, at) : flip(image, at * 8 + Math.floor(random() * 8)));
-    counts[await outcome(dir, records)]++;
-  }
-  context.diagnostic(`${image.length} bytes; refused ${counts.refused}, harmless ${counts.harmless}`);
-  assert.ok(counts.refused >= 20, 'most of the file is in use: most damage must be found');
+  const { refused } = await damageCopies(context, 40, 10);
+  assert.ok(refused >= 20, 'most of the file is in use: most damage must be found');
 });
 
 test('F-corrupt: the head of the file, where LMDB keeps its roots, bit by bit', async (context) => {
@@ -89,7 +41,7 @@ test('a bit that flips after a clean stop: reading stops at that event and names
     join(dir, 'log', 'clean.json'),
     JSON.stringify({ size: damaged.length, meta: crc32(damaged.subarray(0, 131_072)) }),
   );
-  const log = await open(dir);
+  const log = await openDamaged(dir);
   context.after(() => log.close());
   assert.equal(log.opened?.clean, true);
   assert.deepEqual(await collect(log.read({ from: 1235 })), records.slice(1234));

@@ -22,12 +22,12 @@ describe('upcast', () => {
     upcasters: new Map<string, ReadonlyMap<number, Upcaster>>([
       [
         'endpoint.registered',
-        new Map([
+        new Map<number, Upcaster>([
           [1, (data: unknown) => ({ ...(data as object), two: true })],
           [2, (data: unknown) => ({ ...(data as object), three: true })],
         ]),
       ],
-      ['service.registered', new Map([[2, () => assert.fail('cannot be raised')]])],
+      ['service.registered', new Map<number, Upcaster>([[2, () => assert.fail('cannot be raised')]])],
     ]),
   };
   const written = (version: unknown, type = 'endpoint.registered') => ({
