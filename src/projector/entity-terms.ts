@@ -15,6 +15,7 @@ export class EntityTerms {
   /** Changes since the last image, per slot. */
   #changes = new Uint8Array(1024);
   #used = 0;
+  readonly #compared = new Uint32Array(LANES);
 
   get size(): number {
     return this.#slots.size;
@@ -22,6 +23,14 @@ export class EntityTerms {
 
   has(key: string): boolean {
     return this.#slots.has(key);
+  }
+
+  /** True when the entity has this digest. */
+  matches(key: string, digest: Uint8Array): boolean {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return false;
+    digestToLanes(digest, this.#compared, 0);
+    return this.#compared.every((word, lane) => word === this.#lanes[slot * LANES + lane]);
   }
 
   keys(): Iterable<string> {

@@ -15,7 +15,7 @@ import { EntityTerms } from './entity-terms.ts';
 import type { FoldState } from './fold/types.ts';
 import { hashOf, KIND_GONE, KIND_IMAGE } from './history-rows.ts';
 import { entityTerm } from './state-hash.ts';
-import type { FoldOutcome } from './types.ts';
+import type { FoldOutcome, StateProof } from './types.ts';
 
 /** Replicas compare their states at multiples of this offset. */
 export const PROOF_EVERY = 1024;
@@ -40,6 +40,7 @@ export class FoldRun {
   #tail: Uint8Array | undefined;
   #tailHash = '';
   #unsettled: Unsettled[] = [];
+  #lastProof: StateProof | undefined;
   #read: number;
   /** Offset up to which entities are drained. */
   #drained: number;
@@ -111,6 +112,16 @@ export class FoldRun {
     return changes;
   }
 
+  /** Throws away what was collected: for a run that stores nothing. */
+  forget(): void {
+    this.#changes = new FoldedChanges();
+  }
+
+  /** The newest proof taken (F2). */
+  get lastProof(): StateProof | undefined {
+    return this.#lastProof;
+  }
+
   /** State hash at `offset`; entities are drained first. */
   stateHash(): string {
     this.#drain();
@@ -152,12 +163,13 @@ export class FoldRun {
   /** F2 */
   #prove(offset: number): void {
     this.#drain();
-    this.#changes.proofs.push({
+    this.#lastProof = {
       offset,
       hash: this.terms.hash.hex(),
       chain: this.#chain.toString('hex'),
       foldVersion: this.foldVersion,
-    });
+    };
+    this.#changes.proofs.push(this.#lastProof);
   }
 
   #drain(): void {

@@ -16,6 +16,8 @@ export interface Head {
   readonly foldVersion: number;
   /** What the resources were compiled with; another one: all are derived again. */
   readonly derivation: string;
+  /** Bytes of all shared resources. */
+  readonly sharedBytes: number;
 }
 
 /** What readers look at on every turn stands in front, as doubles. */

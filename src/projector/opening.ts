@@ -125,6 +125,7 @@ const resume = (store: StateStore, options: PartOptions, run: FoldRun, head: Hea
   } catch (error) {
     return start(store, options, requireRebuildable(error), head);
   }
+  deriver.resources.sharedBytes = head.sharedBytes;
   deriver.loaded();
   return { run, deriver, head };
 };
@@ -139,7 +140,8 @@ const deriveAgain = async (store: StateStore, options: PartOptions, run: FoldRun
   const deriver = createDeriver(run.fold, store, logger);
   deriver.loaded();
   const derived = await inSlices(deriver.deriveAll(endpointKeys(run), store), UNITS_PER_TURN);
-  const next = { ...head, epoch: head.epoch + 1, derivation };
+  const { sharedBytes } = deriver.resources;
+  const next = { ...head, epoch: head.epoch + 1, derivation, sharedBytes };
   await store.prepare({ folded: new FoldedChanges(), derived, head: next, everything: false })();
   logger?.info({ changed: derived.resources.size }, 'resources are derived again');
   return { run, deriver, head: next };

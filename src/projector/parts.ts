@@ -3,10 +3,11 @@ import { compileService } from '../compile/index.ts';
 import { chainStart, type EventLog } from '../log/index.ts';
 import type { StoreLogger } from '../store/index.ts';
 import type { StoredCatalog } from './catalog-deriver.ts';
-import { Deriver } from './deriver.ts';
+import { Deriver, type StoredKeys } from './deriver.ts';
 import { createFoldState, FOLD_VERSION, type FoldOptions, type FoldState } from './fold/index.ts';
 import { FoldRun } from './fold-run.ts';
 import type { Head } from './head.ts';
+import type { ResourceFacts } from './records.ts';
 
 export interface PartOptions {
   readonly log: EventLog;
@@ -20,8 +21,32 @@ export interface PartOptions {
 
 /** What a deriver compares with. */
 export interface Stored extends StoredCatalog {
-  storedVersion(key: string): string | undefined;
+  storedResource(key: string): ResourceFacts | undefined;
 }
+
+const NONE: readonly string[] = [];
+
+/** For a deriver that compares with nothing. */
+export const NOTHING_STORED: Stored & StoredKeys = {
+  service: () => undefined,
+  host: () => undefined,
+  endpoint: () => undefined,
+  caller: () => undefined,
+  mesh: () => undefined,
+  storedResource: () => undefined,
+  resources: () => NONE,
+  services: () => NONE,
+  hosts: () => NONE,
+  endpoints: () => NONE,
+  callers: () => NONE,
+  units: () => NONE,
+};
+
+/** Raised when the same state compiles to other resources, or records of the read model change. */
+const DERIVATION_VERSION = 1;
+
+/** Names the code that compiles; `version` is that of the software. */
+export const derivationOf = (version: string | undefined): string => `${DERIVATION_VERSION}/${version ?? ''}`;
 
 export const createRun = (options: Pick<PartOptions, 'mesh' | 'fold'>): FoldRun =>
   new FoldRun(createFoldState({ ...options.fold, mesh: options.mesh }), FOLD_VERSION);
@@ -31,7 +56,7 @@ export const createDeriver = (fold: FoldState, stored: Stored, logger: StoreLogg
     fold,
     stored,
     compile: compileService,
-    storedVersion: (key) => stored.storedVersion(key),
+    storedResource: (key) => stored.storedResource(key),
     onFailure: (service, unit, error) =>
       logger?.error({ service, unit, err: error }, 'compilation failed; the last good resources stay'),
   });
@@ -57,10 +82,11 @@ export const NO_HEAD: Head = {
   tail: '',
   foldVersion: FOLD_VERSION,
   derivation: '',
+  sharedBytes: 0,
 };
 
-/** The head after a run. */
-export const headOf = (run: FoldRun, epoch: number, derivation: string): Head => ({
+/** The head after a run, but for what is derived. */
+export const headOf = (run: FoldRun, epoch: number, derivation: string): Omit<Head, 'sharedBytes'> => ({
   epoch,
   offset: run.offset,
   recordedAt: run.fold.recordedAt,

@@ -18,16 +18,14 @@ import type { FoldOptions, FoldState } from './fold/index.ts';
 import type { FoldRun } from './fold-run.ts';
 import type { Head } from './head.ts';
 import { openState } from './opening.ts';
-import { headOf } from './parts.ts';
+import { derivationOf, headOf } from './parts.ts';
 import { Progress } from './progress.ts';
+import { decodeService } from './records.ts';
 import { StateQueries } from './state-queries.ts';
 import { StateStore } from './state-store.ts';
 import { inSlices, nextTurn } from './turns.ts';
-import type { FoldOutcome, Lag, Notice, ProjectorCondition, ProjectorState, StateProof } from './types.ts';
+import type { FoldOutcome, Lag, MeshTotals, Notice, ProjectorCondition, ProjectorState, StateProof } from './types.ts';
 import { Waiters } from './waiters.ts';
-
-/** Raised when the same state compiles to other resources, or the read model's records change; resources are derived again. */
-export const DERIVATION_VERSION = 1;
 
 const MAX_PENDING = 16_384;
 const RECORDS_PER_BATCH = 1024;
@@ -81,6 +79,7 @@ export class Projector {
   readonly #stop = new AbortController();
   readonly #counters = { events: 0, commits: 0, notices: 0, diskWaits: 0 };
   #head: Head;
+  #servicePorts = 0;
   /** Last record read when the newest commit was taken. */
   #through: number;
   #state: ProjectorState = 'live';
@@ -101,6 +100,7 @@ export class Projector {
     this.fold = run.fold;
     this.graph = deriver.graph;
     this.queries = new StateQueries(store.tables);
+    for (const name of this.fold.serviceNames()) this.#servicePorts += this.fold.service(name)?.ports.length ?? 0;
   }
 
   /**
@@ -118,7 +118,7 @@ export class Projector {
       ...(mapSize === undefined ? {} : { mapSize }),
     });
     try {
-      const derivation = `${DERIVATION_VERSION}/${options.version ?? ''}`;
+      const derivation = derivationOf(options.version);
       const { run, deriver, head } = await openState(store, { ...options, derivation });
       const projector = new Projector(options, store, run, deriver, head);
       await projector.#begin(target);
@@ -203,6 +203,18 @@ export class Projector {
     await this.#store.close();
   }
 
+  /** Of the newest commit, or the one that is being written. */
+  totals(): MeshTotals {
+    return { servicePorts: this.#servicePorts, fullPushBytes: this.#deriver.resources.sharedBytes };
+  }
+
+  /** To be called before the change of the service is committed. */
+  #countPorts(name: string): void {
+    const stored = this.#store.service(name);
+    const before = stored === undefined ? 0 : decodeService(stored).ports.length;
+    this.#servicePorts += (this.fold.service(name)?.ports.length ?? 0) - before;
+  }
+
   #stopped(): TendrilError {
     return (
       this.#failure ?? new TendrilError('STATE_CLOSED', 'the control plane is stopping', { remedy: 'try again later' })
@@ -247,6 +259,7 @@ export class Projector {
       }
       await this.#commitPending();
       await this.#writing;
+      if (!signal.aborted) throw new TendrilError('LOG_CLOSED', 'the log was closed before the projector');
     } catch (error) {
       this.#fail(error);
     }
@@ -276,17 +289,18 @@ export class Projector {
     const through = this.#run.read;
     this.#oldestWriting = this.#oldest;
     this.#oldest = undefined;
-    const head = headOf(this.#run, this.#head.epoch + 1, this.#head.derivation);
+    const stand = headOf(this.#run, this.#head.epoch + 1, this.#head.derivation);
     const folded = this.#run.take();
     this.#store.environment.refresh();
     const derived = await inSlices(this.#deriver.derive(folded.inputs, folded.endpoints), UNITS_PER_TURN);
+    for (const name of derived.services.keys()) this.#countPorts(name);
+    const head: Head = { ...stand, sharedBytes: this.#deriver.resources.sharedBytes };
     const write = this.#store.prepare({ folded, derived, head, everything: false });
     this.#writing = this.#write(write).then(() => {
       this.#writing = undefined;
       this.#committed(head, through);
     });
-    // Whoever awaits it next sees the error; meanwhile it is not unhandled.
-    this.#writing.catch(() => undefined);
+    this.#writing.catch((error: unknown) => this.#fail(error));
   }
 
   /** P4 */
@@ -337,6 +351,7 @@ export class Projector {
   }
 
   #fail(error: unknown): void {
+    if (this.#state === 'failed') return;
     const cause = error instanceof TendrilError ? error : undefined;
     const text = error instanceof Error ? error.message : String(error);
     this.#failure = cause ?? new TendrilError('STATE_FAILED', `the projector has stopped: ${text}`, { cause: error });
@@ -346,5 +361,6 @@ export class Projector {
       'the projector has stopped; the state is read-only',
     );
     this.#waiters.fail(this.#failure);
+    this.#stop.abort();
   }
 }

@@ -22,7 +22,7 @@ export const rebuild = async (
   why: string,
   before: Head | undefined,
 ): Promise<Opened> => {
-  const { log, logger, clock } = options;
+  const { log, logger } = options;
   const isLong = log.head().offset > SPOOL_EVENTS;
   if (before !== undefined || isLong)
     logger?.warn({ why, events: log.head().offset }, 'the state is made anew from the log');
@@ -51,12 +51,15 @@ export const rebuild = async (
   const folded = collect();
   deriver.loaded();
   const derived = await inSlices(deriver.deriveAll(endpointKeys(run), store), UNITS_PER_TURN);
-  const head = headOf(run, (before?.epoch ?? 0) + 1, options.derivation);
+  const head: Head = {
+    ...headOf(run, (before?.epoch ?? 0) + 1, options.derivation),
+    sharedBytes: deriver.resources.sharedBytes,
+  };
   const everything = before === undefined;
   await store.endRebuild({ folded, derived, head, everything }, entities);
   if (before !== undefined || isLong) {
     logger?.info(
-      { offset: head.offset, entities: entities.size, changedResources: derived.resources.size, took: clock.now() },
+      { offset: head.offset, entities: entities.size, changedResources: derived.resources.size },
       'the state is made anew',
     );
   }

@@ -26,8 +26,21 @@ export const encodeResource = (resource: StoredResource): Buffer => {
   return bytes;
 };
 
-/** The version alone. */
-export const versionIn = (bytes: Buffer): string => bytes.toString('latin1', 1, 1 + (bytes[0] ?? 0));
+/** What a changed resource is compared with. */
+export interface ResourceFacts {
+  readonly version: string;
+  /** Of the body. */
+  readonly bytes: number;
+}
+
+const versionIn = (bytes: Buffer): string => bytes.toString('latin1', 1, 1 + (bytes[0] ?? 0));
+
+/** Version, and bytes of the body, without a copy of it. */
+export const factsIn = (bytes: Buffer): ResourceFacts => {
+  const version = versionIn(bytes);
+  const factsAt = 1 + version.length + 4;
+  return { version, bytes: bytes.length - factsAt - bytes.readUInt32LE(factsAt - 4) };
+};
 
 /** `body` is a copy: `bytes` may be overwritten. */
 export const decodeResource = (bytes: Buffer): StoredResource => {

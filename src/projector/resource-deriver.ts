@@ -10,7 +10,7 @@
  */
 import { type CompiledResource, type CompileInputs, type CompileUnit, resourceKey } from '../compile/index.ts';
 import type { DerivedChanges, ServiceUnits } from './changes.ts';
-import type { StoredUnit } from './records.ts';
+import type { ResourceFacts, StoredUnit } from './records.ts';
 import type { StoredResource } from './types.ts';
 import { type InputScope, namespaceOf, ReadRecorder, scopeOfInput } from './unit-reads.ts';
 
@@ -20,15 +20,15 @@ export type CompileService = (unit: CompileUnit, service: string, inputs: Compil
 export interface ResourceDeriverOptions {
   readonly compile: CompileService;
   readonly inputs: CompileInputs;
-  /** Version of a stored resource, as committed. */
-  readonly storedVersion: (key: string) => string | undefined;
+  /** Version and size of a stored resource, as committed. */
+  readonly storedResource: (key: string) => ResourceFacts | undefined;
   readonly onFailure: (service: string, unit: CompileUnit, error: unknown) => void;
 }
 
-/** One resource of a unit; its version is read from the store when it is first compared. */
+/** One resource of a unit; its version and size are read from the store when it is first compared. */
 interface Output {
   readonly key: string;
-  version: string | undefined;
+  facts: ResourceFacts | undefined;
 }
 
 interface Unit {
@@ -50,7 +50,7 @@ const emptyUnit = (): Unit => ({ own: 0, foreign: [], outputs: [] });
 const fromStored = (unit: StoredUnit): Unit => ({
   own: unit.own,
   foreign: unit.foreign,
-  outputs: unit.resources.map((key) => ({ key, version: undefined })),
+  outputs: unit.resources.map((key) => ({ key, facts: undefined })),
 });
 const toStored = (unit: Unit): StoredUnit => ({
   own: unit.own,
@@ -80,6 +80,8 @@ export class ResourceDeriver {
   /** Foreign input -> `<bit of the unit><service>` of the units that read it. */
   readonly #readers = new Map<string, Set<string>>();
   readonly #failed = new Set<string>();
+  /** Bytes of all shared resources: what a full push would send. */
+  sharedBytes = 0;
   /** Compilations done, and resources that came out changed. */
   readonly counters = { compiled: 0, changed: 0, removed: 0, failures: 0 };
 
@@ -211,25 +213,33 @@ export class ResourceDeriver {
     return compiled.map((resource, at) => {
       const key = resourceKey(resource.type, resource.variant, resource.name);
       const known = before[at]?.key === key ? before[at] : before.find((output) => output.key === key);
-      const version = known?.version ?? this.#options.storedVersion(key);
-      if (version === resource.version) {
-        // In a rebuild the resource may be there without its unit.
-        if (known === undefined) return { key, version };
-        known.version = version;
-        return known;
+      // In a rebuild the resource may be stored without its unit.
+      const stored = known?.facts ?? this.#options.storedResource(key);
+      const facts = { version: resource.version, bytes: resource.body.length };
+      this.#count(resource.variant, resource.type, facts.bytes - (known === undefined ? 0 : (stored?.bytes ?? 0)));
+      if (stored?.version !== resource.version) {
+        this.counters.changed++;
+        into.resources.set(key, storedOf(resource));
+        into.keys.add(key);
       }
-      this.counters.changed++;
-      into.resources.set(key, storedOf(resource));
-      into.keys.add(key);
-      return { key, version: resource.version };
+      if (known === undefined) return { key, facts };
+      known.facts = facts;
+      return known;
     });
+  }
+
+  /** What everybody would hold after a full push: no short names of single namespaces, no `local`. */
+  #count(variant: string, type: string, bytes: number): void {
+    if (variant === '' && type !== 'local') this.sharedBytes += bytes;
   }
 
   /** R3 */
   #removeMissing(before: readonly Output[], after: readonly Output[], into: DerivedChanges): void {
     const kept = new Set(after.map((output) => output.key));
-    for (const { key } of before) {
+    for (const { key, facts } of before) {
       if (kept.has(key)) continue;
+      const [type = '', variant = ''] = key.split('|', 2);
+      this.#count(variant, type, -((facts ?? this.#options.storedResource(key))?.bytes ?? 0));
       this.counters.removed++;
       into.resources.set(key, undefined);
       into.keys.add(key);

@@ -48,6 +48,13 @@ export class StateQueries {
     return [...this.#tables.quarantine.range({ start: after + 1, limit })].map(({ body }) => parse(body));
   }
 
+  /** Bytes of all shared resources, what everybody would be sent by a full push; variants of one resource count once. */
+  resourceBytes(): number {
+    let bytes = 0;
+    for (const { key, body } of this.#tables.resource.range({})) if (key.split('|')[1] === '') bytes += body.length;
+    return bytes;
+  }
+
   quarantineCount(): number {
     return this.#tables.quarantine.count();
   }

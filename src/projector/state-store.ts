@@ -16,7 +16,7 @@ import { decodeHead, encodeHead, type Head } from './head.ts';
 import { joinRows } from './history-rows.ts';
 import { IdempotencyChunks } from './idempotency-chunks.ts';
 import { JournalWriter } from './journal.ts';
-import { decodeUnits, versionIn } from './records.ts';
+import { decodeUnits, factsIn, type ResourceFacts } from './records.ts';
 import { Spool } from './spool.ts';
 import { TERM_BYTES } from './state-hash.ts';
 import {
@@ -182,9 +182,9 @@ export class StateStore implements StoredKeys, StoredCatalog {
     return this.tables.head.peek(MESH_KEY);
   }
 
-  storedVersion(key: string): string | undefined {
+  storedResource(key: string): ResourceFacts | undefined {
     const body = this.tables.resource.peek(key);
-    return body === undefined ? undefined : versionIn(body);
+    return body === undefined ? undefined : factsIn(body);
   }
 
   // StoredKeys.

@@ -100,4 +100,39 @@ export interface LedgerEntry {
   readonly event: 'sent' | 'acked' | 'rejected' | 'removed';
   /** `rejected`: the node's error text, at most 1,024 characters. */
   readonly message?: string;
+  /** `rejected`: true: this very resource is refused; false: it was in a response of several that was refused as a whole. */
+  readonly final?: boolean;
+}
+
+/** What a node was last told of one resource, and what it said to it. */
+export interface LedgerRow {
+  readonly type: string;
+  readonly name: string;
+  /** Of the last step; '' after a removal. */
+  readonly version: string;
+  readonly state: 'sent' | 'acked' | 'refused' | 'removed';
+  /** Of the last sending. */
+  readonly bytes?: number;
+  readonly offset?: number;
+  /** ms since the epoch. */
+  readonly sentAt?: number;
+  readonly ackedAt?: number;
+  /** The node's words when it refused the last version. */
+  readonly error?: string;
+}
+
+/** What is known of a node from its deliveries. */
+export interface LedgerNode {
+  readonly caller: string;
+  /** ms since the epoch. */
+  readonly lastSentAt?: number;
+  readonly lastAckAt?: number;
+}
+
+/** Size of the whole mesh as compiled, for comparison with what a sidecar holds. */
+export interface MeshTotals {
+  /** Ports of all registered services. */
+  readonly servicePorts: number;
+  /** Bytes of all shared clusters, assignments and virtual hosts: what a full push would send. */
+  readonly fullPushBytes: number;
 }

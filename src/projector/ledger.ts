@@ -1,0 +1,269 @@
+/**
+ * The delivery ledger: what each node was sent, acknowledged and refused (design, section 9). Not in the log, one per replica, in
+ * an environment of its own (`ledger/`).
+ *
+ * Durability is relaxed on purpose: entries are gathered for 2 s and written without waiting for the disk, so a crash loses the
+ * last seconds, and a damaged ledger is begun anew. Nothing is decided from it.
+ *
+ * Bounds: eight steps per node and resource; 7 days, and 1,000,000 resources of nodes (above that the horizon is halved until they
+ * fit); 100,000 entries that wait to be written (the oldest go); 100,000 nodes in memory. All are counted.
+ */
+import { type DiskGuard, type Environment, openEnvironment, type StoreLogger, type Table } from '../store/index.ts';
+import { decodeRing, encodeRing, extendRing, type LedgerStep, rowOf, stepOf } from './ledger-ring.ts';
+import { nextTurn } from './turns.ts';
+import type { LedgerEntry, LedgerNode, LedgerRow } from './types.ts';
+
+const SCHEMA = { name: 'tendril-ledger', version: 1 } as const;
+const KEEP_MS = 7 * 24 * 3_600_000;
+const FLUSH_MS = 2_000;
+const SWEEP_MS = 3_600_000;
+const MAX_RESOURCES = 1_000_000;
+const MAX_WAITING = 100_000;
+const MAX_NODES = 100_000;
+const MAX_MESSAGE = 1_024;
+const KEYS_PER_TURN = 500;
+/** LMDB's bound for keys, with room for its own separators. */
+const MAX_KEY_LENGTH = 1_500;
+const UNFIT = /\p{Cc}/u;
+
+type ResourceKey = [node: string, type: string, name: string];
+
+export interface LedgerOptions {
+  /** Data directory; the ledger lies in its folder `ledger`. */
+  readonly dir: string;
+  readonly mesh: string;
+  readonly clock: { now(): number };
+  readonly logger?: StoreLogger;
+  /** Asked before each write: LMDB must never meet a full disk. */
+  readonly guard?: DiskGuard;
+  /** Largest number of resources of nodes (default 1,000,000). */
+  readonly maxResources?: number;
+}
+
+interface Waiting {
+  readonly key: ResourceKey;
+  readonly steps: LedgerStep[];
+}
+
+export class Ledger {
+  /** Entries dropped at the bound of those that wait, entries that cannot be keys, resources removed by age or number, writes that failed. */
+  readonly counters = { recorded: 0, dropped: 0, ignored: 0, swept: 0, failed: 0 };
+  readonly #options: LedgerOptions;
+  readonly #environment: Environment;
+  readonly #resources: Table<ResourceKey>;
+  readonly #stored: Table<string>;
+  readonly #nodes = new Map<string, LedgerNode>();
+  readonly #touched = new Set<string>();
+  readonly #timers: readonly NodeJS.Timeout[];
+  #waiting = new Map<string, Waiting>();
+  #waitingSteps = 0;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(options: LedgerOptions, environment: Environment) {
+    this.#options = options;
+    this.#environment = environment;
+    this.#resources = environment.table('resource');
+    this.#stored = environment.table('node');
+    for (const { key, body } of this.#stored.range({ limit: MAX_NODES })) {
+      this.#nodes.set(key, JSON.parse(body.toString()) as LedgerNode);
+    }
+    this.#timers = [
+      setInterval(() => void this.flush(), FLUSH_MS).unref(),
+      setInterval(() => void this.sweep(), SWEEP_MS).unref(),
+    ];
+  }
+
+  /** @throws TendrilError as `openEnvironment`; a damaged ledger is begun anew. */
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    const { dir, mesh, logger, guard } = options;
+    const environment = await openEnvironment({
+      dir,
+      mesh,
+      name: 'ledger',
+      schema: SCHEMA,
+      mode: 'visible',
+      derived: true,
+      ...(logger === undefined ? {} : { logger }),
+      ...(guard === undefined ? {} : { guard }),
+    });
+    return new Ledger(options, environment);
+  }
+
+  /** Takes entries in; they are written later. Never fails. */
+  record(entries: readonly LedgerEntry[]): void {
+    for (const entry of entries) this.#take(entry);
+    while (this.#waitingSteps > MAX_WAITING) this.#dropOldest();
+  }
+
+  /** What is known of a node; undefined: never heard of, or not for 7 days. */
+  summary(node: string): LedgerNode | undefined {
+    return this.#nodes.get(node);
+  }
+
+  /** What the node was last told of each resource, by type and name. */
+  deliveries(node: string): readonly LedgerRow[] {
+    const rings = new Map<string, { readonly key: ResourceKey; steps: readonly LedgerStep[] }>();
+    for (const { key, body } of this.#range(node)) rings.set(key.join('\n'), { key, steps: decodeRing(body) });
+    for (const [id, { key, steps }] of this.#waiting) {
+      if (key[0] === node)
+        rings.set(id, { key, steps: extendRing(rings.get(id)?.steps ?? [], steps, this.#horizon()) });
+    }
+    return [...rings.keys()].sort().flatMap((id) => {
+      const ring = rings.get(id);
+      return ring === undefined ? [] : (rowOf(ring.key[1], ring.key[2], ring.steps) ?? []);
+    });
+  }
+
+  /** The latest steps of one resource on a node, oldest first. */
+  steps(node: string, type: string, name: string): readonly LedgerStep[] {
+    const body = this.#resources.get([node, type, name]);
+    const waiting = this.#waiting.get([node, type, name].join('\n'))?.steps ?? [];
+    return extendRing(body === undefined ? [] : decodeRing(body), waiting, this.#horizon());
+  }
+
+  /** Writes what waits. */
+  flush(): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#flush()).catch((error: unknown) => this.#failed(error));
+    return this.#writing;
+  }
+
+  /** Removes what is too old or too much. */
+  sweep(): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#sweep()).catch((error: unknown) => this.#failed(error));
+    return this.#writing;
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.flush();
+    await this.#environment.close();
+  }
+
+  #take(entry: LedgerEntry): void {
+    const { node, type, name } = entry;
+    if (node === '' || name === '' || node.length + name.length > MAX_KEY_LENGTH / 3 || UNFIT.test(node + name)) {
+      this.counters.ignored++;
+      return;
+    }
+    this.counters.recorded++;
+    const message = entry.message?.slice(0, MAX_MESSAGE);
+    const step = stepOf(message === undefined ? entry : { ...entry, message });
+    const id = `${node}\n${type}\n${name}`;
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) this.#waiting.set(id, { key: [node, type, name], steps: [step] });
+    else waiting.steps.push(step);
+    this.#waitingSteps++;
+    this.#noteNode(entry);
+  }
+
+  #noteNode(entry: LedgerEntry): void {
+    const { node, caller, event, at } = entry;
+    const { lastSentAt, lastAckAt } = this.#nodes.get(node) ?? {};
+    const sentAt = event === 'sent' || event === 'removed' ? at : lastSentAt;
+    const ackAt = event === 'acked' ? at : lastAckAt;
+    // Set anew: the map stays in order of use.
+    this.#nodes.delete(node);
+    this.#nodes.set(node, {
+      caller,
+      ...(sentAt === undefined ? {} : { lastSentAt: sentAt }),
+      ...(ackAt === undefined ? {} : { lastAckAt: ackAt }),
+    });
+    this.#touched.add(node);
+    if (this.#nodes.size <= MAX_NODES) return;
+    const [oldest] = this.#nodes.keys();
+    if (oldest !== undefined) this.#nodes.delete(oldest);
+  }
+
+  #dropOldest(): void {
+    const [id] = this.#waiting.keys();
+    if (id === undefined) return;
+    const dropped = this.#waiting.get(id)?.steps.length ?? 0;
+    this.#waiting.delete(id);
+    this.#waitingSteps -= dropped;
+    this.counters.dropped += dropped;
+  }
+
+  #horizon(): number {
+    return this.#options.clock.now() - KEEP_MS;
+  }
+
+  #range(node: string): Iterable<{ readonly key: ResourceKey; readonly body: Buffer }> {
+    return this.#resources.range({ start: [node, '\u0001', '\u0001'], end: [node, '\uffff', '\uffff'] });
+  }
+
+  async #flush(): Promise<void> {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting = new Map();
+    this.#waitingSteps = 0;
+    const horizon = this.#horizon();
+    for (let at = 0; at < waiting.length; at += KEYS_PER_TURN) {
+      this.#environment.refresh();
+      await this.#environment.commit((batch) => {
+        for (const { key, steps } of waiting.slice(at, at + KEYS_PER_TURN)) {
+          const body = this.#resources.peek(key);
+          const ring = extendRing(body === undefined ? [] : decodeRing(body), steps, horizon);
+          if (ring.length > 0) batch.put(this.#resources, key, encodeRing(ring));
+        }
+      });
+    }
+    await this.#writeNodes();
+  }
+
+  async #writeNodes(): Promise<void> {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    for (let at = 0; at < touched.length; at += KEYS_PER_TURN) {
+      await this.#environment.commit((batch) => {
+        for (const node of touched.slice(at, at + KEYS_PER_TURN)) {
+          const known = this.#nodes.get(node);
+          if (known === undefined) batch.remove(this.#stored, node);
+          else batch.put(this.#stored, node, Buffer.from(JSON.stringify(known)));
+        }
+      });
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const most = this.#options.maxResources ?? MAX_RESOURCES;
+    for (let keep = KEEP_MS; ; keep /= 2) {
+      const horizon = this.#options.clock.now() - keep;
+      await this.#sweepResources(horizon);
+      await this.#sweepNodes(horizon);
+      this.#environment.refresh();
+      if (this.#resources.count() <= most || keep < 1) return;
+    }
+  }
+
+  async #sweepResources(horizon: number): Promise<void> {
+    let last: ResourceKey | undefined;
+    for (;;) {
+      this.#environment.refresh();
+      const page = [...this.#resources.range({ ...(last === undefined ? {} : { start: last }), limit: KEYS_PER_TURN })];
+      const old = page.filter(({ body }) => (decodeRing(body).at(-1)?.at ?? 0) < horizon);
+      if (old.length > 0) {
+        await this.#environment.commit((batch) => {
+          for (const { key } of old) batch.remove(this.#resources, key);
+        });
+        this.counters.swept += old.length;
+      }
+      if (page.length < KEYS_PER_TURN) return;
+      last = page.at(-1)?.key;
+      await nextTurn();
+    }
+  }
+
+  async #sweepNodes(horizon: number): Promise<void> {
+    for (const [node, { lastSentAt = 0, lastAckAt = 0 }] of this.#nodes) {
+      if (Math.max(lastSentAt, lastAckAt) >= horizon) continue;
+      this.#nodes.delete(node);
+      this.#touched.add(node);
+    }
+    await this.#writeNodes();
+  }
+
+  /** Nothing is decided from the ledger: it goes on in memory, and says so. */
+  #failed(error: unknown): void {
+    this.counters.failed++;
+    this.#options.logger?.warn({ err: error }, 'the delivery ledger cannot be written');
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Decoded records, least recently used first out. Bounds: entries, and the sum of their weights. `undefined` is remembered too:
+ * names that do not exist are asked for again and again.
+ */
+export class RecordCache<V> {
+  readonly #entries = new Map<string, { readonly value: V | undefined; readonly weight: number }>();
+  readonly #maxEntries: number;
+  readonly #maxWeight: number;
+  #weight = 0;
+  hits = 0;
+  misses = 0;
+
+  constructor(maxEntries: number, maxWeight: number) {
+    this.#maxEntries = maxEntries;
+    this.#maxWeight = maxWeight;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get weight(): number {
+    return this.#weight;
+  }
+
+  /** The record, from memory or from `read`. */
+  get(key: string, read: (key: string) => V | undefined, weigh: (value: V) => number): V | undefined {
+    const known = this.#entries.get(key);
+    if (known !== undefined) {
+      this.hits++;
+      this.#entries.delete(key);
+      this.#entries.set(key, known);
+      return known.value;
+    }
+    this.misses++;
+    const value = read(key);
+    const weight = value === undefined ? 1 : weigh(value);
+    this.#entries.set(key, { value, weight });
+    this.#weight += weight;
+    this.#shrink();
+    return value;
+  }
+
+  delete(key: string): void {
+    const known = this.#entries.get(key);
+    if (known === undefined) return;
+    this.#weight -= known.weight;
+    this.#entries.delete(key);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#weight = 0;
+  }
+
+  #shrink(): void {
+    for (const key of this.#entries.keys()) {
+      if (this.#entries.size <= this.#maxEntries && this.#weight <= this.#maxWeight) return;
+      this.delete(key);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** Compares stored entities and read model with those of a replay. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Table } from '../store/index.ts';
+import type { FoldRun } from './fold-run.ts';
+import { createDeriver, endpointKeys, NOTHING_STORED } from './parts.ts';
+import { decodeResource } from './records.ts';
+import { entityTerm, TERM_BYTES } from './state-hash.ts';
+import { MESH_KEY, type StateTables } from './state-tables.ts';
+import { inSlices } from './turns.ts';
+import type { Findings } from './verify.ts';
+
+const UNITS_PER_TURN = 64;
+
+/** `run` holds the replayed state at the offset of the stored one. */
+export const compareEntities = (tables: StateTables, run: FoldRun, findings: Findings): void => {
+  const seen = new Set<string>();
+  for (const { key, body } of tables.entity.range()) {
+    seen.add(key);
+    const term = body.subarray(0, TERM_BYTES);
+    const where = `entity[${key}]`;
+    if (!entityTerm(key, body.subarray(TERM_BYTES)).equals(term))
+      findings.add('state', where, 'its hash does not fit its bytes');
+    else if (!run.terms.has(key)) findings.add('state', where, 'the replay has no such entity');
+    else if (!run.terms.matches(key, term)) findings.add('state', where, 'the replay gives other bytes');
+  }
+  for (const key of run.terms.keys()) if (!seen.has(key)) findings.add('state', `entity[${key}]`, 'it is missing');
+};
+
+const json = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString());
+
+/** Compares a table with what was derived; order of JSON members does not count. */
+const compareTable = (
+  table: Table<string>,
+  derived: ReadonlyMap<string, Uint8Array | undefined>,
+  findings: Findings,
+): void => {
+  let seen = 0;
+  for (const { key, body } of table.range()) {
+    const now = derived.get(key);
+    const where = `${table.name}[${key}]`;
+    if (now === undefined) findings.add('state', where, 'the replay has no such record');
+    else {
+      seen++;
+      if (!isDeepStrictEqual(json(body), json(now))) findings.add('state', where, 'the replay gives another record');
+    }
+  }
+  if (seen === derived.size) return;
+  for (const key of derived.keys())
+    if (!table.has(key)) findings.add('state', `${table.name}[${key}]`, 'it is missing');
+};
+
+export const compareModel = async (tables: StateTables, run: FoldRun, findings: Findings): Promise<void> => {
+  const deriver = createDeriver(run.fold, NOTHING_STORED, undefined);
+  deriver.loaded();
+  const derived = await inSlices(deriver.deriveAll(endpointKeys(run), NOTHING_STORED), UNITS_PER_TURN);
+  for (const unit of deriver.resources.failedUnits) findings.add('state', `unit ${unit}`, 'it cannot be compiled');
+  for (const { key, body } of tables.resource.range()) {
+    const now = derived.resources.get(key);
+    const stored = decodeResource(body);
+    const where = `resource[${key}]`;
+    if (now === undefined) findings.add('state', where, 'the replay has no such resource');
+    else if (now.version !== stored.version || Buffer.compare(now.body, stored.body) !== 0) {
+      findings.add('state', where, `the replay gives version ${now.version}, stored is ${stored.version}`);
+    }
+  }
+  for (const key of derived.resources.keys())
+    if (!tables.resource.has(key)) findings.add('state', `resource[${key}]`, 'it is missing');
+  compareTable(tables.service, derived.services, findings);
+  compareTable(tables.endpoint, derived.endpoints, findings);
+  compareTable(tables.caller, derived.callers, findings);
+  for (const [host, owner] of derived.hosts) {
+    if (tables.host.get(host)?.toString() !== owner)
+      findings.add('state', `host[${host}]`, `it belongs to ${owner ?? 'nobody'}`);
+  }
+  for (const host of tables.host.keys())
+    if (!derived.hosts.has(host)) findings.add('state', `host[${host}]`, 'it belongs to nobody');
+  const mesh = tables.head.get(MESH_KEY);
+  if (mesh === undefined || (derived.mesh !== undefined && !isDeepStrictEqual(json(mesh), json(derived.mesh)))) {
+    findings.add('state', 'head[mesh]', 'the replay gives another mesh');
+  }
+};
