@@ -135,35 +135,8 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
       outcomeOf: (offset) => projector.outcomeOf(offset),
       settled: (offset, timeoutMs) => settled(projector, offset, timeoutMs),
     },
-    state: {
-      get offset() {
-        return projector.notice.offset;
-      },
-      serviceNames: () => fold.serviceNames(),
-      service: (name) => fold.service(name),
-      serviceFacets: (name) => fold.serviceFacets(name),
-      endpoint: (service, id) => fold.endpoint(service, id),
-      endpointCount: (service) => fold.endpointCount(service),
-      endpoints: (service, after, limit) =>
-        fold.compileInputs
-          .endpoints(service)
-          .flatMap((block) => block.endpoints())
-          .filter(({ id }) => after === undefined || id > after)
-          .sort((a, b) => (a.id < b.id ? -1 : 1))
-          .slice(0, limit),
-      policies: (kind) => fold.policies(kind),
-      policy: (kind, namespace, name) => fold.policy(kind, namespace, name),
-      documentsOfPort: (service, port) => documentsOfPort(projector, service, port),
-      effective: (service, port) => ({
-        route: fold.compileInputs.route(service, port),
-        upstream: fold.compileInputs.upstream(service, port),
-      }),
-      effectiveDependency: (caller) => fold.graphLookup.dependency(caller),
-      hash: () => {
-        const proof = projector.proof();
-        return { offset: proof?.offset ?? 0, hash: proof?.hash ?? '', foldVersion: proof?.foldVersion ?? 0 };
-      },
-    },
+    state: fold,
+    proof: () => projector.proof(),
     graph,
     proxies: parts.proxies,
     health: {

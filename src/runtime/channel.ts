@@ -86,20 +86,18 @@ export const dialChannel = <Out, In>(
     readonly onPeer: (peer: Channel<Out, In>) => void;
   },
 ): void => {
+  let socket: Socket | undefined;
   const attempt = (): void => {
     if (options.signal.aborted) return;
-    const socket = createConnection(path);
-    const again = (): void => {
+    const dialled = createConnection(path);
+    socket = dialled;
+    dialled.once('error', () => undefined);
+    dialled.once('close', () => {
       if (!options.signal.aborted) setTimeout(attempt, options.retryMs).unref();
-    };
-    socket.once('error', () => undefined);
-    socket.once('close', again);
-    socket.once('connect', () => {
-      const peer = wrap<Out, In>(socket);
-      options.onPeer(peer);
     });
-    options.signal.addEventListener('abort', () => socket.destroy(), { once: true });
+    dialled.once('connect', () => options.onPeer(wrap<Out, In>(dialled)));
   };
+  options.signal.addEventListener('abort', () => socket?.destroy(), { once: true });
   attempt();
 };
 

@@ -19,6 +19,7 @@ import { type Channel, channelPath, listenChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { foldPort } from './fold-port.ts';
 import { configureMesh } from './mesh-settings.ts';
+import { MeshTotalsReader } from './mesh-totals.ts';
 import type { ToCore, ToWorker } from './messages.ts';
 import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
@@ -80,7 +81,16 @@ export class Core {
       const clock = { now: Date.now };
       const log = await openEventLog({ kind: config.log, dir: config.data, mesh: config.mesh, clock, logger, guard });
       opened.push(() => log.close());
-      const projector = await Projector.open({ dir: config.data, log, mesh: config.mesh, clock, logger, guard });
+      const version = packageVersion();
+      const projector = await Projector.open({
+        dir: config.data,
+        log,
+        mesh: config.mesh,
+        clock,
+        logger,
+        guard,
+        version,
+      });
       opened.push(() => projector.close());
       const ledger = await Ledger.open({ dir: config.data, mesh: config.mesh, clock, logger });
       opened.push(() => ledger.close());
@@ -131,6 +141,7 @@ export class Core {
       await dir?.start();
       opened.push(() => dir?.close());
 
+      const totals = new MeshTotalsReader(projector);
       const parts: CoreParts = {
         config,
         log,
@@ -142,12 +153,12 @@ export class Core {
         learned,
         dir,
         registry,
-        proxies: new Proxies({ registry, ledger, totals: () => projector.totals() }),
+        proxies: new Proxies({ registry, ledger, totals: () => totals.read() }),
         refusals,
       };
       const admin = createAdminServer(adminPorts(parts), {
         logger,
-        version: packageVersion(),
+        version,
         insecureBind: config.insecureBind,
       });
       const address = await admin.listen(config.admin.host, config.admin.port);

@@ -1,7 +1,7 @@
 /** The composition root: configuration, processes, life cycle. */
 export { type BootstrapOptions, envoyBootstrap } from './bootstrap-envoy.ts';
 export { type HostPort, parseHostPort, resolveConfig, SERVE_OPTIONS, type ServeConfig } from './config.ts';
-export { packageVersion } from './package-version.ts';
+export { packageRoot, packageVersion } from './package-version.ts';
 export { startServer } from './server.ts';
 export type { RunningServer } from './supervisor.ts';
 export { type VerifyReport, verifyData } from './verify.ts';

@@ -1,5 +1,5 @@
 /** What core and xDS workers say to each other over the channel, and children to their supervisor over the fork's own IPC. */
-import type { LedgerEntry } from '../projector/index.ts';
+import type { LedgerEntry } from '../delta-xds/index.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 
 /** One edge that a sidecar's question proved: `node` is the stream's identity, never anything the sidecar said of others. */
@@ -36,6 +36,8 @@ export type ToChild =
 
 /** Children to their supervisor. */
 export type FromChild =
+  /** Its listener is there: a message sent earlier would be lost in a worker of node:cluster. */
+  | { readonly t: 'listening' }
   | { readonly t: 'ready'; readonly address: HostPort }
   /** Does not get better by trying again (locked, foreign, newer data; port in use): ends `serve`. */
   | { readonly t: 'fatal'; readonly code: string; readonly message: string; readonly remedy: string | undefined }

@@ -1,6 +1,7 @@
 /** Sidecars as the operator sees them: live sessions of all workers, and the ledger for those that are away. */
 import type { HeldResource, SessionStatus } from '../delta-xds/index.ts';
 import type { Ledger, LedgerRow } from '../projector/index.ts';
+import type { MeshTotals } from './mesh-totals.ts';
 import type { WorkerRegistry } from './worker-registry.ts';
 
 /** Row of `GET /v1/proxies`. */
@@ -36,12 +37,7 @@ export interface ResourceRow {
   readonly ackedAt?: number;
   readonly error?: string;
   readonly offset?: number;
-}
-
-export interface MeshTotals {
-  /** Service ports of the mesh. */
-  readonly servicePorts: number;
-  readonly fullPushBytes: number;
+  readonly [more: string]: unknown;
 }
 
 export interface ProxiesOptions {
@@ -49,12 +45,6 @@ export interface ProxiesOptions {
   readonly ledger: Ledger;
   readonly totals: () => MeshTotals;
 }
-
-/** `outbound/cart.shop:7070` -> `cart.shop:7070`; a negative answer or another type: undefined. */
-const servicePortOf = (type: string, name: string): string | undefined => {
-  if (type === 'cds') return name.startsWith('inbound:') ? undefined : name.split('/')[0];
-  return undefined;
-};
 
 type Answer = readonly { readonly peer: string; readonly resources: readonly HeldResource[] }[] | null;
 
@@ -126,7 +116,7 @@ export class Proxies {
         type: held.type,
         name: held.name,
         ...(held.version === undefined ? {} : { version: held.version }),
-        state: held.refused === undefined ? (held.acked ? 'acked' : 'sent') : 'refused',
+        state: held.refused === undefined ? (held.acked === held.version ? 'acked' : 'sent') : 'refused',
         ...(row === undefined ? {} : timesOf(row)),
         ...(held.refused === undefined ? {} : { error: held.refused }),
       });
@@ -150,5 +140,3 @@ const rowOf = (row: LedgerRow): ResourceRow => ({
   ...timesOf(row),
   ...(row.error === undefined ? {} : { error: row.error }),
 });
-
-export { servicePortOf };

@@ -36,7 +36,7 @@ export class Refusals {
   }
 
   note(entries: readonly LedgerEntry[]): void {
-    for (const entry of entries) if (entry.state === 'rejected' && entry.final === true) this.#note(entry);
+    for (const entry of entries) if (entry.event === 'rejected' && entry.final === true) this.#note(entry);
   }
 
   #note(entry: LedgerEntry): void {

@@ -44,9 +44,11 @@ const startInProcess = async (config: ServeConfig): Promise<RunningServer> => {
 };
 
 /** Resolves when xDS and HTTP accept. Rejects with `TendrilError` when something cannot be opened. */
-export const startServer = async (config: ServeConfig): Promise<RunningServer> => {
+export const startServer = async (config: ServeConfig, signal?: AbortSignal): Promise<RunningServer> => {
   if (config.log !== 'memory')
-    return config.workers === 0 ? startInProcess(config) : startSupervised(config, createLogger(config.logLevel));
+    return config.workers === 0
+      ? startInProcess(config)
+      : startSupervised(config, createLogger(config.logLevel), signal);
   // The state of a log in memory is as temporary as the log: it must not meet a log of another run.
   const data = mkdtempSync(join(tmpdir(), 'tendril-memory-'));
   const remove = (): void => rmSync(data, { recursive: true, force: true });
@@ -54,7 +56,7 @@ export const startServer = async (config: ServeConfig): Promise<RunningServer> =
     const temporary = { ...config, data };
     const server = await (config.workers === 0
       ? startInProcess(temporary)
-      : startSupervised(temporary, createLogger(config.logLevel)));
+      : startSupervised(temporary, createLogger(config.logLevel), signal));
     void server.ended.then(remove);
     const stop = async (): Promise<void> => {
       await server.stop();

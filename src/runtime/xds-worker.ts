@@ -3,10 +3,9 @@
  * services are answered from the read model, observed edges wait (bounded) for the core's return.
  */
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { type AdsServer, createAdsServer } from '../delta-xds/index.ts';
-import { type LedgerEntry, ReadModel } from '../projector/index.ts';
+import { type AdsServer, createAdsServer, type LedgerEntry } from '../delta-xds/index.ts';
+import { ReadModel } from '../projector/index.ts';
 import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { MeshSource } from './mesh-view.ts';
@@ -61,7 +60,8 @@ export class XdsWorker {
 
   /** Opens the read model, listens, and starts talking to the core. */
   static async start(options: XdsWorkerOptions): Promise<XdsWorker> {
-    const model = ReadModel.open({ dir: join(options.config.data, 'state') });
+    const { data, mesh } = options.config;
+    const model = await ReadModel.open({ dir: data, mesh, logger: options.logger });
     const worker = new XdsWorker(options, model);
     worker.#address = await worker.#server.listen(options.config.xds.host, options.config.xds.port);
     if (options.channel !== undefined) worker.#meet(options.channel);
@@ -142,6 +142,6 @@ export class XdsWorker {
     this.#stop.abort();
     this.#core?.close();
     await this.#server.close();
-    this.#model.close();
+    await this.#model.close();
   }
 }

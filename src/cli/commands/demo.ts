@@ -1,4 +1,6 @@
 /** `tendril demo`: the main job on a real mesh, with traffic, until Ctrl-C (or `--once`). */
+import { join } from 'node:path';
+import { packageRoot } from '../../runtime/index.ts';
 import { flag, integer, type Options, parse } from '../arguments.ts';
 import type { Command, Io } from '../command.ts';
 import { fetchEnvoy, findEnvoy } from '../demo/envoy.ts';
@@ -67,7 +69,7 @@ export const demo: Command = {
     const args = parse('demo', argv, OPTIONS, { min: 0, max: 0, usage: demo.usage });
     const intervalS = integer(args, 'interval', 1, 3_600) ?? DEFAULT_INTERVAL_S;
     const once = flag(args, 'once');
-    const mesh = loadDemoMesh(new URL('../../../../examples/online-boutique/mesh.json', import.meta.url));
+    const mesh = loadDemoMesh(join(packageRoot, 'examples/online-boutique/mesh.json'));
     const envoy = await chooseEnvoy(io, flag(args, 'no-envoy'));
     if (envoy === undefined && !flag(args, 'no-envoy'))
       io.out('no Envoy can be had (Python with pip is needed): built-in clients stand in for the sidecars');

@@ -41,7 +41,7 @@ export const serve: Command = {
     const file = text(args, 'config') ?? env.TENDRIL_CONFIG;
     const flags = args.values as Record<string, string | boolean | undefined>;
     const config = resolveConfig({ flags, env, ...(file === undefined ? {} : { file: readConfigFile(file) }) });
-    const server = await startServer(config);
+    const server = await startServer(config, signal);
     out(
       `tendril is ready: xDS ${server.xds.host}:${server.xds.port}, API http://${server.admin.host}:${server.admin.port}, ` +
         `log ${config.log}${config.log === 'memory' ? ' (gone at exit)' : `, data ${config.data}`}`,

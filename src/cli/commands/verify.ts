@@ -1,30 +1,43 @@
 /** `tendril verify --data DIR`: chain, checksums and a replay from the first event, offline. */
-import { verifyData } from '../../runtime/index.ts';
+import { packageVersion, type VerifyReport, verifyData } from '../../runtime/index.ts';
 import { formatOf, type Options, parse, text } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { render } from '../output.ts';
 
 const OPTIONS: Options = {
   data: { type: 'string' },
+  mesh: { type: 'string' },
   output: { type: 'string', short: 'o' },
   help: { type: 'boolean', short: 'h' },
 };
+
+const more = ({ problems, problemCount }: VerifyReport): string[] =>
+  problemCount > problems.length ? [`  … and ${problemCount - problems.length} more`] : [];
 
 export const verify: Command = {
   name: 'verify',
   summary: 'prove a data directory, offline',
   usage: 'verify --data DIR',
   options: OPTIONS,
-  help: ['--data DIR   default ./tendril-data; `tendril serve` must not run on it', '-o FORMAT    table, json, yaml'],
+  help: [
+    '--data DIR   default ./tendril-data; `tendril serve` must not run on it',
+    '--mesh NAME  default "default"',
+    '-o FORMAT    table, json, yaml',
+  ],
   run: async (argv, io) => {
     const args = parse('verify', argv, OPTIONS, { min: 0, max: 0, usage: verify.usage });
     const format = formatOf(args);
     const data = text(args, 'data') ?? io.env.TENDRIL_DATA ?? './tendril-data';
     let shown = 0;
-    const report = await verifyData(data, (progress) => {
-      if (io.now() - shown < 1_000) return;
-      shown = io.now();
-      io.err(`verify: ${progress}`);
+    const report = await verifyData({
+      dir: data,
+      mesh: text(args, 'mesh') ?? io.env.TENDRIL_MESH ?? 'default',
+      version: packageVersion(),
+      onProgress: ({ step, offset, head }) => {
+        if (io.now() - shown < 1_000) return;
+        shown = io.now();
+        io.err(`verify: ${step}${head === 0 ? '' : `, ${offset} of ${head} events`}`);
+      },
     });
     io.out(
       render(
@@ -33,7 +46,11 @@ export const verify: Command = {
         () =>
           report.ok
             ? `${data}: ok. ${report.offset} events, chain and checksums hold, replay gives state hash ${report.hash} (fold ${report.foldVersion})`
-            : [`${data}: NOT OK`, ...report.problems.map((problem) => `  ${problem}`)].join('\n'),
+            : [
+                `${data}: NOT OK`,
+                ...report.problems.map(({ part, where, message }) => `  ${part} ${where}: ${message}`),
+                ...more(report),
+              ].join('\n'),
         () => [report.hash],
       ),
     );

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../../runtime/index.ts';
 
 const executable = (file: string): boolean => {
   try {
@@ -13,8 +13,6 @@ const executable = (file: string): boolean => {
     return false;
   }
 };
-
-const packageRoot = fileURLToPath(new URL('../../../../', import.meta.url));
 
 /** `TENDRIL_ENVOY`, the one fetched by `npm run fetch:parts`, or the one on PATH. */
 export const findEnvoy = (env: Readonly<Record<string, string | undefined>>): string | undefined => {

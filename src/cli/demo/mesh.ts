@@ -20,11 +20,11 @@ export interface DemoMesh {
 export const NAMESPACE = 'default';
 
 /** Online Boutique, as shipped in examples/. */
-export const loadDemoMesh = (file: URL): DemoMesh => {
+export const loadDemoMesh = (file: string): DemoMesh => {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as DemoMesh;
   } catch (cause) {
-    throw new TendrilError('DEMO_MESH', `cannot read the demo's mesh at ${file.pathname}`, {
+    throw new TendrilError('DEMO_MESH', `cannot read the demo's mesh at ${file}`, {
       cause,
       remedy: 'reinstall tendril',
     });

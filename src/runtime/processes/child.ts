@@ -44,6 +44,7 @@ export const runChild = (start: (config: ServeConfig, worker: number) => Promise
         (error: unknown) => fatal(error),
       );
   });
+  void say({ t: 'listening' });
   // The supervisor is gone: no one will ever stop us.
   process.on('disconnect', () => void end());
   // Ctrl-C reaches the whole process group; the supervisor decides the order of ending.

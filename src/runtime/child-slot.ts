@@ -1,0 +1,117 @@
+/** One child process that is started again when it dies, with growing delays, until it is stopped. */
+import type { ChildProcess } from 'node:child_process';
+import type { Logger } from 'pino';
+import { TendrilError } from '../model/index.ts';
+import type { HostPort, ServeConfig } from './config.ts';
+import type { FromChild, ToChild } from './messages.ts';
+import { freshRestarts, nextRestart } from './restart-policy.ts';
+
+export interface ChildSlotOptions {
+  readonly name: string;
+  readonly worker: number;
+  readonly spawn: () => ChildProcess;
+  /** Asked at every start: later ones keep the ports of the first. */
+  readonly config: () => ServeConfig;
+  readonly logger: Logger;
+  readonly onReady: (address: HostPort) => void;
+  readonly onSilentWorker: (pid: number) => void;
+}
+
+export class ChildSlot {
+  readonly #options: ChildSlotOptions;
+  #child: ChildProcess | undefined;
+  #restarts = freshRestarts;
+  #timer: NodeJS.Timeout | undefined;
+  #stopping = false;
+  /** Settles the first start. */
+  #first: { readonly resolve: (address: HostPort) => void; readonly reject: (error: TendrilError) => void } | undefined;
+
+  constructor(options: ChildSlotOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Starts the child. Rejects with its own error when this first start fails: then it is not tried again. */
+  start(): Promise<HostPort> {
+    return new Promise((resolve, reject) => {
+      this.#first = { resolve, reject };
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    const { name, spawn, logger } = this.#options;
+    const startedAt = performance.now();
+    const child = spawn();
+    this.#child = child;
+    child.on('message', (message) => this.#heard(child, message as FromChild));
+    child.once('exit', (code, signal) => {
+      this.#child = undefined;
+      if (this.#stopping) return;
+      if (this.#first !== undefined) {
+        this.#fail(
+          new TendrilError('CHILD_FAILED', `${name} ended with ${signal ?? `code ${code}`} before it was ready`, {
+            remedy: 'read the log lines above',
+          }),
+        );
+        return;
+      }
+      const next = nextRestart(this.#restarts, performance.now() - startedAt);
+      this.#restarts = next.state;
+      logger.warn({ child: name, code, signal, restartMs: next.delayMs }, `${name} ended; starting it again`);
+      this.#timer = setTimeout(() => this.#run(), next.delayMs);
+    });
+  }
+
+  #fail(error: TendrilError): void {
+    this.#stopping = true;
+    this.#first?.reject(error);
+    this.#first = undefined;
+  }
+
+  #heard(child: ChildProcess, message: FromChild): void {
+    const { name, worker, config, logger, onReady, onSilentWorker } = this.#options;
+    switch (message.t) {
+      case 'listening':
+        child.send({ t: 'start', config: config(), worker } satisfies ToChild);
+        return;
+      case 'ready':
+        onReady(message.address);
+        this.#first?.resolve(message.address);
+        this.#first = undefined;
+        return;
+      case 'fatal': {
+        const remedy = message.remedy === undefined ? {} : { remedy: message.remedy };
+        if (this.#first !== undefined) this.#fail(new TendrilError(message.code, message.message, remedy));
+        else logger.error({ child: name, code: message.code, ...remedy }, message.message);
+        return;
+      }
+      case 'restart-worker':
+        onSilentWorker(message.pid);
+    }
+  }
+
+  kill(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
+  /** Asks the child to stop and waits; after `patienceMs` it is killed. It is not started again. */
+  stop(patienceMs: number): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    const child = this.#child;
+    return new Promise((done) => {
+      if (child === undefined) return done();
+      const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+      child.once('exit', () => {
+        clearTimeout(timer);
+        done();
+      });
+      if (child.connected) child.send({ t: 'stop' } satisfies ToChild);
+      else child.kill('SIGKILL');
+    });
+  }
+}
