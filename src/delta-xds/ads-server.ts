@@ -47,7 +47,15 @@ export interface SessionStatus {
   readonly peer: string;
   /** ms since the epoch. */
   readonly since: number;
-  readonly sent: { readonly responses: number; readonly resources: number; readonly bytes: number };
+  /** `serviceBytes`: resources of services alone, without the node's own listeners and inbound clusters. */
+  readonly sent: {
+    readonly responses: number;
+    readonly resources: number;
+    readonly bytes: number;
+    readonly serviceBytes: number;
+  };
+  /** Service ports held. */
+  readonly servicePorts: number;
   readonly types: readonly TypeStatus[];
 }
 
@@ -182,6 +190,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
           peer: stream.peer,
           since: stream.since,
           sent: { ...stream.sent },
+          servicePorts: session.servicePorts(),
           types: session.status(),
         });
       }

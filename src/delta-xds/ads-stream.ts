@@ -73,6 +73,9 @@ export const zeroStreamCounters = (): StreamCounters => ({
   failures: 0,
 });
 
+/** Types that describe services of the mesh; the others are the node's own. */
+const SERVICE_TYPES: ReadonlySet<string> = new Set(['cds', 'eds', 'vhds']);
+
 export class AdsStream implements TransportListener, StreamPort {
   readonly #context: StreamContext;
   readonly #transport: TransportStream;
@@ -85,7 +88,7 @@ export class AdsStream implements TransportListener, StreamPort {
   #drainWanted = false;
   #ended = false;
   /** Totals of this stream. */
-  readonly sent = { responses: 0, resources: 0, bytes: 0 };
+  readonly sent = { responses: 0, resources: 0, bytes: 0, serviceBytes: 0 };
 
   constructor(context: StreamContext, transport: TransportStream) {
     this.#context = context;
@@ -183,6 +186,10 @@ export class AdsStream implements TransportListener, StreamPort {
   #send({ type, nonce, resources, removed }: SendEffect): void {
     const { cache, counters, identifier, onLedger } = this.#context;
     const encoded = resources.map((resource) => cache.encode(type, resource));
+    if (SERVICE_TYPES.has(type))
+      for (const [index, { name }] of resources.entries()) {
+        if (name !== 'local' && !name.startsWith('inbound:')) this.sent.serviceBytes += encoded[index]?.length ?? 0;
+      }
     counters.resources += resources.length;
     counters.removals += removed.length;
     this.sent.resources += resources.length;

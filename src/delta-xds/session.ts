@@ -137,6 +137,15 @@ export class Session {
     return list;
   }
 
+  /** Service ports of which the client holds a cluster: subsets count with their service, own clusters not at all. */
+  servicePorts(): number {
+    const held = this.#state.channels.get('cds')?.ledger.held;
+    if (held === undefined) return 0;
+    const ports = new Set<string>();
+    for (const name of held.keys()) if (!name.startsWith('inbound:')) ports.add(name.split('/', 1)[0] ?? name);
+    return ports.size;
+  }
+
   /** Everything the client holds, as far as the server knows. */
   resources(): HeldResource[] {
     const list: HeldResource[] = [];

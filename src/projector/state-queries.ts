@@ -1,8 +1,9 @@
 /** What can be asked of the stored state besides the read model: outcomes, quarantine, proofs, history. As committed. */
 import { findRows, type HistoryRow, hashOf, hashSubject, KIND_GONE, KIND_IMAGE } from './history-rows.ts';
 import { proofInJournal } from './journal.ts';
+import { decodeResource } from './records.ts';
 import type { StateTables } from './state-tables.ts';
-import type { FoldOutcome, StateProof } from './types.ts';
+import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
 import { decodeImage, decodeProof } from './write-changes.ts';
 
 /** An entity as it was at an offset. */
@@ -48,11 +49,12 @@ export class StateQueries {
     return [...this.#tables.quarantine.range({ start: after + 1, limit })].map(({ body }) => parse(body));
   }
 
-  /** Bytes of all shared resources, what everybody would be sent by a full push; variants of one resource count once. */
-  resourceBytes(): number {
-    let bytes = 0;
-    for (const { key, body } of this.#tables.resource.range({})) if (key.split('|')[1] === '') bytes += body.length;
-    return bytes;
+  /** All resources that anybody may be sent (variant ''), as compiled. Keys as `resourceKey` gives them. */
+  *sharedResources(): Iterable<{ readonly type: string; readonly name: string; readonly resource: StoredResource }> {
+    for (const { key, body } of this.#tables.resource.range({})) {
+      const [type = '', variant = '', name = ''] = key.split('|');
+      if (variant === '') yield { type, name, resource: decodeResource(body) };
+    }
   }
 
   quarantineCount(): number {

@@ -16,6 +16,8 @@ export interface ProxyRow {
   readonly services: number;
   readonly of: number;
   readonly bytes: number;
+  /** Of them, resources of services: to compare with `fullPushBytes`. */
+  readonly serviceBytes: number;
   /** Bytes of all shared resources of the mesh, as compiled: what a full push would send. */
   readonly fullPushBytes: number;
   readonly streams: number;
@@ -63,15 +65,15 @@ export class Proxies {
     const refused = types.some((type) => type.parked > 0);
     const pending = types.some((type) => type.unacked > 0 || type.pending > 0);
     const lastError = types.map((type) => type.lastError?.message).find((message) => message !== undefined);
-    const cds = types.filter((type) => type.type === 'cds').reduce((sum, type) => sum + type.held, 0);
     return {
       id,
       service: first?.caller ?? recent?.caller ?? '',
       state: first === undefined ? 'offline' : refused ? 'refused' : pending ? 'pending' : 'in-sync',
       holds: types.reduce((sum, type) => sum + type.held, 0),
-      services: cds,
+      services: Math.max(0, ...sessions.map((session) => session.servicePorts)),
       of: totals.servicePorts,
       bytes: sessions.reduce((sum, session) => sum + session.sent.bytes, 0),
+      serviceBytes: sessions.reduce((sum, session) => sum + session.sent.serviceBytes, 0),
       fullPushBytes: totals.fullPushBytes,
       streams: sessions.length,
       ...(first === undefined ? {} : { connectedAt: first.since, peer: first.peer, namespace: first.namespace }),

@@ -9,7 +9,8 @@ interface ProxyRow {
   readonly state: string;
   readonly services: number;
   readonly of: number;
-  readonly bytes: number;
+  /** Sent: clusters, endpoints and virtual hosts of services. */
+  readonly serviceBytes: number;
   /** Bytes of every cluster, assignment and virtual host of the mesh, as compiled. */
   readonly fullPushBytes: number;
 }
@@ -41,7 +42,7 @@ export const report = async (admin: AdminClient, mesh: DemoMesh, tally: Visits, 
   const edges: EdgeRow[] = [];
   for await (const edge of admin.pages<EdgeRow>('/v1/graph', 'edges')) edges.push(edge);
   proxies.sort((a, b) => (a.service < b.service ? -1 : 1));
-  const sent = proxies.reduce((sum, proxy) => sum + proxy.bytes, 0);
+  const sent = proxies.reduce((sum, proxy) => sum + proxy.serviceBytes, 0);
   const full = proxies.reduce((sum, proxy) => sum + proxy.fullPushBytes, 0);
   const learned = edges.filter((edge) => edge.origin.includes('learned')).length;
   const saved = full === 0 ? 0 : Math.round(100 * (1 - sent / full));
@@ -52,7 +53,7 @@ export const report = async (admin: AdminClient, mesh: DemoMesh, tally: Visits, 
       { title: 'STATE', value: (proxy) => proxy.state },
       { title: 'HOLDS', value: (proxy) => proxy.services, number: true },
       { title: 'OF', value: (proxy) => proxy.of, number: true },
-      { title: 'SENT', value: (proxy) => bytes(proxy.bytes), number: true },
+      { title: 'SENT', value: (proxy) => bytes(proxy.serviceBytes), number: true },
       { title: 'FULL PUSH', value: (proxy) => bytes(proxy.fullPushBytes), number: true },
       { title: 'CALLS (* declared, else learned)', value: (proxy) => calleesOf(edges, proxy.service) },
     ]),
