@@ -4,5 +4,4 @@ export type { AppendResult, EventLog, FollowOptions, LogHead, LogRecord } from '
 export { LOG_SCHEMA } from './lmdb-log.ts';
 export type { Clock, LogCounters, LogLimits } from './log-core.ts';
 export { type OpenedLog, type OpenLogOptions, openEventLog } from './open-log.ts';
-export { MAX_DATA_BYTES } from './record-codec.ts';
-export { type Upcaster, type UpcastRegistry, type UpcastResult, upcast, upcastRegistry } from './upcast.ts';
+export { type Upcaster, type UpcastRegistry, upcast } from './upcast.ts';

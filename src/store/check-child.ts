@@ -75,9 +75,11 @@ const checkTable = (
 
 const check = (job: CheckJob): CheckResult => {
   tell({ step: 'opening' });
+  // Before LMDB, which would make a directory that is missing.
+  const { size } = statSync(dataFile(job.path));
   const root = openRoot({ ...job, readOnly: job.mode === 'durable' });
   const { pageSize, lastPageNumber } = root.getStats() as Stats;
-  const isShort = statSync(dataFile(job.path)).size < (lastPageNumber + 1) * pageSize;
+  const isShort = size < (lastPageNumber + 1) * pageSize;
   tell({ step: 'list of tables' });
   let records = 0;
   let verified = 0;

@@ -1,5 +1,5 @@
 /** LMDB environments: opened, locked, checked, guarded. Used by log, state and the client's cache. */
-export { type CheckExtent, type CheckJob, type CheckResult, checkEnvironment } from './check.ts';
+export { type CheckExtent, checkEnvironment } from './check.ts';
 export { CHECKSUM_BYTES, type TableKey } from './checked-record.ts';
 export {
   createDiskGuard,
@@ -12,4 +12,4 @@ export type { Environment, EnvironmentOptions, OpenedAs, StoreLogger } from './e
 export type { EnvironmentSchema } from './identity.ts';
 export type { CommitMode } from './lmdb-root.ts';
 export { openEnvironment } from './open-environment.ts';
-export type { Batch, RangeOptions, Table, TableEntry } from './table.ts';
+export type { Batch, Table } from './table.ts';

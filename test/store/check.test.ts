@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { type CheckExtent, checkEnvironment, openEnvironment } from '../../src/store/index.ts';
@@ -69,8 +69,27 @@ describe('check in a child process', () => {
     else assert.notEqual(result.what, '');
   });
 
-  test('what does not exist is a finding, not a crash', async (context) => {
-    const result = await check(join(temporaryDirectory(context), 'none'), 'full');
+  for (const mode of ['durable', 'visible'] as const) {
+    test(`mode ${mode}: the check changes nothing: what was clean stays clean`, async (context) => {
+      const dir = temporaryDirectory(context);
+      const options = { dir, name: 'state', mesh: 'm', schema: { name: 'test', version: 1 }, mode };
+      const environment = await openEnvironment(options);
+      await environment.commit((batch) => batch.put(environment.table<number>('numbers'), 1, Buffer.from('one')));
+      await environment.close();
+      const { path } = environment;
+      const result = await checkEnvironment({ path, mode, extent: 'full', maxReaders: 16, mapSize: 2 ** 40 });
+      assert.deepEqual(result, { ok: true, records: 2, verified: 2 });
+      const again = await openEnvironment(options);
+      assert.equal(again.opened.clean, true);
+      await again.close();
+    });
+  }
+
+  test('what does not exist is a finding, and is not made', async (context) => {
+    const path = join(temporaryDirectory(context), 'none');
+    const result = await check(path, 'full');
     assert.ok(!result.ok);
+    assert.match(result.what, /ENOENT/);
+    assert.equal(existsSync(path), false);
   });
 });
