@@ -27,6 +27,11 @@ export class BodyReader {
     this.#limits = limits;
   }
 
+  /** By what the request announces. */
+  isTooLarge(request: IncomingMessage): boolean {
+    return Number(request.headers['content-length'] ?? 0) > this.#limits.bodyBytes;
+  }
+
   tooLarge(size: string): TendrilError {
     const mib = Math.floor(this.#limits.bodyBytes / 1024 / 1024);
     return refusal('BODY_TOO_LARGE', `the body has ${size} bytes, ${this.#limits.bodyBytes} (${mib} MiB) are allowed`, {
@@ -39,9 +44,7 @@ export class BodyReader {
    * to its end and thrown away, so that a client that only listens after sending gets the answer.
    */
   read(request: IncomingMessage): Promise<Buffer> {
-    const announced = Number(request.headers['content-length'] ?? 0);
-    let refused: TendrilError | undefined =
-      announced > this.#limits.bodyBytes ? this.tooLarge(String(announced)) : undefined;
+    let refused = this.isTooLarge(request) ? this.tooLarge(String(request.headers['content-length'])) : undefined;
     let chunks: Buffer[] = [];
     let kept = 0;
     let seen = 0;

@@ -76,6 +76,8 @@ class Server implements AdminServer {
   readonly #bodies: BodyReader;
   readonly #answers: Answers;
   readonly #stop = new AbortController();
+  /** Requests whose client waits to be told to send the body. */
+  readonly #unsent = new WeakSet<IncomingMessage>();
   #streams = 0;
   #bound: HostPort | undefined;
 
@@ -161,8 +163,8 @@ class Server implements AdminServer {
     app.addContentTypeParser('*', (_request, _payload, done) => done(null));
     app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       // A client that asks before it sends too much is told at once; all others get the answer after sending.
-      if (Number(request.headers['content-length'] ?? 0) <= (this.#options.bodyBytes ?? BODY_BYTES))
-        response.writeContinue();
+      if (this.#bodies.isTooLarge(request)) this.#unsent.add(request);
+      else response.writeContinue();
       app.server.emit('request', request, response);
     });
     app.setErrorHandler((error, request, reply) => this.#answers.fail(request, reply, error));
@@ -214,6 +216,7 @@ class Server implements AdminServer {
     if (isEmpty && body.optional === true) return undefined;
     if (isEmpty) throw refusal('E103', 'the body is missing', { remedy: `send ${body.description}` });
     const kind = bodyKindOf(request.headers['content-type'], body.kinds);
+    if (this.#unsent.has(request)) throw this.#bodies.tooLarge(String(length));
     return { kind, bytes: await this.#bodies.read(request) };
   }
 

@@ -74,6 +74,8 @@ export interface CoreOptions {
   readonly log?: 'memory' | 'lmdb';
   readonly health?: readonly HealthPart[];
   readonly ports?: Partial<AdminPorts>;
+  /** Looks over the shoulder of the readers of the log. */
+  readonly wrapEvents?: (events: AdminPorts['events']) => AdminPorts['events'];
 }
 
 export interface Core {
@@ -124,7 +126,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
       delete: (ref, write) => gateway.delete(ref, write),
       patch: (ref, patch, write) => gateway.patch(ref, patch, write),
     },
-    events: {
+    events: (options.wrapEvents ?? ((events) => events))({
       head: () => log.head(),
       read: (wanted) => log.read(wanted),
       follow: (wanted) => log.follow(wanted),
@@ -133,7 +135,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
         const signal = AbortSignal.timeout(timeoutMs);
         return orElse(projector.waitFor(offset, signal), undefined, signal);
       },
-    },
+    }),
     state: fold,
     proof: () => projector.proof(),
     graph,
