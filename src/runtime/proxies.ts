@@ -16,6 +16,8 @@ export interface ProxyRow {
   readonly services: number;
   readonly of: number;
   readonly bytes: number;
+  /** Resources sent on its present streams. */
+  readonly resources: number;
   /** Of them, resources of services: to compare with `fullPushBytes`. */
   readonly serviceBytes: number;
   /** Bytes of all shared resources of the mesh, as compiled: what a full push would send. */
@@ -73,6 +75,7 @@ export class Proxies {
       services: Math.max(0, ...sessions.map((session) => session.servicePorts)),
       of: totals.servicePorts,
       bytes: sessions.reduce((sum, session) => sum + session.sent.bytes, 0),
+      resources: sessions.reduce((sum, session) => sum + session.sent.resources, 0),
       serviceBytes: sessions.reduce((sum, session) => sum + session.sent.serviceBytes, 0),
       fullPushBytes: totals.fullPushBytes,
       streams: sessions.length,
