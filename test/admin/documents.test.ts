@@ -20,13 +20,20 @@ spec:
 `;
 
 type Result = { readonly document: string; readonly action: string; readonly offset: number };
-const actions = (results: readonly Result[]) => Object.fromEntries(results.map(({ document, action }) => [document, action]));
+const actions = (results: readonly Result[]) =>
+  Object.fromEntries(results.map(({ document, action }) => [document, action]));
 
 describe('POST /v1/docs:apply', () => {
   test('many documents, in any order, are one batch; again: unchanged, nothing appended', async (t) => {
     const core = await startCore(t);
     await call(core, 'POST', '/v1/events', { events: [service('cart')] });
-    const reply = await call(core, 'POST', '/v1/docs:apply?file=cart.yaml&reason=first', `${ROUTE}---\n${UPSTREAM}`, YAML);
+    const reply = await call(
+      core,
+      'POST',
+      '/v1/docs:apply?file=cart.yaml&reason=first',
+      `${ROUTE}---\n${UPSTREAM}`,
+      YAML,
+    );
     assert.equal(reply.status, 200, reply.text);
     assert.deepEqual(actions(reply.body.results), { 'Route/shop/cart': 'created', 'Upstream/shop/cart': 'created' });
     assert.deepEqual(reply.body.offsets, [2, 3]);
@@ -34,7 +41,10 @@ describe('POST /v1/docs:apply', () => {
     assert.deepEqual([stored?.file, stored?.line, stored?.reason, stored?.source], ['cart.yaml', 8, 'first', 'local']);
     const again = await call(core, 'POST', '/v1/docs:apply', `${UPSTREAM}---\n${ROUTE}`, YAML);
     assert.equal(again.status, 200);
-    assert.deepEqual(actions(again.body.results), { 'Route/shop/cart': 'unchanged', 'Upstream/shop/cart': 'unchanged' });
+    assert.deepEqual(actions(again.body.results), {
+      'Route/shop/cart': 'unchanged',
+      'Upstream/shop/cart': 'unchanged',
+    });
     assert.equal(core.log.head().offset, 3);
   });
 
@@ -57,7 +67,13 @@ describe('POST /v1/docs:apply', () => {
 
   test('a document with an error: nothing is appended at all', async (t) => {
     const core = await startCore(t);
-    const reply = await call(core, 'POST', '/v1/docs:apply', `${UPSTREAM}---\n${ROUTE.replace('2s', '2 seconds')}`, YAML);
+    const reply = await call(
+      core,
+      'POST',
+      '/v1/docs:apply',
+      `${UPSTREAM}---\n${ROUTE.replace('2s', '2 seconds')}`,
+      YAML,
+    );
     assert.equal(reply.status, 400);
     assert.equal(reply.body.code, 'E104');
     assert.equal(reply.body.line, 13);
@@ -90,7 +106,8 @@ describe('POST /v1/docs:apply', () => {
       const real = await call(core, 'POST', '/v1/docs:apply', text, YAML);
       assert.equal(dry.status, 409, dry.text);
       assert.equal(real.status, 409, real.text);
-      const codes = (findings: readonly { code: string; document: string; pointer: string }[]) => findings.map(({ code, document, pointer }) => `${code} ${document} ${pointer}`);
+      const codes = (findings: readonly { code: string; document: string; pointer: string }[]) =>
+        findings.map(({ code, document, pointer }) => `${code} ${document} ${pointer}`);
       assert.deepEqual(codes(dry.body.findings), codes(real.body.findings));
     }
   });
@@ -105,7 +122,12 @@ describe('POST /v1/docs:apply', () => {
     assert.deepEqual(actions(reply.body.results), { 'Upstream/shop/cart': 'unchanged', 'Route/shop/cart': 'deleted' });
     assert.equal(core.projector.fold.policy('Route', 'shop', 'cart'), undefined);
     assert.notEqual(core.projector.fold.policy('Route', 'shop', 'web'), undefined);
-    const without = await call(core, 'POST', '/v1/docs:apply?prune=app', JSON.stringify(routeDocument('web', { timeout: '3s' })));
+    const without = await call(
+      core,
+      'POST',
+      '/v1/docs:apply?prune=app',
+      JSON.stringify(routeDocument('web', { timeout: '3s' })),
+    );
     assert.equal(without.status, 400);
     assert.match(without.body.detail, /has no label app/);
   });
@@ -114,10 +136,15 @@ describe('POST /v1/docs:apply', () => {
     const core = await startCore(t);
     await call(core, 'POST', '/v1/docs:apply', routeDocument('a', { timeout: '1s' }));
     await call(core, 'POST', '/v1/docs:apply', [routeDocument('b', { timeout: '1s' }), routeDocument('c', {})]);
-    const reply = await call(core, 'POST', '/v1/docs:apply', { documents: [{ document: routeDocument('d', {}), file: 'x/d.yaml', line: 7 }] });
+    const reply = await call(core, 'POST', '/v1/docs:apply', {
+      documents: [{ document: routeDocument('d', {}), file: 'x/d.yaml', line: 7 }],
+    });
     assert.equal(reply.status, 200, reply.text);
     const { docs } = (await call(core, 'GET', '/v1/docs?kind=Route&namespace=shop')).body;
-    assert.deepEqual(docs.map(({ name }: { name: string }) => name), ['a', 'b', 'c', 'd']);
+    assert.deepEqual(
+      docs.map(({ name }: { name: string }) => name),
+      ['a', 'b', 'c', 'd'],
+    );
     assert.deepEqual([docs[3].file, docs[3].line], ['x/d.yaml', 7]);
     const bad = await call(core, 'POST', '/v1/docs:apply', [routeDocument('e', {}), { kind: 'Route' }]);
     assert.equal(bad.status, 400);
@@ -126,7 +153,9 @@ describe('POST /v1/docs:apply', () => {
 
   test('a long text: places are those of the whole text', async (t) => {
     const core = await startCore(t);
-    const documents = Array.from({ length: 300 }, (_, index) => ROUTE.replace('name: cart', `name: r${index}`).replace('  to: {v1: {weight: 90}, v2: {weight: 10}}\n', ''));
+    const documents = Array.from({ length: 300 }, (_, index) =>
+      ROUTE.replace('name: cart', `name: r${index}`).replace('  to: {v1: {weight: 90}, v2: {weight: 10}}\n', ''),
+    );
     const good = await call(core, 'POST', '/v1/docs:apply', documents.join('---\n'), YAML);
     assert.equal(good.status, 200, good.text);
     assert.equal(core.projector.fold.policy('Route', 'shop', 'r299')?.line, 299 * 6 + 1);
@@ -149,13 +178,16 @@ describe('/v1/docs/{kind}/{namespace}/{name}', () => {
     assert.deepEqual(got.body.document, routeDocument('cart', { timeout: '1s' }));
     assert.deepEqual([got.body.offset, got.body.source, got.body.reason], [1, 'local', 'first']);
 
-    const patched = await call(core, 'PATCH', path, [{ op: 'replace', path: '/spec/timeout', value: '2s' }], { ...PATCH, 'if-match': '"1"' });
+    const patched = await call(core, 'PATCH', path, [{ op: 'replace', path: '/spec/timeout', value: '2s' }], {
+      ...PATCH,
+      'if-match': '"1"',
+    });
     assert.equal(patched.status, 200, patched.text);
     assert.equal(patched.headers.get('etag'), '"2"');
     const stale = await call(core, 'PUT', path, routeDocument('cart', { timeout: '3s' }), { 'if-match': '"1"' });
     assert.equal(stale.status, 412);
     assert.equal(stale.body.code, 'expect');
-    assert.equal(core.projector.fold.policy('Route', 'shop', 'cart')?.document['spec'] !== undefined, true);
+    assert.equal(core.projector.fold.policy('Route', 'shop', 'cart')?.document.spec !== undefined, true);
     assert.deepEqual((await call(core, 'GET', path)).body.document.spec, { timeout: '2s' });
     const fresh = await call(core, 'PUT', path, routeDocument('cart', { timeout: '3s' }), { 'if-match': '2' });
     assert.equal(fresh.status, 200, fresh.text);
@@ -168,8 +200,14 @@ describe('/v1/docs/{kind}/{namespace}/{name}', () => {
     const path = '/v1/docs/Route/shop/cart';
     assert.equal((await call(core, 'PUT', path, routeDocument('cart', {}), { 'if-match': '*' })).status, 412);
     assert.equal((await call(core, 'PUT', path, routeDocument('cart', {}), { 'if-none-match': '*' })).status, 200);
-    assert.equal((await call(core, 'PUT', path, routeDocument('cart', { timeout: '1s' }), { 'if-none-match': '*' })).status, 412);
-    assert.equal((await call(core, 'PUT', path, routeDocument('cart', { timeout: '1s' }), { 'if-match': '*' })).status, 200);
+    assert.equal(
+      (await call(core, 'PUT', path, routeDocument('cart', { timeout: '1s' }), { 'if-none-match': '*' })).status,
+      412,
+    );
+    assert.equal(
+      (await call(core, 'PUT', path, routeDocument('cart', { timeout: '1s' }), { 'if-match': '*' })).status,
+      200,
+    );
   });
 
   test('a patch that does not fit: 409 E110', async (t) => {
@@ -200,7 +238,13 @@ describe('/v1/docs/{kind}/{namespace}/{name}', () => {
 
   test('YAML is taken too, and the kind in any case', async (t) => {
     const core = await startCore(t);
-    const reply = await call(core, 'PUT', '/v1/docs/route/shop/cart', ROUTE.replace('  to: {v1: {weight: 90}, v2: {weight: 10}}\n', ''), YAML);
+    const reply = await call(
+      core,
+      'PUT',
+      '/v1/docs/route/shop/cart',
+      ROUTE.replace('  to: {v1: {weight: 90}, v2: {weight: 10}}\n', ''),
+      YAML,
+    );
     assert.equal(reply.status, 200, reply.text);
     assert.equal((await call(core, 'GET', '/v1/docs/ROUTE/shop/cart')).body.kind, 'Route');
   });
@@ -217,7 +261,12 @@ describe('/v1/docs/{kind}/{namespace}/{name}', () => {
   test('E201: the same field by two documents of one scope names the earlier one', async (t) => {
     const core = await startCore(t);
     await call(core, 'PUT', '/v1/docs/Route/shop/cart', routeDocument('cart', { timeout: '1s' }));
-    const reply = await call(core, 'PUT', '/v1/docs/Route/shop/other', routeDocument('other', { scope: { service: 'cart' }, timeout: '2s' }));
+    const reply = await call(
+      core,
+      'PUT',
+      '/v1/docs/Route/shop/other',
+      routeDocument('other', { scope: { service: 'cart' }, timeout: '2s' }),
+    );
     assert.equal(reply.status, 409);
     assert.equal(reply.body.code, 'E201');
     assert.equal(reply.body.findings[0].related[0].document, 'Route/shop/cart');
@@ -229,15 +278,25 @@ describe('/v1/docs', () => {
     const core = await startCore(t);
     const documents = Array.from({ length: 25 }, (_, index) => routeDocument(`r${String(index).padStart(2, '0')}`, {}));
     await call(core, 'POST', '/v1/docs:apply', documents);
-    await call(core, 'POST', '/v1/docs:apply', { ...routeDocument('x', {}), metadata: { name: 'x', namespace: 'else' } });
+    await call(core, 'POST', '/v1/docs:apply', {
+      ...routeDocument('x', {}),
+      metadata: { name: 'x', namespace: 'else' },
+    });
     const names: string[] = [];
     let next: string | undefined;
     do {
-      const { body } = await call(core, 'GET', `/v1/docs?kind=Route&namespace=shop&limit=10${next === undefined ? '' : `&next=${encodeURIComponent(next)}`}`);
+      const { body } = await call(
+        core,
+        'GET',
+        `/v1/docs?kind=Route&namespace=shop&limit=10${next === undefined ? '' : `&next=${encodeURIComponent(next)}`}`,
+      );
       names.push(...body.docs.map(({ name }: { name: string }) => name));
       next = body.next;
     } while (next !== undefined);
-    assert.deepEqual(names, documents.map(({ metadata }) => metadata.name));
+    assert.deepEqual(
+      names,
+      documents.map(({ metadata }) => metadata.name),
+    );
     assert.equal((await call(core, 'GET', '/v1/docs?kind=Upstream')).body.docs.length, 0);
     assert.equal((await call(core, 'GET', '/v1/docs?source=dir')).body.docs.length, 0);
   });

@@ -1,27 +1,74 @@
 /** Sidecars: lists, resources, and the causal chain of `why`, joined from a ledger with the real state and graph. */
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
-import { call, type Core, endpoint, routeDocument, service, startCore, YAML } from './core.ts';
+import { type TestContext, test } from 'node:test';
+import { type Core, call, endpoint, routeDocument, service, startCore, YAML } from './core.ts';
 
 const AT = Date.parse('2026-05-01T12:00:00Z');
 
 /** web calls cart: learned; web's own listener; everything acknowledged but one. */
 const mesh = async (t: TestContext): Promise<Core> => {
   const core = await startCore(t);
-  await call(core, 'POST', '/v1/events', { events: [service('web'), service('cart'), service('ads'), endpoint('cart', 'a')] });
+  await call(core, 'POST', '/v1/events', {
+    events: [service('web'), service('cart'), service('ads'), endpoint('cart', 'a')],
+  });
   const text = `apiVersion: tendril.dev/v1\nkind: Route\nmetadata: {name: cart, namespace: shop}\nspec: {timeout: 2s}\n---\napiVersion: tendril.dev/v1\nkind: Upstream\nmetadata: {name: limits, namespace: shop}\nspec: {scope: {namespace: true}, limits: {requests: 100}}\n`;
   await call(core, 'POST', '/v1/docs:apply?file=routes/cart.yaml&reason=faster', text, YAML);
   core.learned.report([{ from: 'web.shop', to: 'cart.shop:8080', node: 'web-1' }]);
   await core.learned.settled();
   await core.projector.waitFor(core.log.head().offset);
   core.proxies.set('web-1', {
-    proxy: { id: 'web-1', service: 'web.shop', state: 'refused', holds: 5, connectedAt: AT, lastAckAt: AT + 20, bytes: 4100, worker: 1 },
+    proxy: {
+      id: 'web-1',
+      service: 'web.shop',
+      state: 'refused',
+      holds: 5,
+      connectedAt: AT,
+      lastAckAt: AT + 20,
+      bytes: 4100,
+      worker: 1,
+    },
     resources: [
-      { type: 'cds', name: 'cart.shop:8080', version: 'v1', state: 'acked', bytes: 420, sentAt: AT, ackedAt: AT + 18, offset: 7 },
-      { type: 'eds', name: 'cart.shop:8080', version: 'v2', state: 'acked', bytes: 300, sentAt: AT, ackedAt: AT + 18, offset: 7 },
-      { type: 'vhds', name: 'outbound/cart.shop:8080', version: 'v3', state: 'refused', bytes: 300, sentAt: AT, error: 'bad regex', offset: 7 },
+      {
+        type: 'cds',
+        name: 'cart.shop:8080',
+        version: 'v1',
+        state: 'acked',
+        bytes: 420,
+        sentAt: AT,
+        ackedAt: AT + 18,
+        offset: 7,
+      },
+      {
+        type: 'eds',
+        name: 'cart.shop:8080',
+        version: 'v2',
+        state: 'acked',
+        bytes: 300,
+        sentAt: AT,
+        ackedAt: AT + 18,
+        offset: 7,
+      },
+      {
+        type: 'vhds',
+        name: 'outbound/cart.shop:8080',
+        version: 'v3',
+        state: 'refused',
+        bytes: 300,
+        sentAt: AT,
+        error: 'bad regex',
+        offset: 7,
+      },
       { type: 'cds', name: 'ads.shop:8080', version: 'v4', state: 'sent', bytes: 300, sentAt: AT, offset: 7 },
-      { type: 'lds', name: 'outbound', version: 'v5', state: 'acked', bytes: 900, sentAt: AT, ackedAt: AT + 3, offset: 1 },
+      {
+        type: 'lds',
+        name: 'outbound',
+        version: 'v5',
+        state: 'acked',
+        bytes: 900,
+        sentAt: AT,
+        ackedAt: AT + 3,
+        offset: 1,
+      },
     ],
   });
   core.proxies.set('ads-1', { proxy: { id: 'ads-1', service: 'ads.shop', state: 'in-sync', holds: 0 }, resources: [] });
@@ -31,7 +78,10 @@ const mesh = async (t: TestContext): Promise<Core> => {
 test('lists with state, count of services, pages and filters', async (t) => {
   const core = await mesh(t);
   const { body } = await call(core, 'GET', '/v1/proxies');
-  assert.deepEqual(body.proxies.map(({ id, state }: { id: string; state: string }) => `${id} ${state}`), ['ads-1 in-sync', 'web-1 refused']);
+  assert.deepEqual(
+    body.proxies.map(({ id, state }: { id: string; state: string }) => `${id} ${state}`),
+    ['ads-1 in-sync', 'web-1 refused'],
+  );
   assert.deepEqual([body.total, body.of], [2, 3]);
   assert.equal(body.proxies[1].connectedAt, '2026-05-01T12:00:00.000Z');
   assert.equal((await call(core, 'GET', '/v1/proxies?state=refused')).body.proxies.length, 1);
@@ -45,34 +95,48 @@ test('resources by type and name, with times', async (t) => {
   const core = await mesh(t);
   const { body } = await call(core, 'GET', '/v1/proxies/web-1/resources');
   assert.equal(body.total, 5);
-  assert.deepEqual(body.resources.map(({ type, name }: { type: string; name: string }) => `${type} ${name}`), [
-    'cds ads.shop:8080',
-    'cds cart.shop:8080',
-    'eds cart.shop:8080',
-    'lds outbound',
-    'vhds outbound/cart.shop:8080',
-  ]);
+  assert.deepEqual(
+    body.resources.map(({ type, name }: { type: string; name: string }) => `${type} ${name}`),
+    ['cds ads.shop:8080', 'cds cart.shop:8080', 'eds cart.shop:8080', 'lds outbound', 'vhds outbound/cart.shop:8080'],
+  );
   assert.equal(body.resources[1].ackedAt, '2026-05-01T12:00:00.018Z');
   assert.equal((await call(core, 'GET', '/v1/proxies/web-1/resources?type=cluster')).body.total, 2);
 });
 
 test('why: edge with its evidence, documents with author, reason, file and line, delivery with times', async (t) => {
   const core = await mesh(t);
-  const { body } = await call(core, 'GET', `/v1/proxies/web-1/why?type=cds&name=${encodeURIComponent('cart.shop:8080')}`);
+  const { body } = await call(
+    core,
+    'GET',
+    `/v1/proxies/web-1/why?type=cds&name=${encodeURIComponent('cart.shop:8080')}`,
+  );
   assert.equal(body.because, 'edge');
   assert.equal(body.subject, 'cart.shop:8080');
   const [edge] = body.edges;
-  assert.deepEqual([edge.from, edge.to, edge.port, edge.origin, edge.state, edge.evidence], ['web.shop', 'cart.shop', 8080, 'learned', 'active', ['subscribed']]);
+  assert.deepEqual(
+    [edge.from, edge.to, edge.port, edge.origin, edge.state, edge.evidence],
+    ['web.shop', 'cart.shop', 8080, 'learned', 'active', ['subscribed']],
+  );
   assert.equal(edge.firstOffset, 7);
   assert.deepEqual(
-    body.builtFrom.map(({ of, offset, source, reason, file, line }: Record<string, unknown>) => [of, offset, source, reason, file, line]),
+    body.builtFrom.map(({ of, offset, source, reason, file, line }: Record<string, unknown>) => [
+      of,
+      offset,
+      source,
+      reason,
+      file,
+      line,
+    ]),
     [
       ['cart.shop', 2, 'local', undefined, undefined, undefined],
       ['Route/shop/cart', 5, 'local', 'faster', 'routes/cart.yaml', 1],
       ['Upstream/shop/limits', 6, 'local', 'faster', 'routes/cart.yaml', 6],
     ],
   );
-  assert.deepEqual([body.delivery.state, body.delivery.version, body.delivery.sentAt, body.delivery.ackedAfterMs], ['acked', 'v1', '2026-05-01T12:00:00.000Z', 18]);
+  assert.deepEqual(
+    [body.delivery.state, body.delivery.version, body.delivery.sentAt, body.delivery.ackedAfterMs],
+    ['acked', 'v1', '2026-05-01T12:00:00.000Z', 18],
+  );
   assert.match(body.summary, /learned edge web\.shop -> cart\.shop:8080 \(subscribed\) since event 7/);
 });
 
@@ -92,11 +156,15 @@ test('why: a refused virtual host, by its name with and without the route config
 
 test('why: an edge that documents declare names them with file and line', async (t) => {
   const core = await mesh(t);
-  const text = 'apiVersion: tendril.dev/v1\nkind: Dependency\nmetadata: {name: web, namespace: shop}\nspec:\n  to: {ads.shop: {pin: true}}\n';
+  const text =
+    'apiVersion: tendril.dev/v1\nkind: Dependency\nmetadata: {name: web, namespace: shop}\nspec:\n  to: {ads.shop: {pin: true}}\n';
   assert.equal((await call(core, 'POST', '/v1/docs:apply?file=web.yaml', text, YAML)).status, 200);
   const { body } = await call(core, 'GET', '/v1/proxies/web-1/why?type=cds&name=ads.shop:8080');
   assert.equal(body.because, 'edge');
-  assert.deepEqual([body.edges[0].documents[0].of, body.edges[0].documents[0].file, body.edges[0].documents[0].line], ['Dependency/shop/web', 'web.yaml', 1]);
+  assert.deepEqual(
+    [body.edges[0].documents[0].of, body.edges[0].documents[0].file, body.edges[0].documents[0].line],
+    ['Dependency/shop/web', 'web.yaml', 1],
+  );
 });
 
 test('why: asked for but not in the log yet; its own; nothing to do with it', async (t) => {

@@ -9,23 +9,38 @@ describe('services', () => {
     await call(core, 'POST', '/v1/events', {
       events: [
         ...['cart', 'web', 'ads'].map((name) => service(name, { labels: { team: 'x' } })),
-        { type: 'service.registered', data: { namespace: 'bank', name: 'cart', ports: [{ port: 1, protocol: 'tcp' }] } },
+        {
+          type: 'service.registered',
+          data: { namespace: 'bank', name: 'cart', ports: [{ port: 1, protocol: 'tcp' }] },
+        },
         ...Array.from({ length: 5 }, (_, index) => endpoint('cart', `e${index}`, { labels: { version: 'v1' } })),
       ],
     });
     const first = (await call(core, 'GET', '/v1/services?limit=3')).body;
-    assert.deepEqual(first.services.map(({ service: name }: { service: string }) => name), ['ads.shop', 'cart.bank', 'cart.shop']);
+    assert.deepEqual(
+      first.services.map(({ service: name }: { service: string }) => name),
+      ['ads.shop', 'cart.bank', 'cart.shop'],
+    );
     const rest = (await call(core, 'GET', `/v1/services?limit=3&next=${first.next}`)).body;
-    assert.deepEqual(rest.services.map(({ service: name }: { service: string }) => name), ['web.shop']);
+    assert.deepEqual(
+      rest.services.map(({ service: name }: { service: string }) => name),
+      ['web.shop'],
+    );
     assert.equal(rest.next, undefined);
     assert.equal((await call(core, 'GET', '/v1/services?namespace=bank')).body.services.length, 1);
     const one = (await call(core, 'GET', '/v1/services/shop/cart?limit=2')).body;
     assert.equal(one.endpointCount, 5);
     assert.equal(one.facets[0].source, 'local');
     assert.equal(one.defaultPort, 8080);
-    assert.deepEqual(one.endpoints.map(({ id }: { id: string }) => id), ['e0', 'e1']);
+    assert.deepEqual(
+      one.endpoints.map(({ id }: { id: string }) => id),
+      ['e0', 'e1'],
+    );
     const next = (await call(core, 'GET', `/v1/services/shop/cart?limit=10&next=${one.next}`)).body;
-    assert.deepEqual(next.endpoints.map(({ id }: { id: string }) => id), ['e2', 'e3', 'e4']);
+    assert.deepEqual(
+      next.endpoints.map(({ id }: { id: string }) => id),
+      ['e2', 'e3', 'e4'],
+    );
   });
 
   test('endpoints: PUT, change, If-Match, DELETE', async (t) => {
@@ -36,7 +51,10 @@ describe('services', () => {
     assert.equal(put.status, 200, put.text);
     assert.equal(core.projector.fold.endpoint('cart.shop', 'pod/1')?.weight, 5);
     assert.equal((await call(core, 'PUT', path, { address: '10.0.0.9' }, { 'if-match': '"1"' })).status, 412);
-    assert.equal((await call(core, 'PUT', path, { address: '10.0.0.9' }, { 'if-match': put.headers.get('etag') ?? '' })).status, 200);
+    assert.equal(
+      (await call(core, 'PUT', path, { address: '10.0.0.9' }, { 'if-match': put.headers.get('etag') ?? '' })).status,
+      200,
+    );
     assert.equal((await call(core, 'DELETE', path)).status, 200);
     assert.equal(core.projector.fold.endpoint('cart.shop', 'pod/1'), undefined);
   });
@@ -44,8 +62,18 @@ describe('services', () => {
   test('effective: routes after merging, in the order in which they are tried', async (t) => {
     const core = await startCore(t);
     await call(core, 'POST', '/v1/events', { events: [service('cart')] });
-    await call(core, 'PUT', '/v1/docs/Route/shop/all', routeDocument('all', { scope: { namespace: true }, timeout: '9s' }));
-    await call(core, 'PUT', '/v1/docs/Route/shop/cart', routeDocument('cart', { retry: { attempts: 2 }, rules: { beta: { match: { headers: { 'x-beta': '1' } } } } }));
+    await call(
+      core,
+      'PUT',
+      '/v1/docs/Route/shop/all',
+      routeDocument('all', { scope: { namespace: true }, timeout: '9s' }),
+    );
+    await call(
+      core,
+      'PUT',
+      '/v1/docs/Route/shop/cart',
+      routeDocument('cart', { retry: { attempts: 2 }, rules: { beta: { match: { headers: { 'x-beta': '1' } } } } }),
+    );
     const { body } = await call(core, 'GET', '/v1/services/shop/cart/effective');
     assert.deepEqual(body.ports[0].documents, ['Route/shop/all', 'Route/shop/cart']);
     assert.equal(body.ports[0].route.default.timeoutMs, 9000);
@@ -69,7 +97,10 @@ describe('graph', () => {
     core.learned.report([{ from: 'cart.shop', to: 'bank.shop:8080', node: 'cart-1' }]);
     await core.learned.settled();
     const { body } = await call(core, 'GET', '/v1/graph');
-    const rows = body.edges.map((edge: { from: string; to: string; port?: number; origin: string; state: string }) => `${edge.from} ${edge.to}${edge.port === undefined ? '' : `:${edge.port}`} ${edge.origin} ${edge.state}`);
+    const rows = body.edges.map(
+      (edge: { from: string; to: string; port?: number; origin: string; state: string }) =>
+        `${edge.from} ${edge.to}${edge.port === undefined ? '' : `:${edge.port}`} ${edge.origin} ${edge.state}`,
+    );
     assert.deepEqual(rows, [
       'cart.shop bank.shop:8080 learned active',
       'cart.shop gone.shop declared dangling',
@@ -77,18 +108,34 @@ describe('graph', () => {
       'web.shop bank.shop declared denied',
       'web.shop cart.shop declared active',
     ]);
-    assert.deepEqual(body.nodes.filter(({ registered }: { registered: boolean }) => !registered).map(({ name }: { name: string }) => name), ['gone.shop']);
+    assert.deepEqual(
+      body.nodes
+        .filter(({ registered }: { registered: boolean }) => !registered)
+        .map(({ name }: { name: string }) => name),
+      ['gone.shop'],
+    );
     assert.match(body.edges[0].firstSeen, /^20/);
     const focused = (await call(core, 'GET', '/v1/graph?focus=web.shop&depth=1&state=active')).body;
-    assert.deepEqual(focused.edges.map(({ to }: { to: string }) => to), ['cart.shop']);
+    assert.deepEqual(
+      focused.edges.map(({ to }: { to: string }) => to),
+      ['cart.shop'],
+    );
     const page = (await call(core, 'GET', '/v1/graph?limit=2')).body;
     const rest = (await call(core, 'GET', `/v1/graph?limit=10&next=${encodeURIComponent(page.next)}`)).body;
     assert.deepEqual([...page.edges, ...rest.edges], body.edges);
     const dependents = (await call(core, 'GET', '/v1/services/shop/bank/dependents')).body;
     assert.deepEqual(dependents.dependents.includes('cart.shop'), true);
-    assert.equal(dependents.edges.some(({ from }: { from: string }) => from === 'cart.shop'), true);
+    assert.equal(
+      dependents.edges.some(({ from }: { from: string }) => from === 'cart.shop'),
+      true,
+    );
     assert.equal((await call(core, 'DELETE', '/v1/graph/edges/web.shop/cart.shop')).status, 200);
-    assert.equal((await call(core, 'GET', '/v1/graph?focus=cart.shop')).body.edges.some(({ from }: { from: string }) => from === 'web.shop'), false);
+    assert.equal(
+      (await call(core, 'GET', '/v1/graph?focus=cart.shop')).body.edges.some(
+        ({ from }: { from: string }) => from === 'web.shop',
+      ),
+      false,
+    );
   });
 });
 
@@ -114,14 +161,36 @@ describe('what Tendril says of itself', () => {
     const { body } = await call(core, 'GET', '/v1/openapi.json');
     assert.equal(body.openapi, '3.1.0');
     for (const path of [
-      '/v1/events', '/v1/events/stream', '/v1/docs:apply', '/v1/docs', '/v1/docs/{kind}/{namespace}/{name}', '/v1/services', '/v1/services/{namespace}/{name}',
-      '/v1/services/{namespace}/{name}/dependents', '/v1/services/{namespace}/{name}/endpoints/{id}', '/v1/graph', '/v1/graph/edges/{from}/{to}', '/v1/proxies',
-      '/v1/proxies/{id}', '/v1/proxies/{id}/resources', '/v1/proxies/{id}/why', '/v1/state/hash', '/v1/schemas/{kind}', '/v1/openapi.json', '/healthz', '/readyz', '/metrics',
+      '/v1/events',
+      '/v1/events/stream',
+      '/v1/docs:apply',
+      '/v1/docs',
+      '/v1/docs/{kind}/{namespace}/{name}',
+      '/v1/services',
+      '/v1/services/{namespace}/{name}',
+      '/v1/services/{namespace}/{name}/dependents',
+      '/v1/services/{namespace}/{name}/endpoints/{id}',
+      '/v1/graph',
+      '/v1/graph/edges/{from}/{to}',
+      '/v1/proxies',
+      '/v1/proxies/{id}',
+      '/v1/proxies/{id}/resources',
+      '/v1/proxies/{id}/why',
+      '/v1/state/hash',
+      '/v1/schemas/{kind}',
+      '/v1/openapi.json',
+      '/healthz',
+      '/readyz',
+      '/metrics',
     ])
       assert.ok(body.paths[path] !== undefined, path);
-    const ids = Object.values(body.paths as Record<string, Record<string, { operationId: string }>>).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId));
+    const ids = Object.values(body.paths as Record<string, Record<string, { operationId: string }>>).flatMap(
+      (methods) => Object.values(methods).map(({ operationId }) => operationId),
+    );
     assert.equal(new Set(ids).size, ids.length);
-    const refs = [...JSON.stringify(body).matchAll(/"\$ref":"#\/components\/schemas\/([A-Za-z]+)"/g)].map((match) => match[1] ?? '');
+    const refs = [...JSON.stringify(body).matchAll(/"\$ref":"#\/components\/schemas\/([A-Za-z]+)"/g)].map(
+      (match) => match[1] ?? '',
+    );
     for (const ref of refs) assert.ok(body.components.schemas[ref] !== undefined, ref);
     // Every path of the description is a route: it never answers ROUTE_UNKNOWN.
     for (const [path, methods] of Object.entries(body.paths as Record<string, Record<string, unknown>>))
@@ -152,7 +221,12 @@ describe('what Tendril says of itself', () => {
 
   test('not ready: 503 with the reasons', async (t) => {
     const core = await startCore(t, {
-      ports: { health: { parts: () => [], ready: () => ({ ready: false, offset: 7, reasons: ['xDS does not accept streams yet'] }) } },
+      ports: {
+        health: {
+          parts: () => [],
+          ready: () => ({ ready: false, offset: 7, reasons: ['xDS does not accept streams yet'] }),
+        },
+      },
     });
     const reply = await call(core, 'GET', '/readyz');
     assert.equal(reply.status, 503);

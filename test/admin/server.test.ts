@@ -20,15 +20,22 @@ describe('listening', () => {
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     t.after(() => other.close());
     const { port } = other.address() as AddressInfo;
-    const server = () => createAdminServer({ health: { parts: () => [], ready: () => ({ ready: true, offset: 0, reasons: [] }) } } as never, { logger: recordingLogger(), version: '0' });
+    const server = () =>
+      createAdminServer(
+        { health: { parts: () => [], ready: () => ({ ready: true, offset: 0, reasons: [] }) } } as never,
+        { logger: recordingLogger(), version: '0' },
+      );
     await assert.rejects(server().listen('127.0.0.1', port), codeOf('PORT_IN_USE'));
     await assert.rejects(server().listen('0.0.0.0', 0), codeOf('BIND_REFUSED'));
     await assert.rejects(server().listen('127.0.0.1', core.server.address()?.port ?? 0), codeOf('PORT_IN_USE'));
-    const insecure = createAdminServer({ health: { parts: () => [], ready: () => ({ ready: true, offset: 0, reasons: [] }) } } as never, {
-      logger: recordingLogger(),
-      version: '0',
-      insecureBind: true,
-    });
+    const insecure = createAdminServer(
+      { health: { parts: () => [], ready: () => ({ ready: true, offset: 0, reasons: [] }) } } as never,
+      {
+        logger: recordingLogger(),
+        version: '0',
+        insecureBind: true,
+      },
+    );
     await assert.rejects(insecure.listen('198.51.100.7', 0), codeOf('ADDRESS_UNKNOWN'));
     assert.equal(insecure.address(), undefined);
   });
@@ -36,7 +43,10 @@ describe('listening', () => {
   test('--insecure-bind: listens, says so in every /healthz, takes addresses but no foreign names as Host', async (t) => {
     const inner = await startCore(t);
     const server = createAdminServer(
-      { state: inner.projector.fold, health: { parts: () => [], ready: () => ({ ready: true, offset: 0, reasons: [] }) } } as never,
+      {
+        state: inner.projector.fold,
+        health: { parts: () => [], ready: () => ({ ready: true, offset: 0, reasons: [] }) },
+      } as never,
       { logger: recordingLogger(), version: '0', insecureBind: true, allowedHosts: ['tendril.internal'] },
     );
     t.after(() => server.close());
@@ -51,7 +61,14 @@ describe('listening', () => {
       ['evil.example', 403],
     ] as const) {
       const answer = await new Promise<number>((resolve, reject) => {
-        import('node:http').then(({ get }) => get(`${core.url}/healthz`, { headers: { host } }, (response) => resolve(response.statusCode ?? 0)).on('error', reject), reject);
+        import('node:http').then(
+          ({ get }) =>
+            get(`${core.url}/healthz`, { headers: { host } }, (response) => resolve(response.statusCode ?? 0)).on(
+              'error',
+              reject,
+            ),
+          reject,
+        );
       });
       assert.equal(answer, status, host);
     }
@@ -64,7 +81,9 @@ describe('stopping and failing', () => {
     const blocked = new Promise<undefined>((resolve) => {
       free = () => resolve(undefined);
     });
-    const core = await startCore(t, { ingest: { fold: { outcomes: () => blocked, visible: async () => false, lag: () => ({ events: 0, ms: 0 }) } } });
+    const core = await startCore(t, {
+      ingest: { fold: { outcomes: () => blocked, visible: async () => false, lag: () => ({ events: 0, ms: 0 }) } },
+    });
     const running = call(core, 'POST', '/v1/events', { events: [service('cart')] });
     while (core.ingest.counters.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
     const closing = core.server.close();
@@ -75,7 +94,13 @@ describe('stopping and failing', () => {
   });
 
   test('an error nobody foresaw: 500 with a code and the request id, the details only in the log', async (t) => {
-    const core = await startCore(t, { ports: { proof: () => { throw new Error('secret detail'); } } });
+    const core = await startCore(t, {
+      ports: {
+        proof: () => {
+          throw new Error('secret detail');
+        },
+      },
+    });
     const reply = await call(core, 'GET', '/v1/state/hash');
     assert.equal(reply.status, 500);
     assert.equal(reply.body.code, 'INTERNAL');
@@ -96,7 +121,12 @@ describe('stopping and failing', () => {
       ['EVENT_TOO_LARGE', 413],
     ] as const) {
       const core = await startCore(t, {
-        ingest: { log: { mesh: 'default', append: () => Promise.reject(new TendrilError(code, 'the log says no', { remedy: 'wait' })) } },
+        ingest: {
+          log: {
+            mesh: 'default',
+            append: () => Promise.reject(new TendrilError(code, 'the log says no', { remedy: 'wait' })),
+          },
+        },
       });
       const reply = await call(core, 'POST', '/v1/events', { events: [service('cart')] });
       assert.equal(reply.status, status, code);
@@ -110,7 +140,13 @@ describe('stopping and failing', () => {
   test('the projector stops after the append: 202, because the events are durable', async (t) => {
     const { TendrilError } = await import('../../src/model/index.ts');
     const core = await startCore(t, {
-      ingest: { fold: { outcomes: () => Promise.reject(new TendrilError('STATE_FAILED', 'stopped')), visible: async () => false, lag: () => ({ events: 0, ms: 0 }) } },
+      ingest: {
+        fold: {
+          outcomes: () => Promise.reject(new TendrilError('STATE_FAILED', 'stopped')),
+          visible: async () => false,
+          lag: () => ({ events: 0, ms: 0 }),
+        },
+      },
     });
     const reply = await call(core, 'POST', '/v1/events', { events: [service('cart')] });
     assert.equal(reply.status, 202);
@@ -125,6 +161,9 @@ describe('stopping and failing', () => {
     const writes = core.logger.lines.filter(({ message }) => message === 'write');
     assert.equal(writes.length, 1);
     assert.equal((writes[0]?.fields as { request: string }).request, reply.headers.get('x-request-id'));
-    assert.deepEqual(core.logger.lines.filter(({ level }) => level === 'error' || level === 'warn'), []);
+    assert.deepEqual(
+      core.logger.lines.filter(({ level }) => level === 'error' || level === 'warn'),
+      [],
+    );
   });
 });

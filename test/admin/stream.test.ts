@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { call, type Core, endpoint, service, startCore } from './core.ts';
+import { type Core, call, endpoint, service, startCore } from './core.ts';
 
 interface Frame {
   readonly id: number;
@@ -12,7 +12,12 @@ interface Frame {
 }
 
 /** Reads frames until `count` have come, then leaves. */
-const read = async (core: Core, path: string, count: number, headers: Record<string, string> = {}): Promise<{ readonly frames: readonly Frame[]; readonly type: string | null }> => {
+const read = async (
+  core: Core,
+  path: string,
+  count: number,
+  headers: Record<string, string> = {},
+): Promise<{ readonly frames: readonly Frame[]; readonly type: string | null }> => {
   const leave = new AbortController();
   const response = await fetch(`${core.url}${path}`, { headers, signal: leave.signal });
   assert.equal(response.status, 200);
@@ -50,9 +55,18 @@ test('what is there, then what comes, each with its status', async (t) => {
   await call(core, 'POST', '/v1/events', { events: [{ ...service('web'), expect: 1 }] });
   const { frames, type } = await reading;
   assert.match(type ?? '', /^text\/event-stream/);
-  assert.deepEqual(frames.map(({ id }) => id), [1, 2, 3, 4]);
-  assert.deepEqual(frames.map(({ row }) => row.status), ['applied', 'applied', 'applied', 'rejected']);
-  assert.deepEqual(frames.map(({ id, row }) => id === row.offset), [true, true, true, true]);
+  assert.deepEqual(
+    frames.map(({ id }) => id),
+    [1, 2, 3, 4],
+  );
+  assert.deepEqual(
+    frames.map(({ row }) => row.status),
+    ['applied', 'applied', 'applied', 'rejected'],
+  );
+  assert.deepEqual(
+    frames.map(({ id, row }) => id === row.offset),
+    [true, true, true, true],
+  );
   await streams(core, 0);
 });
 
@@ -63,8 +77,14 @@ test('without from: only what comes; from=-1: the last one too', async (t) => {
   const last = read(core, '/v1/events/stream?from=-1', 2);
   await streams(core, 2);
   await call(core, 'POST', '/v1/events', { events: [service('ads')] });
-  assert.deepEqual((await fresh).frames.map(({ id }) => id), [3]);
-  assert.deepEqual((await last).frames.map(({ id }) => id), [2, 3]);
+  assert.deepEqual(
+    (await fresh).frames.map(({ id }) => id),
+    [3],
+  );
+  assert.deepEqual(
+    (await last).frames.map(({ id }) => id),
+    [2, 3],
+  );
 });
 
 test('Last-Event-ID resumes behind it, whatever `from` says', async (t) => {
@@ -73,18 +93,29 @@ test('Last-Event-ID resumes behind it, whatever `from` says', async (t) => {
   const first = await read(core, '/v1/events/stream?from=1', 4);
   const seen = first.frames.at(3)?.id ?? 0;
   const second = await read(core, '/v1/events/stream?from=1', 10 - seen, { 'last-event-id': String(seen) });
-  assert.deepEqual(second.frames.map(({ id }) => id), Array.from({ length: 10 - seen }, (_, index) => seen + 1 + index));
+  assert.deepEqual(
+    second.frames.map(({ id }) => id),
+    Array.from({ length: 10 - seen }, (_, index) => seen + 1 + index),
+  );
   const bad = await call(core, 'GET', '/v1/events/stream', undefined, { 'last-event-id': 'x' });
   assert.equal(bad.status, 400);
 });
 
 test('filters by type and subject', async (t) => {
   const core = await startCore(t);
-  await call(core, 'POST', '/v1/events', { events: [service('cart'), endpoint('cart', 'a'), service('web'), endpoint('cart', 'b')] });
+  await call(core, 'POST', '/v1/events', {
+    events: [service('cart'), endpoint('cart', 'a'), service('web'), endpoint('cart', 'b')],
+  });
   const { frames } = await read(core, '/v1/events/stream?from=1&type=endpoint.*', 2);
-  assert.deepEqual(frames.map(({ id }) => id), [2, 4]);
+  assert.deepEqual(
+    frames.map(({ id }) => id),
+    [2, 4],
+  );
   const one = await read(core, '/v1/events/stream?from=1&subject=service/shop/web', 1);
-  assert.deepEqual(one.frames.map(({ id }) => id), [3]);
+  assert.deepEqual(
+    one.frames.map(({ id }) => id),
+    [3],
+  );
 });
 
 test('a reader that does not read: the log is read no further than the socket takes it; then it gets all of it', async (t) => {
@@ -104,7 +135,11 @@ test('a reader that does not read: the log is read no further than the socket ta
   const total = 3_000;
   const labels = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`label-${index}`, 'x'.repeat(200)]));
   for (let at = 0; at < total; at += 500)
-    await core.ingest.submit({ events: Array.from({ length: 500 }, (_, index) => endpoint('nowhere', `e${at + index}`, { labels })), caller: 'local', timeoutMs: 60_000 });
+    await core.ingest.submit({
+      events: Array.from({ length: 500 }, (_, index) => endpoint('nowhere', `e${at + index}`, { labels })),
+      caller: 'local',
+      timeoutMs: 60_000,
+    });
   const socket = connect(Number(new URL(core.url).port), '127.0.0.1');
   socket.write('GET /v1/events/stream?from=1 HTTP/1.1\r\nhost: localhost\r\n\r\n');
   await once(socket, 'connect');

@@ -55,6 +55,8 @@ const MAX_WATCHED = 1_000;
 const MAX_FINDINGS = 100;
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const RETRY_MS = 1_000;
+/** From a file event to the look: more events may follow at once. */
+const TOUCHED_MS = 20;
 
 export class DirAdapter {
   readonly #options: DirAdapterOptions;
@@ -71,6 +73,8 @@ export class DirAdapter {
   #again = false;
   #cancelTimer: (() => void) | undefined;
   #dueAt = Infinity;
+  /** How long the last look took. */
+  #lastLookMs = 0;
   /** Something believed is not written yet. */
   #dirty = true;
   #closed = false;
@@ -110,7 +114,7 @@ export class DirAdapter {
       this.#looking = undefined;
       if (!this.#again) return;
       this.#again = false;
-      this.#lookWithin(0);
+      this.#touched();
     });
     return this.#looking;
   }
@@ -156,7 +160,8 @@ export class DirAdapter {
 
   async #lookOnce(): Promise<void> {
     const started = this.#options.now();
-    let next = this.#options.pollMs ?? 5_000;
+    // A directory so large that looking takes long is looked at less often.
+    let next = Math.max(this.#options.pollMs ?? 5_000, 20 * this.#lastLookMs);
     try {
       const known = this.#known();
       await this.#read(known);
@@ -177,10 +182,8 @@ export class DirAdapter {
       this.#scanFindings = [finding];
     }
     this.#report();
-    // A directory so large that looking takes long is looked at less often.
-    this.#lookWithin(
-      Math.max(next, Math.min(60_000, (this.#options.now() - started) * 10 * (next === this.#options.pollMs ? 1 : 0))),
-    );
+    this.#lastLookMs = this.#options.now() - started;
+    this.#lookWithin(next);
   }
 
   get #patience(): { readonly quietMs: number; readonly settleMs: number } {
@@ -353,10 +356,10 @@ export class DirAdapter {
     }
   }
 
-  /** A file event: look soon, but not while events keep coming closer than a tenth of the quiet time. */
+  /** A file event: look soon; `DirFiles` knows how long to wait for quiet. */
   #touched(): void {
     if (this.#looking !== undefined) this.#again = true;
-    else this.#lookWithin(Math.min(20, this.#patience.quietMs));
+    else this.#lookWithin(Math.max(TOUCHED_MS, 4 * this.#lastLookMs));
   }
 
   /** Tells the log what is newly wrong and what is good again. */
