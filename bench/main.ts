@@ -1,0 +1,141 @@
+/**
+ * `npm run bench [-- NAME …] [--quick]`: runs each measurement in a process of its own, one after the other, and writes
+ * `bench/results/<name>.json` and the table `bench/results/README.md`, each figure with the command that made it.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+interface Suite {
+  readonly name: string;
+  /** Options of `run` with `--quick`. */
+  readonly quick: Readonly<Record<string, unknown>>;
+  /** The figures asked for, as they stand in the issue. */
+  readonly goals: readonly string[];
+}
+
+const SUITES: readonly Suite[] = [
+  { name: 'proto-load', quick: {}, goals: ['loading the generated module < 80 ms'] },
+  {
+    name: 'append',
+    quick: { ms: 500 },
+    goals: ['batches of 1,000 >= 50,000 events/s', 'one writer waiting P50 <= 3 ms'],
+  },
+  { name: 'fold', quick: { events: 50_000 }, goals: ['fold alone'] },
+  { name: 'compile', quick: {}, goals: ['us per unit'] },
+  {
+    name: 'ingest-to-applied',
+    quick: { events: 50_000, seconds: 5 },
+    goals: ['sustained 60 s >= 25,000 events/s', 'fold + compile alone >= 60,000 events/s'],
+  },
+  { name: 'start', quick: { events: 50_000 }, goals: ['clean stop <= 3 s', 'kill -9 <= 5 s'] },
+  { name: 'idle-memory', quick: {}, goals: ['RssAnon of the core <= 350 MB'] },
+  { name: 'propagation', quick: { events: 100 }, goals: ['P50 <= 5 ms', 'P99 <= 40 ms'] },
+  { name: 'first-request', quick: { services: 40 }, goals: ['above a warm one P50 <= 6 ms'] },
+  { name: 'held-bytes', quick: { large: 500 }, goals: ['<= 2.5 KB', 'the same at 100 and 5,000 services within 5 %'] },
+  { name: 'unknown-host', quick: {}, goals: ['P99 <= 100 ms over 1,000'] },
+  { name: 'large-service', quick: {}, goals: ['P99 <= 100 ms'] },
+];
+
+const here = dirname(fileURLToPath(import.meta.url));
+const above = (folder: string): string => (existsSync(join(folder, 'package.json')) ? folder : above(dirname(folder)));
+const results = join(above(here), 'bench', 'results');
+
+const runOne = (suite: Suite, quick: boolean): Promise<unknown> =>
+  new Promise((done, fail) => {
+    const options = quick ? suite.quick : {};
+    const child = spawn(
+      process.execPath,
+      [fileURLToPath(import.meta.url), '--run', suite.name, JSON.stringify(options)],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8');
+    });
+    child.once('exit', (status) => {
+      const line = output.split('\n').findLast((candidate) => candidate.startsWith('RESULT '));
+      if (line === undefined) fail(new Error(`${suite.name} ended with ${status} and no result`));
+      else done(JSON.parse(line.slice('RESULT '.length)));
+    });
+  });
+
+/** `a.b.c = value` lines of the figures, numbers and short texts only. */
+const flat = (value: unknown, path = ''): string[] => {
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string') return [`${path} ${value}`];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => flat(inner, path === '' ? key : `${path}.${key}`));
+};
+
+const machine = (): string =>
+  `${cpus().length} x ${cpus()[0]?.model ?? 'cpu'}, ${Math.round(totalmem() / 2 ** 30)} GiB, node ${process.version}, load ${loadavg()[0]?.toFixed(1)} at start`;
+
+/** In the process of one measurement. */
+const runHere = async (name: string, options: string): Promise<never> => {
+  const { run } = (await import(`./${name}.js`)) as { run: (options: unknown) => Promise<unknown> };
+  const figures = await run(JSON.parse(options));
+  await new Promise<void>((written) => process.stdout.write(`\nRESULT ${JSON.stringify(figures)}\n`, () => written()));
+  process.exit(0);
+};
+
+const args = process.argv.slice(2);
+if (args[0] === '--run') await runHere(args[1] ?? '', args[2] ?? '{}');
+const quick = args.includes('--quick');
+const wanted = args.filter((arg) => !arg.startsWith('--'));
+const unknown = wanted.filter((name) => !SUITES.some((suite) => suite.name === name));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `no such measurement: ${unknown.join(', ')}; there are ${SUITES.map(({ name }) => name).join(', ')}\n`,
+  );
+  process.exit(1);
+}
+mkdirSync(results, { recursive: true });
+let failed = 0;
+for (const suite of SUITES.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+  process.stdout.write(`${suite.name} …\n`);
+  try {
+    const figures = await runOne(suite, quick);
+    const command = `npm run bench -- ${suite.name}${quick ? ' --quick' : ''}`;
+    const record = {
+      name: suite.name,
+      command,
+      at: new Date().toISOString(),
+      machine: machine(),
+      goals: suite.goals,
+      figures,
+    };
+    if (!quick) writeFileSync(join(results, `${suite.name}.json`), `${JSON.stringify(record, null, 2)}\n`);
+    process.stdout.write(
+      `${flat(figures)
+        .map((line) => `  ${line}`)
+        .join('\n')}\n`,
+    );
+  } catch (error) {
+    failed++;
+    process.stdout.write(`  FAILED: ${String(error)}\n`);
+  }
+}
+if (!quick) {
+  const rows = SUITES.flatMap(({ name }) => {
+    const file = join(results, `${name}.json`);
+    if (!existsSync(file)) return [];
+    const record = JSON.parse(readFileSync(file, 'utf8')) as {
+      command: string;
+      at: string;
+      goals: string[];
+      figures: unknown;
+    };
+    return [
+      `| ${name} | ${record.goals.join('; ')} | ${flat(record.figures).join('<br>')} | \`${record.command}\` ${record.at.slice(0, 10)} |`,
+    ];
+  });
+  writeFileSync(
+    join(results, 'README.md'),
+    `# Figures\n\nMade by \`npm run bench\` on a shared, noisy machine of 2 cores: read them as orders of magnitude, and compare runs of the same hour.\nEach JSON file beside this one names its machine, time and command.\n\n| measurement | asked for | measured | command |\n|---|---|---|---|\n${rows.join('\n')}\n`,
+  );
+}
+process.exitCode = failed > 0 ? 1 : 0;
