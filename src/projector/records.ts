@@ -2,7 +2,7 @@
 
 import type { EndpointView, MeshView } from '../compile/index.ts';
 import type { CallerRecord } from '../dependency-graph/index.ts';
-import { TendrilError } from '../model/index.ts';
+import { compareText, TendrilError } from '../model/index.ts';
 import type { ServiceRecord, StoredResource } from './types.ts';
 
 const damaged = (what: string): TendrilError =>
@@ -58,7 +58,16 @@ export const decodeResource = (bytes: Buffer): StoredResource => {
   };
 };
 
-const json = (value: object): Buffer => Buffer.from(JSON.stringify(value));
+/** JSON with sorted keys and without absent members: what was loaded gives the same bytes as what was folded. */
+const stable = (value: unknown): string => {
+  if (Array.isArray(value)) return `[${value.map(stable).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  members.sort(([a], [b]) => compareText(a, b));
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${stable(member)}`).join(',')}}`;
+};
+
+const json = (value: object): Buffer => Buffer.from(stable(value));
 const parse = <T>(bytes: Buffer): T => JSON.parse(bytes.toString('utf8', 0, bytes.length)) as T;
 
 export const encodeService = (service: ServiceRecord): Buffer => json(service);

@@ -157,10 +157,10 @@ test('a subset that is no longer used loses its resources', async (t) => {
     assert.equal(model.resource('eds||cart.shop:80/v1'), undefined);
     assert.equal(model.resource('cds||cart.shop:80/v1'), undefined);
     await model.close();
-    assert.deepEqual((await stateOf(dir))['resource'], bare['resource']);
+    assert.deepEqual((await stateOf(dir)).resource, bare.resource);
     await feed(system, event('service.deregistered', { namespace: 'shop', name: 'cart' }));
-    assert.deepEqual((await stateOf(dir))['resource'], {});
-    assert.deepEqual((await stateOf(dir))['unit'], {});
+    assert.deepEqual((await stateOf(dir)).resource, {});
+    assert.deepEqual((await stateOf(dir)).unit, {});
     assert.equal(system.projector.totals().fullPushBytes, 0);
   });
 });

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Ledger, type LedgerEntry } from '../../src/projector/index.ts';
+import { RING_STEPS } from '../../src/projector/ledger-ring.ts';
+import { Lines, ManualClock, tempDir } from './harness.ts';
+import { MESH } from './mesh-events.ts';
+
+const HOUR = 3_600_000;
+const clock = new ManualClock();
+const open = (dir: string, more: { maxResources?: number } = {}): Promise<Ledger> => Ledger.open({ dir, mesh: MESH, clock, logger: new Lines(), ...more });
+const entry = (more: Partial<LedgerEntry>): LedgerEntry => ({
+  node: 'n1',
+  caller: 'cart.shop',
+  type: 'cds',
+  name: 'redis.shop:6379',
+  version: 'v1',
+  bytes: 100,
+  offset: 7,
+  at: clock.at,
+  event: 'sent',
+  ...more,
+});
+
+test('what a node was sent, acknowledged and refused, at once and after a restart', async (t) => {
+  const dir = tempDir(t);
+  let ledger = await open(dir);
+  ledger.record([
+    entry({}),
+    entry({ event: 'acked', bytes: 0, at: clock.at + 5 }),
+    entry({ version: 'v2', bytes: 120, offset: 9, at: clock.at + 10 }),
+    entry({ version: 'v2', bytes: 0, event: 'rejected', message: 'x'.repeat(5_000), at: clock.at + 12 }),
+    entry({ type: 'eds', at: clock.at + 1 }),
+    entry({ type: 'eds', event: 'removed', version: '', bytes: 0, at: clock.at + 3 }),
+    entry({ node: 'n2', name: 'other.shop:80', caller: 'other.shop' }),
+  ]);
+  const rows = [
+    {
+      type: 'cds',
+      name: 'redis.shop:6379',
+      version: 'v2',
+      state: 'refused',
+      bytes: 120,
+      offset: 9,
+      sentAt: clock.at + 10,
+      ackedAt: clock.at + 5,
+      error: 'x'.repeat(1_024),
+    },
+    { type: 'eds', name: 'redis.shop:6379', version: '', state: 'removed', bytes: 100, offset: 7, sentAt: clock.at + 1 },
+  ];
+  assert.deepEqual(ledger.deliveries('n1'), rows);
+  assert.deepEqual(ledger.summary('n1'), { caller: 'cart.shop', lastSentAt: clock.at + 3, lastAckAt: clock.at + 5 });
+  assert.equal(ledger.summary('n3'), undefined);
+  assert.deepEqual(ledger.deliveries('n'), []);
+  await ledger.close();
+  ledger = await open(dir);
+  assert.deepEqual(ledger.deliveries('n1'), rows);
+  assert.deepEqual(ledger.summary('n1'), { caller: 'cart.shop', lastSentAt: clock.at + 3, lastAckAt: clock.at + 5 });
+  // Written and waiting steps are one story.
+  ledger.record([entry({ version: 'v2', event: 'acked', at: clock.at + 20 })]);
+  assert.equal(ledger.deliveries('n1')[0]?.state, 'acked');
+  assert.deepEqual(ledger.steps('n1', 'cds', 'redis.shop:6379').map((step) => step.event), ['sent', 'acked', 'sent', 'rejected', 'acked']);
+  await ledger.close();
+});
+
+test('a ring keeps the latest steps, whenever it was written', async (t) => {
+  const ledger = await open(tempDir(t));
+  await fc.assert(
+    fc.asyncProperty(fc.string({ minLength: 1, maxLength: 5, unit: 'grapheme-ascii' }), fc.array(fc.nat(12), { maxLength: 6 }), async (node, counts) => {
+      const before = ledger.steps(node, 'cds', 'redis.shop:6379').length;
+      let made = 0;
+      for (const count of counts) {
+        ledger.record(Array.from({ length: count }, () => entry({ node, version: `v${++made}` })));
+        await ledger.flush();
+      }
+      const steps = ledger.steps(node, 'cds', 'redis.shop:6379');
+      assert.equal(steps.length, Math.min(RING_STEPS, before + made));
+      if (made > 0) assert.equal(steps.at(-1)?.version, `v${made}`);
+    }),
+    { numRuns: 25 },
+  );
+  await ledger.close();
+});
+
+test('seven days, then it is gone', async (t) => {
+  const ledger = await open(tempDir(t));
+  ledger.record([entry({ node: 'old' }), entry({ node: 'both', name: 'a' })]);
+  await ledger.flush();
+  clock.at += 6 * 24 * HOUR;
+  ledger.record([entry({ node: 'both', name: 'b' })]);
+  await ledger.flush();
+  await ledger.sweep();
+  assert.equal(ledger.deliveries('old').length, 1);
+  clock.at += 2 * 24 * HOUR;
+  await ledger.sweep();
+  assert.deepEqual([ledger.deliveries('old'), ledger.summary('old')], [[], undefined]);
+  assert.deepEqual(ledger.deliveries('both').map((row) => row.name), ['b']);
+  assert.equal(ledger.counters.swept, 2);
+  await ledger.close();
+});
+
+test('bounds: resources, waiting entries, names that cannot be keys', async (t) => {
+  const ledger = await open(tempDir(t), { maxResources: 1_000 });
+  for (let minute = 0; minute < 20; minute++) {
+    ledger.record(Array.from({ length: 150 }, (_, at) => entry({ node: `n${minute}`, name: `r${at}`, at: clock.at })));
+    clock.at += 60_000;
+  }
+  await ledger.flush();
+  assert.equal(ledger.deliveries('n0').length, 150);
+  await ledger.sweep();
+  assert.equal(ledger.deliveries('n0').length, 0, 'the oldest go');
+  assert.equal(ledger.deliveries('n19').length, 150);
+
+  ledger.record(Array.from({ length: 120_000 }, (_, at) => entry({ node: 'flood', name: `r${at}` })));
+  assert.equal(ledger.counters.dropped, 20_000);
+  ledger.record([entry({ node: '' }), entry({ name: 'x'.repeat(2_000) }), entry({ node: 'a\nb' })]);
+  assert.equal(ledger.counters.ignored, 3);
+  assert.equal(ledger.counters.failed, 0);
+  await ledger.close();
+});
