@@ -35,6 +35,11 @@ export interface EdgeRecord {
   readonly declaredBy: readonly string[];
   readonly pinned: boolean;
   readonly denied: boolean;
+  /** Sources whose last word was `dependency.pinned`, or `.denied`; absent when none (a source withdraws only its own). */
+  readonly pinnedBy?: readonly string[];
+  readonly deniedBy?: readonly string[];
+  /** The learned part expired (`dependency.expired`) and was not used since. */
+  readonly expired?: true;
   readonly evidence: readonly EdgeEvidence[];
   /** Identities that gave evidence: the first two (two or more pods: worth pre-warming for siblings). */
   readonly witnesses: readonly string[];
@@ -43,6 +48,19 @@ export interface EdgeRecord {
   /** recordedAt of those events, ms. */
   readonly firstSeen: number;
   readonly lastSeen: number;
+}
+
+/** Which edges `DependencyGraph.edges` gives. */
+export interface EdgeQuery {
+  /** Only edges within `depth` steps of this service or caller, in both directions. */
+  readonly focus?: string;
+  /** Default 1. */
+  readonly depth?: number;
+  readonly state?: string;
+  /** Default: all. */
+  readonly limit?: number;
+  /** `edgeKey` of the last edge of the page before. */
+  readonly after?: string;
 }
 
 /** An edge as the outside sees it (API, CLI, why). */

@@ -21,6 +21,19 @@ export interface FoldChanges {
   readonly idempotency: Uint8Array;
 }
 
+/** A sidecar refused a resource that this document shaped (`policy.refused`). */
+export interface PolicyRefusal {
+  /** Offset of the document's version that the sidecar refused. */
+  readonly offset: number;
+  readonly author: string;
+  readonly node: string;
+  readonly typeUrl: string;
+  readonly resource: string;
+  readonly version: string;
+  readonly message: string;
+  readonly recordedAt: number;
+}
+
 /** A policy document as the fold keeps it. */
 export interface PolicyEntity {
   readonly kind: string;
@@ -34,6 +47,8 @@ export interface PolicyEntity {
   readonly line?: number;
   readonly recordedAt: number;
   readonly document: Readonly<Record<string, unknown>>;
+  /** The latest 16 refusals since the document was last applied, newest first; absent: none. */
+  readonly refusals?: readonly PolicyRefusal[];
 }
 
 /** What each source said of a service, highest rank first; the first one is served. */
@@ -58,14 +73,22 @@ export interface FoldState {
    */
   apply(record: LogRecord): readonly FoldOutcome[];
   drain(): FoldChanges;
-  /** Restores one stored entity (any order), at start. */
+  /**
+   * Restores one stored entity (any order), at start; the bytes are copied. Throws `TendrilError` `STATE_UNREADABLE` when
+   * key or bytes are not those of an entity of this version.
+   */
   load(key: string, bytes: Uint8Array): void;
+  /** Packs in ascending order of offset; several may be joined into one. */
   loadIdempotency(packed: Uint8Array): void;
   /** Ends loading: `offset` and `recordedAt` of the stored state. */
   loaded(offset: number, recordedAt: number): void;
 
   readonly compileInputs: CompileInputs;
   readonly graphLookup: GraphLookup;
+  /** All inputs that a new `DependencyGraph` must be told once, after `setEdges` for all `callersWithEdges`. */
+  graphInputs(): Iterable<string>;
+  /** Events before this offset are forgotten for idempotency: stored packs that end before it can go (0: none kept). */
+  readonly rememberedFrom: number;
   serviceNames(): Iterable<string>;
   service(name: string): ServiceView | undefined;
   serviceFacets(name: string): readonly ServiceFacet[];

@@ -1,0 +1,228 @@
+/**
+ * A caller's edges and its record, as pure functions of its effective Dependency document, its stored edges and the services.
+ *
+ * Rules (policies.md section 7, design.md section 6):
+ * 1. The set is the union of declared edges (documents, events), pinned and learned ones.
+ * 2. Learned edges count when two nodes or more witnessed them, or when they are among the latest 100; `learn: false`: none.
+ * 3. `deny` and visibility win over all of that. What is not registered is not delivered, but kept (dangling).
+ */
+import { parseTarget, type ResolvedDependency, servicePort } from '../model/index.ts';
+import { isLearned } from './edge.ts';
+import { globPattern, type Pattern, selectorPattern } from './pattern.ts';
+import type { CallerRecord, EdgeRecord, EdgeState, EdgeView, GraphService } from './types.ts';
+import { isVisible } from './visibility.ts';
+
+/** Learned edges with one witness that are worth pre-warming for siblings. */
+export const LATEST_LEARNED = 100;
+
+export interface CallerFacts {
+  readonly caller: string;
+  /** Undefined for `*`. */
+  readonly namespace: string | undefined;
+  readonly dependency: ResolvedDependency;
+  readonly edges: readonly EdgeRecord[];
+  service(name: string): GraphService | undefined;
+  /** Names of the registered services that a pattern takes. */
+  matched(pattern: Pattern): Iterable<string>;
+}
+
+interface DerivedEdge {
+  readonly to: string;
+  readonly service: string;
+  readonly port: number | undefined;
+  readonly documents: Set<string>;
+  /** Documents or events declare, pin or deny it: it does not stand on evidence alone. */
+  declared: boolean;
+  pinned: boolean;
+  denied: boolean;
+  /** Evidence that counts (rule 2). */
+  learned: boolean;
+  localPort: number | undefined;
+  record: EdgeRecord | undefined;
+}
+
+const newestFirst = (a: EdgeRecord, b: EdgeRecord): number =>
+  b.lastOffset - a.lastOffset || (a.to < b.to ? -1 : a.to > b.to ? 1 : 0);
+
+/** Targets of learned edges that count (rule 2). */
+const learnedTargets = (edges: readonly EdgeRecord[]): Set<string> => {
+  const learned = edges.filter(isLearned);
+  if (learned.length <= LATEST_LEARNED) return new Set(learned.map((edge) => edge.to));
+  const latest = learned.toSorted(newestFirst).slice(0, LATEST_LEARNED);
+  return new Set([...latest, ...learned.filter((edge) => edge.witnesses.length > 1)].map((edge) => edge.to));
+};
+
+/** Targets that may not be delivered: whole services and single ports. */
+class Denials {
+  private readonly services = new Set<string>();
+  private readonly ports = new Set<string>();
+
+  constructor(edges: Iterable<DerivedEdge>) {
+    for (const edge of edges) {
+      if (!edge.denied) continue;
+      if (edge.port === undefined) this.services.add(edge.service);
+      else this.ports.add(edge.to);
+    }
+  }
+
+  has(service: string, port: number | undefined): boolean {
+    return this.services.has(service) || (port !== undefined && this.ports.has(servicePort(service, port)));
+  }
+
+  /** Sorted; ports of a service that is denied as a whole are left out. */
+  list(): string[] {
+    const single = [...this.ports].filter((to) => !this.services.has(to.slice(0, to.lastIndexOf(':'))));
+    return [...this.services, ...single].sort();
+  }
+}
+
+/** All edges of a caller, by target. */
+const deriveEdges = (facts: CallerFacts): Map<string, DerivedEdge> => {
+  const derived = new Map<string, DerivedEdge>();
+  const edgeTo = (service: string, port: number | undefined): DerivedEdge => {
+    const to = port === undefined ? service : servicePort(service, port);
+    let edge = derived.get(to);
+    if (edge === undefined) {
+      edge = {
+        to,
+        service,
+        port,
+        documents: new Set(),
+        declared: false,
+        pinned: false,
+        denied: false,
+        learned: false,
+        localPort: undefined,
+        record: undefined,
+      };
+      derived.set(to, edge);
+    }
+    return edge;
+  };
+  const declare = (
+    edge: DerivedEdge,
+    by: { readonly document: string; readonly pin: boolean; readonly deny: boolean },
+  ) => {
+    edge.declared = true;
+    edge.documents.add(by.document);
+    if (by.pin) edge.pinned = true;
+    if (by.deny) edge.denied = true;
+  };
+  for (const target of facts.dependency.to) {
+    const names = target.glob ? facts.matched(globPattern(target)) : [`${target.name}.${target.namespace}`];
+    for (const name of names) {
+      const edge = edgeTo(name, target.port);
+      declare(edge, target);
+      if (!target.glob) edge.localPort = target.localPort;
+    }
+  }
+  for (const selector of facts.dependency.select) {
+    for (const name of facts.matched(selectorPattern(selector))) declare(edgeTo(name, undefined), selector);
+  }
+  const learned = facts.dependency.learn ? learnedTargets(facts.edges) : new Set<string>();
+  for (const record of facts.edges) {
+    const target = parseTarget(record.to);
+    if (target === undefined) continue;
+    const edge = edgeTo(`${target.name}.${target.namespace}`, target.port);
+    edge.record = record;
+    if (record.declaredBy.length > 0 || record.pinned || record.denied) edge.declared = true;
+    if (record.pinned) edge.pinned = true;
+    if (record.denied) edge.denied = true;
+    if (learned.has(record.to)) edge.learned = true;
+  }
+  return derived;
+};
+
+const portsOf = (edge: DerivedEdge, service: GraphService): number[] =>
+  service.ports.filter(({ port }) => edge.port === undefined || port === edge.port).map(({ port }) => port);
+
+/** Where a declared TCP target without a port is reached: the lowest TCP port of the service. */
+const tcpPort = (edge: DerivedEdge, service: GraphService): number | undefined =>
+  service.ports
+    .filter(({ port, protocol }) => protocol === 'tcp' && (edge.port === undefined || port === edge.port))
+    .map(({ port }) => port)
+    .sort((a, b) => a - b)[0];
+
+type LocalTarget = CallerRecord['tcp'][number];
+
+/** One target per local port (the first in order of target), sorted by target. */
+const withUniqueLocalPorts = (targets: readonly LocalTarget[]): LocalTarget[] => {
+  const taken = new Set<number>();
+  const inOrder = targets.toSorted((a, b) =>
+    a.servicePort < b.servicePort ? -1 : a.servicePort > b.servicePort ? 1 : 0,
+  );
+  return inOrder.filter(({ localPort }) => !taken.has(localPort) && taken.add(localPort));
+};
+
+/** What the caller's nodes hold without asking, and what they may not have. */
+export const deriveRecord = (facts: CallerFacts): CallerRecord => {
+  const edges = deriveEdges(facts);
+  const denials = new Denials(edges.values());
+  const preload = new Set<string>();
+  const tcp: LocalTarget[] = [];
+  for (const edge of edges.values()) {
+    if (edge.denied || !(edge.declared || edge.learned)) continue;
+    const service = facts.service(edge.service);
+    if (service === undefined || !isVisible(service.visibility, service.namespace, facts.namespace)) continue;
+    for (const port of portsOf(edge, service)) {
+      if (!denials.has(edge.service, port)) preload.add(servicePort(edge.service, port));
+    }
+    if (edge.localPort === undefined) continue;
+    const port = tcpPort(edge, service);
+    if (port === undefined || denials.has(edge.service, port)) continue;
+    tcp.push({ servicePort: servicePort(edge.service, port), localPort: edge.localPort });
+  }
+  return {
+    caller: facts.caller,
+    preload: [...preload].sort(),
+    denied: denials.list(),
+    learn: facts.dependency.learn,
+    tcp: withUniqueLocalPorts(tcp),
+  };
+};
+
+const stateOf = (edge: DerivedEdge, denials: Denials, facts: CallerFacts): EdgeState => {
+  if (edge.denied || denials.has(edge.service, edge.port)) return 'denied';
+  if (!edge.declared && !facts.dependency.learn) return 'denied';
+  if (!edge.declared && edge.record?.expired === true) return 'expired';
+  const service = facts.service(edge.service);
+  const dangling = service === undefined || (edge.port !== undefined && portsOf(edge, service).length === 0);
+  if (dangling) return 'dangling';
+  return edge.pinned ? 'pinned' : 'active';
+};
+
+const originOf = (edge: DerivedEdge): EdgeView['origin'] => {
+  const learned = (edge.record?.evidence.length ?? 0) > 0;
+  if (!edge.declared) return 'learned';
+  return learned ? 'declared+learned' : 'declared';
+};
+
+const viewOf = (edge: DerivedEdge, denials: Denials, facts: CallerFacts): EdgeView => {
+  const { record } = edge;
+  const sources = [...(record?.declaredBy ?? []), ...(record?.pinnedBy ?? []), ...(record?.deniedBy ?? [])];
+  return {
+    from: facts.caller,
+    to: edge.service,
+    ...(edge.port === undefined ? {} : { port: edge.port }),
+    origin: originOf(edge),
+    state: stateOf(edge, denials, facts),
+    evidence: record?.evidence ?? [],
+    declaredBy: [...new Set([...edge.documents, ...sources])].sort(),
+    ...(record === undefined
+      ? {}
+      : {
+          firstOffset: record.firstOffset,
+          lastOffset: record.lastOffset,
+          firstSeen: record.firstSeen,
+          lastSeen: record.lastSeen,
+        }),
+  };
+};
+
+/** The caller's edges as the outside sees them, sorted by target. */
+export const deriveViews = (facts: CallerFacts): EdgeView[] => {
+  const edges = deriveEdges(facts);
+  const denials = new Denials(edges.values());
+  const inOrder = [...edges.values()].sort((a, b) => (a.to < b.to ? -1 : a.to > b.to ? 1 : 0));
+  return inOrder.map((edge) => viewOf(edge, denials, facts));
+};

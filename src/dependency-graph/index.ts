@@ -1,0 +1,6 @@
+export { LATEST_LEARNED } from './derive.ts';
+export { evolveEdge, evolveEdgeOf, isLearned } from './edge.ts';
+export { edgeKey } from './edge-query.ts';
+export { DependencyGraph } from './graph.ts';
+export type * from './types.ts';
+export { isVisible } from './visibility.ts';

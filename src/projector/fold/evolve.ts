@@ -1,0 +1,55 @@
+/** One event on the state: the reducer of its type. May throw; the caller undoes and quarantines then. */
+import type { EventType, RecordedEvent } from '../../model/index.ts';
+import { edgeChanged, edgesRenewed } from './evolve-edge.ts';
+import { endpointHealthChanged, endpointRegistered, endpointWithdrawn } from './evolve-endpoint.ts';
+import { policyApplied, policyDeleted, policyPatched, policyRefused } from './evolve-policy.ts';
+import { serviceDeregistered, serviceRegistered } from './evolve-service.ts';
+import { MESH_KEY, type MeshState } from './mesh-state.ts';
+import type { Unit } from './unit.ts';
+import { APPLIED, type Applied, quarantined, type Refusal } from './verdict.ts';
+
+type Reducer<T extends EventType> = (state: MeshState, unit: Unit, event: RecordedEvent<T>) => Applied | Refusal;
+
+const meshConfigured: Reducer<'mesh.configured'> = (state, _unit, event) => {
+  const { data, offset, recordedAt } = event;
+  const before = state.meshView().suffixes;
+  const suffixes = data.suffixes;
+  state.mesh.set(MESH_KEY, { name: data.name, suffixes, offset, recordedAt });
+  const same = before.length === suffixes.length && before.every((suffix, index) => suffix === suffixes[index]);
+  if (!same) state.changes.touchInput('mesh');
+  return APPLIED;
+};
+
+/** Raw resources have their events already; a later version compiles them (E107, policies.md section 1). */
+const rawResource = (event: RecordedEvent): Refusal =>
+  quarantined('E107', `${event.type} has its shape but is not compiled in this version, so it would have no effect.`);
+
+const reducers: { readonly [T in EventType]: Reducer<T> } = {
+  'mesh.configured': meshConfigured,
+  'service.registered': serviceRegistered,
+  'service.deregistered': serviceDeregistered,
+  'endpoint.registered': (state, _unit, event) => endpointRegistered(state, event),
+  'endpoint.health-changed': (state, _unit, event) => endpointHealthChanged(state, event),
+  'endpoint.deregistered': (state, _unit, event) => endpointWithdrawn(state, event),
+  'endpoint.expired': (state, _unit, event) => endpointWithdrawn(state, event),
+  'policy.applied': policyApplied,
+  'policy.patched': policyPatched,
+  'policy.deleted': policyDeleted,
+  'policy.refused': (state, _unit, event) => policyRefused(state, event),
+  'dependency.declared': (state, _unit, event) => edgeChanged(state, event),
+  'dependency.withdrawn': (state, _unit, event) => edgeChanged(state, event),
+  'dependency.pinned': (state, _unit, event) => edgeChanged(state, event),
+  'dependency.denied': (state, _unit, event) => edgeChanged(state, event),
+  'dependency.observed': (state, _unit, event) => edgeChanged(state, event),
+  'dependency.renewed': (state, _unit, event) => edgesRenewed(state, event),
+  'dependency.expired': (state, _unit, event) => edgeChanged(state, event),
+  'resource.put': (_state, _unit, event) => rawResource(event as RecordedEvent),
+  'resource.delete': (_state, _unit, event) => rawResource(event as RecordedEvent),
+  'resource.clear': (_state, _unit, event) => rawResource(event as RecordedEvent),
+};
+
+/** @param event checked by `checkEvent`: its type is known and its data has that type's shape */
+export const evolve = (state: MeshState, unit: Unit, event: RecordedEvent): Applied | Refusal => {
+  const reducer = reducers[event.type] as Reducer<EventType>;
+  return reducer(state, unit, event);
+};
