@@ -99,12 +99,14 @@ export class Core {
         clock: () => performance.now(),
         epoch: () => projector.notice.epoch,
         onSilent: options.restartWorker,
-        onReport: (message) => {
-          if (message.t === 'observed') learned.report(message.edges);
-          else {
-            ledger.record(message.entries);
-            refusals.note(message.entries);
-          }
+        onLedger: (entries) => {
+          ledger.record(entries);
+          refusals.note(entries);
+        },
+        onObserved: async (edges) => {
+          learned.report(edges);
+          await learned.settled();
+          return learned.counters.pending === 0;
         },
       });
       opened.push(() => registry.close());

@@ -19,13 +19,16 @@ export type WorkerQuestion =
 export type ToWorker =
   /** The read model has moved; the worker reads the journal itself. */
   | { readonly t: 'notice'; readonly epoch: number }
+  /** All observed edges up to this number are in the log. */
+  | { readonly t: 'took'; readonly upTo: number }
   | { readonly t: 'ask'; readonly id: number; readonly question: WorkerQuestion };
 
 export type ToCore =
   | { readonly t: 'hello'; readonly worker: number; readonly pid: number; readonly xds: HostPort }
   /** All streams of this worker have seen the state of this epoch. */
   | { readonly t: 'applied'; readonly epoch: number }
-  | { readonly t: 'observed'; readonly edges: readonly ObservedEdge[] }
+  /** `upTo`: number to confirm them by, with `took`; what is not confirmed is sent to the next core again. */
+  | { readonly t: 'observed'; readonly upTo: number; readonly edges: readonly ObservedEdge[] }
   | { readonly t: 'ledger'; readonly entries: readonly LedgerEntry[] }
   | { readonly t: 'answer'; readonly id: number; readonly body: unknown };
 

@@ -15,9 +15,9 @@ export interface ProxyRow {
   /** Service ports held, of `of` in the mesh. */
   readonly services: number;
   readonly of: number;
-  readonly bytes: number;
-  /** Resources sent on its present streams. */
+  /** Resources sent on its present streams, and bytes of all responses there. */
   readonly resources: number;
+  readonly bytes: number;
   /** Of them, resources of services: to compare with `fullPushBytes`. */
   readonly serviceBytes: number;
   /** Bytes of all shared resources of the mesh, as compiled: what a full push would send. */

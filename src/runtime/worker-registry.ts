@@ -29,7 +29,9 @@ export interface WorkerRegistryOptions {
   readonly clock: () => number;
   /** Newest committed epoch. */
   readonly epoch: () => number;
-  readonly onReport: (message: Extract<ToCore, { t: 'observed' | 'ledger' }>) => void;
+  readonly onLedger: (entries: Extract<ToCore, { t: 'ledger' }>['entries']) => void;
+  /** Resolves with true when all edges reported so far are in the log. */
+  readonly onObserved: (edges: Extract<ToCore, { t: 'observed' }>['edges']) => Promise<boolean>;
   readonly onSilent: (pid: number) => void;
 }
 
@@ -82,9 +84,15 @@ export class WorkerRegistry {
         case 'answer':
           this.#answers.get(message.id)?.(message.body);
           return;
-        case 'observed':
+        case 'observed': {
+          const { upTo } = message;
+          void this.#options.onObserved(message.edges).then((inLog) => {
+            if (inLog) channel.send({ t: 'took', upTo });
+          });
+          return;
+        }
         case 'ledger':
-          this.#options.onReport(message);
+          this.#options.onLedger(message.entries);
       }
     };
     channel.onClose = () => {

@@ -10,6 +10,7 @@ import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { MeshSource } from './mesh-view.ts';
 import type { ObservedEdge, ToCore, ToWorker, WorkerQuestion } from './messages.ts';
+import { Outbox } from './outbox.ts';
 
 /** Ledger changes go to the core at most this often (design, section 9). */
 const REPORT_MS = 200;
@@ -35,10 +36,12 @@ export class XdsWorker {
   readonly #timer: NodeJS.Timeout;
   #core: Channel<ToCore, ToWorker> | undefined;
   #address: HostPort = { host: '127.0.0.1', port: 0 };
-  #observed: ObservedEdge[] = [];
+  /** Edges seen, until the log has them: a core that dies takes nothing with it. */
+  readonly #observed = new Outbox<ObservedEdge>(MAX_OBSERVED);
   #ledger: LedgerEntry[] = [];
-  /** Observations and ledger entries dropped at their bounds. */
-  readonly dropped = { observed: 0, ledger: 0 };
+  /** Ledger entries dropped at their bound. */
+  #ledgerDropped = 0;
+  #reportSoon = false;
 
   private constructor(options: XdsWorkerOptions, model: ReadModel) {
     this.#options = options;
@@ -80,11 +83,13 @@ export class XdsWorker {
 
   #meet(core: Channel<ToCore, ToWorker>): void {
     this.#core = core;
+    this.#observed.again();
     core.onClose = () => {
       if (this.#core === core) this.#core = undefined;
     };
     core.onMessage = (message) => {
       if (message.t === 'notice') void this.#wake(core);
+      else if (message.t === 'took') this.#observed.confirmed(message.upTo);
       else core.send({ t: 'answer', id: message.id, body: this.#answer(message.question) });
     };
     core.send({ t: 'hello', worker: this.#options.worker, pid: process.pid, xds: this.#address });
@@ -98,24 +103,27 @@ export class XdsWorker {
   }
 
   #observe(edge: ObservedEdge): void {
-    this.#observed.push(edge);
-    if (this.#observed.length > MAX_OBSERVED) {
-      this.#observed.shift();
-      this.dropped.observed++;
-    }
-    if (this.#observed.length === 1) setImmediate(() => this.#report());
+    this.#observed.put(edge);
+    if (this.#reportSoon) return;
+    this.#reportSoon = true;
+    setImmediate(() => {
+      this.#reportSoon = false;
+      this.#report();
+    });
   }
 
   #remember(entries: readonly LedgerEntry[]): void {
     this.#ledger.push(...entries);
     if (this.#ledger.length > MAX_LEDGER)
-      this.dropped.ledger += this.#ledger.splice(0, this.#ledger.length - MAX_LEDGER).length;
+      this.#ledgerDropped += this.#ledger.splice(0, this.#ledger.length - MAX_LEDGER).length;
   }
 
   #report(): void {
     const core = this.#core;
     if (core === undefined) return;
-    if (this.#observed.length > 0 && core.send({ t: 'observed', edges: this.#observed })) this.#observed = [];
+    const seen = this.#observed.unsent();
+    if (seen !== undefined && core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items }))
+      this.#observed.sent(seen.upTo);
     if (this.#ledger.length > 0 && core.send({ t: 'ledger', entries: this.#ledger })) this.#ledger = [];
   }
 
@@ -128,8 +136,8 @@ export class XdsWorker {
       case 'counters':
         return {
           ...this.#server.counters(),
-          observedDropped: this.dropped.observed,
-          ledgerDropped: this.dropped.ledger,
+          observedDropped: this.#observed.dropped,
+          ledgerDropped: this.#ledgerDropped,
         };
     }
   }

@@ -17,7 +17,8 @@ beforeEach(() => {
   registry = new WorkerRegistry({
     clock: () => now,
     epoch: () => epoch,
-    onReport: () => undefined,
+    onLedger: () => undefined,
+    onObserved: async () => true,
     onSilent: (pid) => silent.push(pid),
   });
 });
