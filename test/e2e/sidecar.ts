@@ -31,7 +31,7 @@ export interface Sidecar {
    * What Envoy's own dump holds besides the bootstrap's `xds` and `local`; virtual hosts without their route configuration's name.
    */
   holds(): Promise<HeldResources>;
-  /** Sum over all stats whose name matches. */
+  /** Sum over all stats whose name matches; rejects when there is none. */
   stat(pattern: RegExp): Promise<number>;
   hosts(cluster: string): Promise<readonly HostStatus[]>;
   /** The cluster in `config_dump`; undefined: Envoy has none of this name. */
@@ -60,8 +60,11 @@ const hostStatus = (host: Record<string, unknown>): HostStatus => {
   };
 };
 
-const statOf = async (envoy: Envoy, pattern: RegExp): Promise<number> =>
-  Object.values(await envoy.stats(pattern.source)).reduce((sum, value) => sum + value, 0);
+const statOf = async (envoy: Envoy, pattern: RegExp): Promise<number> => {
+  const values = Object.values(await envoy.stats(pattern.source));
+  if (values.length === 0) throw new Error(`Envoy has no stat ${pattern.source}`);
+  return values.reduce((sum, value) => sum + value, 0);
+};
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const QUIET_LIMIT_MS = 10_000;
