@@ -3,7 +3,7 @@ import { clusterName, type ResolvedSubset, type ServicePortSpec } from '../model
 import { Cluster, contentVersion, encodeCanonical, type ICluster } from '../proto/index.ts';
 import { dnsCluster, edsCluster } from './cluster.ts';
 import { LOCAL, loadAssignment, localAssignment } from './load-assignment.ts';
-import { usedSubsets } from './targets.ts';
+import { httpPorts, usedSubsets } from './targets.ts';
 import type { CompiledResource, CompileInputs, CompileUnit, ServiceView } from './types.ts';
 import { compileVirtualHost } from './virtual-host.ts';
 
@@ -56,9 +56,7 @@ const compileConfig = (service: ServiceView, inputs: CompileInputs): CompiledRes
   const host = dnsHost(service, inputs);
   return [
     ...clusterSpecs(service, inputs).map((cluster) => clusterResource(cluster, host, inputs, service.name)),
-    ...service.ports
-      .filter(({ protocol }) => protocol !== 'tcp')
-      .flatMap(({ port }) => compileVirtualHost(service, port, inputs)),
+    ...httpPorts(service).flatMap((port) => compileVirtualHost(service, port, inputs)),
   ];
 };
 

@@ -1,60 +1,75 @@
 /**
  * Load assignments (policies.md section 2): the endpoints of a service port or subset by locality, and EDS `local` for the
- * service's own sidecars. Put together from bytes of blocks.
+ * service's own sidecars. Put together from bytes of blocks (cluster names are ASCII).
  */
 import { compareText } from '../model/index.ts';
-import { ClusterLoadAssignment, contentVersion, encodeCanonical, LocalityLbEndpoints } from '../proto/index.ts';
+import { contentVersion } from '../proto/index.ts';
 import { blockBytes, type EntryOptions, type LocalityBytes } from './endpoint-bytes.ts';
 import type { EndpointBlock, OwnResource } from './types.ts';
-import { wrapped } from './values.ts';
+import { varintLength, writeVarint } from './wire.ts';
 
 /** EDS name of the callers' own cluster (contracts, "base clusters"). */
 export const LOCAL = 'local';
 
-/** Tag and length of `ClusterLoadAssignment.endpoints` (field 2). */
-const endpointsHeader = (length: number): Uint8Array => {
-  const bytes = [0x12];
-  let rest = length;
-  while (rest >= 0x80) {
-    bytes.push((rest & 0x7f) | 0x80);
-    rest >>>= 7;
-  }
-  bytes.push(rest);
-  return Uint8Array.from(bytes);
-};
+/** Parts of one locality, of one block or more. */
+interface Group {
+  readonly parts: LocalityBytes[];
+  readonly key: string;
+  /** Bytes of locality and endpoints, of all parts. */
+  length: number;
+  weight: number;
+}
 
-const byLocality = (
-  blocks: readonly EndpointBlock[],
-  options: EntryOptions,
-): readonly (readonly [LocalityBytes, ...LocalityBytes[]])[] => {
-  const groups = new Map<string, [LocalityBytes, ...LocalityBytes[]]>();
-  for (const block of blocks) {
-    for (const part of blockBytes(block, options)) {
-      const group = groups.get(part.key);
-      if (group === undefined) groups.set(part.key, [part]);
-      else group.push(part);
+const byLocality = (blocks: readonly EndpointBlock[], options: EntryOptions): readonly Group[] => {
+  const groups = new Map<string, Group>();
+  for (const parts of blockBytes(blocks, options)) {
+    for (const part of parts) {
+      let group = groups.get(part.key);
+      if (group === undefined) {
+        group = { parts: [], key: part.key, length: part.head.length, weight: 0 };
+        groups.set(part.key, group);
+      }
+      group.parts.push(part);
+      group.length += part.entries.length;
+      group.weight += part.weight;
     }
   }
-  return [...groups.values()].sort(([a], [b]) => compareText(a.key, b.key));
+  return [...groups.values()].sort((a, b) => compareText(a.key, b.key));
 };
 
 /** Locality, its endpoints, its weight: always written, since gRPC clients drop a locality without one. */
-const localityParts = (group: readonly [LocalityBytes, ...LocalityBytes[]]): readonly Uint8Array[] => {
-  const [{ locality, key }] = group;
-  const { region, zone, subzone } = locality;
-  const head =
-    key === '\n\n'
-      ? new Uint8Array()
-      : encodeCanonical(LocalityLbEndpoints, { locality: { region, zone, subZone: subzone } });
-  const weight = group.reduce((sum, part) => sum + part.weight, 0);
-  const tail = encodeCanonical(LocalityLbEndpoints, { loadBalancingWeight: wrapped(weight) });
-  const parts = [head, ...group.map(({ entries }) => entries), tail];
-  return [endpointsHeader(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
+const localityLength = ({ length, weight }: Group): number => length + 3 + varintLength(weight);
+
+const writeLocality = (buffer: Buffer, start: number, group: Group): number => {
+  let at = start;
+  buffer[at++] = 0x12; // ClusterLoadAssignment.endpoints
+  at = writeVarint(buffer, at, localityLength(group));
+  for (const [index, { head, entries }] of group.parts.entries()) {
+    if (index === 0) {
+      buffer.set(head, at);
+      at += head.length;
+    }
+    buffer.set(entries, at);
+    at += entries.length;
+  }
+  buffer[at++] = 0x1a; // load_balancing_weight
+  buffer[at++] = 1 + varintLength(group.weight);
+  buffer[at++] = 0x08; // value
+  return writeVarint(buffer, at, group.weight);
 };
 
 const assignment = (name: string, blocks: readonly EndpointBlock[], options: EntryOptions): OwnResource => {
-  const head = encodeCanonical(ClusterLoadAssignment, { clusterName: name });
-  const body = Buffer.concat([head, ...byLocality(blocks, options).flatMap(localityParts)]);
+  const groups = byLocality(blocks, options);
+  let size = 1 + varintLength(name.length) + name.length;
+  for (const group of groups) {
+    const length = localityLength(group);
+    size += 1 + varintLength(length) + length;
+  }
+  const body = Buffer.allocUnsafe(size);
+  body[0] = 0x0a; // cluster_name
+  let at = writeVarint(body, 1, name.length);
+  at += body.write(name, at, 'latin1');
+  for (const group of groups) at = writeLocality(body, at, group);
   return { version: contentVersion([body]), body };
 };
 
@@ -67,7 +82,13 @@ export const loadAssignment = (
   port: number,
   labels: EntryOptions['labels'],
   blocks: readonly EndpointBlock[],
-): OwnResource => assignment(name, blocks, { key: JSON.stringify([port, labels]), port, labels, balanced: true });
+): OwnResource =>
+  assignment(name, blocks, {
+    key: labels.length === 0 ? String(port) : JSON.stringify([port, labels]),
+    port,
+    labels,
+    balanced: true,
+  });
 
 /** EDS `local`: every endpoint of the callers' service, by locality; zone-aware routing counts them. */
 export const localAssignment = (lowestPort: number, blocks: readonly EndpointBlock[]): OwnResource =>

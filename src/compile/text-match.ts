@@ -1,94 +1,77 @@
 /**
  * Matcher **M** of policies.md section 1 -> Envoy's string, header and query parameter matchers.
  *
- * Envoy has no "one of" and no case-insensitive regex flag, so `in` and `ignoreCase` on a regex become RE2 text. It has no
- * inverted query matcher either: such a condition is put on `:path`, which holds the query as it was sent.
- * With `not`, Envoy sees an absent header as an empty text.
+ * Envoy has no "one of" and no case-insensitive regex flag, so `in` and `ignoreCase` on a regex become RE2 text; long lists are
+ * split, into alternatives, or with `not` into conditions that all hold. With `not`, Envoy sees an absent header as an empty text.
  */
 import type { HeaderMatch, TextMatch } from '../model/index.ts';
 import type { IHeaderMatcher, IQueryParameterMatcher, IStringMatcher } from '../proto/index.ts';
+import { missingParameter } from './missing-parameter.ts';
+import { anyOfTexts, chunksOf, type ValueMatch } from './regex-text.ts';
 
-type ValueMatch = Exclude<TextMatch, { readonly kind: 'present' }>;
+/** A list of texts as matchers of which one holds. */
+export const listMatchers = (
+  texts: readonly string[],
+  ignoreCase: boolean,
+  budget: number,
+): readonly IStringMatcher[] =>
+  chunksOf(texts, budget).map((chunk) => {
+    const [only] = chunk;
+    if (chunk.length === 1 && only !== undefined) return { exact: only, ignoreCase };
+    return { safeRegex: { regex: `${ignoreCase ? '(?i)' : ''}${anyOfTexts(chunk)}` } };
+  });
 
-const quote = (text: string): string => text.replace(/[\\^$.|?*+()[\]{}/-]/g, (char) => `\\${char}`);
-
-/** RE2 text that matches the whole value exactly when one of the texts is equal to it. */
-export const anyOfTexts = (texts: readonly string[]): string => texts.map(quote).join('|');
-
-const withCase = (regex: string, ignoreCase: boolean): string => (ignoreCase ? `(?i)${regex}` : regex);
-
-/** Same meaning as `stringMatcher`, as RE2 text for the whole value. `rest`: what a value consists of. */
-const valueRegex = (match: ValueMatch, rest: string): string => {
-  switch (match.kind) {
-    case 'exact':
-      return quote(match.value);
-    case 'prefix':
-      return `${quote(match.value)}${rest}*`;
-    case 'suffix':
-      return `${rest}*${quote(match.value)}`;
-    case 'contains':
-      return `${rest}*${quote(match.value)}${rest}*`;
-    case 'regex':
-      return `(?:${match.value})`;
-    case 'in':
-      return `(?:${anyOfTexts(match.values)})`;
-  }
-};
-
-const stringMatcher = (match: ValueMatch): IStringMatcher => {
+/** Matchers of which one holds. */
+const stringMatchers = (match: ValueMatch, budget: number): readonly IStringMatcher[] => {
   const { ignoreCase } = match;
   switch (match.kind) {
-    case 'regex':
-      return { safeRegex: { regex: withCase(match.value, ignoreCase) } };
     case 'in':
-      return { safeRegex: { regex: withCase(anyOfTexts(match.values), ignoreCase) } };
+      return listMatchers(match.values, ignoreCase, budget);
+    case 'regex':
+      return [{ safeRegex: { regex: `${ignoreCase ? '(?i)' : ''}${match.value}` } }];
     case 'exact':
-      return { exact: match.value, ignoreCase };
+      return [{ exact: match.value, ignoreCase }];
     case 'prefix':
-      return { prefix: match.value, ignoreCase };
+      return [{ prefix: match.value, ignoreCase }];
     case 'suffix':
-      return { suffix: match.value, ignoreCase };
+      return [{ suffix: match.value, ignoreCase }];
     case 'contains':
-      return { contains: match.value, ignoreCase };
+      return [{ contains: match.value, ignoreCase }];
   }
 };
 
-/** `name` in lower case. */
-export const headerMatcher = (name: string, match: HeaderMatch): IHeaderMatcher => {
-  if (match.kind === 'present') return { name, presentMatch: match.present !== match.not };
-  const inverted = match.not ? { invertMatch: true, treatMissingHeaderAsEmpty: true } : {};
-  return match.kind === 'range'
-    ? { name, rangeMatch: { start: match.from, end: match.to }, ...inverted }
-    : { name, stringMatch: stringMatcher(match), ...inverted };
-};
-
-export interface QueryMatchers {
-  readonly queryParameters: readonly IQueryParameterMatcher[];
-  /** Conditions that only a header matcher on `:path` can say. */
+/** Part of a `RouteMatch`. */
+export interface Condition {
   readonly headers: readonly IHeaderMatcher[];
+  readonly queryParameters: readonly IQueryParameterMatcher[];
 }
 
-/** The path has no query parameter of this name with such a value (undefined: no such parameter at all). */
-const noParameter = (name: string, match: ValueMatch | undefined): IHeaderMatcher => {
-  const value = match === undefined ? '(?:=[^&]*)?' : `=${withCase(valueRegex(match, '[^&]'), match.ignoreCase)}`;
-  return {
-    name: ':path',
-    stringMatch: { safeRegex: { regex: `[^?]*\\?(?:[^&]*&)*${quote(name)}(?:${value})(?:&.*)?` } },
-    invertMatch: true,
-  };
+/** The condition holds when one of these does. */
+export type Alternatives = readonly Condition[];
+
+export const onHeaders = (...headers: IHeaderMatcher[]): Condition => ({ headers, queryParameters: [] });
+
+/** `name` in lower case. */
+export const headerCondition = (name: string, match: HeaderMatch, budget: number): Alternatives => {
+  if (match.kind === 'present') return [onHeaders({ name, presentMatch: match.present !== match.not })];
+  const inverted = { invertMatch: true, treatMissingHeaderAsEmpty: true };
+  if (match.kind === 'range') {
+    const range = { name, rangeMatch: { start: match.from, end: match.to } };
+    return [onHeaders(match.not ? { ...range, ...inverted } : range)];
+  }
+  const matchers = stringMatchers(match, budget);
+  return match.not
+    ? [onHeaders(...matchers.map((stringMatch) => ({ name, stringMatch, ...inverted })))]
+    : matchers.map((stringMatch) => onHeaders({ name, stringMatch }));
 };
 
-export const queryMatchers = (
-  conditions: readonly { readonly name: string; readonly match: TextMatch }[],
-): QueryMatchers => {
-  const queryParameters: IQueryParameterMatcher[] = [];
-  const headers: IHeaderMatcher[] = [];
-  for (const { name, match } of conditions) {
-    if (match.kind === 'present') {
-      if (match.present !== match.not) queryParameters.push({ name, presentMatch: true });
-      else headers.push(noParameter(name, undefined));
-    } else if (match.not) headers.push(noParameter(name, match));
-    else queryParameters.push({ name, stringMatch: stringMatcher(match) });
+/** Envoy has no inverted query matcher: such a condition is put on `:path`, which holds the query as it was sent. */
+export const queryCondition = (name: string, match: TextMatch, budget: number): Alternatives => {
+  const on = (matcher: IQueryParameterMatcher): Condition => ({ headers: [], queryParameters: [matcher] });
+  if (match.kind === 'present') {
+    if (match.present !== match.not) return [on({ name, presentMatch: true })];
+    return [onHeaders(...missingParameter(name, undefined, budget))];
   }
-  return { queryParameters, headers };
+  if (match.not) return [onHeaders(...missingParameter(name, match, budget))];
+  return stringMatchers(match, budget).map((stringMatch) => on({ name, stringMatch }));
 };

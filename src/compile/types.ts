@@ -67,10 +67,7 @@ export interface CompileInputs {
   /** Effective Route for one port of a service: built-in < mesh < namespace < service < service+port. */
   route(service: string, port: number): ResolvedRoute;
   upstream(service: string, port: number): ResolvedUpstream;
-  /**
-   * Subsets of this service that routes of other services name, sorted; they get clusters and assignments as well. They are
-   * the cluster names with a subset in `clusters` of those services' virtual hosts. Absent: only the service's own routes count.
-   */
+  /** Subsets of this service that routes of others name, sorted: they get clusters and assignments as well. Absent: none. */
   subsetsUsedElsewhere?(service: string): readonly { readonly port: number; readonly subset: string }[];
 }
 

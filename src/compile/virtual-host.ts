@@ -50,8 +50,8 @@ export const compileVirtualHost = (
     const domains = virtualHostDomains(service, port, suffixes, shortName);
     // Domains (field 2) before routes (field 3): the canonical order.
     const body = Buffer.concat([virtualHostTail({ domains }), encodedRoutes]);
-    const version = contentVersion([body, Buffer.from(domains.join('\n'))]);
-    return { type: 'vhds', variant: key, name, version, body, domains, clusters: used };
+    // The aliases of the resource are its domains, which are in the body: so the hash of the body covers them.
+    return { type: 'vhds', variant: key, name, version: contentVersion([body]), body, domains, clusters: used };
   };
   const shortName = service.name.slice(0, service.name.indexOf('.'));
   return [variant('', undefined), variant(`ns:${service.namespace}`, shortName)];

@@ -24,6 +24,11 @@ const queries = (...all: string[]): Request[] => all.map((query) => ({ path: `/a
 const xs = (...values: (string | undefined)[]): Request[] =>
   values.map((value) => (value === undefined ? {} : { headers: { x: value } }));
 
+/** Lists that a stock Envoy would refuse as one regex. */
+const USERS = Array.from({ length: 40 }, (_, index) => `user-${index}@example.com`);
+const MANY = JSON.stringify(USERS);
+const LONG = 'l'.repeat(300);
+
 const CASES: readonly Case[] = [
   { match: '{path: {exact: /a}}', takes: paths('/a', '/a?x=1'), leaves: paths('/', '/a/', '/ab', '/A') },
   { match: '{path: {exact: /a, ignoreCase: true}}', takes: paths('/a', '/A'), leaves: paths('/b') },
@@ -126,6 +131,33 @@ const CASES: readonly Case[] = [
   },
   { match: '{query: {"q[]": {exact: "1", not: true}}}', takes: queries('?q[]=2', '?q=1'), leaves: queries('?q[]=1') },
 
+  { match: `{headers: {x: {in: ${MANY}}}}`, takes: xs(...USERS), leaves: xs('user-40@example.com', undefined) },
+  {
+    match: `{headers: {x: {in: ${MANY}, not: true}}}`,
+    takes: xs('user-40@example.com', undefined),
+    leaves: xs(...USERS),
+  },
+  {
+    match: `{query: {q: {in: ${MANY}}}}`,
+    takes: queries(...USERS.map((user) => `?a&q=${user}`)),
+    leaves: queries('?q=user-40@example.com', ''),
+  },
+  {
+    match: `{query: {q: {in: ${MANY}, not: true}}}`,
+    takes: queries('?q=user-40@example.com', '', `?q=${USERS[0]}x`),
+    leaves: queries(...USERS.map((user) => `?a&q=${user}&b`)),
+  },
+  {
+    match: `{query: {q: {exact: ${LONG}, not: true}}}`,
+    takes: queries('', `?q=${LONG}x`, `?xq=${LONG}`, `?q=${LONG}x&b`),
+    leaves: queries(`?q=${LONG}`, `?q=${LONG}&b`, `?a&q=${LONG}`, `?a&q=${LONG}&b`),
+  },
+  {
+    match: `{query: {q: {prefix: ${LONG}, not: true}}}`,
+    takes: queries('', `?q=x${LONG}`, `?xq=${LONG}`),
+    leaves: queries(`?q=${LONG}`, `?q=${LONG}x`, `?a&q=${LONG}x&b`),
+  },
+  { match: '{query: {q: {contains: "a&b", not: true}}}', takes: queries('', '?q=a&b', '?q=a%26b'), leaves: [] },
   {
     match: '{path: {in: [/a, /b]}, method: [GET, PUT], headers: {x: "1"}, query: {q: "2"}}',
     takes: [

@@ -10,7 +10,7 @@ import {
   routeConfiguration,
 } from '../../src/compile/index.ts';
 import { plainResource, recoded } from './plain.ts';
-import { endpoint, http, port, service } from './support.ts';
+import { endpoint, port, service } from './support.ts';
 
 const own = (inputs: Partial<OwnInputs> = {}): OwnResources =>
   compileOwn({

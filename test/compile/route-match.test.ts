@@ -105,9 +105,65 @@ describe('query', () => {
       assert.deepEqual([first?.name, first?.invertMatch], [':path', true]);
       return first?.stringMatch.safeRegex.regex;
     };
-    assert.equal(path('{present: false}'), '[^?]*\\?(?:[^&]*&)*q(?:(?:=[^&]*)?)(?:&.*)?');
-    assert.equal(path('{exact: a.b, not: true}'), '[^?]*\\?(?:[^&]*&)*q(?:=a\\.b)(?:&.*)?');
-    assert.equal(path('{in: [b, a], not: true, ignoreCase: true}'), '[^?]*\\?(?:[^&]*&)*q(?:=(?i)(?:a|b))(?:&.*)?');
+    assert.equal(path('{present: false}'), '[^?]*\\?(?:\\C*&)?q(?:[=&]\\C*)?');
+    assert.equal(path('{exact: a.b, not: true}'), '[^?]*\\?(?:\\C*&)?q=(?:a\\.b)(?:&\\C*)?');
+    assert.equal(path('{in: [b, a], not: true, ignoreCase: true}'), '[^?]*\\?(?:\\C*&)?q=(?i:(?:a|b)(?:&\\C*)?)');
+  });
+});
+
+describe('lists above the regex size of a stock Envoy (100 instructions)', () => {
+  const users = Array.from({ length: 30 }, (_, index) => `user-${index}@example.com`);
+  const list = JSON.stringify(users);
+  const literals = (regex: string): number => Buffer.byteLength(regex.replaceAll('\\', '')) + 1;
+
+  test('in: alternatives, as further routes of the rule; together they hold every value once', () => {
+    const made = matches(`{headers: {x: {in: ${list}}}}`);
+    const regexes = made.map(({ headers }) => {
+      const [only] = headers as { stringMatch: { safeRegex: { regex: string } } }[];
+      return only?.stringMatch.safeRegex.regex ?? '';
+    });
+    for (const regex of regexes) assert.ok(literals(regex) <= 95, regex);
+    const held = regexes.flatMap((regex) => regex.replaceAll('\\', '').split('|'));
+    assert.deepEqual(held.sort(), [...users].sort());
+  });
+
+  test('in with not: one route, conditions that all hold', () => {
+    for (const match of [`{headers: {x: {in: ${list}, not: true}}}`, `{query: {x: {in: ${list}, not: true}}}`]) {
+      const headers = only(match).headers as { invertMatch: boolean }[];
+      assert.ok(headers.length > 6 && headers.every(({ invertMatch }) => invertMatch), match);
+    }
+  });
+
+  test('a text that is too long alone is compared as it is', () => {
+    const long = 'x'.repeat(200);
+    assert.deepEqual(
+      matches(`{headers: {x: {in: [a, ${long}, z]}}}`).map(({ headers }) => headers),
+      [
+        [{ name: 'x', stringMatch: { exact: 'a' } }],
+        [{ name: 'x', stringMatch: { exact: long } }],
+        [{ name: 'x', stringMatch: { exact: 'z' } }],
+      ],
+    );
+    const path = (matcher: string): unknown =>
+      (only(`{query: {q: ${matcher}}}`).headers as { stringMatch: object }[]).map(({ stringMatch }) => stringMatch);
+    assert.deepEqual(path(`{exact: ${long}, not: true}`), [
+      { contains: `?q=${long}&` },
+      { suffix: `?q=${long}` },
+      { contains: `&q=${long}&` },
+      { suffix: `&q=${long}` },
+    ]);
+    assert.deepEqual(path(`{prefix: ${long}, not: true}`), [{ contains: `?q=${long}` }, { contains: `&q=${long}` }]);
+  });
+
+  test('a rule becomes at most 64 routes for each path; then regexes get longer', () => {
+    const huge = JSON.stringify(Array.from({ length: 250 }, (_, index) => `user-${index}@example.com`));
+    const made = matches(`{path: {in: [/a, /b]}, headers: {x: {in: ${huge}}, y: {in: ${list}}}}`);
+    assert.ok(made.length <= 128 && made.length > 32, `${made.length}`);
+  });
+
+  test('a query value with & cannot be: nothing to rule out', () => {
+    const { headers, queryParameters } = only('{query: {q: {contains: "a&b", not: true}}}');
+    assert.deepEqual([headers, queryParameters], [undefined, undefined]);
   });
 });
 

@@ -22,7 +22,7 @@ import {
   scopeChain,
   scopeKeyOf,
 } from '../../src/model/index.ts';
-import { Cluster, ClusterLoadAssignment, VirtualHost } from '../../src/proto/index.ts';
+import { Cluster } from '../../src/proto/index.ts';
 
 export const SUFFIXES = ['.mesh.local', '.svc.cluster.local'];
 
@@ -159,9 +159,3 @@ export const find = (
 
 export const clusterOf = (inputs: TestMesh, name: string): Cluster =>
   Cluster.decode(find(compileAll(inputs), 'cds', name).body);
-
-export const assignmentOf = (inputs: TestMesh, name: string): ClusterLoadAssignment =>
-  ClusterLoadAssignment.decode(find(compileAll(inputs), 'eds', name).body);
-
-export const virtualHostOf = (inputs: TestMesh, name: string, variant = ''): VirtualHost =>
-  VirtualHost.decode(find(compileAll(inputs), 'vhds', name, variant).body);
