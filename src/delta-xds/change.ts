@@ -1,4 +1,5 @@
 /** Change notices as a session takes them: keys, no payloads. */
+import type { Generation } from './generation.ts';
 import type { ChangeKey } from './resource-source.ts';
 import type { Channel, SessionState } from './session-state.ts';
 
@@ -133,22 +134,26 @@ const markOwn = (s: SessionState): void => {
 /** Asks again what the selected hosts stand for. */
 const resolveHosts = (s: SessionState, select: (host: string, servicePort: string) => boolean): void => {
   for (const generation of s.demand.generations.values())
-    for (const [host, before] of generation.hosts) {
-      if (!select(host, before)) continue;
-      const after = s.view.resolveHost(host.toLowerCase()) ?? '';
-      if (after === before) continue;
-      generation.setHost(host, s.shapes.text(after));
-      if (before !== '') {
-        markPort(s, before);
-        s.collect = true;
-        s.interestStale = true;
-      }
-      if (after !== '') {
-        markPort(s, after);
-        s.take(after);
-        s.observe(after);
-      }
-    }
+    for (const [host, before] of generation.hosts) if (select(host, before)) resolveAgain(s, generation, host, before);
+};
+
+/** Asks again what a host stands for; returns its service port, '' for none. */
+export const resolveAgain = (s: SessionState, generation: Generation, host: string, before: string): string => {
+  const after = s.view.resolveHost(host.toLowerCase()) ?? '';
+  if (after === before) return before;
+  const kept = s.shapes.text(after);
+  generation.setHost(host, kept);
+  if (before !== '') {
+    markPort(s, before);
+    s.collect = true;
+    s.interestStale = true;
+  }
+  if (kept !== '') {
+    markPort(s, kept);
+    s.take(kept);
+    s.observe(kept);
+  }
+  return kept;
 };
 
 /** Compares everything: the preload list, every host, everything held. */

@@ -5,21 +5,20 @@
  */
 import { type Effect, type Item, plainResource, type SentResource } from './effect.ts';
 import type { SessionState } from './session-state.ts';
-import { GONE } from './shapes.ts';
+import { GONE, type Shape } from './shapes.ts';
 import { RESOURCE_OVERHEAD } from './work.ts';
 
 /** Clusters named by virtual hosts at the client; `unknown`: some of those are of versions that this process never saw. */
 const inUse = (s: SessionState): { readonly clusters: ReadonlySet<string>; readonly unknown: boolean } => {
   const clusters = new Set<string>();
   let unknown = false;
-  const held = s.channels.get('vhds')?.ledger.held;
-  if (held === undefined) return { clusters, unknown };
-  for (const { sent, good } of held.values())
-    for (const shape of sent === good ? [sent] : [sent, good]) {
-      if (shape === undefined) continue;
-      if (shape.clusters === undefined) unknown = true;
-      else for (const name of shape.clusters) clusters.add(name);
-    }
+  const ledger = s.channels.get('vhds')?.ledger;
+  const use = (shape: Shape): void => {
+    if (shape.clusters === undefined) unknown = true;
+    else for (const name of shape.clusters) clusters.add(name);
+  };
+  for (const { sent } of ledger?.held.values() ?? []) use(sent);
+  for (const [, shape] of ledger?.alternatives() ?? []) use(shape);
   return { clusters, unknown };
 };
 

@@ -11,6 +11,8 @@ export class Generation {
   readonly routeConfiguration: string;
   /** Envoy has been told something under this name, so its listener is free to start. */
   primed = false;
+  /** Nonce of the response that did, while it is unacknowledged. */
+  primedBy = '';
   /** Asked host, as written -> canonical service port, or '' while nothing answers it. */
   readonly hosts = new Map<string, string>();
   /** Service ports that the client held when the stream began and that nothing else brings. */

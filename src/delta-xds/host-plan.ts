@@ -4,10 +4,11 @@
  * Envoy refuses a response after which two virtual hosts of a route configuration share a domain, and answers 404 between the loss of a
  * domain and its return. So whatever gains or loses a domain pulls the other side in, and both are bound to one response (an atom).
  */
+import { resolveAgain } from './change.ts';
 import { type Generation, splitVirtualHostName, virtualHostName } from './generation.ts';
 import type { ResourceBody } from './resource-source.ts';
 import type { Channel, SessionState } from './session-state.ts';
-import { GONE, sameList } from './shapes.ts';
+import { GONE, type Shape, sameList } from './shapes.ts';
 
 export interface Addition {
   readonly name: string;
@@ -99,7 +100,12 @@ export class HostPlan {
     const { view, shapes, demand } = this.#s;
     const split = splitVirtualHostName(question);
     const generation = split === undefined ? undefined : demand.generations.get(split.routeConfiguration);
-    const servicePort = split === undefined ? undefined : generation?.hosts.get(split.rest);
+    const known = split === undefined ? undefined : generation?.hosts.get(split.rest);
+    // A question may have waited: what it meant when it was asked is not what it means now.
+    const servicePort =
+      split === undefined || generation === undefined || known === undefined
+        ? undefined
+        : resolveAgain(this.#s, generation, split.rest, known);
     const body = servicePort === undefined || servicePort === '' ? undefined : view.get('vhds', servicePort);
     if (generation !== undefined && servicePort !== undefined && split !== undefined && body !== undefined) {
       const name = virtualHostName(shapes, generation.routeConfiguration, servicePort);
@@ -154,9 +160,10 @@ export class HostPlan {
 
   #takeFromLosers(generation: Generation, prefix: string, gained: ReadonlyMap<string, string>): boolean {
     let grew = false;
-    for (const [name, { sent }] of this.#channel.ledger.held) {
-      if (sent === GONE || sent.domains === undefined || !name.startsWith(prefix)) continue;
-      for (const domain of sent.domains) {
+    const { ledger } = this.#channel;
+    for (const [name, { sent }] of ledger.held) {
+      if (!name.startsWith(prefix)) continue;
+      for (const domain of sent.domains ?? []) {
         const winner = gained.get(domain);
         if (winner === undefined || winner === name) continue;
         if (!this.additions.has(name) && !this.removals.has(name)) {
@@ -168,7 +175,32 @@ export class HostPlan {
         this.#link(name, winner);
       }
     }
+    for (const [name, shape] of ledger.alternatives()) {
+      const sent = ledger.held.get(name)?.sent;
+      if (sent === undefined || !name.startsWith(prefix)) continue;
+      for (const domain of shape.domains ?? []) {
+        const winner = gained.get(domain);
+        if (winner === undefined || winner === name || sent.domains?.includes(domain)) continue;
+        grew = this.#repeat(generation, name, sent) || grew;
+        this.#link(name, winner);
+      }
+    }
     return grew;
+  }
+
+  /**
+   * A loser has given its domain up in a response still on its way. Should that one be refused, the winner's would be too, though it
+   * is blameless: so the loser goes along once more. True: it was not in the plan yet.
+   */
+  #repeat(generation: Generation, name: string, sent: Shape): boolean {
+    if (this.additions.has(name) || this.removals.has(name)) return false;
+    const servicePort = name.slice(generation.routeConfiguration.length + 1);
+    if (this.#compare(generation, servicePort) !== 'same') return true;
+    const body = this.#s.view.get('vhds', servicePort);
+    if (sent === GONE) this.removals.add(name);
+    else if (body?.version === sent.version) this.#add(generation, name, body);
+    else return false;
+    return true;
   }
 
   #giveToWinners(

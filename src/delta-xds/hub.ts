@@ -120,10 +120,7 @@ export class Hub {
     this.#guard(member, () => {
       // An ACK asks nothing: it needs no newer state than the session has.
       if (request.subscribe.length > 0 || request.responseNonce === '') this.#catchUp();
-      if (member.pending !== undefined) {
-        member.session.note(member.pending);
-        member.pending = undefined;
-      }
+      notePending(member);
       return member.session.onRequest(request, this.#options.clock());
     });
   }
@@ -133,7 +130,11 @@ export class Hub {
   }
 
   drained(member: Member): void {
-    if (member.joined) this.#guard(member, () => member.session.onDrained(this.#options.clock()));
+    if (!member.joined) return;
+    this.#guard(member, () => {
+      notePending(member);
+      return member.session.onDrained(this.#options.clock());
+    });
   }
 
   /** Takes the newest state; resolves with its epoch when every session concerned has been told. */
@@ -254,7 +255,11 @@ export class Hub {
       this.#cancelTimer = undefined;
       const now = this.#options.clock();
       for (const member of this.#wheel.due(now))
-        if (member.joined) this.#guard(member, () => member.session.onTick(now));
+        if (member.joined)
+          this.#guard(member, () => {
+            notePending(member);
+            return member.session.onTick(now);
+          });
       this.#setTimer();
     });
   }
@@ -267,3 +272,10 @@ export class Hub {
     this.#wakeWaits = [];
   }
 }
+
+/** What is in line for a session is noted before it acts on anything else. */
+const notePending = (member: Member): void => {
+  if (member.pending === undefined) return;
+  member.session.note(member.pending);
+  member.pending = undefined;
+};

@@ -101,6 +101,16 @@ export class Ledger {
     }
   }
 
+  /**
+   * What the client may turn out to hold besides `sent`: last known good ones, and those on their way that a later response replaces.
+   */
+  *alternatives(): Iterable<readonly [name: string, shape: Shape]> {
+    for (const [name, { sent, good }] of this.held) if (good !== undefined && good !== sent) yield [name, good];
+    for (const { items } of this.#outstanding)
+      for (const { name, shape } of items)
+        if (shape !== undefined && shape !== GONE && this.held.get(name)?.sent !== shape) yield [name, shape];
+  }
+
   /** The client no longer wants it and has dropped it by itself. */
   forget(name: string): void {
     this.held.delete(name);

@@ -26,11 +26,13 @@ export const takeHosts = (
     s.collect = true;
   }
   if (change.wildcardBegan) {
-    // With versions in hand the listener is up: silence is an answer. Without, it waits to be primed.
+    // Where the client holds something its listener is up: silence is an answer. Elsewhere it waits to be primed.
     channel.owed = change.first && request.initialResourceVersions.size === 0;
-    for (const { routeConfiguration } of s.demand.generations.values())
+    for (const { routeConfiguration, primed } of s.demand.generations.values()) {
+      channel.owed ||= !primed;
       for (const servicePort of s.demand.preload)
         channel.now.add(s.shapes.text(`${routeConfiguration}/${servicePort}`));
+    }
   }
 };
 

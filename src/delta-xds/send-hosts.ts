@@ -45,7 +45,7 @@ export const sendHosts = (
   for (const [at, run] of runs.entries()) {
     const questions = run.flatMap((unit) => unit.questions);
     const items = run.flatMap((unit) => unit.items);
-    s.send(
+    const nonce = s.send(
       {
         type: 'vhds',
         lane: work.lane,
@@ -59,7 +59,12 @@ export const sendHosts = (
     );
     for (const { name } of items) channel.settled(name);
     for (const question of questions) channel.questions.delete(question);
-    if (at === 0) for (const generation of s.demand.generations.values()) generation.primed = true;
+    if (at === 0)
+      for (const generation of s.demand.generations.values()) {
+        if (generation.primed) continue;
+        generation.primed = true;
+        generation.primedBy = nonce;
+      }
     if (!s.goOn(out)) return false;
   }
   return true;

@@ -175,8 +175,8 @@ export class SessionState {
     return String(++this.#nonce);
   }
 
-  /** Sends one response and writes it down. */
-  send(response: Response, now: number, out: Effect[]): void {
+  /** Sends one response and writes it down; returns its nonce. */
+  send(response: Response, now: number, out: Effect[]): string {
     const { type, lane, resources, removed, items, questions } = response;
     const nonce = this.nextNonce();
     const channel = this.ensure(type);
@@ -184,6 +184,7 @@ export class SessionState {
     channel.ledger.record({ nonce, at: now, lane, items, questions });
     for (const { body, name } of resources) this.passBytes += (body?.length ?? 0) + name.length;
     out.push({ kind: 'send', type, nonce, resources, removed });
+    return nonce;
   }
 
   /** False when this pass has sent its share: the rest waits for the transport. */

@@ -23,10 +23,13 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   const { nonce, items } = response;
   if (verdict.error === undefined) {
     channel.lastError = undefined;
+    if (type === 'vhds') recall(s, channel, response);
     channel.ledger.accept(response, (before, after) => {
       if (type === 'vhds' && (after === GONE || !sameList(before.clusters, after.clusters))) s.collect = true;
     });
     if (s.collectAgain) s.collect = true;
+    for (const generation of s.demand.generations.values())
+      if (type === 'vhds' && generation.primedBy === nonce) generation.primedBy = '';
     out.push({ kind: 'acked', type, nonce, items });
     return true;
   }
@@ -39,7 +42,26 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   out.push({ kind: 'rejected', type, nonce, items, code, message, final });
   if (final) park(s, channel, response);
   else halve(s, channel, response, atoms);
+  for (const generation of s.demand.generations.values())
+    if (type === 'vhds' && generation.primedBy === nonce && items.length > 0) {
+      // What was to prime it has been refused: the bare removal does it, once.
+      generation.primed = false;
+      channel.owed = true;
+    }
   return true;
+};
+
+/**
+ * Virtual hosts taken by the client though it had given them up in the meantime, under a route configuration that it uses (again): it
+ * holds them now, so they are looked at again.
+ */
+const recall = (s: SessionState, channel: Channel, { items }: Outstanding): void => {
+  for (const { name, shape } of items) {
+    if (shape === undefined || shape === GONE || channel.ledger.held.has(name)) continue;
+    if (!s.demand.generations.has(name.slice(0, name.indexOf('/')))) continue;
+    channel.ledger.seed(name, shape);
+    channel.dirty.add(name);
+  }
 };
 
 const park = (s: SessionState, channel: Channel, { items, questions }: Outstanding): void => {

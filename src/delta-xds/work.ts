@@ -46,7 +46,8 @@ export const broadcastWork = (s: SessionState, now: number): Work => ({
 export const isolateWork = (type: ResourceType, suspects: Suspects): Work => ({
   lane: 'isolate',
   names: (wanted) => (wanted === type ? [...suspects.names] : NONE),
-  forced: () => false,
+  // A cluster may be waiting for an assignment that did not change.
+  forced: (wanted) => wanted === 'eds',
   questions: [...suspects.questions],
 });
 

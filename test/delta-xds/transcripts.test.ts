@@ -16,6 +16,6 @@ for (const file of files)
     const path = join(folder, file);
     const text = readFileSync(path, 'utf8');
     const today = replay(text);
-    if (process.env['UPDATE_TRANSCRIPTS'] === '1') writeFileSync(path, today);
+    if (process.env.UPDATE_TRANSCRIPTS === '1') writeFileSync(path, today);
     else assert.equal(today, text);
   });

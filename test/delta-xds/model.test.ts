@@ -1,0 +1,24 @@
+/**
+ * Model check: any interleaving of questions, ACKs, NACKs, changes, reconnects and full transports ends with the client holding what
+ * the mesh says (S1), nothing sent that is neither wanted nor asked for (S2), no question open (S3), no domain twice or lost on its way
+ * (S8). Server side: the real hub and sessions; client side: an Envoy as measured.
+ */
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { opArbitrary, run } from './support/model-world.ts';
+
+const RUNS = Number(process.env.XDS_MODEL_RUNS ?? 300);
+
+test('any interleaving without refusals ends with the client holding what the mesh says (S1 to S6, S8 to S12)', () => {
+  fc.assert(
+    fc.property(fc.array(opArbitrary(false), { minLength: 5, maxLength: 120 }), (ops) => run(ops, false)),
+    { numRuns: RUNS },
+  );
+});
+
+test('any interleaving with refusals ends the same, but for what was refused (S7)', () => {
+  fc.assert(
+    fc.property(fc.array(opArbitrary(true), { minLength: 5, maxLength: 120 }), (ops) => run(ops, true)),
+    { numRuns: RUNS },
+  );
+});

@@ -1,0 +1,546 @@
+/** The world of the model check: a mesh, the real hub, an Envoy as measured, and everything between them in steps. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { Hub, type Member } from '../../../src/delta-xds/hub.ts';
+import {
+  DEFAULT_SESSION_LIMITS,
+  type Effect,
+  type NodeView,
+  SharedShapes,
+  zeroSessionCounters,
+} from '../../../src/delta-xds/index.ts';
+import { assignmentBody, clusterBody, listenerBody, MemoryMesh, nodeOf, virtualHostBody } from './memory-mesh.ts';
+import { SimEnvoy, type SimResponse } from './sim-envoy.ts';
+
+const CALLER = 'app.shop';
+const SERVICES = ['a.shop', 'b.shop', 'c.shop', 'd.shop'];
+const TCP = 'redis.shop:6379';
+/** Domains that wander between services. */
+const ROAMING = ['x.example', 'y.example'];
+const HOSTS = [...SERVICES, ...SERVICES.map((name) => `${name}:80`), ...ROAMING, 'nobody.shop'];
+
+export type Op =
+  | { readonly do: 'service'; readonly service: number; readonly canary: boolean; readonly roaming: number }
+  | { readonly do: 'gone'; readonly service: number }
+  | { readonly do: 'endpoints'; readonly service: number }
+  | { readonly do: 'cluster'; readonly service: number }
+  | { readonly do: 'tcp'; readonly there: boolean }
+  | { readonly do: 'preload'; readonly services: readonly number[]; readonly tcp: boolean }
+  | { readonly do: 'deny'; readonly service: number; readonly on: boolean }
+  | { readonly do: 'listener' }
+  | { readonly do: 'lost' }
+  | { readonly do: 'wake' }
+  | { readonly do: 'turn' }
+  | { readonly do: 'call'; readonly host: number; readonly generation: number }
+  | { readonly do: 'again'; readonly host: number }
+  | { readonly do: 'cluster-call'; readonly service: number }
+  | { readonly do: 'up'; readonly count: number }
+  | { readonly do: 'down'; readonly count: number }
+  | { readonly do: 'time'; readonly ms: number }
+  | { readonly do: 'reconnect' }
+  | { readonly do: 'hold' }
+  | { readonly do: 'drain' }
+  | { readonly do: 'generation'; readonly number: number; readonly on: boolean }
+  | { readonly do: 'refuse'; readonly type: 'cds' | 'vhds' | 'eds' | 'lds'; readonly next: number };
+
+const service = fc.nat({ max: SERVICES.length - 1 });
+
+export const opArbitrary = (refusals: boolean): fc.Arbitrary<Op> => {
+  const calm: fc.WeightedArbitrary<Op>[] = [
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant('service' as const),
+        service,
+        canary: fc.boolean(),
+        roaming: fc.nat({ max: 3 }),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('gone' as const), service }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('endpoints' as const), service }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('cluster' as const), service }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('tcp' as const), there: fc.boolean() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('preload' as const),
+        services: fc.uniqueArray(service),
+        tcp: fc.boolean(),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('deny' as const), service, on: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.constant({ do: 'listener' as const }) },
+    { weight: 1, arbitrary: fc.constant({ do: 'lost' as const }) },
+    { weight: 6, arbitrary: fc.constant({ do: 'wake' as const }) },
+    { weight: 6, arbitrary: fc.constant({ do: 'turn' as const }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        do: fc.constant('call' as const),
+        host: fc.nat({ max: HOSTS.length - 1 }),
+        generation: fc.nat({ max: 1 }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('again' as const), host: fc.nat({ max: HOSTS.length - 1 }) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('cluster-call' as const), service: fc.nat({ max: SERVICES.length }) }),
+    },
+    { weight: 10, arbitrary: fc.record({ do: fc.constant('up' as const), count: fc.integer({ min: 1, max: 6 }) }) },
+    { weight: 10, arbitrary: fc.record({ do: fc.constant('down' as const), count: fc.integer({ min: 1, max: 6 }) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.integer({ min: 1, max: 1_500 }) }) },
+    { weight: 1, arbitrary: fc.constant({ do: 'reconnect' as const }) },
+    { weight: 1, arbitrary: fc.constant({ do: 'hold' as const }) },
+    { weight: 2, arbitrary: fc.constant({ do: 'drain' as const }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('generation' as const), number: fc.nat({ max: 1 }), on: fc.boolean() }),
+    },
+  ];
+  return refusals
+    ? fc.oneof(...calm, {
+        weight: 3,
+        arbitrary: fc.record({
+          do: fc.constant('refuse' as const),
+          type: fc.constantFrom('cds' as const, 'vhds' as const, 'eds' as const, 'lds' as const),
+          next: fc.nat({ max: 2 }),
+        }),
+      })
+    : fc.oneof(...calm);
+};
+
+const numberOf = (version: string): number => Number(/-([0-9]+)$/.exec(version)?.[1] ?? -1);
+
+export class World {
+  readonly mesh = new MemoryMesh();
+  readonly envoy = new SimEnvoy(nodeOf(CALLER));
+  readonly #hub: Hub;
+  readonly #later: (() => void)[] = [];
+  readonly #timers: { at: number; run: () => void }[] = [];
+  #member: Member;
+  #view: NodeView;
+  #inbox: SimResponse[] = [];
+  #now = 0;
+  #version = 0;
+  #streams = 0;
+  #held = false;
+  #pauseAsked = false;
+  /** Everything that some state of the mesh entitled the node to, or that it asked for. */
+  readonly #entitled = new Set<string>();
+  readonly #asked = new Set<string>();
+  /** Virtual host version -> clusters it names. */
+  readonly #clustersOf = new Map<string, readonly string[]>();
+  /** Virtual hosts and their domains once everything sent is taken. */
+  #mirror = new Map<string, readonly string[]>();
+  /** Highest version number sent, by type and name. */
+  readonly #newest = new Map<string, number>();
+  /** What the client held when the present stream began. */
+  #brought = new Set<string>();
+  readonly #strict: boolean;
+
+  constructor(strict: boolean) {
+    this.#strict = strict;
+    this.mesh.listeners.set('outbound', listenerBody('outbound', 'l-0'));
+    this.mesh.inbound.set('inbound:80', clusterBody('inbound:80', 'i-0', false));
+    this.#hub = new Hub({
+      source: this.mesh,
+      shapes: new SharedShapes(),
+      session: {
+        limits: { ...DEFAULT_SESSION_LIMITS, answersInFlight: 3, responseBytes: 900 },
+        counters: zeroSessionCounters(),
+      },
+      clock: () => this.#now,
+      later: (run) => this.#later.push(run),
+      after: (ms, run) => {
+        const timer = { at: this.#now + ms, run };
+        this.#timers.push(timer);
+        return () => {
+          const at = this.#timers.indexOf(timer);
+          if (at >= 0) this.#timers.splice(at, 1);
+        };
+      },
+      tag: () => `s${++this.#streams}`,
+    });
+    this.#view = this.mesh.attach(nodeOf(CALLER));
+    this.#member = this.#join();
+    this.envoy.askedRoutes.add('outbound');
+    this.envoy.connect();
+  }
+
+  #join(): Member {
+    this.#view = this.mesh.attach(nodeOf(CALLER));
+    return this.#hub.join(this.#view, {
+      execute: (effect) => this.#execute(effect),
+      fail: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  #execute(effect: Effect): void {
+    if (effect.kind === 'pause') this.#pauseAsked = true;
+    assert.notEqual(effect.kind, 'close');
+    if (effect.kind !== 'send') return;
+    const names = [...effect.resources.map(({ name }) => name), ...effect.removed];
+    assert.equal(new Set(names).size, names.length, `S10: a name twice in ${effect.type} ${names.join(' ')}`);
+    this.#entitle();
+    for (const { name, version, body } of effect.resources) {
+      if (body === undefined || version === 'empty') continue;
+      const key = `${effect.type} ${effect.type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name}`;
+      assert.ok(this.#entitled.has(key), `S2: ${key} was neither wanted nor asked for`);
+      const slash = effect.type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name;
+      assert.notEqual(this.#view.get(effect.type, slash), undefined, `S2: ${key} may not be held`);
+      const number = Math.max(0, numberOf(version));
+      assert.ok(
+        number >= (this.#newest.get(`${effect.type} ${name}`) ?? 0),
+        `version of ${name} went back to ${version}`,
+      );
+      this.#newest.set(`${effect.type} ${name}`, number);
+    }
+    if (this.#strict && effect.type === 'vhds') this.#follow(effect);
+    this.#inbox.push(effect);
+  }
+
+  /** Notes what the node may be sent by the state of this moment. */
+  #entitle(): void {
+    const view = this.#view;
+    const ports = new Set(view.preload());
+    for (const name of this.envoy.askedHosts) this.#asked.add(name.slice(name.indexOf('/') + 1));
+    for (const host of this.#asked) {
+      const port = view.resolveHost(host);
+      if (port !== undefined) ports.add(port);
+    }
+    for (const name of this.#brought) ports.add(name);
+    for (const port of ports) {
+      this.#entitled.add(`vhds ${port}`);
+      for (const cluster of view.clustersOf(port)) {
+        this.#entitled.add(`cds ${cluster}`);
+        this.#entitled.add(`eds ${cluster}`);
+      }
+    }
+    for (const cluster of this.envoy.askedClusters) {
+      this.#entitled.add(`cds ${cluster}`);
+      this.#entitled.add(`eds ${cluster}`);
+    }
+    for (const name of view.own('cds')) this.#entitled.add(`cds ${name}`);
+    for (const name of view.own('lds')) this.#entitled.add(`lds ${name}`);
+    this.#entitled.add('rds outbound').add('rds outbound~1');
+  }
+
+  #next(prefix: string): string {
+    return `${prefix}-${++this.#version}`;
+  }
+
+  #setHost(port: string, domains: readonly string[], clusters: readonly string[]): void {
+    const version = this.#next('h');
+    this.#clustersOf.set(version, clusters);
+    this.mesh.set('vhds', port, virtualHostBody(version, domains, clusters));
+  }
+
+  step(op: Op): void {
+    const { mesh, envoy } = this;
+    const port = 'service' in op ? `${SERVICES[op.service] ?? 'redis.shop'}:80` : '';
+    switch (op.do) {
+      case 'service': {
+        // Canary: a second cluster, and the first of another service beside it.
+        const clusters = op.canary ? [port, `${port}/v2`] : [port];
+        for (const cluster of clusters) {
+          if (!mesh.clusters.has(cluster)) mesh.set('cds', cluster, clusterBody(cluster, this.#next('c'), true));
+          if (!mesh.assignments.has(cluster)) mesh.set('eds', cluster, assignmentBody(cluster, this.#next('e'), [80]));
+        }
+        const own = SERVICES[op.service] ?? '';
+        const roaming = ROAMING.filter((_, index) => (op.roaming & (1 << index)) !== 0);
+        const domains = [own, port, ...roaming];
+        for (const domain of roaming)
+          for (const [other, body] of mesh.hosts)
+            if (other !== port && body.domains?.includes(domain))
+              this.#setHost(
+                other,
+                body.domains.filter((held) => held !== domain),
+                body.clusters ?? [],
+              );
+        this.#setHost(port, domains, clusters);
+        mesh.changed(`svc|${own}`, `caller|${CALLER}`);
+        if (!op.canary) {
+          mesh.set('cds', `${port}/v2`, undefined);
+          mesh.set('eds', `${port}/v2`, undefined);
+        }
+        return;
+      }
+      case 'gone':
+        for (const name of [port, `${port}/v2`]) {
+          mesh.set('cds', name, undefined);
+          mesh.set('eds', name, undefined);
+        }
+        mesh.set('vhds', port, undefined);
+        mesh.changed(`caller|${CALLER}`);
+        return;
+      case 'endpoints':
+        if (mesh.assignments.has(port)) mesh.set('eds', port, assignmentBody(port, this.#next('e'), [80]));
+        return;
+      case 'cluster':
+        if (mesh.clusters.has(port)) mesh.set('cds', port, clusterBody(port, this.#next('c'), true));
+        return;
+      case 'tcp':
+        mesh.set('cds', TCP, op.there ? clusterBody(TCP, this.#next('c'), true) : undefined);
+        mesh.set('eds', TCP, op.there ? assignmentBody(TCP, this.#next('e'), [6379]) : undefined);
+        mesh.changed('svc|redis.shop', `caller|${CALLER}`);
+        return;
+      case 'preload':
+        mesh.preloads.set(CALLER, [
+          ...op.services.map((index) => `${SERVICES[index] ?? ''}:80`),
+          ...(op.tcp ? [TCP] : []),
+        ]);
+        mesh.changed(`caller|${CALLER}`);
+        return;
+      case 'deny':
+        if (op.on) mesh.denied.add(`${CALLER} ${port}`);
+        else mesh.denied.delete(`${CALLER} ${port}`);
+        mesh.changed(`caller|${CALLER}`);
+        return;
+      case 'listener':
+        mesh.listeners.set('outbound', listenerBody('outbound', this.#next('l')));
+        mesh.changed(`own|${CALLER}|1`);
+        return;
+      case 'lost':
+        mesh.lost();
+        return;
+      case 'wake':
+        void this.#hub.wake();
+        return;
+      case 'turn':
+        this.#later.shift()?.();
+        return;
+      case 'call': {
+        const rc = op.generation === 0 ? 'outbound' : 'outbound~1';
+        if (envoy.askedRoutes.has(rc)) envoy.call(`${rc}/${HOSTS[op.host] ?? ''}`);
+        this.#entitle();
+        return;
+      }
+      case 'again':
+        envoy.askAgain(`outbound/${HOSTS[op.host] ?? ''}`);
+        return;
+      case 'cluster-call':
+        envoy.callCluster(op.service === SERVICES.length ? TCP : port);
+        return;
+      case 'up':
+        this.#up(op.count);
+        return;
+      case 'down':
+        this.#down(op.count);
+        return;
+      case 'time':
+        this.#pass(op.ms);
+        return;
+      case 'reconnect':
+        this.#reconnect();
+        return;
+      case 'hold':
+        this.#held = true;
+        this.#hub.hold(this.#member);
+        return;
+      case 'drain':
+        this.#drain();
+        return;
+      case 'generation': {
+        const rc = op.number === 0 ? 'outbound' : 'outbound~1';
+        if (op.on) envoy.useRoutes(rc);
+        else if (envoy.askedRoutes.size > 1) envoy.dropRoutes(rc);
+        return;
+      }
+      case 'refuse': {
+        const prefix = { cds: 'c', vhds: 'h', eds: 'e', lds: 'l' }[op.type];
+        envoy.refuses.add(`${op.type} ${prefix}-${this.#version + 1 + op.next}`);
+        return;
+      }
+    }
+  }
+
+  #up(count: number): void {
+    for (let left = count; left > 0; left--) {
+      const request = this.envoy.outbox.shift();
+      if (request === undefined) return;
+      this.#entitle();
+      this.#hub.request(this.#member, request);
+    }
+  }
+
+  #down(count: number): void {
+    for (let left = count; left > 0; left--) {
+      const response = this.#inbox.shift();
+      if (response === undefined) return;
+      this.envoy.receive(response);
+      if (this.#strict) this.#checkClusters();
+    }
+  }
+
+  /** S4, S9: whatever virtual host Envoy holds, it holds the clusters that this one names. */
+  #checkClusters(): void {
+    for (const [name, { version }] of this.envoy.hosts)
+      for (const cluster of this.#clustersOf.get(version) ?? [])
+        assert.ok(
+          this.envoy.clusters.has(cluster),
+          `S9: ${name}@${version} names ${cluster}, which Envoy does not hold`,
+        );
+  }
+
+  /** S8, on a copy of the client that takes everything at once: an asked host that exists never loses its answer on the way. */
+  #follow({ resources, removed }: SimResponse): void {
+    const answered = (name: string): boolean => {
+      const slash = name.indexOf('/');
+      for (const [key, domains] of this.#mirror)
+        if (key.startsWith(name.slice(0, slash + 1)) && domains.includes(name.slice(slash + 1))) return true;
+      return false;
+    };
+    const unheard = new Set(this.envoy.outbox.flatMap(({ subscribe }) => subscribe));
+    const before = [...this.envoy.askedHosts].filter((name) => !unheard.has(name) && answered(name));
+    for (const name of removed) this.#mirror.delete(name);
+    for (const { name, body, domains } of resources) if (body !== undefined) this.#mirror.set(name, domains);
+    for (const name of before) {
+      const port = this.#view.resolveHost(name.slice(name.indexOf('/') + 1));
+      if (port !== undefined && this.#view.get('vhds', port) !== undefined)
+        assert.ok(answered(name), `S8: ${name} loses its answer on the way`);
+    }
+  }
+
+  #pass(ms: number): void {
+    this.#now += ms;
+    for (let due = this.#due(); due !== undefined; due = this.#due()) {
+      this.#timers.splice(this.#timers.indexOf(due), 1);
+      due.run();
+    }
+  }
+
+  #due(): { at: number; run: () => void } | undefined {
+    return this.#timers.find(({ at }) => at <= this.#now);
+  }
+
+  #reconnect(): void {
+    this.#hub.leave(this.#member);
+    this.#inbox = [];
+    this.#held = false;
+    this.#pauseAsked = false;
+    this.#brought = new Set([...this.envoy.hosts.keys()].map((name) => name.slice(name.indexOf('/') + 1)));
+    for (const name of this.envoy.clusters.keys()) if (!name.includes('/')) this.#brought.add(name);
+    this.#mirror = new Map();
+    for (const [name, { domains }] of this.envoy.hosts) this.#mirror.set(name, domains);
+    this.#member = this.#join();
+    this.envoy.connect();
+  }
+
+  #drain(): void {
+    this.#held = false;
+    this.#pauseAsked = false;
+    this.#hub.drained(this.#member);
+  }
+
+  /** Lets everything settle. */
+  settle(): void {
+    void this.#hub.wake();
+    for (let round = 0; round < 400; round++) {
+      if (this.#held || this.#pauseAsked) this.#drain();
+      while (this.#later.length > 0) this.#later.shift()?.();
+      this.#up(1_000);
+      this.#down(1_000);
+      const quiet =
+        this.envoy.outbox.length === 0 && this.#inbox.length === 0 && this.#later.length === 0 && !this.#pauseAsked;
+      if (!quiet) continue;
+      if (this.#timers.length === 0) return;
+      this.#pass(1_100);
+    }
+    assert.fail('it does not come to rest');
+  }
+
+  /** S1, S3, S12 at rest. */
+  check(): void {
+    const { envoy, mesh } = this;
+    const view = this.#view;
+    const refused = (type: string, version: string): boolean => envoy.refuses.has(`${type} ${version}`);
+    assert.deepEqual([...envoy.pendingHosts], [], 'S3: hosts without an answer');
+    assert.deepEqual([...envoy.pendingClusters], [], 'S3: clusters without an answer');
+    const needed = new Set(view.own('cds'));
+    for (const rc of envoy.askedRoutes) {
+      assert.ok(envoy.primed.has(rc), `S12: ${rc} was not primed`);
+      const wanted = new Set(view.preload());
+      for (const name of envoy.askedHosts)
+        if (name.startsWith(`${rc}/`)) {
+          const port = view.resolveHost(name.slice(rc.length + 1));
+          if (port !== undefined) wanted.add(port);
+        }
+      for (const port of wanted) {
+        for (const cluster of view.clustersOf(port)) needed.add(cluster);
+        const body = view.get('vhds', port);
+        const held = envoy.hosts.get(`${rc}/${port}`)?.version;
+        if (body === undefined) continue;
+        if (!refused('vhds', body.version) && !this.#blocked(rc, port))
+          assert.equal(held, body.version, `S1: ${rc}/${port}`);
+        else assert.notEqual(held, body.version);
+      }
+      for (const [name, { version }] of envoy.hosts) {
+        if (!name.startsWith(`${rc}/`)) continue;
+        const port = name.slice(rc.length + 1);
+        if (wanted.has(port)) continue;
+        assert.ok(this.#brought.has(port), `S1: ${name} is held for no reason`);
+        const body = view.get('vhds', port);
+        assert.ok(body !== undefined, `S1: ${name} is held and does not exist`);
+        if (!refused('vhds', body.version) && !this.#blocked(rc, port)) assert.equal(version, body.version);
+        for (const cluster of view.clustersOf(port)) needed.add(cluster);
+      }
+    }
+    // Clusters of virtual hosts that are kept because their successor was refused.
+    const kept = envoy.refusals.length > 0;
+    for (const name of new Set([...needed, ...envoy.askedClusters])) {
+      const goal = view.get('cds', name) ?? mesh.placeholder('cds', name);
+      const held = envoy.clusters.get(name)?.version;
+      if (refused('cds', goal.version)) continue;
+      if (kept && view.get('cds', name) === undefined) continue;
+      assert.equal(held, goal.version, `S1: cluster ${name}`);
+    }
+    for (const [name, { eds, warming }] of envoy.clusters) {
+      if (!needed.has(name) && !envoy.askedClusters.has(name) && !kept)
+        assert.ok(
+          this.#brought.has(name) && view.get('cds', name) !== undefined,
+          `S1: cluster ${name} is held for no reason`,
+        );
+      if (eds === undefined) continue;
+      const goal = view.get('eds', eds) ?? mesh.placeholder('eds', eds);
+      if (refused('eds', goal.version) || (kept && view.get('eds', eds) === undefined)) continue;
+      assert.equal(warming, false, `S4: ${name} still warms`);
+      assert.equal(envoy.assignments.get(eds), goal.version, `S1: assignment ${eds}`);
+    }
+    for (const [name, { version }] of mesh.listeners)
+      if (!refused('lds', version)) assert.equal(envoy.listeners.get(name), version, `S1: listener ${name}`);
+    if (this.#strict) assert.deepEqual(envoy.refusals, [], 'Envoy refused something');
+    else
+      assert.deepEqual(
+        envoy.refusals.filter((text) => !/cannot take|Error adding/.test(text)),
+        [],
+        'Envoy refused something that it was not told to',
+      );
+  }
+
+  /** True when a domain of this virtual host is still held by another one whose newest version was refused (S8 wins over S1). */
+  #blocked(rc: string, port: string): boolean {
+    if (this.#strict) return false;
+    const domains = this.mesh.hosts.get(port)?.domains ?? [];
+    for (const [name, held] of this.envoy.hosts) {
+      if (!name.startsWith(`${rc}/`) || name === `${rc}/${port}`) continue;
+      if (held.domains.some((domain) => domains.includes(domain))) return true;
+    }
+    // Bound to a refused one: what it lost would have gone there.
+    return this.envoy.refusals.length > 0 && this.#lostTo(rc, port);
+  }
+
+  #lostTo(rc: string, port: string): boolean {
+    const held = this.envoy.hosts.get(`${rc}/${port}`);
+    const now = this.mesh.hosts.get(port)?.domains ?? [];
+    return held?.domains.some((domain) => !now.includes(domain)) ?? false;
+  }
+}
+
+export const run = (ops: readonly Op[], refusals: boolean): void => {
+  const world = new World(!refusals);
+  for (const op of ops) world.step(op);
+  world.settle();
+  world.check();
+};
