@@ -8,8 +8,8 @@ import {
   parseDocuments,
   readDocument,
 } from '../model/index.ts';
-import type { TextPlace } from './ingest.ts';
 import type { ObservedDocument } from './reconcile.ts';
+import type { TextPlace } from './submission.ts';
 
 export interface DocumentSet {
   /** Documents without an error, in the order given. */

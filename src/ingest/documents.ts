@@ -2,13 +2,25 @@
  * Documents as operators send them: many at once (`docs:apply`), or one (`PUT`, `DELETE`, `PATCH`). Turns them into events of
  * one batch; whether they fit the mesh is decided by the fold, or, for a dry run, by the same checks on the state as it is.
  */
-import { canonicalJson, documentKey, type Finding, isObject, policySubject, TendrilError } from '../model/index.ts';
+import { canonicalJson, type Finding, policySubject, TendrilError } from '../model/index.ts';
+import {
+  type Change,
+  type DocumentAction,
+  type DocumentRef,
+  dirWarning,
+  hasLabel,
+  keyOf,
+  PRUNE_FORM,
+  requestError,
+  requireGood,
+  toRaw,
+} from './document-changes.ts';
 import type { DocumentSet } from './document-set.ts';
 import type { DryRun } from './dry-run.ts';
-import { type Ingest, type Place, placeFinding, type SubmitAnswer } from './ingest.ts';
+import type { Ingest } from './ingest.ts';
 import type { StatePort, StoredDocument } from './ports.ts';
-import { appliedEvent, type DocumentEvent, deletedEvent, type ObservedDocument } from './reconcile.ts';
-import { DIR_SOURCE } from './sources.ts';
+import { appliedEvent, deletedEvent, type ObservedDocument } from './reconcile.ts';
+import { placeFinding, type SubmitAnswer } from './submission.ts';
 
 export interface WriteOptions {
   readonly caller: string;
@@ -18,14 +30,6 @@ export interface WriteOptions {
   /** Only say what would happen. */
   readonly dryRun?: boolean;
 }
-
-export interface DocumentRef {
-  readonly kind: string;
-  readonly namespace: string;
-  readonly name: string;
-}
-
-export type DocumentAction = 'created' | 'configured' | 'unchanged' | 'deleted';
 
 export interface DocumentResult {
   /** `Kind/namespace/name`. */
@@ -40,39 +44,11 @@ export interface WriteAnswer extends SubmitAnswer {
   readonly dryRun: boolean;
 }
 
-interface Change {
-  readonly event: DocumentEvent;
-  readonly action: DocumentAction;
-  readonly before: StoredDocument | undefined;
-  readonly expect?: number;
-  readonly place?: Place;
-}
-
 export interface DocumentGatewayOptions {
   readonly ingest: Pick<Ingest, 'submit' | 'limits'>;
   readonly state: StatePort;
   readonly dryRun: DryRun;
 }
-
-const MAX_PRUNE = /^[^=\s]{1,63}(=.{0,256})?$/;
-
-const labelsOf = (document: Readonly<Record<string, unknown>>): Record<string, unknown> => {
-  const metadata = document.metadata;
-  return isObject(metadata) && isObject(metadata.labels) ? metadata.labels : {};
-};
-
-/** `key` or `key=value`. */
-const hasLabel = (document: Readonly<Record<string, unknown>>, label: string): boolean => {
-  const at = label.indexOf('=');
-  const value = labelsOf(document)[at < 0 ? label : label.slice(0, at)];
-  return at < 0 ? value !== undefined : value === label.slice(at + 1);
-};
-
-const error = (code: string, message: string, hint?: string): TendrilError =>
-  new TendrilError(code, message, {
-    findings: [{ code, severity: 'error', message, ...(hint === undefined ? {} : { hint }) }],
-    ...(hint === undefined ? {} : { remedy: hint }),
-  });
 
 export class DocumentGateway {
   readonly #options: DocumentGatewayOptions;
@@ -88,7 +64,7 @@ export class DocumentGateway {
   async apply(set: DocumentSet, options: WriteOptions & { readonly prune?: string }): Promise<WriteAnswer> {
     const warnings = requireGood(set);
     if (set.documents.length === 0)
-      throw error(
+      throw requestError(
         'E103',
         'there are no documents in what was sent; allowed are 1 or more',
         'send YAML with kind, metadata and spec',
@@ -114,13 +90,13 @@ export class DocumentGateway {
     const warnings = requireGood(set);
     const [document, second] = set.documents;
     if (document === undefined || second !== undefined)
-      throw error(
+      throw requestError(
         'E103',
         `${set.documents.length} documents were sent, exactly 1 is allowed here`,
         'send several with POST /v1/docs:apply',
       );
     if (document.kind !== ref.kind || document.namespace !== ref.namespace || document.name !== ref.name)
-      throw error(
+      throw requestError(
         'E102',
         `the document is ${keyOf(document)}, the address says ${keyOf(ref)}; allowed is the same name in both`,
       );
@@ -188,11 +164,11 @@ export class DocumentGateway {
   }
 
   #pruned(set: DocumentSet, label: string, caller: string): readonly Change[] {
-    if (!MAX_PRUNE.test(label))
-      throw error('E104', `prune=${JSON.stringify(label)} does not fit; allowed is <label> or <label>=<value>`);
+    if (!PRUNE_FORM.test(label))
+      throw requestError('E104', `prune=${JSON.stringify(label)} does not fit; allowed is <label> or <label>=<value>`);
     const without = set.documents.find((document) => !hasLabel(document.document, label));
     if (without !== undefined)
-      throw error(
+      throw requestError(
         'E102',
         `${keyOf(without)} has no label ${label}; with prune=${label} every document needs it, or it could never be pruned`,
         `add it to metadata.labels`,
@@ -271,45 +247,3 @@ export class DocumentGateway {
     });
   }
 }
-
-const keyOf = (ref: DocumentRef): string => documentKey(ref.kind, ref.namespace, ref.name);
-
-const toRaw = ({
-  event,
-  expect,
-}: Change): { readonly type: string; readonly data: Readonly<Record<string, unknown>>; readonly expect?: number } => ({
-  type: event.type,
-  data: event.data,
-  ...(expect === undefined ? {} : { expect }),
-});
-
-/** The warnings of a set without errors. Throws its errors. */
-const requireGood = (set: DocumentSet): readonly Finding[] => {
-  const errors = set.findings.filter((finding) => finding.severity === 'error');
-  const [first] = errors;
-  if (first === undefined) return set.findings;
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-  throw new TendrilError(first.code, `${first.message}${more}`, {
-    findings: set.findings,
-    ...(first.hint === undefined ? {} : { remedy: first.hint }),
-  });
-};
-
-/** Who changes what a file of `--dir` says should change the file. */
-const dirWarning = (change: Change, caller: string): readonly Finding[] => {
-  const { before } = change;
-  if (before?.source !== DIR_SOURCE || caller === DIR_SOURCE) return [];
-  const where =
-    before.file === undefined
-      ? 'the watched directory'
-      : `${before.file}${before.line === undefined ? '' : `:${before.line}`}`;
-  return [
-    {
-      code: 'W110',
-      severity: 'warning',
-      message: `${change.event.document} comes from ${where} of --dir; what the file says is written again when the directory changes or the server starts`,
-      document: change.event.document,
-      hint: 'change the file instead',
-    },
-  ];
-};

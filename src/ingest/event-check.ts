@@ -12,12 +12,12 @@ import {
   eventSchemas,
   type Finding,
   isObject,
+  nearestWord,
   subjectOf,
 } from '../model/index.ts';
 import { documentFindings } from './document-check.ts';
 import { isPlainText, ruleFindings } from './event-rules.ts';
 import { type InputLimits, limitFinding } from './input-limits.ts';
-import { nearestWord } from './nearest-word.ts';
 import { schemaFindings, unknownField } from './schema-findings.ts';
 
 const FIELDS = ['type', 'id', 'source', 'time', 'reason', 'expect', 'data'];

@@ -12,12 +12,12 @@ import {
   isKind,
   isObject,
   KINDS,
+  nearestWord,
   parseServiceName,
   parseTarget,
   pointerOf,
   pointerTokens,
 } from '../model/index.ts';
-import { nearestWord } from './nearest-word.ts';
 
 type Report = (code: string, path: readonly (string | number)[], message: string) => void;
 

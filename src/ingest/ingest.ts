@@ -10,62 +10,11 @@
  *    with a code that maps to 429; nothing is appended then.
  */
 import type { EventLog } from '../log/index.ts';
-import { type EventBatch, type EventStatus, type Finding, TendrilError } from '../model/index.ts';
+import { type EventBatch, type Finding, TendrilError } from '../model/index.ts';
 import { type CheckedEvent, checkEvent, type Stamp, toEnvelope } from './event-check.ts';
 import { DEFAULT_LIMITS, type InputLimits } from './input-limits.ts';
 import type { FoldPort, Outcome } from './ports.ts';
-
-/** Where the event at an index came from, for its findings. */
-export interface Place {
-  /** RFC 6901 pointer to the event in what was sent. */
-  readonly pointer?: string;
-  readonly file?: string;
-  /** 1-based. */
-  readonly line?: number;
-  /** Where a field of the event's document stands. */
-  readonly locate?: (pointer: string) => TextPlace;
-}
-
-export interface TextPlace {
-  /** 1-based. */
-  readonly line: number;
-  /** 1-based. */
-  readonly column: number;
-}
-
-export interface Submission {
-  /** 1..`limits.batchEvents` raw events. */
-  readonly events: readonly unknown[];
-  /** Identity of the writer: `source` of events that name none. */
-  readonly caller: string;
-  /** `applied`: answer when the change is visible to all xDS streams. Default: when the fold has decided. */
-  readonly wait?: 'folded' | 'applied';
-  /** How long to wait for either, ms; then the answer is `pending`. Default 5,000. */
-  readonly timeoutMs?: number;
-  /** false: each event stands alone. Default true. */
-  readonly atomic?: boolean;
-  /** Allows the event families that only Tendril writes. */
-  readonly internal?: boolean;
-  readonly place?: (index: number) => Place;
-}
-
-export interface EventAnswer {
-  /** Of a duplicate: offset of the first one. */
-  readonly offset: number;
-  readonly status: EventStatus | 'pending';
-  /** Why it was not applied: `expect`, `batch`, `E201`, … */
-  readonly code?: string;
-  readonly message?: string;
-}
-
-export interface SubmitAnswer {
-  /** `applied` (duplicates count), `rejected` (some event was rejected or quarantined), `pending` (durable, not decided or not visible yet). */
-  readonly result: 'applied' | 'rejected' | 'pending';
-  readonly offsets: readonly number[];
-  readonly events: readonly EventAnswer[];
-  /** Errors of rejected events, and warnings about applied ones. */
-  readonly findings: readonly Finding[];
-}
+import { type EventAnswer, outcomeFindings, placeFinding, type Submission, type SubmitAnswer } from './submission.ts';
 
 export interface IngestOptions {
   readonly log: Pick<EventLog, 'append' | 'mesh'>;
@@ -252,33 +201,6 @@ export class Ingest {
     return { result, offsets: events.map(({ offset }) => offset), events, findings: findings.slice(0, MAX_FINDINGS) };
   }
 }
-
-/** What the fold said of an event: why it was not applied, or warnings. */
-const outcomeFindings = (outcome: Outcome): readonly Finding[] => {
-  if (outcome.findings !== undefined && outcome.findings.length > 0) return outcome.findings;
-  if (outcome.status === 'applied' || outcome.status === 'duplicate' || outcome.code === 'batch') return [];
-  const code = outcome.code ?? outcome.status;
-  return [{ code, severity: 'error', message: outcome.message ?? `the event was ${outcome.status} (${code})` }];
-};
-
-/** Findings of a document point into the document; all others point to what was sent. */
-export const placeFinding = (finding: Finding, where: Place | undefined): Finding => {
-  if (where === undefined) return finding;
-  const pointer =
-    finding.document !== undefined || where.pointer === undefined
-      ? finding.pointer
-      : `${where.pointer}${finding.pointer ?? ''}`;
-  return {
-    ...finding,
-    ...(pointer === undefined ? {} : { pointer }),
-    ...(where.file === undefined || finding.file !== undefined ? {} : { file: where.file }),
-    ...(where.line === undefined || finding.line !== undefined ? {} : { line: where.line }),
-    // More exact than the line of the document.
-    ...(finding.document === undefined || finding.pointer === undefined || finding.line !== undefined
-      ? {}
-      : where.locate?.(finding.pointer)),
-  };
-};
 
 const refusal = (errors: readonly Finding[]): string => {
   const [first] = errors;

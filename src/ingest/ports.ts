@@ -50,6 +50,8 @@ export interface StoredDocument {
 
 /** The newest folded state; `FoldState` fits. */
 export interface StatePort {
+  /** Offset up to which the state is complete. */
+  readonly offset: number;
   policy(kind: string, namespace: string, name: string): StoredDocument | undefined;
   policies(kind?: string): Iterable<StoredDocument>;
   service(name: string): LookupService | undefined;

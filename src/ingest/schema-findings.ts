@@ -2,8 +2,7 @@
  * Says in findings what a value lacks to fit an event schema. Runs only after the compiled check said no; so it may be slow,
  * and it reads only the JSON Schema words that event-schema.ts uses.
  */
-import { type Finding, isObject, pointerOf } from '../model/index.ts';
-import { nearestWord } from './nearest-word.ts';
+import { type Finding, isObject, nearestWord, pointerOf } from '../model/index.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 type Path = readonly (string | number)[];

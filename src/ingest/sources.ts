@@ -4,5 +4,3 @@
 export const DIR_SOURCE = 'dir';
 /** Tendril itself: `mesh.configured` and the like. */
 export const OWN_SOURCE = 'tendril';
-/** A caller without authentication. */
-export const LOCAL_SOURCE = 'local';

@@ -106,7 +106,7 @@ describe('stopping and failing', () => {
     assert.equal(reply.body.code, 'INTERNAL');
     assert.equal(reply.text.includes('secret'), false);
     const line = core.logger.lines.find(({ level }) => level === 'error');
-    assert.equal((line?.fields as { request: string }).request, reply.body.request);
+    assert.equal((line?.fields as { request?: string } | undefined)?.request, reply.body.request);
     assert.equal(reply.headers.get('x-request-id'), reply.body.request);
     assert.equal(core.server.counters.byStatus.get(500), 1);
   });
@@ -160,7 +160,7 @@ describe('stopping and failing', () => {
     await call(core, 'POST', '/v1/events', '{');
     const writes = core.logger.lines.filter(({ message }) => message === 'write');
     assert.equal(writes.length, 1);
-    assert.equal((writes[0]?.fields as { request: string }).request, reply.headers.get('x-request-id'));
+    assert.equal((writes[0]?.fields as { request?: string } | undefined)?.request, reply.headers.get('x-request-id'));
     assert.deepEqual(
       core.logger.lines.filter(({ level }) => level === 'error' || level === 'warn'),
       [],

@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, readFile, rename, rm, symlink, unlink, writeFile } from
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { createDryRun, DirAdapter, type DirAdapterOptions } from '../../src/ingest/index.ts';
+import type { DirAdapterOptions } from '../../src/ingest/dir/dir-adapter.ts';
+import { createDryRun, DirAdapter } from '../../src/ingest/index.ts';
 import { type Core, recordingLogger, service, startCore } from '../admin/core.ts';
 
 const route = (name: string, spec: string): string =>

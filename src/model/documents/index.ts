@@ -45,6 +45,7 @@ export {
 } from './schema/index.ts';
 export * from './scope.ts';
 export { formatDuration, fractionOf, parseDuration } from './text/duration.ts';
+export { nearestWord } from './text/suggest.ts';
 export {
   type DependencyTarget,
   parseDependencyTarget,

@@ -1,0 +1,191 @@
+/** Ports for what is read: log, folded state, graph, sidecars. */
+import type {
+  EventStatus,
+  Finding,
+  RecordedEvent,
+  ResolvedDependency,
+  ResolvedRoute,
+  ResolvedUpstream,
+  ServicePortSpec,
+} from '../model/index.ts';
+
+/** One record of the log; `LogRecord` fits. */
+export interface LogRecordView {
+  readonly offset: number;
+  readonly recordedAt: number;
+  readonly event: RecordedEvent | undefined;
+  readonly unreadable?: string;
+}
+
+export interface ReadOptions {
+  /** First offset wanted. */
+  readonly from: number;
+  readonly signal?: AbortSignal;
+  readonly maxBatch?: number;
+}
+
+/** Why an event was not applied; `FoldOutcome` fits. */
+export interface OutcomeView {
+  readonly status: EventStatus;
+  readonly code?: string;
+  readonly message?: string;
+  readonly findings?: readonly Finding[];
+  readonly duplicateOf?: number;
+}
+
+export interface EventsPort {
+  /** Of the log; `first`: smallest offset that can still be read. */
+  head(): { readonly offset: number; readonly first: number };
+  read(options: ReadOptions): AsyncIterable<readonly LogRecordView[]>;
+  follow(options: ReadOptions): AsyncIterable<readonly LogRecordView[]>;
+  /** Outcome of a record; undefined: the fold has not settled it yet. */
+  outcomeOf(offset: number): OutcomeView | undefined;
+  /** Resolves when the fold has settled `offset`, or after `timeoutMs`. */
+  settled(offset: number, timeoutMs: number): Promise<unknown>;
+}
+
+/** `PolicyEntity` of the fold fits. */
+export interface DocumentView {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly offset: number;
+  readonly source: string;
+  readonly reason?: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly recordedAt: number;
+  readonly document: Readonly<Record<string, unknown>>;
+}
+
+/** `ServiceView` of compile fits. */
+export interface ServiceView {
+  readonly name: string;
+  readonly namespace: string;
+  readonly ports: readonly ServicePortSpec[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly interfaces: readonly unknown[];
+  readonly externalHosts: readonly string[];
+  readonly visibility: string | readonly string[];
+  readonly defaultPort: number | undefined;
+}
+
+export interface EndpointView {
+  readonly id: string;
+}
+
+export interface FacetView {
+  readonly source: string;
+  readonly rank: number;
+  readonly offset: number;
+  readonly recordedAt: number;
+}
+
+/** The folded state; `FoldState` fits. */
+export interface StatePort {
+  /** Offset up to which the state is complete. */
+  readonly offset: number;
+  serviceNames(): Iterable<string>;
+  service(name: string): ServiceView | undefined;
+  /** Highest rank first. */
+  serviceFacets(name: string): readonly FacetView[];
+  endpoint(service: string, id: string): EndpointView | undefined;
+  endpointCount(service: string): number;
+  /** Offset of the last event applied to a subject (0: none). */
+  subjectOffset(subject: string): number;
+  policies(kind?: string): Iterable<DocumentView>;
+  policy(kind: string, namespace: string, name: string): DocumentView | undefined;
+  readonly compileInputs: {
+    /** Endpoints as served, in blocks. */
+    endpoints(service: string): readonly { endpoints(): readonly EndpointView[] }[];
+    route(service: string, port: number): ResolvedRoute;
+    upstream(service: string, port: number): ResolvedUpstream;
+  };
+  readonly graphLookup: { dependency(caller: string): ResolvedDependency };
+}
+
+/** Proof of a state; `StateProof` of the projector fits. */
+export interface ProofView {
+  readonly offset: number;
+  readonly hash: string;
+  readonly foldVersion: number;
+}
+
+/** `EdgeView` of the dependency graph fits. */
+export interface EdgeView {
+  readonly from: string;
+  readonly to: string;
+  readonly port?: number;
+  readonly origin: string;
+  readonly state: string;
+  readonly evidence: readonly string[];
+  readonly declaredBy: readonly string[];
+  readonly firstOffset?: number;
+  readonly lastOffset?: number;
+  readonly firstSeen?: number;
+  readonly lastSeen?: number;
+}
+
+export interface EdgeQuery {
+  readonly focus?: string;
+  readonly depth?: number;
+  readonly state?: string;
+  readonly limit?: number;
+  /** `<from>|<to>[:port]` of the last edge of the page before. */
+  readonly after?: string;
+}
+
+/** `DependencyGraph` fits. */
+export interface GraphPort {
+  edges(query: EdgeQuery): readonly EdgeView[];
+  dependents(service: string): readonly string[];
+}
+
+/** One connected (or lately connected) sidecar. */
+export interface ProxyView {
+  /** `node.id`. */
+  readonly id: string;
+  /** `<service>.<namespace>` of the caller. */
+  readonly service: string;
+  /** `in-sync`: all sent is acknowledged · `pending` · `refused`: a resource was rejected · `offline`. */
+  readonly state: 'in-sync' | 'pending' | 'refused' | 'offline';
+  /** Resources it holds. */
+  readonly holds: number;
+  /** ms since the epoch. */
+  readonly connectedAt?: number;
+  readonly lastAckAt?: number;
+  readonly lastSentAt?: number;
+  /** Bytes of resources sent on its streams. */
+  readonly bytes?: number;
+  readonly streams?: number;
+  readonly worker?: number;
+  /** Offset of the state that its worker serves. */
+  readonly offset?: number;
+  /** More facts of the node: endpoint, region, zone, version, … */
+  readonly [more: string]: unknown;
+}
+
+/** One resource that a sidecar holds or was sent: an entry of the delivery ledger. */
+export interface ResourceView {
+  /** `cds`, `eds`, `lds`, `rds`, `vhds`. */
+  readonly type: string;
+  readonly name: string;
+  readonly version?: string;
+  readonly state: 'acked' | 'sent' | 'refused' | 'removed';
+  readonly bytes?: number;
+  /** ms since the epoch. */
+  readonly sentAt?: number;
+  readonly ackedAt?: number;
+  /** Envoy's words when it refused. */
+  readonly error?: string;
+  /** Offset of the state it was made from. */
+  readonly offset?: number;
+  readonly [more: string]: unknown;
+}
+
+/** Sessions of all workers and the delivery ledger. */
+export interface ProxiesPort {
+  list(): Promise<readonly ProxyView[]>;
+  get(id: string): Promise<ProxyView | undefined>;
+  resources(id: string): Promise<readonly ResourceView[]>;
+}

@@ -1,0 +1,45 @@
+/** Ports for who runs Tendril: health, metrics, the logger. */
+import type { Finding } from '../model/index.ts';
+
+export interface HealthPart {
+  /** `log`, `projector`, `dir`, `disk`, `workers`, … */
+  readonly name: string;
+  readonly status: 'ok' | 'degraded' | 'failed';
+  readonly code?: string;
+  readonly message?: string;
+  readonly remedy?: string;
+  readonly findings?: readonly Finding[];
+  readonly [more: string]: unknown;
+}
+
+export interface HealthPort {
+  parts(): readonly HealthPart[];
+  /** `reasons`: what is missing when not ready. */
+  ready(): { readonly ready: boolean; readonly offset: number; readonly reasons: readonly string[] };
+}
+
+/** One metric with its samples, in the words of Prometheus. */
+export interface MetricFamily {
+  /** `tendril_…` with the unit in the name. */
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary';
+  readonly samples: readonly {
+    /** `_bucket`, `_sum`, `_count` of histograms. */
+    readonly suffix?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly value: number;
+  }[];
+}
+
+export interface MetricsPort {
+  collect(): readonly MetricFamily[] | Promise<readonly MetricFamily[]>;
+}
+
+/** What the API writes to a logger; a pino logger fits. */
+export interface AdminLogger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
