@@ -5,8 +5,9 @@
  * P1 One commit holds a prefix of the log: entities, resources, callers and offset belong together. The fold does not move while
  *    resources are derived from it; it may move while a commit is being written.
  * P2 Notices come after their commit is visible, with epochs 1, 2, 3, …
- * P3 A single event is committed at once. While a commit is being written more events are folded, up to `MAX_PENDING`; they go
- *    together into the next one: batches grow with the load, without a timer.
+ * P3 A single event is committed at once. While a commit is being written, or more waits in the log than half of what is folded,
+ *    more events are folded (up to `MAX_PENDING`, `FULL_BATCH`) and go together into the next one: batches grow with the load,
+ *    without a timer.
  * P4 A full disk pauses, any other failed commit or log ends the projector: it says so, refuses whoever waits, and stays readable.
  */
 import type { DependencyGraph } from '../dependency-graph/index.ts';
@@ -28,6 +29,8 @@ import type { FoldOutcome, Lag, MeshTotals, Notice, ProjectorCondition, Projecto
 import { Waiters } from './waiters.ts';
 
 const MAX_PENDING = 16_384;
+/** Events of one commit while the log is ahead by more than these. */
+const FULL_BATCH = 8_192;
 const RECORDS_PER_BATCH = 1024;
 const RECORDS_PER_TURN = 256;
 const UNITS_PER_TURN = 64;
@@ -255,7 +258,7 @@ export class Projector {
         next = records.next();
         next.catch(() => undefined);
         await this.#foldBatch(batch.value);
-        if (this.#writing === undefined || this.#run.events >= MAX_PENDING) await this.#commitPending();
+        if (this.#isDue()) await this.#commitPending();
       }
       await this.#commitPending();
       await this.#writing;
@@ -263,6 +266,14 @@ export class Projector {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** P3 */
+  #isDue(): boolean {
+    const pending = this.#run.events;
+    if (this.#writing !== undefined) return pending >= MAX_PENDING;
+    const waiting = this.#options.log.head().offset - this.#run.read;
+    return waiting <= pending / 2 || pending >= FULL_BATCH;
   }
 
   /** Records, or word that the commit under way is written while more is pending. */

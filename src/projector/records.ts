@@ -3,6 +3,7 @@
 import type { EndpointView, MeshView } from '../compile/index.ts';
 import type { CallerRecord } from '../dependency-graph/index.ts';
 import { compareText, TendrilError } from '../model/index.ts';
+import { CHECKSUM_BYTES } from '../store/index.ts';
 import type { ServiceRecord, StoredResource } from './types.ts';
 
 const damaged = (what: string): TendrilError =>
@@ -10,18 +11,18 @@ const damaged = (what: string): TendrilError =>
 
 /**
  * `[version length u8][version][facts length u32][facts as JSON: domains, clusters, eds][body]`, little endian; the facts are
- * left out (length 0) when there are none.
+ * left out (length 0) when there are none. Framed: room for the checksum stands in front.
  */
 export const encodeResource = (resource: StoredResource): Buffer => {
   const { version, body, domains, clusters, eds } = resource;
   const hasFacts = domains !== undefined || clusters !== undefined || eds !== undefined;
   const facts = hasFacts ? JSON.stringify({ domains, clusters, eds }) : '';
-  const factBytes = Buffer.byteLength(facts);
-  const bytes = Buffer.allocUnsafe(1 + version.length + 4 + factBytes + body.length);
-  let at = bytes.writeUInt8(version.length, 0);
+  const factBytes = facts === '' ? 0 : Buffer.byteLength(facts);
+  const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + 1 + version.length + 4 + factBytes + body.length);
+  let at = bytes.writeUInt8(version.length, CHECKSUM_BYTES);
   at += bytes.write(version, at, 'latin1');
   at = bytes.writeUInt32LE(factBytes, at);
-  at += bytes.write(facts, at, 'utf8');
+  if (factBytes > 0) at += bytes.write(facts, at, 'utf8');
   bytes.set(body, at);
   return bytes;
 };
@@ -58,22 +59,33 @@ export const decodeResource = (bytes: Buffer): StoredResource => {
   };
 };
 
-/** JSON with sorted keys and without absent members: what was loaded gives the same bytes as what was folded. */
-const stable = (value: unknown): string => {
-  if (Array.isArray(value)) return `[${value.map(stable).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  members.sort(([a], [b]) => compareText(a, b));
-  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${stable(member)}`).join(',')}}`;
+/** The same members in order of their keys, so that what was loaded gives the same bytes as what was folded. */
+const inOrder = <T>(map: Readonly<Record<string, T>>): Readonly<Record<string, T>> => {
+  const keys = Object.keys(map);
+  if (keys.every((key, at) => at === 0 || compareText(keys[at - 1] ?? '', key) < 0)) return map;
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => compareText(a, b)));
 };
 
-const json = (value: object): Buffer => Buffer.from(stable(value));
+const json = (value: object): Buffer => Buffer.from(JSON.stringify(value));
 const parse = <T>(bytes: Buffer): T => JSON.parse(bytes.toString('utf8', 0, bytes.length)) as T;
 
-export const encodeService = (service: ServiceRecord): Buffer => json(service);
+export const encodeService = (service: ServiceRecord): Buffer => {
+  const { name, namespace, ports, labels, interfaces, externalHosts, visibility, defaultPort } = service;
+  return json({
+    name,
+    namespace,
+    ports: ports.map(({ port, protocol, name: portName }) => ({ port, protocol, name: portName })),
+    labels: inOrder(labels),
+    interfaces: interfaces.map((spec) => ({ name: spec.name, methods: spec.methods, port: spec.port })),
+    externalHosts,
+    visibility,
+    defaultPort,
+  });
+};
 export const decodeService = (bytes: Buffer): ServiceRecord => parse<ServiceRecord>(bytes);
 
-export const encodeCaller = (caller: CallerRecord): Buffer => json(caller);
+export const encodeCaller = ({ caller, preload, denied, learn, tcp }: CallerRecord): Buffer =>
+  json({ caller, preload, denied, learn, tcp: tcp.map(({ servicePort, localPort }) => ({ servicePort, localPort })) });
 export const decodeCaller = (bytes: Buffer): CallerRecord => parse<CallerRecord>(bytes);
 
 export const encodeMesh = (mesh: MeshView): Buffer => json({ name: mesh.name, suffixes: mesh.suffixes });
@@ -85,7 +97,15 @@ export const decodeMesh = (bytes: Buffer): MeshView => parse<MeshView>(bytes);
  */
 export const encodeEndpoint = (endpoint: EndpointView): Buffer => {
   const { id, address, ports, inbound, labels, locality, serviceAccount } = endpoint;
-  return json({ id, address, ports, inbound, labels, locality, serviceAccount });
+  return json({
+    id,
+    address,
+    ports: ports && inOrder(ports),
+    inbound: inbound && inOrder(inbound),
+    labels: labels && inOrder(labels),
+    locality: locality && { region: locality.region, zone: locality.zone, subzone: locality.subzone },
+    serviceAccount,
+  });
 };
 export const decodeEndpoint = (bytes: Buffer): EndpointView => parse<EndpointView>(bytes);
 

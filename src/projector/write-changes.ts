@@ -1,22 +1,23 @@
 /** Which records a commit writes. */
-import type { Batch } from '../store/index.ts';
+import { type Batch, CHECKSUM_BYTES } from '../store/index.ts';
 import type { DerivedChanges, EntityChange, FoldedChanges } from './changes.ts';
 import { encodeResource, encodeUnits } from './records.ts';
 import { TERM_BYTES } from './state-hash.ts';
 import { MESH_KEY, type StateTables } from './state-tables.ts';
 import type { StateProof } from './types.ts';
 
-export const encodeEntity = (entity: { readonly term: Uint8Array; readonly bytes: Uint8Array }): Buffer => {
-  const body = Buffer.allocUnsafe(TERM_BYTES + entity.bytes.length);
-  body.set(entity.term, 0);
-  body.set(entity.bytes, TERM_BYTES);
-  return body;
+/** Framed: room for the checksum stands in front. */
+const encodeEntity = (entity: { readonly term: Uint8Array; readonly bytes: Uint8Array }): Buffer => {
+  const framed = Buffer.allocUnsafe(CHECKSUM_BYTES + TERM_BYTES + entity.bytes.length);
+  framed.set(entity.term, CHECKSUM_BYTES);
+  framed.set(entity.bytes, CHECKSUM_BYTES + TERM_BYTES);
+  return framed;
 };
 
 export const writeEntities = (batch: Batch, tables: StateTables, entities: ReadonlyMap<string, EntityChange>): void => {
   for (const [key, entity] of entities) {
     if (entity === undefined) batch.remove(tables.entity, key);
-    else batch.put(tables.entity, key, encodeEntity(entity));
+    else batch.putFramed(tables.entity, key, encodeEntity(entity));
   }
 };
 
@@ -68,7 +69,7 @@ export const writeRecords = (batch: Batch, tables: StateTables, folded: FoldedCh
 export const writeDerived = (batch: Batch, tables: StateTables, derived: DerivedChanges): void => {
   for (const [key, resource] of derived.resources) {
     if (resource === undefined) batch.remove(tables.resource, key);
-    else batch.put(tables.resource, key, encodeResource(resource));
+    else batch.putFramed(tables.resource, key, encodeResource(resource));
   }
   for (const [service, units] of derived.units) {
     if (units === undefined) batch.remove(tables.unit, service);

@@ -10,7 +10,11 @@ import { initialEvents, MESH, randomFrom } from './mesh-events.ts';
 const childModule = new URL('./kill-child.js', import.meta.url);
 
 /** Starts a core, kills it after `ms`, gives the last `<offset> <epoch>` that it reported as visible. */
-const runAndKill = async (dir: string, seed: number, ms: number): Promise<{ readonly offset: number; readonly epoch: number }> => {
+const runAndKill = async (
+  dir: string,
+  seed: number,
+  ms: number,
+): Promise<{ readonly offset: number; readonly epoch: number }> => {
   const child = fork(childModule, [dir, String(seed)], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'], execArgv: [] });
   let output = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -8,7 +8,8 @@ import { MESH } from './mesh-events.ts';
 
 const HOUR = 3_600_000;
 const clock = new ManualClock();
-const open = (dir: string, more: { maxResources?: number } = {}): Promise<Ledger> => Ledger.open({ dir, mesh: MESH, clock, logger: new Lines(), ...more });
+const open = (dir: string, more: { maxResources?: number } = {}): Promise<Ledger> =>
+  Ledger.open({ dir, mesh: MESH, clock, logger: new Lines(), ...more });
 const entry = (more: Partial<LedgerEntry>): LedgerEntry => ({
   node: 'n1',
   caller: 'cart.shop',
@@ -46,7 +47,15 @@ test('what a node was sent, acknowledged and refused, at once and after a restar
       ackedAt: clock.at + 5,
       error: 'x'.repeat(1_024),
     },
-    { type: 'eds', name: 'redis.shop:6379', version: '', state: 'removed', bytes: 100, offset: 7, sentAt: clock.at + 1 },
+    {
+      type: 'eds',
+      name: 'redis.shop:6379',
+      version: '',
+      state: 'removed',
+      bytes: 100,
+      offset: 7,
+      sentAt: clock.at + 1,
+    },
   ];
   assert.deepEqual(ledger.deliveries('n1'), rows);
   assert.deepEqual(ledger.summary('n1'), { caller: 'cart.shop', lastSentAt: clock.at + 3, lastAckAt: clock.at + 5 });
@@ -59,24 +68,31 @@ test('what a node was sent, acknowledged and refused, at once and after a restar
   // Written and waiting steps are one story.
   ledger.record([entry({ version: 'v2', event: 'acked', at: clock.at + 20 })]);
   assert.equal(ledger.deliveries('n1')[0]?.state, 'acked');
-  assert.deepEqual(ledger.steps('n1', 'cds', 'redis.shop:6379').map((step) => step.event), ['sent', 'acked', 'sent', 'rejected', 'acked']);
+  assert.deepEqual(
+    ledger.steps('n1', 'cds', 'redis.shop:6379').map((step) => step.event),
+    ['sent', 'acked', 'sent', 'rejected', 'acked'],
+  );
   await ledger.close();
 });
 
 test('a ring keeps the latest steps, whenever it was written', async (t) => {
   const ledger = await open(tempDir(t));
   await fc.assert(
-    fc.asyncProperty(fc.string({ minLength: 1, maxLength: 5, unit: 'grapheme-ascii' }), fc.array(fc.nat(12), { maxLength: 6 }), async (node, counts) => {
-      const before = ledger.steps(node, 'cds', 'redis.shop:6379').length;
-      let made = 0;
-      for (const count of counts) {
-        ledger.record(Array.from({ length: count }, () => entry({ node, version: `v${++made}` })));
-        await ledger.flush();
-      }
-      const steps = ledger.steps(node, 'cds', 'redis.shop:6379');
-      assert.equal(steps.length, Math.min(RING_STEPS, before + made));
-      if (made > 0) assert.equal(steps.at(-1)?.version, `v${made}`);
-    }),
+    fc.asyncProperty(
+      fc.string({ minLength: 1, maxLength: 5, unit: 'grapheme-ascii' }),
+      fc.array(fc.nat(12), { maxLength: 6 }),
+      async (node, counts) => {
+        const before = ledger.steps(node, 'cds', 'redis.shop:6379').length;
+        let made = 0;
+        for (const count of counts) {
+          ledger.record(Array.from({ length: count }, () => entry({ node, version: `v${++made}` })));
+          await ledger.flush();
+        }
+        const steps = ledger.steps(node, 'cds', 'redis.shop:6379');
+        assert.equal(steps.length, Math.min(RING_STEPS, before + made));
+        if (made > 0) assert.equal(steps.at(-1)?.version, `v${made}`);
+      },
+    ),
     { numRuns: 25 },
   );
   await ledger.close();
@@ -94,7 +110,10 @@ test('seven days, then it is gone', async (t) => {
   clock.at += 2 * 24 * HOUR;
   await ledger.sweep();
   assert.deepEqual([ledger.deliveries('old'), ledger.summary('old')], [[], undefined]);
-  assert.deepEqual(ledger.deliveries('both').map((row) => row.name), ['b']);
+  assert.deepEqual(
+    ledger.deliveries('both').map((row) => row.name),
+    ['b'],
+  );
   assert.equal(ledger.counters.swept, 2);
   await ledger.close();
 });

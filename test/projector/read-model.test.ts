@@ -2,14 +2,24 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { EventEnvelope } from '../../src/model/index.ts';
-import { TendrilError } from '../../src/model/index.ts';
-import { openEnvironment } from '../../src/store/index.ts';
-import { JournalWriter, MAX_EPOCHS, proofInJournal, readJournal } from '../../src/projector/journal.ts';
+import type { EventEnvelope, TendrilError } from '../../src/model/index.ts';
 import type { ReadModel } from '../../src/projector/index.ts';
+import { JournalWriter, MAX_EPOCHS, proofInJournal, readJournal } from '../../src/projector/journal.ts';
 import { RecordCache } from '../../src/projector/record-cache.ts';
+import { openEnvironment } from '../../src/store/index.ts';
 import { feed, openModel, openSystem, tempDir, withSystem } from './harness.ts';
-import { changeEvents, endpoint, event, initialEvents, MESH, observed, policy, randomFrom, registered, route } from './mesh-events.ts';
+import {
+  changeEvents,
+  endpoint,
+  event,
+  initialEvents,
+  MESH,
+  observed,
+  policy,
+  randomFrom,
+  registered,
+  route,
+} from './mesh-events.ts';
 
 test('before the first publication there is nothing to open', async (t) => {
   const dir = tempDir(t);
@@ -55,7 +65,11 @@ test('external hosts and suffixes follow', async (t) => {
     await feed(system, registered('google', { external: { hosts: ['www.example.com', 'api.example.com'] } }));
     model.journalSince(1);
     assert.equal(model.externalHost('www.example.com'), 'google.shop');
-    await feed(system, registered('google', { external: { hosts: ['api.example.com'] } }), event('mesh.configured', { name: MESH, suffixes: ['.mine'] }));
+    await feed(
+      system,
+      registered('google', { external: { hosts: ['api.example.com'] } }),
+      event('mesh.configured', { name: MESH, suffixes: ['.mine'] }),
+    );
     model.journalSince(1);
     assert.equal(model.externalHost('www.example.com'), undefined);
     assert.equal(model.externalHost('api.example.com'), 'google.shop');
@@ -64,7 +78,15 @@ test('external hosts and suffixes follow', async (t) => {
   });
 });
 
-const known = ['cds||svc-0.shop:80', 'eds||svc-0.shop:80', 'vhds||svc-1.shop:80', 'vhds|ns:shop|svc-1.shop:80', 'local||svc-2.shop', 'eds||svc-2.shop:80/v1', 'nothing'];
+const known = [
+  'cds||svc-0.shop:80',
+  'eds||svc-0.shop:80',
+  'vhds||svc-1.shop:80',
+  'vhds|ns:shop|svc-1.shop:80',
+  'local||svc-2.shop',
+  'eds||svc-2.shop:80/v1',
+  'nothing',
+];
 const callers = ['svc-0.shop', 'svc-1.shop', 'x.shop', 'x.other'];
 
 /** All that a worker may ask for. */
@@ -92,11 +114,23 @@ test('M2: a model with a warm memory sees what one without sees, after every com
       () => route('svc-1', { timeout: `${1 + Math.floor(random() * 9)}s` }),
       () => policy('Upstream', 'svc-2', { subsets: { v1: { labels: { version: 'v1' } } } }),
       () => route('svc-2', random() < 0.5 ? { to: { v1: {} } } : {}),
-      () => observed(callers[Math.floor(random() * 4)] ?? '', `svc-${Math.floor(random() * 4)}.shop:80`, `n${random()}`),
-      () => registered('svc-3', random() < 0.5 ? { visibility: 'namespace' } : { external: { hosts: [random() < 0.5 ? 'a.example' : 'b.example'] } }),
+      () =>
+        observed(callers[Math.floor(random() * 4)] ?? '', `svc-${Math.floor(random() * 4)}.shop:80`, `n${random()}`),
+      () =>
+        registered(
+          'svc-3',
+          random() < 0.5
+            ? { visibility: 'namespace' }
+            : { external: { hosts: [random() < 0.5 ? 'a.example' : 'b.example'] } },
+        ),
       () => policy('Dependency', 'all', { scope: { mesh: true }, to: random() < 0.5 ? { 'svc-0.shop': {} } : {} }),
       () => event('mesh.configured', { name: MESH, suffixes: [random() < 0.5 ? '.a' : '.b'] }),
-      () => event(random() < 0.5 ? 'service.deregistered' : 'service.registered', { namespace: 'shop', name: 'svc-0', ports: [{ port: 80, protocol: 'http' }] } as never),
+      () =>
+        event(random() < 0.5 ? 'service.deregistered' : 'service.registered', {
+          namespace: 'shop',
+          name: 'svc-0',
+          ports: [{ port: 80, protocol: 'http' }],
+        } as never),
     ];
     for (let round = 0; round < 80; round++) {
       const make = random() < 0.5 ? next : (others[Math.floor(random() * others.length)] ?? next);
@@ -135,7 +169,8 @@ test('the journal resumes from any epoch it holds, and says everything beyond', 
   await withSystem(dir, async (system) => {
     const model = await openModel(dir);
     for (const name of ['a', 'b', 'c']) await feed(system, registered(name));
-    const keysOf = (since: number): readonly string[] => model.journalSince(since).keys.filter((key) => key.startsWith('svc|'));
+    const keysOf = (since: number): readonly string[] =>
+      model.journalSince(since).keys.filter((key) => key.startsWith('svc|'));
     assert.deepEqual(keysOf(1), ['svc|a.shop', 'svc|b.shop', 'svc|c.shop']);
     assert.deepEqual(keysOf(3), ['svc|c.shop']);
     assert.deepEqual(model.journalSince(4), { epoch: 4, keys: [], everything: false });
@@ -154,7 +189,13 @@ test('the journal resumes from any epoch it holds, and says everything beyond', 
 
 test('the journal keeps its bounds and finds proofs by offset', async (t) => {
   const dir = tempDir(t);
-  const environment = await openEnvironment({ dir, name: 'journal', mesh: MESH, schema: { name: 'test', version: 1 }, mode: 'visible' });
+  const environment = await openEnvironment({
+    dir,
+    name: 'journal',
+    mesh: MESH,
+    schema: { name: 'test', version: 1 },
+    mode: 'visible',
+  });
   t.after(() => environment.close());
   const table = environment.table<number>('journal');
   let journal = new JournalWriter(table);
@@ -163,7 +204,10 @@ test('the journal keeps its bounds and finds proofs by offset', async (t) => {
     await environment.commit((batch) => {
       for (let many = 0; many < 700 && epoch <= last; many++, epoch++) {
         const hash = epoch.toString(16).padStart(64, '0');
-        journal.write({ epoch, offset: epoch * 10, hash, chain: hash, keys: new Set([`k${epoch}`, 'own|a.b|x\ny']) }, batch);
+        journal.write(
+          { epoch, offset: epoch * 10, hash, chain: hash, keys: new Set([`k${epoch}`, 'own|a.b|x\ny']) },
+          batch,
+        );
       }
     });
     journal = new JournalWriter(table);
@@ -177,7 +221,9 @@ test('the journal keeps its bounds and finds proofs by offset', async (t) => {
 
   // One entry that names more than anybody wants to read.
   const many = new Set(Array.from({ length: 50_001 }, (_, at) => `k${at}`));
-  await environment.commit((batch) => new JournalWriter(table).write({ epoch: last + 1, offset: 0, hash: '', chain: '', keys: many }, batch));
+  await environment.commit((batch) =>
+    new JournalWriter(table).write({ epoch: last + 1, offset: 0, hash: '', chain: '', keys: many }, batch),
+  );
   assert.equal(readJournal(table, last, last + 1).everything, true);
 });
 
@@ -212,7 +258,14 @@ test('the memory of records keeps its bounds and its order of use', () => {
   const cache = new RecordCache<string>(3, 10);
   const reads: string[] = [];
   const get = (key: string, weight = 1): string | undefined =>
-    cache.get(key, (read) => (reads.push(read), read === 'none' ? undefined : `v${read}`), () => weight);
+    cache.get(
+      key,
+      (read) => {
+        reads.push(read);
+        return read === 'none' ? undefined : `v${read}`;
+      },
+      () => weight,
+    );
   for (const key of ['a', 'b', 'c', 'a', 'd', 'a', 'b']) get(key);
   assert.deepEqual(reads, ['a', 'b', 'c', 'd', 'b']);
   assert.equal(get('none'), undefined);

@@ -4,9 +4,16 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { TendrilError } from '../../src/model/index.ts';
 import { decodeHead, encodeHead, type Head } from '../../src/projector/head.ts';
-import { HEAD_KEY, openStateTables, REBUILD_KEY, STATE_NAME, STATE_SCHEMA, type StateTables } from '../../src/projector/state-tables.ts';
+import {
+  HEAD_KEY,
+  openStateTables,
+  REBUILD_KEY,
+  STATE_NAME,
+  STATE_SCHEMA,
+  type StateTables,
+} from '../../src/projector/state-tables.ts';
 import { type Batch, type DiskGuard, openEnvironment } from '../../src/store/index.ts';
-import { feed, openModel, openSystem, closeSystem, stateOf, tempDir, withSystem } from './harness.ts';
+import { closeSystem, feed, openModel, openSystem, stateOf, tempDir, withSystem } from './harness.ts';
 import { changeEvents, initialEvents, MESH, observed, policy, randomFrom, registered, route } from './mesh-events.ts';
 
 const size = { services: 30, endpoints: 4 };
@@ -30,7 +37,13 @@ const fill = async (dir: string): Promise<void> => {
 
 /** Writes into the state behind the projector's back. */
 const tamper = async (dir: string, work: (batch: Batch, tables: StateTables, head: Head) => void): Promise<void> => {
-  const environment = await openEnvironment({ dir, mesh: MESH, name: STATE_NAME, schema: STATE_SCHEMA, mode: 'visible' });
+  const environment = await openEnvironment({
+    dir,
+    mesh: MESH,
+    name: STATE_NAME,
+    schema: STATE_SCHEMA,
+    mode: 'visible',
+  });
   const tables = openStateTables(environment);
   const head = decodeHead(tables.head.get(HEAD_KEY) ?? Buffer.alloc(0));
   await environment.commit((batch) => work(batch, tables, head));
@@ -49,7 +62,11 @@ test('the state is made anew after a change of the fold, and comes out the same'
     assert.ok(lines.has('warn', 'folded by version 0'), 'it says so');
     assert.equal(projector.notice.epoch, epoch + 1);
     const again = await openModel(dir);
-    assert.deepEqual(again.journalSince(epoch), { epoch: epoch + 1, keys: [], everything: false }, 'equal bytes are no change');
+    assert.deepEqual(
+      again.journalSince(epoch),
+      { epoch: epoch + 1, keys: [], everything: false },
+      'equal bytes are no change',
+    );
     await again.close();
   });
   assert.deepEqual(await stateOf(dir), before);
@@ -155,10 +172,18 @@ test('an older schema is emptied and made anew', async (t) => {
   await fill(dir);
   const before = await stateOf(dir);
   rmSync(join(dir, 'state'), { recursive: true });
-  const older = await openEnvironment({ dir, mesh: MESH, name: STATE_NAME, schema: { ...STATE_SCHEMA, version: 0 }, mode: 'visible' });
+  const older = await openEnvironment({
+    dir,
+    mesh: MESH,
+    name: STATE_NAME,
+    schema: { ...STATE_SCHEMA, version: 0 },
+    mode: 'visible',
+  });
   await older.commit((batch) => batch.put(older.table<string>('entity'), 'old', Buffer.from('layout')));
   await older.close();
-  await assert.rejects(openModel(dir), (error: TendrilError) => ['STATE_NOT_READY', 'DATA_MISSING'].includes(error.code));
+  await assert.rejects(openModel(dir), (error: TendrilError) =>
+    ['STATE_NOT_READY', 'DATA_MISSING'].includes(error.code),
+  );
   await withSystem(dir, async ({ lines }) => assert.ok(lines.has('warn', 'schema version 0')));
   assert.deepEqual(await stateOf(dir), before);
 });
@@ -167,7 +192,13 @@ test('a newer schema is refused', async (t) => {
   const dir = tempDir(t);
   await withSystem(dir, async () => undefined);
   rmSync(join(dir, 'state'), { recursive: true });
-  const newer = await openEnvironment({ dir, mesh: MESH, name: STATE_NAME, schema: { ...STATE_SCHEMA, version: 99 }, mode: 'visible' });
+  const newer = await openEnvironment({
+    dir,
+    mesh: MESH,
+    name: STATE_NAME,
+    schema: { ...STATE_SCHEMA, version: 99 },
+    mode: 'visible',
+  });
   await newer.close();
   await assert.rejects(openSystem(dir), (error: TendrilError) => error.code === 'DATA_FROM_NEWER_VERSION');
 });

@@ -6,14 +6,20 @@ import type { TendrilError } from '../../src/model/index.ts';
 import { type VerifyReport, verifyData } from '../../src/projector/index.ts';
 import { HEAD_KEY, openStateTables, STATE_NAME, STATE_SCHEMA } from '../../src/projector/state-tables.ts';
 import { openEnvironment } from '../../src/store/index.ts';
-import { feed, openSystem, closeSystem, tempDir, withSystem } from './harness.ts';
+import { closeSystem, feed, openSystem, tempDir, withSystem } from './harness.ts';
 import { changeEvents, initialEvents, MESH, observed, randomFrom, registered, route } from './mesh-events.ts';
 
 const size = { services: 20, endpoints: 4 };
 
 const fill = async (dir: string): Promise<void> => {
   await withSystem(dir, async (system) => {
-    await feed(system, ...initialEvents(size), route('svc-1', { timeout: '2s' }), observed('svc-2.shop', 'svc-3.shop:80', 'n1'), registered('ext', { external: { hosts: ['www.example.com'] } }));
+    await feed(
+      system,
+      ...initialEvents(size),
+      route('svc-1', { timeout: '2s' }),
+      observed('svc-2.shop', 'svc-3.shop:80', 'n1'),
+      registered('ext', { external: { hosts: ['www.example.com'] } }),
+    );
     const next = changeEvents(size, randomFrom(9));
     for (let round = 0; round < 10; round++) await feed(system, ...Array.from({ length: 150 }, next));
   });
@@ -77,7 +83,14 @@ test('ten images with one flipped bit are all found', async (t) => {
   await fill(dir);
   const random = randomFrom(20261121);
   const targets: { readonly part: 'log' | 'state'; readonly what: string; readonly bytes: Buffer }[] = [];
-  const state = await openEnvironment({ dir, mesh: MESH, name: STATE_NAME, schema: STATE_SCHEMA, mode: 'visible', readOnly: true });
+  const state = await openEnvironment({
+    dir,
+    mesh: MESH,
+    name: STATE_NAME,
+    schema: STATE_SCHEMA,
+    mode: 'visible',
+    readOnly: true,
+  });
   const tables = openStateTables(state);
   const target = (what: string, body: Buffer | undefined): void => {
     assert.ok(body !== undefined, what);
@@ -92,9 +105,16 @@ test('ten images with one flipped bit are all found', async (t) => {
   target('head', tables.head.get(HEAD_KEY));
   target('proof', tables.proof.get(1024));
   await state.close();
-  const log = await openEnvironment({ dir, mesh: MESH, name: 'log', schema: { name: 'tendril-log', version: 1 }, readOnly: true });
+  const log = await openEnvironment({
+    dir,
+    mesh: MESH,
+    name: 'log',
+    schema: { name: 'tendril-log', version: 1 },
+    readOnly: true,
+  });
   const events = log.table<number>('events');
-  for (const offset of [1, 700]) targets.push({ part: 'log', what: `event ${offset}`, bytes: events.get(offset) ?? Buffer.alloc(0) });
+  for (const offset of [1, 700])
+    targets.push({ part: 'log', what: `event ${offset}`, bytes: events.get(offset) ?? Buffer.alloc(0) });
   await log.close();
   assert.equal(targets.length, 10);
 
@@ -105,7 +125,10 @@ test('ten images with one flipped bit are all found', async (t) => {
     assert.ok(flip(join(image, part, 'data.mdb'), bytes, bit) > 0, what);
     const report = await verify(image);
     assert.equal(report.ok, false, `${what}, bit ${bit}`);
-    assert.ok(report.problems.some((problem) => problem.part === part), `${what}: ${JSON.stringify(report.problems)}`);
+    assert.ok(
+      report.problems.some((problem) => problem.part === part),
+      `${what}: ${JSON.stringify(report.problems)}`,
+    );
     rmSync(image, { recursive: true });
   }
 });
@@ -113,28 +136,55 @@ test('ten images with one flipped bit are all found', async (t) => {
 test('records with a good checksum and wrong content are found by the replay', async (t) => {
   const dir = tempDir(t);
   await fill(dir);
-  const wrongs: readonly [name: string, write: (tables: ReturnType<typeof openStateTables>) => [table: never, key: string, body: Buffer | undefined]][] = [
-    ['resource[eds||svc-3.shop:80]', (tables) => [tables.resource as never, 'eds||svc-3.shop:80', tables.resource.get('eds||svc-4.shop:80')]],
+  const wrongs: readonly [
+    name: string,
+    write: (tables: ReturnType<typeof openStateTables>) => [table: never, key: string, body: Buffer | undefined],
+  ][] = [
+    [
+      'resource[eds||svc-3.shop:80]',
+      (tables) => [tables.resource as never, 'eds||svc-3.shop:80', tables.resource.get('eds||svc-4.shop:80')],
+    ],
     ['resource[cds||svc-3.shop:80]', (tables) => [tables.resource as never, 'cds||svc-3.shop:80', undefined]],
-    ['resource[cds||extra.shop:80]', (tables) => [tables.resource as never, 'cds||extra.shop:80', tables.resource.get('cds||svc-4.shop:80')]],
-    ['entity[svc/svc-3.shop]', (tables) => [tables.entity as never, 'svc/svc-3.shop', tables.entity.get('svc/svc-4.shop')]],
-    ['entity[svc/extra.shop]', (tables) => [tables.entity as never, 'svc/extra.shop', tables.entity.get('svc/svc-4.shop')]],
+    [
+      'resource[cds||extra.shop:80]',
+      (tables) => [tables.resource as never, 'cds||extra.shop:80', tables.resource.get('cds||svc-4.shop:80')],
+    ],
+    [
+      'entity[svc/svc-3.shop]',
+      (tables) => [tables.entity as never, 'svc/svc-3.shop', tables.entity.get('svc/svc-4.shop')],
+    ],
+    [
+      'entity[svc/extra.shop]',
+      (tables) => [tables.entity as never, 'svc/extra.shop', tables.entity.get('svc/svc-4.shop')],
+    ],
     ['caller[*.shop]', (tables) => [tables.caller as never, '*.shop', undefined]],
     ['service[svc-3.shop]', (tables) => [tables.service as never, 'svc-3.shop', tables.service.get('svc-4.shop')]],
     ['host[www.example.com]', (tables) => [tables.host as never, 'www.example.com', Buffer.from('svc-1.shop')]],
-    ['endpoint[svc-3.shop|extra]', (tables) => [tables.endpoint as never, 'svc-3.shop|extra', Buffer.from('{"id":"extra"}')]],
+    [
+      'endpoint[svc-3.shop|extra]',
+      (tables) => [tables.endpoint as never, 'svc-3.shop|extra', Buffer.from('{"id":"extra"}')],
+    ],
     ['head[mesh]', (tables) => [tables.head as never, 'mesh', Buffer.from('{"name":"default","suffixes":[]}')]],
   ];
   for (const [where, write] of wrongs) {
     const image = `${dir}-image`;
     cpSync(dir, image, { recursive: true });
-    const environment = await openEnvironment({ dir: image, mesh: MESH, name: STATE_NAME, schema: STATE_SCHEMA, mode: 'visible' });
+    const environment = await openEnvironment({
+      dir: image,
+      mesh: MESH,
+      name: STATE_NAME,
+      schema: STATE_SCHEMA,
+      mode: 'visible',
+    });
     const [table, key, body] = write(openStateTables(environment));
     await environment.commit((batch) => (body === undefined ? batch.remove(table, key) : batch.put(table, key, body)));
     await environment.close();
     const report = await verify(image);
     assert.equal(report.ok, false, where);
-    assert.deepEqual(report.problems.map((problem) => problem.where), [where]);
+    assert.deepEqual(
+      report.problems.map((problem) => problem.where),
+      [where],
+    );
     rmSync(image, { recursive: true });
   }
 });
