@@ -64,6 +64,10 @@ export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknow
       },
     },
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: options.adminPort } } },
+    // Envoy's default takes regular expressions of 100 RE2 instructions only, and refuses the whole response beyond.
+    layered_runtime: {
+      layers: [{ name: 'tendril', static_layer: { 're2.max_program_size.error_level': 100_000 } }],
+    },
     cluster_manager: { local_cluster_name: 'local' },
     dynamic_resources: {
       ads_config: {

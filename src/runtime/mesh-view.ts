@@ -178,12 +178,12 @@ class MeshView implements NodeView {
   }
 
   #serviceOfHost(host: string): string | undefined {
-    const external = this.#model.externalHost(host);
-    if (external !== undefined) return external;
     if (!host.includes('.')) return `${host}.${this.facts.namespace}`;
     const suffix = this.#model.suffixes().find((candidate) => host.endsWith(candidate));
     const name = suffix === undefined ? host : host.slice(0, -suffix.length);
-    return parseServiceName(name) === undefined ? undefined : name;
+    // Names of services win over external hosts, as in compile's domains.
+    if (parseServiceName(name) !== undefined && this.#model.service(name) !== undefined) return name;
+    return this.#model.externalHost(host);
   }
 
   #mayLearn(canonical: string): boolean {

@@ -88,6 +88,22 @@ describe('domains', () => {
     }
   });
 
+  test('a host that is the name of another service belongs to that service, so no domain is in two virtual hosts', () => {
+    const hosts = ['web.shop', 'web.shop.mesh.local', 'gone.shop', 'web', 'www.example.com'];
+    const services = [service('cart.shop', { externalHosts: hosts }), service('web.shop')];
+    const all = compileAll(mesh({ services }));
+    const cart = find(all, 'vhds', NAME).domains ?? [];
+    assert.deepEqual(
+      hosts.filter((host) => cart.includes(host)),
+      ['gone.shop', 'www.example.com'],
+    );
+    const web = find(all, 'vhds', 'web.shop:80', 'ns:shop').domains ?? [];
+    assert.deepEqual(
+      web.filter((domain) => cart.includes(domain)),
+      [],
+    );
+  });
+
   test('the bytes hold the domains that are said beside them, without the name', () => {
     for (const variant of ['', 'ns:shop']) {
       const { body, domains } = find(resources, 'vhds', NAME, variant);
