@@ -128,7 +128,7 @@ export const serviceEvents = (
 };
 
 /** Waits until `check` is true; fails with `what` after `ms`. */
-export const eventually = async (what: string, check: () => Promise<boolean> | boolean, ms = 10_000): Promise<void> => {
+export const eventually = async (what: string, check: () => Promise<boolean> | boolean, ms = 30_000): Promise<void> => {
   const deadline = Date.now() + ms;
   for (;;) {
     if (await check()) return;

@@ -65,7 +65,7 @@ suite('restart', { skip: requirePart('envoy') }, () => {
   const told = async (): Promise<Told> => ({
     clusters: await sidecar.stat(/^cluster_manager\.cluster_(added|modified|removed|updated)$/),
     listeners: await sidecar.stat(/^listener_manager\.listener_(added|modified|removed|in_place_updated)$/),
-    routes: await sidecar.stat(/config_reload$/),
+    routes: await sidecar.stat(/vhds\.outbound\.config_reload$/),
     assignments: await sidecar.stat(/^cluster\.[^.]*known[^.]*\..*update_success$/),
   });
   const isConnected = async (): Promise<boolean> => (await sidecar.stat(/^control_plane\.connected_state$/)) === 1;

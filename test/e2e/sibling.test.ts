@@ -54,11 +54,11 @@ suite('sibling', { skip: requirePart('envoy') }, () => {
     await second.quiet();
     assert.equal(await holdsLearned(second), false);
     assert.equal((await call(first, 'learned.default')).status, 200);
-    await eventually('the connected sibling holds it', () => holdsLearned(second), 2_000);
+    await eventually('the connected sibling holds it', () => holdsLearned(second));
     await assertSilentFirstRequest(second);
 
     const third = await mesh.sidecar({ service: 'web.default', id: 'web-3' });
-    await eventually('the later sibling holds it', () => holdsLearned(third), 2_000);
+    await eventually('the later sibling holds it', () => holdsLearned(third));
     await assertSilentFirstRequest(third);
 
     assert.equal(await holdsLearned(stranger), false, 'another service gets none of it');

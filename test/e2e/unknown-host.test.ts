@@ -107,9 +107,9 @@ suite('unknown host', { skip: requirePart('envoy') }, () => {
     const secret = (visibility: string): Promise<void> =>
       mesh.events(...serviceEvents('secret', HTTP, [], { namespace: 'vault', visibility }));
     await secret('mesh');
-    await eventually('visible: 200', async () => (await status(spy, 'secret.vault')) === 200, 2_000);
+    await eventually('visible: 200', async () => (await status(spy, 'secret.vault')) === 200);
     await secret('namespace');
-    await eventually('hidden: 404', async () => (await status(spy, 'secret.vault')) === 404, 2_000);
+    await eventually('hidden: 404', async () => (await status(spy, 'secret.vault')) === 404);
     assert.deepEqual((await statuses(spy)).slice(0, 2), [404, 404]);
     assert.equal(await status(keeper, 'secret.vault'), 200);
     const held = await mesh.resources(spy);
@@ -134,7 +134,7 @@ suite('unknown host', { skip: requirePart('envoy') }, () => {
     ];
     assert.equal(await status(guard, 'closed.default'), 200, 'learned');
     await mesh.events({ type: 'dependency.declared', data: edge }, { type: 'dependency.denied', data: edge });
-    await eventually('denied: 404', async () => (await status(guard, 'closed.default')) === 404, 2_000);
+    await eventually('denied: 404', async () => (await status(guard, 'closed.default')) === 404);
     assert.deepEqual(
       tally(
         await Promise.all(
@@ -153,8 +153,8 @@ suite('unknown host', { skip: requirePart('envoy') }, () => {
     assert.deepEqual((await late.holds()).clusters, []);
 
     await mesh.events({ type: 'dependency.withdrawn', data: edge });
-    await eventually('allowed again: 200', async () => (await status(guard, 'closed.default')) === 200, 2_000);
-    await eventually('for its sibling too', async () => (await status(late, 'closed.default')) === 200, 2_000);
+    await eventually('allowed again: 200', async () => (await status(guard, 'closed.default')) === 200);
+    await eventually('for its sibling too', async () => (await status(late, 'closed.default')) === 200);
     for (const sidecar of [guard, other, late]) await sidecar.assertHealthy();
   });
 
