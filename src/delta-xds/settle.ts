@@ -72,6 +72,8 @@ const park = (s: SessionState, channel: Channel, { items, questions }: Outstandi
     parked++;
   }
   s.counters.parked += parked;
+  // Bound to what is parked, a removal of what no longer exists must not stay undone with it.
+  if (parked > 0) for (const { name, shape } of items) if (shape === GONE) channel.dirty.add(name);
   // Whoever asked still waits: now that the virtual host is parked, a negative answer frees them (envoy-wire, section G).
   if (parked > 0) channel.questions.addAll(questions);
 };

@@ -238,6 +238,13 @@ export class World {
   }
 
   step(op: Op): void {
+    const before = this.#view.preload().join();
+    this.#do(op);
+    // The caller's record changes only when what it is preloaded with does.
+    if (this.#view.preload().join() !== before) this.mesh.changed(`caller|${CALLER}`);
+  }
+
+  #do(op: Op): void {
     const { mesh, envoy } = this;
     const port = 'service' in op ? `${SERVICES[op.service] ?? 'redis.shop'}:80` : '';
     switch (op.do) {
@@ -260,7 +267,7 @@ export class World {
                 body.clusters ?? [],
               );
         this.#setHost(port, domains, clusters);
-        mesh.changed(`svc|${own}`, `caller|${CALLER}`);
+        mesh.changed(`svc|${own}`);
         if (!op.canary) {
           mesh.set('cds', `${port}/v2`, undefined);
           mesh.set('eds', `${port}/v2`, undefined);
@@ -273,7 +280,6 @@ export class World {
           mesh.set('eds', name, undefined);
         }
         mesh.set('vhds', port, undefined);
-        mesh.changed(`caller|${CALLER}`);
         return;
       case 'endpoints':
         if (mesh.assignments.has(port)) mesh.set('eds', port, assignmentBody(port, this.#next('e'), [80]));
@@ -284,7 +290,7 @@ export class World {
       case 'tcp':
         mesh.set('cds', TCP, op.there ? clusterBody(TCP, this.#next('c'), true) : undefined);
         mesh.set('eds', TCP, op.there ? assignmentBody(TCP, this.#next('e'), [6379]) : undefined);
-        mesh.changed('svc|redis.shop', `caller|${CALLER}`);
+        mesh.changed('svc|redis.shop');
         return;
       case 'preload':
         mesh.preloads.set(CALLER, [
@@ -444,11 +450,19 @@ export class World {
       this.#down(1_000);
       const quiet =
         this.envoy.outbox.length === 0 && this.#inbox.length === 0 && this.#later.length === 0 && !this.#pauseAsked;
-      if (!quiet) continue;
+      if (!quiet || this.#giveUp()) continue;
       if (this.#timers.length === 0) return;
       this.#pass(1_100);
     }
     assert.fail('it does not come to rest');
+  }
+
+  /** Envoy waits for an assignment that it has refused itself, until its time-out. */
+  #giveUp(): boolean {
+    return this.envoy.giveUpWarming((name) => {
+      const goal = this.#view.get('eds', name) ?? this.mesh.placeholder('eds', name);
+      return this.envoy.refuses.has(`eds ${goal.version}`);
+    });
   }
 
   /** S1, S3, S12 at rest. */

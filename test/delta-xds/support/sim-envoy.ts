@@ -130,6 +130,18 @@ export class SimEnvoy {
     this.#say('rds', { unsubscribe: [name] });
   }
 
+  /** `initial_fetch_timeout` of assignments: these clusters go on without one. True: some did. */
+  giveUpWarming(names: (cluster: string) => boolean): boolean {
+    let some = false;
+    for (const [name, cluster] of this.clusters)
+      if (cluster.warming && names(name)) {
+        this.clusters.set(name, { ...cluster, warming: false });
+        some = true;
+      }
+    this.#flush();
+    return some;
+  }
+
   /** Virtual host that answers `<route configuration>/<host>`. */
   answerOf(name: string): string | undefined {
     const slash = name.indexOf('/');
