@@ -75,7 +75,9 @@ class Server implements AdminServer {
   readonly #options: AdminOptions;
   readonly #bodies: BodyReader;
   readonly #answers: Answers;
-  readonly #stop = new AbortController();
+  /** Requests being served; aborted when the client is gone or the server stops. */
+  readonly #running = new Set<AbortController>();
+  #stopping: TendrilError | undefined;
   /** Requests whose client waits to be told to send the body. */
   readonly #unsent = new WeakSet<IncomingMessage>();
   #streams = 0;
@@ -86,7 +88,7 @@ class Server implements AdminServer {
     const { health } = ports;
     this.#ports = {
       ...ports,
-      health: { parts: () => [...health.parts(), ...this.#ownParts()], ready: () => health.ready() },
+      health: { parts: () => this.#withOwnPart(health.parts()), ready: () => health.ready() },
     };
     this.#answers = new Answers(options.logger);
     this.#bodies = new BodyReader({
@@ -138,7 +140,10 @@ class Server implements AdminServer {
   }
 
   async close(): Promise<void> {
-    this.#stop.abort(new TendrilError('STOPPING', 'the control plane is stopping'));
+    this.#stopping = new TendrilError('STOPPING', 'the control plane is stopping', {
+      remedy: 'try again in some seconds',
+    });
+    for (const request of this.#running) request.abort(this.#stopping);
     const cut = setTimeout(() => this.#app.server.closeAllConnections(), this.#options.graceMs ?? 5_000);
     try {
       await this.#app.close();
@@ -147,11 +152,15 @@ class Server implements AdminServer {
     }
   }
 
-  #ownParts(): readonly HealthPart[] {
+  /** `--insecure-bind` is told in every /healthz, by whoever notices it. */
+  #withOwnPart(parts: readonly HealthPart[]): readonly HealthPart[] {
     const host = this.#bound?.host;
-    if (host === undefined || isLoopback(host)) return [];
+    if (host === undefined || isLoopback(host) || parts.some(({ name }) => name === 'bind')) return parts;
     const message = `the HTTP API listens on ${host} without TLS and authentication: whoever reaches it may change the mesh`;
-    return [{ name: 'bind', status: 'degraded', code: 'INSECURE_BIND', message, remedy: 'bind to 127.0.0.1' }];
+    return [
+      ...parts,
+      { name: 'bind', status: 'degraded', code: 'INSECURE_BIND', message, remedy: 'bind to 127.0.0.1' },
+    ];
   }
 
   #setUp(routes: readonly AnyRoute[]): void {
@@ -180,9 +189,13 @@ class Server implements AdminServer {
   async #run(definition: AnyRoute, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     try {
       this.#checkOrigin(request.raw);
-      if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
-      const gone = new AbortController();
-      reply.raw.once('close', () => gone.abort());
+      if (this.#stopping !== undefined) throw this.#stopping;
+      const running = new AbortController();
+      this.#running.add(running);
+      reply.raw.once('close', () => {
+        this.#running.delete(running);
+        running.abort();
+      });
       const context: RequestContext = {
         path: request.params as Record<string, string>,
         query: parseQuery(definition, request.raw.url ?? ''),
@@ -192,7 +205,7 @@ class Server implements AdminServer {
         requestId: request.id,
         ports: this.#ports,
         logger: this.#options.logger,
-        signal: AbortSignal.any([gone.signal, this.#stop.signal]),
+        signal: running.signal,
         limits: { batchEvents: this.#options.batchEvents ?? 1_000 },
       };
       if (definition.stream !== undefined) return await this.#stream(definition.stream, context, reply);

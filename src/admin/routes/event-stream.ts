@@ -5,7 +5,6 @@
  * 2. One batch of records is held per stream; the next is read when the socket has taken it: a slow reader costs no memory, and
  * is cut off after `STALL_MS` without progress. 3. A comment goes out after `HEARTBEAT_MS` of silence.
  */
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { eventFilter, eventRow } from '../event-rows.ts';
 import type { EventsPort } from '../ports.ts';
@@ -38,17 +37,26 @@ const startOf = (events: EventsPort, resumed: number | undefined, from: number |
   return start;
 };
 
+/** True once the socket has taken what was written; false when the reader is gone or too slow. */
+const drained = (response: ServerResponse, signal: AbortSignal): Promise<boolean> =>
+  new Promise((resolve) => {
+    const finish = (taken: boolean): void => {
+      clearTimeout(timer);
+      response.off('drain', onDrain);
+      signal.removeEventListener('abort', onEnd);
+      resolve(taken);
+    };
+    const onDrain = (): void => finish(true);
+    const onEnd = (): void => finish(false);
+    const timer = setTimeout(onEnd, STALL_MS);
+    response.once('drain', onDrain);
+    signal.addEventListener('abort', onEnd, { once: true });
+  });
+
 /** Writes, and waits until the socket has taken it. False: the reader is gone or too slow. */
 const write = async (response: ServerResponse, text: string, signal: AbortSignal): Promise<boolean> => {
   if (signal.aborted || response.destroyed) return false;
-  if (response.write(text)) return true;
-  const stalled = AbortSignal.timeout(STALL_MS);
-  try {
-    await once(response, 'drain', { signal: AbortSignal.any([signal, stalled]) });
-    return true;
-  } catch {
-    return false;
-  }
+  return response.write(text) || drained(response, signal);
 };
 
 const stream = route({

@@ -39,7 +39,9 @@ const list = route({
     const page = pageOf(names, (name) => name, query);
     const services = page.rows.flatMap((name) => {
       const service = ports.state.service(name);
-      return service === undefined ? [] : [summaryOf(ports, service)];
+      if (service === undefined) return [];
+      const summary = summaryOf(ports, service);
+      return [{ ...summary, endpoints: summary.endpointCount }];
     });
     return { body: { services, ...nextField(page.next) }, etag: ports.state.offset };
   },
