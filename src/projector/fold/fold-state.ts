@@ -71,6 +71,7 @@ class Fold implements FoldState {
   }
 
   get rememberedFrom(): number {
+    this.idempotency.forget(this.settledOffset, this.settledAt);
     return this.idempotency.rememberedFrom;
   }
 

@@ -143,8 +143,8 @@ export class Idempotency {
     this.insert(number, key[0] ?? 0, key[1] ?? 0);
   }
 
-  /** Invariant 1. */
-  private forget(offset: number, recordedAt: number): void {
+  /** The log has reached this place: what is too old for it is forgotten (invariant 1). */
+  forget(offset: number, recordedAt: number): void {
     while (this.head < this.next) {
       const chunk = this.chunkOf(this.head);
       const inside = this.head & (CHUNK - 1);

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Story } from './story.ts';
+
+const edge = { from: 'web.default', to: 'cart.default:80' };
+const source = (name: string) => ({ source: name });
+
+test('edges of a caller stand in order, each with what was said of it', () => {
+  const story = new Story();
+  story.send('dependency.observed', { ...edge, evidence: 'subscribed' }, source('sidecar:1'));
+  story.send('dependency.declared', { from: 'web.default', to: 'api.default' }, source('ann'));
+  assert.deepEqual(
+    story.fold.edges('web.default').map(({ to }) => to),
+    ['api.default', 'cart.default:80'],
+  );
+  assert.deepEqual(story.fold.edges('web.default')[1], {
+    ...edge,
+    declaredBy: [],
+    pinned: false,
+    denied: false,
+    evidence: ['subscribed'],
+    witnesses: ['sidecar:1'],
+    firstOffset: 1,
+    lastOffset: 1,
+    firstSeen: Date.UTC(2026, 0, 1) + 1,
+    lastSeen: Date.UTC(2026, 0, 1) + 1,
+  });
+  assert.deepEqual([...story.fold.callersWithEdges()], ['web.default']);
+  const changes = story.fold.drain();
+  assert.deepEqual([...changes.inputs], ['edges:web.default']);
+  assert.deepEqual([...changes.entities.keys()], ['edges/web.default']);
+});
+
+test('only what can change a derived set touches the caller', () => {
+  const story = new Story();
+  const touched = () => [...story.fold.drain().inputs].length > 0;
+  const observe = (name: string, evidence: 'subscribed' | 'observed' = 'subscribed') =>
+    story.send('dependency.observed', { ...edge, evidence }, source(name));
+  observe('sidecar:1');
+  assert.ok(touched());
+  observe('sidecar:1');
+  assert.ok(!touched());
+  observe('sidecar:2');
+  assert.ok(touched());
+  observe('sidecar:3');
+  assert.ok(!touched());
+  observe('sidecar:3', 'observed');
+  assert.ok(touched());
+  story.send('dependency.renewed', { edges: [edge, { from: 'web.default', to: 'none.default' }] });
+  assert.ok(!touched());
+  assert.equal(story.fold.edges('web.default')[0]?.lastOffset, 6);
+  story.send('dependency.expired', edge);
+  assert.ok(touched());
+  assert.equal(story.fold.edges('web.default')[0]?.expired, true);
+  story.send('dependency.renewed', { edges: [edge] });
+  assert.ok(touched());
+});
+
+test('withdrawing takes back the own word only; the last word gone, the edge is gone', () => {
+  const story = new Story();
+  story.send('dependency.declared', edge, source('ann'));
+  story.send('dependency.pinned', edge, source('bob'));
+  story.send('dependency.denied', edge, source('bob'));
+  assert.deepEqual(
+    story.fold
+      .edges('web.default')
+      .map(({ declaredBy, pinned, denied, deniedBy }) => [declaredBy, pinned, denied, deniedBy]),
+    [[['ann'], false, true, ['bob']]],
+  );
+  const foreign = story.send('dependency.withdrawn', edge, source('eve'));
+  assert.deepEqual([foreign.status, foreign.code], ['rejected', 'not-owner']);
+  story.send('dependency.withdrawn', edge, source('bob'));
+  assert.equal(story.fold.edges('web.default')[0]?.denied, false);
+  story.send('dependency.withdrawn', edge, source('ann'));
+  assert.deepEqual([...story.fold.callersWithEdges()], []);
+  story.fold.drain();
+  const nothing = story.send('dependency.withdrawn', edge, source('ann'));
+  assert.equal(nothing.status, 'applied');
+  assert.match(nothing.message ?? '', /no edge/);
+});
+
+test('with more learned edges than are pre-warmed, the time of use touches the caller', () => {
+  const story = new Story();
+  const to = (n: number) => `s${n}.default:80`;
+  for (let n = 0; n < 101; n += 1)
+    story.send('dependency.observed', { from: 'web.default', to: to(n), evidence: 'subscribed' });
+  story.fold.drain();
+  story.send('dependency.renewed', { edges: [{ from: 'web.default', to: to(0) }] });
+  assert.deepEqual([...story.fold.drain().inputs], ['edges:web.default']);
+});
+
+test('a caller has a bound of edges', () => {
+  const story = new Story({ freeze: false });
+  const observe = (n: number) =>
+    story.send('dependency.observed', { from: 'web.default', to: `s${n}.default:80`, evidence: 'subscribed' });
+  for (let n = 0; n < 10_000; n += 1) assert.equal(observe(n).status, 'applied');
+  assert.equal(observe(10_000).code, 'E106');
+  assert.equal(observe(5).status, 'applied');
+  assert.equal(story.fold.edges('web.default').length, 10_000);
+});
