@@ -27,12 +27,19 @@ import { Refusals } from './refusals.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
+/** Long enough for `/healthz` and the log to say why. */
+const REPLACE_AFTER_MS = 2_000;
 
 export interface CoreOptions {
   readonly config: ServeConfig;
   readonly logger: Logger;
   /** A worker has been silent for 2 s. */
   readonly restartWorker: (pid: number) => void;
+  /**
+   * A write to the log or the state has failed for good: LMDB's memory may be damaged, so the process is to be replaced
+   * (reliability, finding 1). Without it the process stays, read-only.
+   */
+  readonly replace?: () => void;
   /** `--workers 0`: the only worker, in this process; else workers dial the core's socket. */
   readonly channel?: Channel<ToWorker, ToCore>;
 }
@@ -57,14 +64,20 @@ export class Core {
   readonly #parts: CoreParts;
   readonly #admin: AdminServer;
   readonly #timer: NodeJS.Timeout;
+  readonly #replace: (() => void) | undefined;
   #channel: Server | undefined;
+  #failing = false;
   readonly address: HostPort;
 
-  private constructor(parts: CoreParts, admin: AdminServer, address: HostPort) {
+  private constructor(parts: CoreParts, admin: AdminServer, address: HostPort, replace: (() => void) | undefined) {
+    this.#replace = replace;
     this.#parts = parts;
     this.#admin = admin;
     this.address = address;
-    this.#timer = setInterval(() => parts.registry.tick(), TICK_MS);
+    this.#timer = setInterval(() => {
+      parts.registry.tick();
+      this.#lookForFailure();
+    }, TICK_MS);
   }
 
   /** Rejects with the `TendrilError` of whatever cannot be opened; what was opened before is closed again. */
@@ -165,7 +178,7 @@ export class Core {
       });
       const address = await admin.listen(config.admin.host, config.admin.port);
       opened.push(() => admin.close());
-      const core = new Core(parts, admin, address);
+      const core = new Core(parts, admin, address, options.replace);
       if (options.channel !== undefined) registry.accept(options.channel);
       else {
         const path = channelPath(config.data);
@@ -177,6 +190,14 @@ export class Core {
       for (const close of opened.reverse()) await close();
       throw error;
     }
+  }
+
+  #lookForFailure(): void {
+    const { log, projector } = this.#parts;
+    if (this.#failing || this.#replace === undefined) return;
+    if (log.failure === undefined && projector.condition().state !== 'failed') return;
+    this.#failing = true;
+    setTimeout(this.#replace, REPLACE_AFTER_MS);
   }
 
   async stop(): Promise<void> {

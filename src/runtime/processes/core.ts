@@ -7,6 +7,7 @@ runChild((config) =>
   Core.start({
     config,
     logger: createLogger(config.logLevel).child({ process: 'core' }),
+    replace: () => process.exit(1),
     restartWorker: (pid) => process.send?.({ t: 'restart-worker', pid }),
   }),
 );
