@@ -3,8 +3,8 @@ import { RowCollector } from './history-rows.ts';
 import type { StoredUnit } from './records.ts';
 import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
 
-/** An entity as stored; undefined: gone. */
-export type EntityChange = { readonly term: Uint8Array; readonly bytes: Uint8Array } | undefined;
+/** An entity as stored (`frameEntity`); undefined: gone. */
+export type EntityChange = Buffer | undefined;
 
 /** Bytes of an entity as they were at an offset, for the history. */
 export interface EntityImage {

@@ -37,12 +37,12 @@ export class EntityTerms {
     return this.#slots.keys();
   }
 
-  /** Takes in an entity; `digest` is its `entityTerm`. Gives true when an image of it is due. */
-  set(key: string, digest: Uint8Array): boolean {
+  /** Takes in an entity; its `entityTerm` stands at byte `from` of `digest`. Gives true when an image of it is due. */
+  set(key: string, digest: Uint8Array, from = 0): boolean {
     const known = this.#slots.get(key);
     const slot = known ?? this.#take(key);
     if (known !== undefined) this.hash.subtract(this.#lanes, slot * LANES);
-    digestToLanes(digest, this.#lanes, slot * LANES);
+    digestToLanes(digest, this.#lanes, slot * LANES, from);
     this.hash.add(this.#lanes, slot * LANES);
     return this.#countChange(slot);
   }

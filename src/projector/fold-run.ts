@@ -14,7 +14,8 @@ import { FoldedChanges } from './changes.ts';
 import { EntityTerms } from './entity-terms.ts';
 import type { FoldState } from './fold/types.ts';
 import { hashOf, KIND_GONE, KIND_IMAGE } from './history-rows.ts';
-import { entityTerm } from './state-hash.ts';
+import { Slab } from './slab.ts';
+import { FRAMED_TERM_AT, frameEntity } from './state-hash.ts';
 import type { FoldOutcome, StateProof } from './types.ts';
 
 /** Replicas compare their states at multiples of this offset. */
@@ -40,6 +41,7 @@ export class FoldRun {
   #tail: Uint8Array | undefined;
   #tailHash = '';
   #unsettled: Unsettled[] = [];
+  #slab = new Slab();
   #lastProof: StateProof | undefined;
   #read: number;
   /** Offset up to which entities are drained. */
@@ -109,6 +111,7 @@ export class FoldRun {
     const changes = this.#changes;
     changes.rememberedFrom = this.fold.rememberedFrom;
     this.#changes = new FoldedChanges();
+    this.#slab = new Slab();
     return changes;
   }
 
@@ -188,9 +191,9 @@ export class FoldRun {
   }
 
   #changed(key: string, bytes: Uint8Array, offset: number): void {
-    const term = entityTerm(key, bytes);
-    this.#changes.entities.set(key, { term, bytes });
-    if (!this.terms.set(key, term)) return;
+    const framed = frameEntity(key, bytes, this.#slab);
+    this.#changes.entities.set(key, framed);
+    if (!this.terms.set(key, framed, FRAMED_TERM_AT)) return;
     this.#changes.images.push({ offset, key, bytes });
     this.#changes.rows.add(hashOf(key), offset, KIND_IMAGE);
   }

@@ -21,6 +21,7 @@ import type { Head } from './head.ts';
 import { openState } from './opening.ts';
 import { derivationOf, headOf } from './parts.ts';
 import { Progress } from './progress.ts';
+import { RecordQueue } from './record-queue.ts';
 import { decodeService } from './records.ts';
 import { StateQueries } from './state-queries.ts';
 import { StateStore } from './state-store.ts';
@@ -31,6 +32,8 @@ import { Waiters } from './waiters.ts';
 const MAX_PENDING = 16_384;
 /** Events of one commit while the log is ahead by more than these. */
 const FULL_BATCH = 8_192;
+/** Records read ahead of the fold. */
+const MAX_AHEAD = 16_384;
 const RECORDS_PER_BATCH = 1024;
 const RECORDS_PER_TURN = 256;
 const UNITS_PER_TURN = 64;
@@ -124,7 +127,10 @@ export class Projector {
       const derivation = derivationOf(options.version);
       const { run, deriver, head } = await openState(store, { ...options, derivation });
       const projector = new Projector(options, store, run, deriver, head);
-      await projector.#begin(target);
+      await projector.#begin(target).catch(async (error: unknown) => {
+        await projector.close();
+        throw error;
+      });
       return projector;
     } catch (error) {
       await store.close();
@@ -243,22 +249,19 @@ export class Projector {
 
   async #follow(): Promise<void> {
     const { signal } = this.#stop;
+    const queue = new RecordQueue(MAX_AHEAD);
+    signal.addEventListener('abort', () => queue.stop());
+    const from = this.#run.read + 1;
+    const reading = queue.read(this.#options.log.follow({ from, signal, maxBatch: RECORDS_PER_BATCH }));
     try {
-      const records = this.#options.log
-        .follow({ from: this.#run.read + 1, signal, maxBatch: RECORDS_PER_BATCH })
-        [Symbol.asyncIterator]();
-      let next = records.next();
-      for (;;) {
-        const batch = await this.#nextBatch(next);
-        if (batch === 'written') {
-          await this.#commitPending();
-          continue;
-        }
-        if (batch.done === true) break;
-        next = records.next();
-        next.catch(() => undefined);
-        await this.#foldBatch(batch.value);
-        if (this.#isDue()) await this.#commitPending();
+      while (!signal.aborted) {
+        const records = queue.takeNow();
+        if (records !== undefined) {
+          await this.#foldBatch(records);
+          if (this.#isDue()) await this.#commitPending();
+        } else if (this.#writing === undefined && this.#run.events > 0) await this.#commitPending();
+        else if (queue.isOver) break;
+        else await Promise.race([queue.more(), ...(this.#writing === undefined ? [] : [this.#writing])]);
       }
       await this.#commitPending();
       await this.#writing;
@@ -266,6 +269,8 @@ export class Projector {
     } catch (error) {
       this.#fail(error);
     }
+    queue.stop();
+    await reading;
   }
 
   /** P3 */
@@ -274,14 +279,6 @@ export class Projector {
     if (this.#writing !== undefined) return pending >= MAX_PENDING;
     const waiting = this.#options.log.head().offset - this.#run.read;
     return waiting <= pending / 2 || pending >= FULL_BATCH;
-  }
-
-  /** Records, or word that the commit under way is written while more is pending. */
-  async #nextBatch(
-    next: Promise<IteratorResult<readonly LogRecord[]>>,
-  ): Promise<IteratorResult<readonly LogRecord[]> | 'written'> {
-    if (this.#writing === undefined || this.#run.events === 0) return next;
-    return Promise.race([this.#writing.then((): 'written' => 'written'), next]);
   }
 
   async #foldBatch(records: readonly LogRecord[]): Promise<void> {

@@ -36,7 +36,8 @@ export const rebuild = async (
     const folded = run.take();
     for (const [key, entity] of folded.entities) {
       if (entity === undefined) entities.delete(key);
-      else entities.set(key, entity);
+      // A copy: its neighbours in the slab are about to be replaced.
+      else entities.set(key, Buffer.concat([entity]));
     }
     folded.entities.clear();
     return folded;

@@ -4,6 +4,7 @@ import type { EndpointView, MeshView } from '../compile/index.ts';
 import type { CallerRecord } from '../dependency-graph/index.ts';
 import { compareText, TendrilError } from '../model/index.ts';
 import { CHECKSUM_BYTES } from '../store/index.ts';
+import type { Slab } from './slab.ts';
 import type { ServiceRecord, StoredResource } from './types.ts';
 
 const damaged = (what: string): TendrilError =>
@@ -13,12 +14,12 @@ const damaged = (what: string): TendrilError =>
  * `[version length u8][version][facts length u32][facts as JSON: domains, clusters, eds][body]`, little endian; the facts are
  * left out (length 0) when there are none. Framed: room for the checksum stands in front.
  */
-export const encodeResource = (resource: StoredResource): Buffer => {
+export const encodeResource = (resource: StoredResource, slab: Slab): Buffer => {
   const { version, body, domains, clusters, eds } = resource;
   const hasFacts = domains !== undefined || clusters !== undefined || eds !== undefined;
   const facts = hasFacts ? JSON.stringify({ domains, clusters, eds }) : '';
   const factBytes = facts === '' ? 0 : Buffer.byteLength(facts);
-  const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + 1 + version.length + 4 + factBytes + body.length);
+  const bytes = slab.take(CHECKSUM_BYTES + 1 + version.length + 4 + factBytes + body.length);
   let at = bytes.writeUInt8(version.length, CHECKSUM_BYTES);
   at += bytes.write(version, at, 'latin1');
   at = bytes.writeUInt32LE(factBytes, at);

@@ -1,23 +1,16 @@
 /** Which records a commit writes. */
-import { type Batch, CHECKSUM_BYTES } from '../store/index.ts';
+import type { Batch } from '../store/index.ts';
 import type { DerivedChanges, EntityChange, FoldedChanges } from './changes.ts';
 import { encodeResource, encodeUnits } from './records.ts';
+import { Slab } from './slab.ts';
 import { TERM_BYTES } from './state-hash.ts';
 import { MESH_KEY, type StateTables } from './state-tables.ts';
 import type { StateProof } from './types.ts';
 
-/** Framed: room for the checksum stands in front. */
-const encodeEntity = (entity: { readonly term: Uint8Array; readonly bytes: Uint8Array }): Buffer => {
-  const framed = Buffer.allocUnsafe(CHECKSUM_BYTES + TERM_BYTES + entity.bytes.length);
-  framed.set(entity.term, CHECKSUM_BYTES);
-  framed.set(entity.bytes, CHECKSUM_BYTES + TERM_BYTES);
-  return framed;
-};
-
 export const writeEntities = (batch: Batch, tables: StateTables, entities: ReadonlyMap<string, EntityChange>): void => {
   for (const [key, entity] of entities) {
     if (entity === undefined) batch.remove(tables.entity, key);
-    else batch.putFramed(tables.entity, key, encodeEntity(entity));
+    else batch.putFramed(tables.entity, key, entity);
   }
 };
 
@@ -67,9 +60,10 @@ export const writeRecords = (batch: Batch, tables: StateTables, folded: FoldedCh
 
 /** The read model. */
 export const writeDerived = (batch: Batch, tables: StateTables, derived: DerivedChanges): void => {
+  const slab = new Slab();
   for (const [key, resource] of derived.resources) {
     if (resource === undefined) batch.remove(tables.resource, key);
-    else batch.putFramed(tables.resource, key, encodeResource(resource));
+    else batch.putFramed(tables.resource, key, encodeResource(resource, slab));
   }
   for (const [service, units] of derived.units) {
     if (units === undefined) batch.remove(tables.unit, service);
