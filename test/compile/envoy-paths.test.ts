@@ -101,7 +101,7 @@ describe('ways through a real Envoy', { skip: requirePart('envoy') }, () => {
         service('h2.shop', { ports: [port(80, 'http2')] }),
         service('rpc.shop', { ports: [port(80, 'grpc')] }),
         service('tcp.shop', { ports: [port(70, 'tcp')] }),
-        service('outside.shop', { ports: [http(a.port)], externalHosts: ['localhost'] }),
+        service('outside.shop', { ports: [http(a.port)], externalHosts: ['localhost', 'outside.example.com'] }),
       ],
       endpoints: {
         'a.shop': at(a.port),
@@ -212,7 +212,7 @@ describe('ways through a real Envoy', { skip: requirePart('envoy') }, () => {
   });
 
   test('an external service: the sidecar resolves its host', async () => {
-    const { status, headers } = await get('localhost');
+    const { status, headers } = await get('outside.example.com');
     assert.deepEqual([status, headers['x-backend']], [200, 'a']);
   });
 
