@@ -69,7 +69,7 @@ const checkEnvelope = (sink: FindingSink, value: Record<string, unknown>, inert:
       'E107',
       `Kind ${kind} has its shape but is not compiled in this version (${COMPILED_KINDS.join(', ')} are), so it would have no effect: refused.`,
       ['kind'],
-      { hint: 'leave it out, or apply with --inert to store it without effect' },
+      { hint: 'leave it out: a later version compiles it' },
     );
   }
   return kind;

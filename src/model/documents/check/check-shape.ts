@@ -223,7 +223,7 @@ export const checkShape = (context: ShapeContext, shape: Shape, value: unknown):
       `"${nameHere(context)}" has its shape but is not compiled in this version, so it would have no effect: refused.`,
       [],
       {
-        hint: 'leave it out, or apply with --inert to store it without effect',
+        hint: 'leave it out: a later version compiles it',
       },
     );
   }
