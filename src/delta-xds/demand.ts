@@ -74,6 +74,13 @@ export class Demand {
     return needed;
   }
 
+  /** Hosts asked for, over all route configurations. */
+  get hosts(): number {
+    let hosts = 0;
+    for (const generation of this.generations.values()) hosts += generation.hosts.size;
+    return hosts;
+  }
+
   /** Asked hosts without an answer, over all route configurations. */
   get waiting(): number {
     let waiting = 0;

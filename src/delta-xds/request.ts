@@ -49,7 +49,7 @@ const withinBounds = (s: SessionState, request: DeltaRequest, out: Effect[]): bo
       );
       return false;
     }
-  let asked = request.subscribe.length;
+  let asked = request.subscribe.length + s.demand.hosts;
   for (const { subscription } of s.channels.values()) asked += subscription.asked.size;
   if (asked > limits.namesPerStream) {
     close(s, RESOURCE_EXHAUSTED, `${asked} names asked for on one stream; allowed: ${limits.namesPerStream}`, out);

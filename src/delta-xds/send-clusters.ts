@@ -54,6 +54,9 @@ export const sendClusters = (
 ): boolean => {
   const channel = s.channel('cds');
   if (channel === undefined) return true;
+  const names = work.names('cds');
+  const answering = work.lane === 'answer';
+  if (names.length === 0 && extra.size === 0 && !(answering && (channel.owed || channel.absent.size > 0))) return true;
   const units: ClusterUnit[] = [];
   const consider = (name: string, force: boolean, needed: boolean): void => {
     const body = clusterGoal(s, channel, name, force, needed);
@@ -69,7 +72,6 @@ export const sendClusters = (
     const assignment = body.eds === undefined ? undefined : assignmentUnit(s, body.eds, units.length);
     units.push({ ...unit, assignment, size: unit.size + (assignment?.size ?? 0) });
   };
-  const names = work.names('cds');
   for (const name of names) consider(name, work.forced('cds', name), extra.has(name));
   if (channel.subscription.wildcard && extra.size > 0) {
     const seen = new Set(names);
@@ -77,7 +79,6 @@ export const sendClusters = (
       if (!seen.has(name) && (work.lane !== 'broadcast' || channel.ledger.versionOf(name) === undefined))
         consider(name, false, true);
   }
-  const answering = work.lane === 'answer';
   const absent = answering ? [...channel.absent.all] : [];
   if (answering) channel.absent.clear();
   const runs: ClusterUnit[][] = split(units, s.limits.responseBytes);

@@ -38,8 +38,9 @@ export const sendHosts = (
 ): boolean => {
   const channel = s.channel('vhds');
   if (channel === undefined) return true;
-  const primes = primeNames(s, channel, plan);
   const owed = work.lane === 'answer' && channel.owed;
+  if (plan === undefined && !owed && s.allPrimed) return true;
+  const primes = primeNames(s, channel, plan);
   const runs: Unit[][] = plan === undefined ? [] : runsOf(s, plan);
   if (runs.length === 0 && (primes.length > 0 || owed)) runs.push([]);
   for (const [at, run] of runs.entries()) {

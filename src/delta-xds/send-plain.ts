@@ -16,12 +16,15 @@ const goalOf = (s: SessionState, channel: Channel, type: 'lds' | 'rds', name: st
 export const sendPlain = (s: SessionState, type: 'lds' | 'rds', work: Work, now: number, out: Effect[]): boolean => {
   const channel = s.channel(type);
   if (channel === undefined) return true;
+  const names = work.names(type);
+  const answering = work.lane === 'answer';
+  if (names.length === 0 && !(answering && (channel.owed || channel.absent.size > 0))) return true;
   const { ledger } = channel;
   const units: { readonly resource: SentResource; readonly item: Item; readonly size: number }[] = [];
   const removed: string[] = [];
   const gone: Item[] = [];
   let atom = 0;
-  for (const name of work.names(type)) {
+  for (const name of names) {
     const force = work.forced(type, name);
     const body = goalOf(s, channel, type, name);
     if (body === undefined) {
@@ -37,7 +40,6 @@ export const sendPlain = (s: SessionState, type: 'lds' | 'rds', work: Work, now:
         size: body.body.length + name.length + RESOURCE_OVERHEAD,
       });
   }
-  const answering = work.lane === 'answer';
   if (answering) {
     for (const name of channel.absent.all) if (!removed.includes(name)) removed.push(name);
     channel.absent.clear();

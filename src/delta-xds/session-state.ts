@@ -17,7 +17,7 @@ export interface Suspects {
 /** One type on one stream. */
 export class Channel {
   readonly type: ResourceType;
-  readonly subscription = new Subscription();
+  readonly subscription: Subscription;
   readonly ledger = new Ledger();
   /** A response is owed, even an empty one. */
   owed = false;
@@ -36,6 +36,8 @@ export class Channel {
 
   constructor(type: ResourceType) {
     this.type = type;
+    // Hosts asked for are remembered by route configuration (`Generation`).
+    this.subscription = new Subscription(type !== 'vhds');
   }
 
   /** Asked for: to be answered at once, `force`: even if the client should have it already. */
@@ -136,6 +138,12 @@ export class SessionState {
     this.interestAdded.push(subject);
   }
 
+  /** True when a host asked for stands for the service port of this virtual host's name. */
+  asksHost(name: string): boolean {
+    const slash = name.indexOf('/');
+    return this.demand.generations.get(name.slice(0, slash))?.asks(name.slice(slash + 1)) ?? false;
+  }
+
   /** Learned by asking: once per stream and service port. */
   observe(servicePort: string): void {
     if (this.observed.has(servicePort)) return;
@@ -152,6 +160,12 @@ export class SessionState {
     for (const name of [...this.adopted.all])
       if (this.view.servicePortOf(name) !== name || this.view.get('vhds', name) !== undefined)
         this.adopted.delete(name);
+  }
+
+  /** Every route configuration has been told something. */
+  get allPrimed(): boolean {
+    for (const { primed } of this.demand.generations.values()) if (!primed) return false;
+    return true;
   }
 
   /** Clusters needed as of now, computed once per pass. */

@@ -14,7 +14,8 @@
  *      route configurations; virtual hosts, after all clusters they use; removals of clusters last.
  *  S5  A broadcast of a type waits until the last broadcast of that type is acknowledged, or 1 s old. Answers, what they need, and
  *      assignments behind clusters never wait.
- *  S6  A version that the client has or is about to have is not sent again, but as an answer or behind its cluster.
+ *  S6  A version that the client has or is about to have is not sent again, but as an answer, behind its cluster, after a NACK that
+ *      may have been another's, or beside the virtual host that takes a domain from it.
  *  S7  A rejected resource is never sent again at the same version on this stream; the last good one stays; whoever asked is answered.
  *  S8  After every response that Envoy takes, no domain belongs to two virtual hosts of a route configuration, and none has left one
  *      without arriving at the next.
@@ -43,7 +44,7 @@ export interface HeldResource {
   readonly acked?: string;
   /** Version that the client refused. */
   readonly refused?: string;
-  /** Asked for by this very name. */
+  /** Asked for by this very name; a virtual host: by a host that it answers. */
   readonly asked: boolean;
 }
 
@@ -127,7 +128,7 @@ export class Session {
       list.push({
         type,
         wildcard: subscription.wildcard,
-        asked: subscription.asked.size,
+        asked: type === 'vhds' ? this.#state.demand.hosts : subscription.asked.size,
         held: ledger.held.size,
         unacked: ledger.outstanding.length,
         parked: ledger.parked.size,
@@ -159,7 +160,7 @@ export class Session {
           version: sent === GONE ? '' : sent.version,
           ...(good === undefined ? {} : { acked: good.version }),
           ...(refused === undefined ? {} : { refused }),
-          asked: subscription.has(name),
+          asked: type === 'vhds' ? this.#state.asksHost(name) : subscription.has(name),
         });
       }
     }

@@ -22,6 +22,12 @@ export class Subscription {
   opened = false;
   wildcard = false;
   #asked: Set<string> | undefined;
+  readonly #remember: boolean;
+
+  /** `remember`: keeps the names asked for. */
+  constructor(remember = true) {
+    this.#remember = remember;
+  }
 
   get asked(): ReadonlySet<string> {
     return this.#asked ?? NONE;
@@ -41,6 +47,7 @@ export class Subscription {
       if (name === '*') began = true;
       else {
         asked.add(name);
+        if (!this.#remember) continue;
         this.#asked ??= new Set();
         this.#asked.add(name);
       }
