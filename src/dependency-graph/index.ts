@@ -1,4 +1,3 @@
-export { LATEST_LEARNED } from './derive.ts';
 export { evolveEdge, evolveEdgeOf, isLearned } from './edge.ts';
 export { edgeKey } from './edge-query.ts';
 export { DependencyGraph } from './graph.ts';

@@ -1,5 +1,5 @@
 /** Stored edges of one caller, ascending by target. */
-import { type EdgeRecord, evolveEdgeOf, isLearned } from '../../dependency-graph/index.ts';
+import { type EdgeRecord, evolveEdgeOf } from '../../dependency-graph/index.ts';
 import type { RecordedEvent } from '../../model/index.ts';
 
 export interface CallerEdges {
@@ -43,24 +43,4 @@ export const withEvent = (
   if (at >= 0) edges.splice(at, 1, ...(edge === undefined ? [] : [edge]));
   else if (edge !== undefined) edges.splice(-at - 1, 0, edge);
   return edges.length === 0 ? undefined : { edges };
-};
-
-const sameList = (a: readonly string[] = [], b: readonly string[] = []): boolean =>
-  a.length === b.length && a.every((item, index) => item === b[index]);
-
-/**
- * True when something derived from the caller's edges may differ: any change but the mere time of last use. That one counts
- * too where it decides which learned edges are the latest.
- */
-export const edgesDiffer = (before: EdgeRecord | undefined, after: EdgeRecord | undefined): boolean => {
-  if (before === undefined || after === undefined) return before !== after;
-  return (
-    before.pinned !== after.pinned ||
-    before.denied !== after.denied ||
-    isLearned(before) !== isLearned(after) ||
-    before.expired !== after.expired ||
-    !sameList(before.declaredBy, after.declaredBy) ||
-    !sameList(before.evidence, after.evidence) ||
-    !sameList(before.witnesses, after.witnesses)
-  );
 };

@@ -1,7 +1,6 @@
 /** Dependency events: each changes one edge of a caller; `renewed` names many. */
-import { LATEST_LEARNED } from '../../dependency-graph/index.ts';
 import type { RecordedEvent } from '../../model/index.ts';
-import { edgesDiffer, edgeTo, MAX_EDGES, withEvent } from './edge-entity.ts';
+import { edgeTo, MAX_EDGES, withEvent } from './edge-entity.ts';
 import type { MeshState } from './mesh-state.ts';
 import { APPLIED, type Applied, type Refusal, rejected } from './verdict.ts';
 
@@ -11,9 +10,7 @@ const evolveOne = (state: MeshState, from: string, to: string, event: RecordedEv
   const next = withEvent(caller, from, to, event);
   if (next === caller) return false;
   state.edges.set(from, next);
-  // With more learned edges than are pre-warmed, the time of last use decides which of them are.
-  const byAge = (next?.edges.length ?? 0) > LATEST_LEARNED;
-  if (byAge || edgesDiffer(edgeTo(caller, to), edgeTo(next, to))) state.changes.touchInput(`edges:${from}`);
+  state.changes.touchInput(`edges:${from}`);
   return true;
 };
 
