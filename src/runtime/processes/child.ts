@@ -46,9 +46,7 @@ export const runChild = (start: (config: ServeConfig, worker: number) => Promise
   });
   void say({ t: 'listening' });
   // The supervisor is gone (killed, or told twice to stop): port and lock must be free at once. Nothing acknowledged is lost by it.
-  process.on('disconnect', () => {
-    if (!ending) process.exit(0);
-  });
+  process.on('disconnect', () => process.exit(0));
   // Ctrl-C reaches the whole process group; the supervisor decides the order of ending.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => undefined);
