@@ -115,9 +115,9 @@ const plainCallers = (mesh: Mesh): string[] => {
   const own = new Set<string>(mesh.fold.callersWithEdges());
   const namespaces = new Set<string>();
   for (const { name, namespace, document } of documents) {
-    const scope = (document['spec'] as { scope?: Record<string, unknown> }).scope;
+    const scope = (document.spec as { scope?: Record<string, unknown> }).scope;
     if (scope === undefined) own.add(`${name}.${namespace}`);
-    if (scope?.['namespace'] === true) namespaces.add(namespace);
+    if (scope?.namespace === true) namespaces.add(namespace);
   }
   for (const service of mesh.fold.graphLookup.services()) {
     namespaces.add(service.namespace);

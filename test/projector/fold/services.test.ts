@@ -24,7 +24,7 @@ test('a registered service is served, with defaults filled in and ports in order
 test('fields come from the highest rank: document, then API, then adapters; equal rank: the first one', () => {
   const story = new Story();
   const tier = (name: string) => ({ labels: { said: name } });
-  const said = () => story.fold.service('cart.default')?.labels['said'];
+  const said = () => story.fold.service('cart.default')?.labels.said;
   story.send('service.registered', service('cart', tier('lease')), { source: 'lease:a' });
   story.send('service.registered', service('cart', tier('adapter')), { source: 'adapter:k8s' });
   assert.equal(said(), 'adapter');
