@@ -32,7 +32,7 @@ export interface AdsServerOptions {
   readonly credentials?: ServerCredentials;
   /** A sidecar's question proved an edge; at most once per stream and service port. */
   readonly onObserve?: (edge: { readonly from: string; readonly to: string; readonly node: string }) => void;
-  /** Offset of the state that the source answers from; named in the ledger. Default: always 0. */
+  /** Offset of the state that the source answers from; named in the ledger and as `system_version_info`. Default: always 0 (not named). */
   readonly offset?: () => number;
   /** What was sent, acknowledged, rejected, removed. */
   readonly onLedger?: (entries: readonly LedgerEntry[]) => void;

@@ -179,6 +179,12 @@ export class AdsStream implements TransportListener, StreamPort {
     }
   }
 
+  /** For people who look at the wire (checklist 62): no decision rests on it. */
+  get #offsetText(): string {
+    const offset = this.#context.offset();
+    return offset === 0 ? '' : String(offset);
+  }
+
   get #node(): string {
     return this.#member?.session.facts.id ?? '';
   }
@@ -200,6 +206,7 @@ export class AdsStream implements TransportListener, StreamPort {
         resources: encoded,
         removed,
         controlPlaneId: identifier,
+        systemVersionInfo: this.#offsetText,
       }),
     );
     if (onLedger === undefined) return;

@@ -57,12 +57,18 @@ const seedHosts = (s: SessionState, channel: Channel, request: DeltaRequest): vo
  * the node may hold them. All are compared: changed ones go out again, vanished ones are removed.
  */
 const adopt = (s: SessionState, channel: Channel): void => {
-  for (const name of channel.ledger.held.keys()) {
+  for (const name of [...channel.ledger.held.keys()]) {
     channel.now.add(name);
     const split = splitVirtualHostName(name);
     const generation = split === undefined ? undefined : s.demand.generations.get(split.routeConfiguration);
     if (split === undefined || generation === undefined) continue;
     const servicePort = s.shapes.text(split.rest);
+    if (!channel.subscription.wildcard && !generation.asks(servicePort)) {
+      // A version alone is no subscription (checklist 21).
+      channel.ledger.forget(name);
+      channel.settled(name);
+      continue;
+    }
     if (!s.demand.preloads(servicePort) && !generation.asks(servicePort)) generation.adopted.add(servicePort);
     s.take(servicePort);
   }

@@ -105,10 +105,13 @@ const answerUnknownType = (s: SessionState, request: DeltaRequest, out: Effect[]
   out.push({ kind: 'absent', typeUrl: request.typeUrl, nonce: s.nextNonce(), removed: names });
 };
 
-/** Notes the versions that the client brought; returns true for names whose answer may be "you have it" (checklist 4, 19, 20). */
+/** Notes the versions that the client brought, in the first message of a type only (checklist 20). */
 const seed = (s: SessionState, channel: Channel, request: DeltaRequest, change: SubscriptionChange): void => {
   if (!change.first) return;
+  const all = channel.subscription.wildcard && (channel.type === 'cds' || channel.type === 'lds');
   for (const [name, version] of request.initialResourceVersions) {
+    // A version alone is no subscription (checklist 21).
+    if (!all && !change.asked.has(name)) continue;
     const body = s.view.get(channel.type, name);
     channel.ledger.seed(
       s.shapes.text(name),

@@ -26,19 +26,28 @@ const resourceOf = ({ name, body }: Unit) => plainResource(name, body.version, b
 const itemOf = ({ item }: Unit): Item => item;
 
 /** What a cluster's name should be at the client; undefined: nothing to send (it may have to go: `collect.ts` looks). */
-const clusterGoal = (s: SessionState, channel: Channel, name: string, force: boolean, needed: boolean) => {
+const clusterGoal = (
+  s: SessionState,
+  channel: Channel,
+  name: string,
+  force: boolean,
+  needed: boolean,
+): ResourceBody | undefined => {
   const body = s.view.get('cds', name);
   const held = channel.ledger.versionOf(name);
-  const wanted = needed || channel.subscription.has(name);
+  const wanted = (): boolean =>
+    needed || channel.subscription.has(name) || (channel.subscription.wildcard && s.needed().has(name));
   if (body !== undefined) {
-    if (held !== undefined || wanted || force) return body;
-    return channel.subscription.wildcard && s.needed().has(name) ? body : undefined;
+    if (held === undefined && !force && !wanted()) return undefined;
+    if (!channel.ledger.isParked(name, body.version)) return body;
+    // Refused, and no good one before it: calls shall fail at once, not after the on-demand time-out.
+    return held === undefined || force ? s.placeholder('cds', name) : undefined;
   }
   if (held !== undefined && !force) {
     s.collect = true;
     return undefined;
   }
-  return wanted ? s.placeholder('cds', name) : undefined;
+  return wanted() ? s.placeholder('cds', name) : undefined;
 };
 
 /**

@@ -70,6 +70,8 @@ const park = (s: SessionState, channel: Channel, { items, questions }: Outstandi
     if (shape === undefined || shape === GONE) continue;
     channel.ledger.park(name, version);
     parked++;
+    // Without a good one before it the name gets an empty cluster, so that its calls fail at once.
+    if (channel.type === 'cds') channel.now.add(name);
   }
   s.counters.parked += parked;
   // Bound to what is parked, a removal of what no longer exists must not stay undone with it.

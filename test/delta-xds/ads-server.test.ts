@@ -181,6 +181,34 @@ test('every response names the replica, has a nonce of its own, and Any types th
     for (const resource of resources) assert.equal(resource.typeUrl, typeUrl);
 });
 
+test('a refusal is counted, kept in the status and told to the ledger; the offset is named in every response', async () => {
+  const { mesh, server, port, ledger } = await stand();
+  service(mesh, 'cart.shop:80', '1');
+  const client = raw(port);
+  client.hello('app.shop');
+  await client.response(0);
+  client.send({ typeUrl: VHDS, subscribe: ['outbound/cart.shop'] });
+  const refused = await client.response(3);
+  assert.equal(refused.systemVersionInfo, '42');
+  client.send({ typeUrl: VHDS, responseNonce: refused.nonce, errorDetail: { code: 13, message: 'missing ): ((' } });
+  const negative = await client.response(4);
+  assert.deepEqual(
+    negative.resources.map(({ name, body }) => [name, body]),
+    [['outbound/cart.shop', undefined]],
+  );
+  assert.deepEqual(server.sessions()[0]?.types.find(({ type }) => type === 'vhds')?.lastError, {
+    code: 13,
+    message: 'missing ): ((',
+  });
+  assert.deepEqual(
+    ledger
+      .filter(({ event }) => event === 'rejected')
+      .map(({ name, version, message, final }) => [name, version, message, final]),
+    [['outbound/cart.shop:80', 'h-1', 'missing ): ((', true]],
+  );
+  assert.deepEqual([server.counters().nacks, server.counters().parked], [1, 1]);
+});
+
 test('EDS [local] with the node may come first', async () => {
   const { port } = await stand();
   const client = raw(port);

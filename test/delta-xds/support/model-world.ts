@@ -457,11 +457,11 @@ export class World {
     assert.fail('it does not come to rest');
   }
 
-  /** Envoy waits for an assignment that it has refused itself, until its time-out. */
+  /** Envoy waits for an assignment that it has refused itself, or whose stream broke, until its time-out. */
   #giveUp(): boolean {
     return this.envoy.giveUpWarming((name) => {
       const goal = this.#view.get('eds', name) ?? this.mesh.placeholder('eds', name);
-      return this.envoy.refuses.has(`eds ${goal.version}`);
+      return this.envoy.stalled.has(name) || this.envoy.refuses.has(`eds ${goal.version}`);
     });
   }
 

@@ -44,6 +44,11 @@ export class SimEnvoy {
   readonly refuses = new Set<string>();
   /** Everything it ever refused, with its reason. */
   readonly refusals: string[] = [];
+  /**
+   * Clusters whose stream broke between their change and their assignment. On the next stream Envoy names both versions; nobody can
+   * know that it waits, so it goes on with the assignment it has after `initial_fetch_timeout` (envoy-wire2, fact 8).
+   */
+  readonly stalled = new Set<string>();
   /** Messages to the server, in order. */
   outbox: DeltaRequest[] = [];
   #heldBack: DeltaRequest[] = [];
@@ -67,6 +72,8 @@ export class SimEnvoy {
     this.#nodeSent = false;
     // A host known not to exist is answered without a question.
     for (const name of this.negatives.keys()) this.pendingHosts.delete(name);
+    this.stalled.clear();
+    for (const [name, { warming }] of this.clusters) if (warming && this.assignments.has(name)) this.stalled.add(name);
     this.#askedAssignments = new Set(this.#wantedAssignments());
     this.#open('cds', this.askedClusters.size > 0 ? ['*', ...this.askedClusters] : [], versionsOf(this.clusters));
     this.#open('lds', [], this.listeners);
