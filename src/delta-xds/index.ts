@@ -10,7 +10,6 @@ export type { ChangeItem } from './change.ts';
 export { aliasesOf, type Effect, type Item, type SentResource } from './effect.ts';
 export type { LedgerEntry } from './ledger-entry.ts';
 export {
-  DEFAULT_SERVER_LIMITS,
   DEFAULT_SESSION_LIMITS,
   type ServerLimits,
   type SessionCounters,
