@@ -67,7 +67,7 @@ export interface Mesh {
 }
 
 export interface MeshOptions {
-  /** Default 0: everything in this process. */
+  /** Default 0: everything in this process; or `TENDRIL_TEST_WORKERS`. */
   readonly workers?: number;
   /** Default `memory`. */
   readonly log?: 'memory' | 'lmdb';
@@ -150,7 +150,7 @@ export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
     data,
     xds: `127.0.0.1:${xds?.port ?? 0}`,
     admin: `127.0.0.1:${admin?.port ?? 0}`,
-    workers: String(options.workers ?? 0),
+    workers: String(options.workers ?? process.env.TENDRIL_TEST_WORKERS ?? 0),
     log: options.log ?? 'memory',
     'log-level': process.env.TENDRIL_TEST_LOG ?? 'error',
     'disk-reserve': '1000000',
