@@ -44,6 +44,15 @@ export interface EventsPort {
   settled(offset: number, timeoutMs: number): Promise<unknown>;
 }
 
+/** The history index of the state. */
+export interface HistoryPort {
+  /**
+   * Offsets up to `upTo` whose events may be of this subject, ascending, as far as the fold has settled them. The index keeps
+   * hashes: compare the event's subject.
+   */
+  offsetsOf(subject: string, upTo: number): readonly number[];
+}
+
 /** `PolicyEntity` of the fold fits. */
 export interface DocumentView {
   readonly kind: string;

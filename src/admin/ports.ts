@@ -2,7 +2,7 @@
  * What the HTTP API needs from the rest of Tendril. Admin imports only the model; the runtime assigns ingest, log, fold, graph,
  * session registry and ledger to these ports, most of them as they are.
  */
-import type { EventsPort, GraphPort, ProofView, ProxiesPort, StatePort } from './ports-reading.ts';
+import type { EventsPort, GraphPort, HistoryPort, ProofView, ProxiesPort, StatePort } from './ports-reading.ts';
 import type { HealthPort, MetricsPort } from './ports-running.ts';
 import type { DocumentsPort, IngestPort } from './ports-writing.ts';
 
@@ -14,6 +14,7 @@ export interface AdminPorts {
   readonly ingest: IngestPort;
   readonly documents: DocumentsPort;
   readonly events: EventsPort;
+  readonly history: HistoryPort;
   readonly state: StatePort;
   /** Of the newest commit; undefined before the first one. */
   readonly proof: () => ProofView | undefined;

@@ -66,8 +66,12 @@ export interface AdminCounters {
 const CALLER = 'local';
 const BODY_BYTES = 16 * 1024 * 1024;
 
-/** `/v1/docs/{kind}` in fastify's spelling: `:kind`, a literal colon doubled. */
-const fastifyPath = (path: string): string => path.replaceAll(':', '::').replace(/\{([a-z]+)\}/g, ':$1');
+/** `/v1/docs/{kind}` in fastify's spelling: `:kind`, a literal colon doubled; before one a part needs its end as a pattern. */
+const fastifyPath = (path: string): string =>
+  path
+    .replaceAll(':', '::')
+    .replace(/\{([a-z]+)\}(?=::)/g, ':$1([^/]+)')
+    .replace(/\{([a-z]+)\}/g, ':$1');
 
 class Server implements AdminServer {
   readonly #app: FastifyInstance;

@@ -188,6 +188,12 @@ export class Projector {
     return offset > this.#head.offset ? undefined : this.outcomesOf([offset])[0];
   }
 
+  /** Committed offsets at or below `upTo` whose events may be of a subject, ascending; see `StateQueries.offsetsOf`. */
+  offsetsOf(subject: string, upTo: number): readonly number[] {
+    this.#store.environment.refresh();
+    return this.queries.offsetsOf(subject, upTo);
+  }
+
   /** Quarantined events above `after`, ascending, at most `limit` (100). */
   quarantine(options: { readonly after?: number; readonly limit?: number } = {}): readonly FoldOutcome[] {
     this.#store.environment.refresh();
@@ -234,7 +240,7 @@ export class Projector {
     const progress = new Progress(this.#options, 'catching up with the log', this.#through);
     const caughtUp = new Promise<void>((resolve, reject) => {
       const look = (): void => {
-        if (this.#failure !== undefined) reject(this.#failure);
+        if (this.#state === 'failed' && this.#failure !== undefined) reject(this.#failure);
         else if (this.#through >= target) resolve();
         else {
           progress.at(this.#through, target);

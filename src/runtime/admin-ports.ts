@@ -135,6 +135,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
       outcomeOf: (offset) => projector.outcomeOf(offset),
       settled: (offset, timeoutMs) => settled(projector, offset, timeoutMs),
     },
+    history: { offsetsOf: (subject, upTo) => projector.offsetsOf(subject, upTo) },
     state: fold,
     proof: () => projector.proof(),
     graph,

@@ -136,6 +136,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
         return orElse(projector.waitFor(offset, signal), undefined, signal);
       },
     }),
+    history: projector,
     state: fold,
     proof: () => projector.proof(),
     graph,

@@ -1,6 +1,7 @@
 /** All routes, and which methods an address has. */
 import { openApi } from '../openapi.ts';
 import { type AnyRoute, route } from '../route.ts';
+import { documentHistoryRoutes } from './document-history.ts';
 import { documentRoutes } from './documents.ts';
 import { endpointRoutes } from './endpoints.ts';
 import { streamRoutes } from './event-stream.ts';
@@ -15,6 +16,7 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...eventRoutes,
   ...streamRoutes,
   ...documentRoutes,
+  ...documentHistoryRoutes,
   ...serviceRoutes,
   ...endpointRoutes,
   ...graphRoutes,

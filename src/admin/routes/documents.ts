@@ -1,41 +1,22 @@
 /** Policy documents: `POST /v1/docs:apply`, `/v1/docs`, `/v1/docs/{kind}/{ns}/{name}`. */
-import { documentKey, isKind, KINDS, type Kind, TendrilError } from '../../model/index.ts';
+import { isKind, KINDS, type Kind } from '../../model/index.ts';
 import { parseJson, textOf } from '../body.ts';
 import { nextField, pageOf, pageParams } from '../paging.ts';
-import type { AdminPorts, DocumentRef, DocumentSet, DocumentView, WriteOptions } from '../ports.ts';
+import type { AdminPorts, DocumentRef, DocumentSet, DocumentView } from '../ports.ts';
 import { preconditionOf } from '../preconditions.ts';
 import { refusal } from '../problem.ts';
-import { type AnyRoute, durationParam, flagParam, type RequestContext, route, textParam, wordParam } from '../route.ts';
+import { type AnyRoute, type RequestContext, route, textParam } from '../route.ts';
 import { writeAnswer } from '../write-answer.ts';
-
-const writeParams = {
-  wait: wordParam('`applied`: answer when all xDS streams see the change.', ['applied']),
-  timeout: durationParam('How long to wait; then the answer is 202.'),
-  reason: textParam('Why, for the history.'),
-  dryRun: flagParam('Only say what would happen.'),
-};
-
-const writeAnswers = {
-  200: 'Applied, or nothing to change.',
-  202: 'Durable; not decided, or not visible yet.',
-  400: 'The document has an error; nothing was appended.',
-  409: 'Rejected by the fold.',
-};
-
-interface WriteQuery {
-  readonly wait: 'applied' | undefined;
-  readonly timeout: number | undefined;
-  readonly reason: string | undefined;
-  readonly dryRun: boolean;
-}
-
-const optionsOf = (caller: string, query: WriteQuery): WriteOptions => ({
-  caller,
-  dryRun: query.dryRun,
-  ...(query.wait === undefined ? {} : { wait: query.wait }),
-  ...(query.timeout === undefined ? {} : { timeoutMs: query.timeout }),
-  ...(query.reason === undefined ? {} : { reason: query.reason }),
-});
+import {
+  keyOf,
+  kindOf,
+  optionsOf,
+  refOf,
+  storedOf,
+  unknownDocument,
+  writeAnswers,
+  writeParams,
+} from './document-parts.ts';
 
 /** YAML is slow to parse, so less of it is taken at a time than of JSON. */
 const MAX_YAML_BYTES = 4 * 1024 * 1024;
@@ -54,31 +35,9 @@ const setOf = (
   return ports.documents.ofText(text, options);
 };
 
-/** Throws E102 for an unknown kind. Kinds are written as in documents; `route` is taken for `Route`. */
-const kindOf = (text: string): Kind => {
-  const kind = KINDS.find((candidate) => candidate.toLowerCase() === text.toLowerCase());
-  if (kind === undefined)
-    throw refusal('E102', `kind "${text.slice(0, 80)}" is unknown; allowed are ${KINDS.join(', ')}`);
-  return kind;
-};
-
-const refOf = (path: Readonly<Record<string, string>>): DocumentRef => ({
-  kind: kindOf(path.kind ?? ''),
-  namespace: path.namespace ?? '',
-  name: path.name ?? '',
-});
-
-const storedOf = (ports: AdminPorts, ref: DocumentRef): DocumentView | undefined =>
-  ports.state.policy(ref.kind, ref.namespace, ref.name);
-
-const keyOf = (ref: DocumentRef): string => documentKey(ref.kind, ref.namespace, ref.name);
-
 const requireStored = (ports: AdminPorts, ref: DocumentRef): DocumentView => {
   const stored = storedOf(ports, ref);
-  if (stored === undefined)
-    throw new TendrilError('DOCUMENT_UNKNOWN', `there is no ${keyOf(ref)}`, {
-      remedy: `see GET /v1/docs?kind=${ref.kind}`,
-    });
+  if (stored === undefined) throw unknownDocument(ref);
   return stored;
 };
 
