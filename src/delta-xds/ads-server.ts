@@ -156,7 +156,9 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     listen: (host, port) =>
       new Promise((done, fail) => {
         const server = createServer({ noDelay: true, pauseOnConnect: false }, (socket) => connections.accept(socket));
-        server.once('error', (error: NodeJS.ErrnoException) => {
+        server.on('error', (error: NodeJS.ErrnoException) => {
+          // After the start: a connection that could not be accepted (too many open files). The next one may be.
+          if (server.listening) logger.warn({ err: error }, 'a connection could not be accepted');
           fail(
             new TendrilError('XDS_LISTEN', `cannot listen for xDS on ${host}:${port}: ${error.code ?? error.message}`, {
               remedy: 'choose another address with --xds HOST:PORT',

@@ -223,20 +223,19 @@ export class Hub {
 
   /** A defect in one session ends its stream and no other. */
   #guard(member: Member, run: () => readonly Effect[]): void {
-    let effects: readonly Effect[];
     try {
-      effects = run();
+      for (const effect of run()) {
+        // A send may have ended the stream: what it would wait for from here on must not keep it.
+        if (!member.joined) return;
+        if (effect.kind === 'interest') {
+          for (const subject of effect.dropped) this.#index.drop(member, subject);
+          for (const subject of effect.added) this.#index.add(member, subject);
+          this.#index.wait(member, effect.waiting);
+        } else if (effect.kind === 'timer') this.#schedule(member, effect.at);
+        else member.port.execute(effect);
+      }
     } catch (error) {
       member.port.fail(error);
-      return;
-    }
-    for (const effect of effects) {
-      if (effect.kind === 'interest') {
-        for (const subject of effect.dropped) this.#index.drop(member, subject);
-        for (const subject of effect.added) this.#index.add(member, subject);
-        this.#index.wait(member, effect.waiting);
-      } else if (effect.kind === 'timer') this.#schedule(member, effect.at);
-      else member.port.execute(effect);
     }
   }
 
