@@ -171,7 +171,9 @@ export class Ledger {
     this.#touched.add(node);
     if (this.#nodes.size <= MAX_NODES) return;
     const [oldest] = this.#nodes.keys();
-    if (oldest !== undefined) this.#nodes.delete(oldest);
+    if (oldest === undefined) return;
+    this.#nodes.delete(oldest);
+    this.#touched.add(oldest);
   }
 
   #dropOldest(): void {

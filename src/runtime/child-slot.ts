@@ -17,6 +17,9 @@ export interface ChildSlotOptions {
   readonly onSilentWorker: (pid: number) => void;
 }
 
+/** A child that dies while it is written to tells so by its exit. */
+const sent = (): void => undefined;
+
 export class ChildSlot {
   readonly #options: ChildSlotOptions;
   #child: ChildProcess | undefined;
@@ -44,26 +47,40 @@ export class ChildSlot {
 
   #run(): void {
     const { name, spawn, logger } = this.#options;
+    if (this.#stopping) {
+      this.#fail(new TendrilError('STOPPED', `${name} was stopped while it started`));
+      return;
+    }
     const startedAt = performance.now();
-    const child = spawn();
-    this.#child = child;
-    child.on('message', (message) => this.#heard(child, message as FromChild));
-    child.once('exit', (code, signal) => {
+    const gone = (how: string): void => {
       this.#child = undefined;
-      if (this.#stopping) return;
-      if (this.#first !== undefined) {
+      if (this.#first !== undefined)
         this.#fail(
-          new TendrilError('CHILD_FAILED', `${name} ended with ${signal ?? `code ${code}`} before it was ready`, {
+          new TendrilError('CHILD_FAILED', `${name} ended with ${how} before it was ready`, {
             remedy: 'read the log lines above',
           }),
         );
-        return;
-      }
+      if (this.#stopping) return;
       const next = nextRestart(this.#restarts, performance.now() - startedAt);
       this.#restarts = next.state;
-      logger.warn({ child: name, code, signal, restartMs: next.delayMs }, `${name} ended; starting it again`);
+      logger.warn({ child: name, how, restartMs: next.delayMs }, `${name} ended; starting it again`);
       this.#timer = setTimeout(() => this.#run(), next.delayMs);
+    };
+    let child: ChildProcess;
+    try {
+      child = spawn();
+    } catch (error) {
+      gone(`an error at its start: ${String(error)}`);
+      return;
+    }
+    this.#child = child;
+    child.on('message', (message) => this.#heard(child, message as FromChild));
+    // Without a process there is no exit either (no memory, no process ids left).
+    child.on('error', (error) => {
+      logger.warn({ child: name, error: String(error) }, `${name}: ${error.message}`);
+      if (child.pid === undefined) gone(`an error at its start: ${error.message}`);
     });
+    child.once('exit', (code, signal) => gone(signal ?? `code ${code}`));
   }
 
   #fail(error: TendrilError): void {
@@ -76,7 +93,7 @@ export class ChildSlot {
     const { name, worker, config, logger, onReady, onSilentWorker } = this.#options;
     switch (message.t) {
       case 'listening':
-        child.send({ t: 'start', config: config(), worker } satisfies ToChild);
+        child.send({ t: 'start', config: config(), worker } satisfies ToChild, sent);
         return;
       case 'ready':
         onReady(message.address);
@@ -110,7 +127,7 @@ export class ChildSlot {
         clearTimeout(timer);
         done();
       });
-      if (child.connected) child.send({ t: 'stop' } satisfies ToChild);
+      if (child.connected) child.send({ t: 'stop' } satisfies ToChild, sent);
       else child.kill('SIGKILL');
     });
   }

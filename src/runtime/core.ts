@@ -5,8 +5,9 @@
  * reverse, so that nothing accepted is left without an answer.
  */
 import { randomUUID } from 'node:crypto';
-import { chmodSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type AdminServer, createAdminServer } from '../admin/index.ts';
 import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from '../ingest/index.ts';
@@ -27,6 +28,9 @@ import { Refusals } from './refusals.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
+const DEFAULT_RESERVE = 256 * 2 ** 20;
+/** Requests that run may end; a stalled upload must not cost the orderly end of log and state. */
+const ADMIN_GRACE_MS = 1_000;
 /** Long enough for `/healthz` and the log to say why. */
 const REPLACE_AFTER_MS = 2_000;
 
@@ -49,6 +53,8 @@ export interface CoreParts {
   readonly config: ServeConfig;
   readonly log: OpenedLog;
   readonly guard: DiskGuard;
+  /** With half of the reserve: for the state, which must hold what the log took. */
+  readonly stateGuard: DiskGuard;
   readonly projector: Projector;
   readonly ledger: Ledger;
   readonly ingest: Ingest;
@@ -65,12 +71,18 @@ export class Core {
   readonly #admin: AdminServer;
   readonly #timer: NodeJS.Timeout;
   readonly #replace: (() => void) | undefined;
-  #channel: Server | undefined;
+  readonly #channel: Server | undefined;
   #failing = false;
   readonly address: HostPort;
 
-  private constructor(parts: CoreParts, admin: AdminServer, address: HostPort, replace: (() => void) | undefined) {
-    this.#replace = replace;
+  private constructor(
+    parts: CoreParts,
+    admin: AdminServer,
+    address: HostPort,
+    more: { readonly channel: Server | undefined; readonly replace: (() => void) | undefined },
+  ) {
+    this.#replace = more.replace;
+    this.#channel = more.channel;
     this.#parts = parts;
     this.#admin = admin;
     this.address = address;
@@ -85,9 +97,10 @@ export class Core {
     const { config, logger } = options;
     const opened: (() => unknown)[] = [];
     try {
+      const reserve = config.diskReserve ?? DEFAULT_RESERVE;
       const guard = createDiskGuard({
         path: config.data,
-        ...(config.diskReserve === undefined ? {} : { reserveBytes: config.diskReserve }),
+        reserveBytes: reserve,
         onChange: (condition) => logger.warn(condition, `disk is ${condition.state}`),
       });
       opened.push(() => guard.close());
@@ -95,21 +108,28 @@ export class Core {
       const log = await openEventLog({ kind: config.log, dir: config.data, mesh: config.mesh, clock, logger, guard });
       opened.push(() => log.close());
       const version = packageVersion();
+      if (config.log === 'memory')
+        // A log in memory starts empty with its process: so must what was folded from the one before.
+        for (const derived of ['state', 'ledger']) rmSync(join(config.data, derived), { recursive: true, force: true });
+      // The state's reserve is half of the log's: what was acknowledged can still be folded.
+      const stateGuard = createDiskGuard({ path: config.data, reserveBytes: reserve / 2 });
+      opened.push(() => stateGuard.close());
       const projector = await Projector.open({
         dir: config.data,
         log,
         mesh: config.mesh,
         clock,
         logger,
-        guard,
+        guard: stateGuard,
         version,
       });
       opened.push(() => projector.close());
-      const ledger = await Ledger.open({ dir: config.data, mesh: config.mesh, clock, logger });
+      const ledger = await Ledger.open({ dir: config.data, mesh: config.mesh, clock, logger, guard });
       opened.push(() => ledger.close());
 
       const registry: WorkerRegistry = new WorkerRegistry({
         clock: () => performance.now(),
+        expected: Math.max(1, config.workers),
         epoch: () => projector.notice.epoch,
         onSilent: options.restartWorker,
         onLedger: (entries) => {
@@ -161,6 +181,7 @@ export class Core {
         config,
         log,
         guard,
+        stateGuard,
         projector,
         ledger,
         ingest,
@@ -175,17 +196,20 @@ export class Core {
         logger,
         version,
         insecureBind: config.insecureBind,
+        graceMs: ADMIN_GRACE_MS,
       });
-      const address = await admin.listen(config.admin.host, config.admin.port);
       opened.push(() => admin.close());
-      const core = new Core(parts, admin, address, options.replace);
+      // Workers first: whoever writes by HTTP may wait for them.
+      let channel: Server | undefined;
       if (options.channel !== undefined) registry.accept(options.channel);
       else {
         const path = channelPath(config.data);
-        core.#channel = await listenChannel<ToWorker, ToCore>(path, (peer) => registry.accept(peer));
+        channel = await listenChannel<ToWorker, ToCore>(path, (peer) => registry.accept(peer));
+        opened.push(() => channel?.close());
         chmodSync(path, 0o600);
       }
-      return core;
+      const address = await admin.listen(config.admin.host, config.admin.port);
+      return new Core(parts, admin, address, { channel, replace: options.replace });
     } catch (error) {
       for (const close of opened.reverse()) await close();
       throw error;
@@ -201,7 +225,7 @@ export class Core {
   }
 
   async stop(): Promise<void> {
-    const { dir, learned, registry, ledger, projector, log, guard } = this.#parts;
+    const { dir, learned, registry, ledger, projector, log, guard, stateGuard } = this.#parts;
     clearInterval(this.#timer);
     this.#channel?.close();
     await this.#admin.close();
@@ -212,5 +236,6 @@ export class Core {
     await ledger.close();
     await log.close();
     guard.close();
+    stateGuard.close();
   }
 }

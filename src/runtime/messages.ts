@@ -30,6 +30,8 @@ export type ToCore =
   /** `upTo`: number to confirm them by, with `took`; what is not confirmed is sent to the next core again. */
   | { readonly t: 'observed'; readonly upTo: number; readonly edges: readonly ObservedEdge[] }
   | { readonly t: 'ledger'; readonly entries: readonly LedgerEntry[] }
+  /** Every 200 ms: the worker's event loop turns. */
+  | { readonly t: 'alive' }
   | { readonly t: 'answer'; readonly id: number; readonly body: unknown };
 
 /** Supervisor to its children. */

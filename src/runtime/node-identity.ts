@@ -19,7 +19,7 @@ export interface NodeIdentity {
 }
 
 /** Caller of nodes that do not say who they are; it has no edges of its own to share. */
-const ANONYMOUS = 'unknown.default';
+export const ANONYMOUS = 'unknown.default';
 
 const record = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};

@@ -1,8 +1,9 @@
 /**
  * The supervisor of `tendril serve`: one core, N xDS workers, started again when they die, ended in order.
  *
- * It holds the listening socket of the xDS port (node:cluster, SCHED_NONE: the kernel spreads connections), so it does
- * nothing else that could fail. The core is forked outside of node:cluster: its death touches no stream (design, section 9).
+ * Workers share the xDS port through node:cluster (SCHED_NONE: the kernel spreads connections); the port is open as long as one
+ * of them lives, so with the default of one worker its restart refuses connections for a moment. The supervisor does nothing else
+ * that could fail. The core is forked outside of node:cluster: its death touches no stream (design, section 9).
  */
 import { fork } from 'node:child_process';
 import cluster from 'node:cluster';

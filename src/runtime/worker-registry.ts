@@ -1,15 +1,22 @@
 /**
  * The core's side of the workers: who is there, which epoch each has applied, and questions to all of them.
  *
- * Invariants: 1 a barrier for epoch E resolves when every live worker has confirmed an epoch >= E. 2 A worker that owes a
- * confirmation for longer than `SILENT_MS` leaves all barriers and is reported once (the supervisor restarts it). 3 A question
- * is answered by whoever is there within `ASK_MS`; a worker that is not does not block it.
+ * Invariants:
+ * 1. A barrier for epoch E resolves when every live worker has confirmed an epoch >= E of this state; one that should be there
+ *    and is not is waited for during `RETURN_MS`.
+ * 2. A worker from which nothing was heard for `SILENT_MS` leaves all barriers and is reported once (the supervisor restarts
+ *    it). A slow one only delays barriers; time in which the core itself stood still does not count.
+ * 3. A question is answered by whoever is there within `ASK_MS`; a worker that is not does not block it.
  */
 import type { Channel } from './channel.ts';
 import type { HostPort } from './config.ts';
 import type { ToCore, ToWorker, WorkerQuestion } from './messages.ts';
 
 const SILENT_MS = 2_000;
+/** How long a barrier waits for a worker that is missing: it dials the core every 100 ms. */
+const RETURN_MS = 2_000;
+/** Ticks further apart than this: the core itself stood still, and messages wait unread. */
+const STALL_MS = 1_000;
 const ASK_MS = 2_000;
 
 interface Peer {
@@ -18,8 +25,8 @@ interface Peer {
   readonly worker: number;
   readonly xds: HostPort;
   applied: number;
-  /** When the oldest unconfirmed notice was sent; undefined: it owes nothing. */
-  owesSince: number | undefined;
+  /** When the last message came, on the options' clock. */
+  heardAt: number;
   /** Left the barrier (invariant 2). */
   silent: boolean;
 }
@@ -27,6 +34,8 @@ interface Peer {
 export interface WorkerRegistryOptions {
   /** Monotonic, ms. */
   readonly clock: () => number;
+  /** Workers there should be. */
+  readonly expected: number;
   /** Newest committed epoch. */
   readonly epoch: () => number;
   readonly onLedger: (entries: Extract<ToCore, { t: 'ledger' }>['entries']) => void;
@@ -41,9 +50,14 @@ export class WorkerRegistry {
   readonly #answers = new Map<number, (body: unknown) => void>();
   #waiters: { readonly epoch: number; readonly done: () => void }[] = [];
   #question = 0;
+  #lastTick: number;
+  /** When a worker was last missing from the start or left. */
+  #lastLoss: number;
 
   constructor(options: WorkerRegistryOptions) {
     this.#options = options;
+    this.#lastTick = options.clock();
+    this.#lastLoss = options.clock();
   }
 
   /** Workers that serve streams now. */
@@ -60,6 +74,10 @@ export class WorkerRegistry {
   accept(channel: Channel<ToWorker, ToCore>): void {
     let peer: Peer | undefined;
     channel.onMessage = (message) => {
+      if (peer !== undefined) {
+        peer.heardAt = this.#options.clock();
+        peer.silent = false;
+      }
       switch (message.t) {
         case 'hello':
           peer = {
@@ -68,18 +86,18 @@ export class WorkerRegistry {
             worker: message.worker,
             xds: message.xds,
             applied: 0,
-            owesSince: undefined,
+            heardAt: this.#options.clock(),
             silent: false,
           };
           this.#peers.add(peer);
           this.#tell(peer, this.#options.epoch());
           return;
         case 'applied':
-          if (peer === undefined) return;
-          peer.applied = Math.max(peer.applied, message.epoch);
-          peer.owesSince = peer.applied >= this.#options.epoch() ? undefined : this.#options.clock();
-          peer.silent = false;
+          // A higher epoch than ours is of a state that was made anew since: it says nothing about this one.
+          if (peer !== undefined) peer.applied = message.epoch > this.#options.epoch() ? 0 : message.epoch;
           this.#settle();
+          return;
+        case 'alive':
           return;
         case 'answer':
           this.#answers.get(message.id)?.(message.body);
@@ -98,13 +116,13 @@ export class WorkerRegistry {
     channel.onClose = () => {
       if (peer === undefined) return;
       this.#peers.delete(peer);
+      this.#lastLoss = this.#options.clock();
       this.#settle();
     };
   }
 
   #tell(peer: Peer, epoch: number): void {
     if (peer.applied >= epoch) return;
-    peer.owesSince ??= this.#options.clock();
     peer.channel.send({ t: 'notice', epoch });
   }
 
@@ -116,8 +134,11 @@ export class WorkerRegistry {
   /** Called every few hundred ms: finds the silent ones. */
   tick(): void {
     const now = this.#options.clock();
+    const stalled = now - this.#lastTick > STALL_MS;
+    this.#lastTick = now;
     for (const peer of this.#peers) {
-      if (peer.silent || peer.owesSince === undefined || now - peer.owesSince <= SILENT_MS) continue;
+      if (stalled) peer.heardAt = now;
+      if (peer.silent || now - peer.heardAt <= SILENT_MS) continue;
       peer.silent = true;
       this.#options.onSilent(peer.pid);
     }
@@ -126,7 +147,10 @@ export class WorkerRegistry {
 
   #settle(): void {
     if (this.#waiters.length === 0) return;
-    const lowest = Math.min(...this.live.map((peer) => peer.applied));
+    const { live } = this;
+    const missing = live.length < this.#options.expected && this.#options.clock() - this.#lastLoss < RETURN_MS;
+    if (missing) return;
+    const lowest = Math.min(...live.map((peer) => peer.applied));
     const ready = this.#waiters.filter(({ epoch }) => epoch <= lowest);
     if (ready.length === 0) return;
     this.#waiters = this.#waiters.filter(({ epoch }) => epoch > lowest);

@@ -10,6 +10,7 @@ import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { MeshSource } from './mesh-view.ts';
 import type { ObservedEdge, ToCore, ToWorker, WorkerQuestion } from './messages.ts';
+import { ANONYMOUS } from './node-identity.ts';
 import { Outbox } from './outbox.ts';
 
 /** Ledger changes go to the core at most this often (design, section 9). */
@@ -54,6 +55,7 @@ export class XdsWorker {
       random: Math.random,
       logger: options.logger,
       identifier: `tendril/${hostname()}/${options.worker}`,
+      offset: () => model.offset(),
       onObserve: (edge) => this.#observe(edge),
       onLedger: (entries) => this.#remember(entries),
     });
@@ -64,8 +66,10 @@ export class XdsWorker {
   /** Opens the read model, listens, and starts talking to the core. */
   static async start(options: XdsWorkerOptions): Promise<XdsWorker> {
     const { data, mesh } = options.config;
-    const model = await ReadModel.open({ dir: data, mesh, logger: options.logger });
+    let replaced = (): void => undefined;
+    const model = await ReadModel.open({ dir: data, mesh, logger: options.logger, onReplaced: () => replaced() });
     const worker = new XdsWorker(options, model);
+    replaced = () => void worker.#wake();
     worker.#address = await worker.#server.listen(options.config.xds.host, options.config.xds.port);
     if (options.channel !== undefined) worker.#meet(options.channel);
     else
@@ -88,21 +92,24 @@ export class XdsWorker {
       if (this.#core === core) this.#core = undefined;
     };
     core.onMessage = (message) => {
-      if (message.t === 'notice') void this.#wake(core);
+      if (message.t === 'notice') void this.#wake();
       else if (message.t === 'took') this.#observed.confirmed(message.upTo);
       else core.send({ t: 'answer', id: message.id, body: this.#answer(message.question) });
     };
     core.send({ t: 'hello', worker: this.#options.worker, pid: process.pid, xds: this.#address });
-    void this.#wake(core);
+    void this.#wake();
     this.#report();
   }
 
-  async #wake(core: Channel<ToCore, ToWorker>): Promise<void> {
+  /** Takes the newest state to the streams and tells the core of now. */
+  async #wake(): Promise<void> {
     const epoch = await this.#server.wake();
-    core.send({ t: 'applied', epoch });
+    this.#core?.send({ t: 'applied', epoch });
   }
 
   #observe(edge: ObservedEdge): void {
+    // Nodes that do not say who they are must not be given what another of them asked for (docs/decisions/002).
+    if (edge.from === ANONYMOUS) return;
     this.#observed.put(edge);
     if (this.#reportSoon) return;
     this.#reportSoon = true;
@@ -121,6 +128,7 @@ export class XdsWorker {
   #report(): void {
     const core = this.#core;
     if (core === undefined) return;
+    core.send({ t: 'alive' });
     const seen = this.#observed.unsent();
     if (seen !== undefined && core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items }))
       this.#observed.sent(seen.upTo);
@@ -136,6 +144,7 @@ export class XdsWorker {
       case 'counters':
         return {
           ...this.#server.counters(),
+          worker: this.#options.worker,
           observedDropped: this.#observed.dropped,
           ledgerDropped: this.#ledgerDropped,
         };

@@ -8,15 +8,20 @@ import { WorkerRegistry } from '../../src/runtime/worker-registry.ts';
 let now = 0;
 let epoch = 0;
 let silent: number[] = [];
+let expected = 0;
 let registry: WorkerRegistry;
 
 beforeEach(() => {
   now = 0;
   epoch = 1;
   silent = [];
+  expected = 0;
   registry = new WorkerRegistry({
     clock: () => now,
     epoch: () => epoch,
+    get expected() {
+      return expected;
+    },
     onLedger: () => undefined,
     onObserved: async () => true,
     onSilent: (pid) => silent.push(pid),
@@ -62,14 +67,55 @@ test('1: a worker that dies leaves the barrier; without workers it is open', asy
 test('2: a worker silent for 2 s leaves the barrier and is reported once', async () => {
   const quiet = await join(7);
   const barrier = registry.applied(1, 60_000);
-  now = 2_001;
-  registry.tick();
-  registry.tick();
+  for (now = 500; now < 3_000; now += 500) registry.tick();
   assert.equal(await barrier, true);
   assert.deepEqual(silent, [7]);
   quiet.say({ t: 'applied', epoch: 1 });
   await turn();
   assert.equal(registry.live.length, 1);
+});
+
+test('2: a slow worker that shows life delays the barrier and is left alone', async () => {
+  const slow = await join(7);
+  let passed = false;
+  const barrier = registry.applied(1, 60_000).then(() => {
+    passed = true;
+  });
+  for (now = 500; now < 10_000; now += 500) {
+    slow.say({ t: 'alive' });
+    await turn();
+    registry.tick();
+  }
+  assert.deepEqual([passed, silent], [false, []]);
+  slow.say({ t: 'applied', epoch: 1 });
+  await barrier;
+});
+
+test('2: time in which the core stood still does not count against workers', async () => {
+  await join(7);
+  now = 30_000;
+  registry.tick();
+  assert.deepEqual(silent, []);
+});
+
+test('1: an epoch of a state that was made anew since confirms nothing', async () => {
+  const worker = await join(7);
+  worker.say({ t: 'applied', epoch: 5_000 });
+  await turn();
+  assert.equal(await registry.applied(1, 5), false);
+  registry.notice(1);
+  await turn();
+  assert.deepEqual(worker.heard.at(-1), { t: 'notice', epoch: 1 });
+  worker.say({ t: 'applied', epoch: 1 });
+  await turn();
+  assert.equal(await registry.applied(1, 5), true);
+});
+
+test('1: a worker that should be there is waited for, but not for ever', async () => {
+  expected = 1;
+  assert.equal(await registry.applied(1, 5), false);
+  now = 2_001;
+  assert.equal(await registry.applied(1, 5), true);
 });
 
 test('a barrier that nobody confirms ends with its time-out', async () => {
