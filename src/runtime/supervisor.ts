@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { ChildSlot } from './child-slot.ts';
 import type { HostPort, ServeConfig } from './config.ts';
+import { settlePort } from './settle-port.ts';
 
 const CORE = fileURLToPath(new URL('./processes/core.js', import.meta.url));
 const XDS_WORKER = fileURLToPath(new URL('./processes/xds-worker.js', import.meta.url));
@@ -35,6 +36,7 @@ export const startSupervised = async (
   signal?: AbortSignal,
 ): Promise<RunningServer> => {
   let current = config;
+  let bound = config.xds;
   let finish: (code: number) => void = () => undefined;
   const ended = new Promise<number>((done) => {
     finish = done;
@@ -67,7 +69,7 @@ export const startSupervised = async (
         worker,
         spawn: () => cluster.fork().process,
         onReady: (xds) => {
-          current = { ...current, xds };
+          bound = xds;
         },
       }),
     );
@@ -84,9 +86,9 @@ export const startSupervised = async (
   const aborted = (): void => void stop();
   signal?.addEventListener('abort', aborted, { once: true });
   try {
+    current = { ...current, xds: await settlePort(config.xds) };
     await core.start();
-    // The first one settles the port when `:0` was asked for; the others share it.
-    for (const slot of workers) await slot.start();
+    await Promise.all(workers.map((slot) => slot.start()));
   } catch (error) {
     await stop();
     throw error;
@@ -95,7 +97,7 @@ export const startSupervised = async (
   }
   return {
     admin: current.admin,
-    xds: current.xds,
+    xds: bound,
     pids: () => ({ core: core.pid, workers: workers.map((slot) => slot.pid).filter((pid) => pid !== undefined) }),
     ended,
     stop,
