@@ -143,7 +143,7 @@ export class DocumentGateway {
   #stored(ref: DocumentRef): StoredDocument {
     const stored = this.#options.state.policy(ref.kind, ref.namespace, ref.name);
     if (stored === undefined)
-      throw new TendrilError('DOCUMENT_UNKNOWN', `there is no ${keyOf(ref)}`, { remedy: 'tendril get all' });
+      throw new TendrilError('DOCUMENT_UNKNOWN', `there is no ${keyOf(ref)}`, { remedy: `tendril get ${ref.kind}` });
     return stored;
   }
 

@@ -42,7 +42,7 @@ const refuse = (document: PolicyDocument, message: string, pointer?: string): Pa
       message,
       document: keyOf(document),
       ...(pointer === undefined ? {} : { pointer }),
-      hint: `tendril get ${document.kind.toLowerCase()} ${document.metadata.name} -o json`,
+      hint: `tendril get ${keyOf(document)} -o json`,
     },
   ],
 });
