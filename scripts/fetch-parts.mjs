@@ -1,9 +1,10 @@
 // Fetches programs that tests and the demo use but that are no npm packages, by package name, into .cache/parts/NAME/NAME.
-// Usage: node scripts/fetch-parts.mjs [--require] [NAME …]        (default: all parts of parts.lock.json)
+// Usage: node scripts/fetch-parts.mjs [--require] [--lock FILE] [--into DIR] [NAME …]
+//        (default: all parts of scripts/parts.lock.json, into .cache/parts)
 //
 // parts.lock.json pins version and SHA-256 per platform. A part that is there with the pinned checksum costs one line and nothing
 // else. What cannot be fetched (offline, no python3, other platform) is one line "missing: why", and exit code 0; with --require or
-// CI=true exit code 1. A further part is an entry in the lock file; a further kind of source is a function in `kinds`.
+// CI=true exit code 1. Wrong usage or a lock file that cannot be read: exit code 2. A further part is an entry in the lock file; a further kind of source is a function in `kinds`.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -18,18 +19,36 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const partsDir = join(root, '.cache/parts');
-const lock = JSON.parse(readFileSync(join(root, 'scripts/parts.lock.json'), 'utf8'));
+const say = (text) => process.stdout.write(`${text}\n`);
+
+/** What `read` gives; its error is one line and exit code 2. */
+function orExit(what, read) {
+  try {
+    return read();
+  } catch (error) {
+    say(`fetch-parts: ${what}: ${error.message.split('\n')[0]}`);
+    process.exit(2);
+  }
+}
+
+const { values: options, positionals: wanted } = orExit('usage', () =>
+  parseArgs({
+    options: { require: { type: 'boolean' }, lock: { type: 'string' }, into: { type: 'string' } },
+    allowPositionals: true,
+  }),
+);
+const partsDir = resolve(options.into ?? join(root, '.cache/parts'));
+const lockFile = options.lock ?? join(root, 'scripts/parts.lock.json');
+const lock = orExit(`lock file ${lockFile}`, () => JSON.parse(readFileSync(lockFile, 'utf8')));
 const platform = `${process.platform}-${process.arch}`;
 
 /** Why a part cannot be had: told in one line, no stack. */
 class Missing extends Error {}
-
-const say = (text) => process.stdout.write(`${text}\n`);
 
 async function sha256Of(file) {
   const hash = createHash('sha256');
@@ -158,9 +177,7 @@ async function fetchPart(name, part) {
   }
 }
 
-const args = process.argv.slice(2);
-const strict = args.includes('--require') || process.env.CI === 'true';
-const wanted = args.filter((arg) => !arg.startsWith('--'));
+const strict = options.require === true || process.env.CI === 'true';
 let missing = 0;
 for (const name of wanted.length > 0 ? wanted : Object.keys(lock)) {
   try {
