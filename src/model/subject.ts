@@ -26,12 +26,12 @@ export const subjectOf = <T extends EventType>(type: T, data: EventData[T]): str
     case 'endpoint.expired':
       return endpointSubject(text('namespace'), text('service'), text('id'));
     case 'policy.applied': {
-      const document = (d['document'] ?? {}) as Record<string, unknown>;
-      const metadata = (document['metadata'] ?? {}) as Record<string, unknown>;
+      const document = (d.document ?? {}) as Record<string, unknown>;
+      const metadata = (document.metadata ?? {}) as Record<string, unknown>;
       return policySubject(
-        String(document['kind'] ?? ''),
-        String(metadata['namespace'] ?? 'default'),
-        String(metadata['name'] ?? ''),
+        String(document.kind ?? ''),
+        String(metadata.namespace ?? 'default'),
+        String(metadata.name ?? ''),
       );
     }
     case 'policy.patched':

@@ -4,10 +4,6 @@ import type { PolicyEntity } from './types.ts';
 
 const NO_LAYERS: readonly LayerDocument[] = [];
 
-/** `Kind/namespace/name`. */
-export const policyKey = (entity: Pick<PolicyEntity, 'kind' | 'namespace' | 'name'>): string =>
-  `${entity.kind}/${entity.namespace}/${entity.name}`;
-
 const scopes = new WeakMap<object, string>();
 
 /** Scope key of a stored document, computed once. */
