@@ -57,6 +57,7 @@ export interface HubOptions {
 
 export class Hub {
   readonly #options: HubOptions;
+  readonly #placeholder: SessionOptions['placeholder'];
   readonly #index = new InterestIndex<Member>();
   readonly #wheel = new TimerWheel<Member>();
   #line: Member[] = [];
@@ -74,6 +75,7 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#placeholder = (type, name) => options.source.placeholder(type, name);
   }
 
   get size(): number {
@@ -90,15 +92,9 @@ export class Hub {
   }
 
   join(view: NodeView, port: StreamPort): Member {
-    const { source, shapes, session, tag } = this.#options;
+    const { shapes, session, tag } = this.#options;
     const member: Member = {
-      session: new Session({
-        view,
-        shapes,
-        placeholder: (type, name) => source.placeholder(type, name),
-        ...session,
-        tag: tag(),
-      }),
+      session: new Session({ view, shapes, placeholder: this.#placeholder, ...session, tag: tag() }),
       port,
       pending: undefined,
       joined: true,
