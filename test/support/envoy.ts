@@ -216,12 +216,22 @@ function heldIn(configs: readonly Record<string, unknown>[]): HeldResources {
   };
 }
 
+/** Ends of the names of stats that tell health. The first two are there as soon as Envoy has a control plane. */
+const SUBSCRIPTION_STATS = ['.init_fetch_timeout', '.update_rejected'];
+const WARMING_STATS = ['cluster_manager.warming_clusters', 'listener_manager.total_listeners_warming'];
+
+export interface HealthOptions {
+  /** False: an Envoy with a static bootstrap only. Default true. */
+  readonly controlPlane?: boolean;
+}
+
 /** Asserts that nothing timed out, warms or was rejected: every interop test ends with it (envoy-wire.md, section M). */
-export async function assertHealthy(envoy: Envoy): Promise<void> {
-  const stats = await envoy.stats(
-    '(init_fetch_timeout|update_rejected|cluster_manager\\.warming_clusters|total_listeners_warming)$',
-  );
-  assert.ok(Object.keys(stats).length > 0, 'Envoy has none of the stats that tell health');
+export async function assertHealthy(envoy: Envoy, { controlPlane = true }: HealthOptions = {}): Promise<void> {
+  const names = controlPlane ? [...SUBSCRIPTION_STATS, ...WARMING_STATS] : WARMING_STATS;
+  const stats = await envoy.stats(`(${names.map((name) => name.replaceAll('.', '\\.')).join('|')})$`);
+  // A stat that Envoy renamed would otherwise be healthy for ever.
+  const absent = names.filter((name) => !Object.keys(stats).some((stat) => stat.endsWith(name)));
+  assert.deepEqual(absent, [], `Envoy has no stats of these names: ${absent.join(', ')}`);
   const bad = Object.entries(stats).filter(([, value]) => value !== 0);
   assert.deepEqual(bad, [], `Envoy is not healthy; its log ends with:\n${envoy.log().slice(-4000)}`);
 }

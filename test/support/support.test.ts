@@ -217,7 +217,8 @@ suite('a real Envoy', { skip: requirePart('envoy') }, () => {
     assert.deepEqual([held.routes, held.virtualHosts], [['static'], ['g', 'h1', 'w']]);
     const { 'cluster.h1.upstream_rq_total': total } = await envoy.stats('^cluster\\.h1\\.upstream_rq_total$');
     assert.ok(total !== undefined && total >= 1);
-    await assertHealthy(envoy);
+    await assertHealthy(envoy, { controlPlane: false });
+    await assert.rejects(assertHealthy(envoy), /no stats of these names: \.init_fetch_timeout, \.update_rejected/);
   });
 
   test('a bootstrap that Envoy refuses is told with its words', async () => {
