@@ -217,6 +217,7 @@ describe('/v1/docs/{kind}/{namespace}/{name}', () => {
     const missing = await call(core, 'PATCH', path, [{ op: 'replace', path: '/spec/retry/attempts', value: 2 }], PATCH);
     assert.equal(missing.status, 409);
     assert.equal(missing.body.code, 'E110');
+    assert.equal(missing.body.remedy, 'tendril get Route/shop/cart -o json');
     const test = await call(core, 'PATCH', path, [{ op: 'test', path: '/spec/timeout', value: '9s' }], PATCH);
     assert.equal(test.status, 409);
     const result = await call(core, 'PATCH', path, [{ op: 'add', path: '/spec/tiemout', value: '9s' }], PATCH);
