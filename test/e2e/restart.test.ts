@@ -185,3 +185,49 @@ suite('restart', { skip: requirePart('envoy') }, () => {
     assert.equal((await call('known-b', '/?delay=1500')).status, 504, 'and it holds');
   });
 });
+
+suite('restart of one worker of two', { skip: requirePart('envoy') }, () => {
+  test('its sidecars go to the other one, and a third takes its place', async () => {
+    const toys = new Toys();
+    const mesh = await startMesh({ workers: 2 });
+    try {
+      for (const name of ['known', 'fresh'])
+        await mesh.events(
+          ...serviceEvents(
+            name,
+            [{ port: 80, protocol: 'http' }],
+            [{ id: `${name}-1`, ports: { 80: (await toys.http(name)).port } }],
+          ),
+        );
+      const sidecars: Sidecar[] = [];
+      for (let index = 0; index < 4; index++) sidecars.push(await mesh.sidecar({ service: `caller-${index}.default` }));
+      const known = sidecars.map(({ outboundPort: port }) => ({ port, authority: 'known.default' }));
+      const traffic = startTraffic(known);
+      await traffic.more(20);
+      for (const round of [0, 1]) {
+        const { workers } = await mesh.server.pids();
+        const victim = workers[round];
+        assert.ok(workers.length === 2 && victim !== undefined);
+        process.kill(victim, 'SIGKILL');
+        await eventually('two workers again', async () => {
+          const now = (await mesh.server.pids()).workers;
+          return now.length === 2 && !now.includes(victim);
+        });
+        await eventually('all are connected', async () => {
+          const { body } = await mesh.request('GET', '/v1/proxies');
+          const rows = body.proxies as readonly { readonly state: string }[];
+          return rows.length === sidecars.length && rows.every(({ state }) => state === 'in-sync');
+        });
+        await traffic.more(20);
+      }
+      for (const { outboundPort: port } of sidecars)
+        assert.equal((await callHttp({ port, authority: 'fresh.default' })).status, 200);
+      await traffic.stop();
+      assert.deepEqual(traffic.failures(), []);
+      for (const sidecar of sidecars) await sidecar.assertHealthy();
+    } finally {
+      await mesh.stop();
+      await toys.close();
+    }
+  });
+});
