@@ -4,12 +4,7 @@ export { Ledger, type LedgerOptions } from './ledger.ts';
 export type { LedgerStep } from './ledger-ring.ts';
 export { Projector, type ProjectorCounters, type ProjectorOptions } from './projector.ts';
 export { ReadModel, type ReadModelOptions } from './read-model.ts';
-export { type PastImage, StateQueries } from './state-queries.ts';
+export type { PastImage, StateQueries } from './state-queries.ts';
 export type * from './types.ts';
-export {
-  type VerifyOptions,
-  type VerifyProblem,
-  type VerifyProgress,
-  type VerifyReport,
-  verifyData,
-} from './verify.ts';
+export { type VerifyOptions, type VerifyProgress, type VerifyReport, verifyData } from './verify.ts';
+export type { VerifyProblem } from './verify-findings.ts';

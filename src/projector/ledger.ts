@@ -9,6 +9,7 @@
  * fit); 100,000 entries that wait to be written (the oldest go); 100,000 nodes in memory. All are counted.
  */
 import { type DiskGuard, type Environment, openEnvironment, type StoreLogger, type Table } from '../store/index.ts';
+import { encodeNode, LedgerNodes, MAX_NODES } from './ledger-nodes.ts';
 import { decodeRing, encodeRing, extendRing, type LedgerStep, rowOf, stepOf } from './ledger-ring.ts';
 import { nextTurn } from './turns.ts';
 import type { LedgerEntry, LedgerNode, LedgerRow } from './types.ts';
@@ -19,7 +20,6 @@ const FLUSH_MS = 2_000;
 const SWEEP_MS = 3_600_000;
 const MAX_RESOURCES = 1_000_000;
 const MAX_WAITING = 100_000;
-const MAX_NODES = 100_000;
 const MAX_MESSAGE = 1_024;
 const KEYS_PER_TURN = 500;
 /** LMDB's bound for keys, with room for its own separators. */
@@ -52,8 +52,7 @@ export class Ledger {
   readonly #environment: Environment;
   readonly #resources: Table<ResourceKey>;
   readonly #stored: Table<string>;
-  readonly #nodes = new Map<string, LedgerNode>();
-  readonly #touched = new Set<string>();
+  readonly #nodes = new LedgerNodes();
   readonly #timers: readonly NodeJS.Timeout[];
   #waiting = new Map<string, Waiting>();
   #waitingSteps = 0;
@@ -64,9 +63,7 @@ export class Ledger {
     this.#environment = environment;
     this.#resources = environment.table('resource');
     this.#stored = environment.table('node');
-    for (const { key, body } of this.#stored.range({ limit: MAX_NODES })) {
-      this.#nodes.set(key, JSON.parse(body.toString()) as LedgerNode);
-    }
+    for (const { key, body } of this.#stored.range({ limit: MAX_NODES })) this.#nodes.load(key, body);
     this.#timers = [
       setInterval(() => void this.flush(), FLUSH_MS).unref(),
       setInterval(() => void this.sweep(), SWEEP_MS).unref(),
@@ -153,27 +150,7 @@ export class Ledger {
     if (waiting === undefined) this.#waiting.set(id, { key: [node, type, name], steps: [step] });
     else waiting.steps.push(step);
     this.#waitingSteps++;
-    this.#noteNode(entry);
-  }
-
-  #noteNode(entry: LedgerEntry): void {
-    const { node, caller, event, at } = entry;
-    const { lastSentAt, lastAckAt } = this.#nodes.get(node) ?? {};
-    const sentAt = event === 'sent' || event === 'removed' ? at : lastSentAt;
-    const ackAt = event === 'acked' ? at : lastAckAt;
-    // Set anew: the map stays in order of use.
-    this.#nodes.delete(node);
-    this.#nodes.set(node, {
-      caller,
-      ...(sentAt === undefined ? {} : { lastSentAt: sentAt }),
-      ...(ackAt === undefined ? {} : { lastAckAt: ackAt }),
-    });
-    this.#touched.add(node);
-    if (this.#nodes.size <= MAX_NODES) return;
-    const [oldest] = this.#nodes.keys();
-    if (oldest === undefined) return;
-    this.#nodes.delete(oldest);
-    this.#touched.add(oldest);
+    this.#nodes.note(entry);
   }
 
   #dropOldest(): void {
@@ -212,14 +189,13 @@ export class Ledger {
   }
 
   async #writeNodes(): Promise<void> {
-    const touched = [...this.#touched];
-    this.#touched.clear();
+    const touched = this.#nodes.takeTouched();
     for (let at = 0; at < touched.length; at += KEYS_PER_TURN) {
       await this.#environment.commit((batch) => {
         for (const node of touched.slice(at, at + KEYS_PER_TURN)) {
           const known = this.#nodes.get(node);
           if (known === undefined) batch.remove(this.#stored, node);
-          else batch.put(this.#stored, node, Buffer.from(JSON.stringify(known)));
+          else batch.put(this.#stored, node, encodeNode(known));
         }
       });
     }
@@ -255,11 +231,7 @@ export class Ledger {
   }
 
   async #sweepNodes(horizon: number): Promise<void> {
-    for (const [node, { lastSentAt = 0, lastAckAt = 0 }] of this.#nodes) {
-      if (Math.max(lastSentAt, lastAckAt) >= horizon) continue;
-      this.#nodes.delete(node);
-      this.#touched.add(node);
-    }
+    this.#nodes.forget(horizon);
     await this.#writeNodes();
   }
 

@@ -1,6 +1,6 @@
 /** The parts that projector and `verify` put together: fold run and deriver. */
 import { compileService } from '../compile/index.ts';
-import { chainStart, type EventLog } from '../log/index.ts';
+import type { EventLog } from '../log/index.ts';
 import type { StoreLogger } from '../store/index.ts';
 import type { StoredCatalog } from './catalog-deriver.ts';
 import { Deriver, type StoredKeys } from './deriver.ts';
@@ -71,19 +71,6 @@ export function* endpointKeys(run: FoldRun): Iterable<string> {
     }
   }
 }
-
-/** Of a state that was never published. */
-export const NO_HEAD: Head = {
-  epoch: 0,
-  offset: 0,
-  recordedAt: 0,
-  hash: '0'.repeat(64),
-  chain: chainStart().toString('hex'),
-  tail: '',
-  foldVersion: FOLD_VERSION,
-  derivation: '',
-  sharedBytes: 0,
-};
 
 /** The head after a run, but for what is derived. */
 export const headOf = (run: FoldRun, epoch: number, derivation: string): Omit<Head, 'sharedBytes'> => ({

@@ -10,17 +10,15 @@
  * M4 When the core had to make the file anew, the model goes on with the old one until the new one is published, moves over, and
  *    then answers `everything` once.
  */
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { EndpointView } from '../compile/index.ts';
 import type { CallerRecord } from '../dependency-graph/index.ts';
-import { TendrilError } from '../model/index.ts';
-import { type Environment, openEnvironment, type StoreLogger } from '../store/index.ts';
+import type { StoreLogger } from '../store/index.ts';
 import { epochIn, offsetIn } from './head.ts';
 import { readJournal } from './journal.ts';
+import { inodeOf, type ModelFile, openModelFile } from './model-file.ts';
 import { RecordCache } from './record-cache.ts';
 import { decodeCaller, decodeEndpoint, decodeMesh, decodeResource, decodeService, endpointKey } from './records.ts';
-import { HEAD_KEY, MESH_KEY, type ModelTables, openModelTables, STATE_NAME, STATE_SCHEMA } from './state-tables.ts';
+import { HEAD_KEY, MESH_KEY } from './state-tables.ts';
 import type { ModelChanges, ServiceRecord, StoredResource } from './types.ts';
 
 export interface ReadModelOptions {
@@ -47,49 +45,6 @@ const RESOURCE_OVERHEAD = 300;
 const ANYBODY: Omit<CallerRecord, 'caller'> = { preload: [], denied: [], learn: true, tcp: [] };
 const one = (): number => 1;
 
-interface File {
-  readonly environment: Environment;
-  readonly tables: ModelTables;
-  /** Inode of the data file: another one, and the file was made anew. */
-  readonly inode: number;
-}
-
-const inodeOf = (path: string): number => {
-  try {
-    return statSync(join(path, 'data.mdb')).ino;
-  } catch {
-    return -1;
-  }
-};
-
-const openFile = async (options: ReadModelOptions): Promise<File> => {
-  const { dir, mesh, logger } = options;
-  const inode = inodeOf(join(dir, STATE_NAME));
-  const environment = await openEnvironment({
-    dir,
-    mesh,
-    name: STATE_NAME,
-    schema: STATE_SCHEMA,
-    mode: 'visible',
-    readOnly: true,
-    ...(logger === undefined ? {} : { logger }),
-  });
-  try {
-    if (environment.opened.schemaVersion < STATE_SCHEMA.version) throw notReady(environment.path);
-    const tables = openModelTables(environment);
-    if (tables.head.peek(HEAD_KEY) === undefined) throw notReady(environment.path);
-    return { environment, tables, inode };
-  } catch (error) {
-    await environment.close();
-    throw error;
-  }
-};
-
-const notReady = (path: string): TendrilError =>
-  new TendrilError('STATE_NOT_READY', `${path} has not been published yet`, {
-    remedy: 'try again when the core is ready',
-  });
-
 export class ReadModel {
   readonly #options: ReadModelOptions;
   readonly #resources: RecordCache<StoredResource>;
@@ -97,7 +52,7 @@ export class ReadModel {
   readonly #callers = new RecordCache<CallerRecord>(MAX_CALLERS, MAX_CALLERS);
   readonly #endpoints = new RecordCache<EndpointView>(MAX_ENDPOINTS, MAX_ENDPOINTS);
   readonly #hosts = new RecordCache<string>(MAX_HOSTS, MAX_HOSTS);
-  #file: File;
+  #file: ModelFile;
   #epoch = 0;
   #offset = 0;
   #suffixes: readonly string[] | undefined;
@@ -108,7 +63,7 @@ export class ReadModel {
   #replacing = false;
   #closed = false;
 
-  private constructor(options: ReadModelOptions, file: File) {
+  private constructor(options: ReadModelOptions, file: ModelFile) {
     this.#options = options;
     this.#resources = new RecordCache(MAX_RESOURCES, options.cacheBytes ?? CACHE_BYTES);
     this.#file = file;
@@ -120,7 +75,7 @@ export class ReadModel {
    * `DATA_FROM_NEWER_VERSION`.
    */
   static async open(options: ReadModelOptions): Promise<ReadModel> {
-    return new ReadModel(options, await openFile(options));
+    return new ReadModel(options, await openModelFile(options));
   }
 
   /** Number of the newest commit. */
@@ -252,7 +207,7 @@ export class ReadModel {
   #replace(): void {
     if (this.#replacing || this.#closed) return;
     this.#replacing = true;
-    openFile(this.#options)
+    openModelFile(this.#options)
       .then(async (file) => {
         const old = this.#file;
         if (this.#closed) {

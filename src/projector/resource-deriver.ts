@@ -10,8 +10,17 @@
  */
 import { type CompiledResource, type CompileInputs, type CompileUnit, resourceKey } from '../compile/index.ts';
 import type { DerivedChanges, ServiceUnits } from './changes.ts';
-import type { ResourceFacts, StoredUnit } from './records.ts';
-import type { StoredResource } from './types.ts';
+import {
+  emptyUnit,
+  fromStored,
+  type Output,
+  sameList,
+  storedOf,
+  toStored,
+  type Unit,
+  type UnitPair,
+} from './compile-units.ts';
+import type { ResourceFacts } from './records.ts';
 import { type InputScope, namespaceOf, ReadRecorder, scopeOfInput } from './unit-reads.ts';
 
 /** `compileService` of compile. */
@@ -25,52 +34,9 @@ export interface ResourceDeriverOptions {
   readonly onFailure: (service: string, unit: CompileUnit, error: unknown) => void;
 }
 
-/** One resource of a unit; its version and size are read from the store when it is first compared. */
-interface Output {
-  readonly key: string;
-  facts: ResourceFacts | undefined;
-}
-
-interface Unit {
-  own: number;
-  foreign: readonly string[];
-  outputs: readonly Output[];
-}
-
-interface UnitPair {
-  readonly config: Unit;
-  readonly endpoints: Unit;
-}
-
 const UNITS: readonly CompileUnit[] = ['config', 'endpoints'];
 const BIT_OF: Readonly<Record<CompileUnit, number>> = { config: 1, endpoints: 2 };
 const BOTH = 3;
-
-const emptyUnit = (): Unit => ({ own: 0, foreign: [], outputs: [] });
-const fromStored = (unit: StoredUnit): Unit => ({
-  own: unit.own,
-  foreign: unit.foreign,
-  outputs: unit.resources.map((key) => ({ key, facts: undefined })),
-});
-const toStored = (unit: Unit): StoredUnit => ({
-  own: unit.own,
-  foreign: unit.foreign,
-  resources: unit.outputs.map((output) => output.key),
-});
-
-const storedOf = (resource: CompiledResource): StoredResource => {
-  const { version, body, domains, clusters, eds } = resource;
-  return {
-    version,
-    body,
-    ...(domains === undefined ? {} : { domains }),
-    ...(clusters === undefined ? {} : { clusters }),
-    ...(eds === undefined ? {} : { eds }),
-  };
-};
-
-const sameList = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((item, index) => item === b[index]);
 
 export class ResourceDeriver {
   readonly #options: ResourceDeriverOptions;

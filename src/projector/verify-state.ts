@@ -7,7 +7,7 @@ import { decodeResource } from './records.ts';
 import { entityTerm, TERM_BYTES } from './state-hash.ts';
 import { MESH_KEY, type StateTables } from './state-tables.ts';
 import { inSlices } from './turns.ts';
-import type { Findings } from './verify.ts';
+import type { Findings } from './verify-findings.ts';
 
 const UNITS_PER_TURN = 64;
 

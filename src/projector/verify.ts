@@ -16,15 +16,9 @@ import { decodeHead, type Head } from './head.ts';
 import { createRun, derivationOf } from './parts.ts';
 import { HEAD_KEY, openStateTables, REBUILD_KEY, STATE_NAME, STATE_SCHEMA, type StateTables } from './state-tables.ts';
 import { nextTurn } from './turns.ts';
+import { Findings, type VerifyProblem } from './verify-findings.ts';
 import { compareEntities, compareModel } from './verify-state.ts';
 import { decodeProof } from './write-changes.ts';
-
-export interface VerifyProblem {
-  readonly part: 'log' | 'state' | 'ledger';
-  /** Table and key, offset, or step. */
-  readonly where: string;
-  readonly message: string;
-}
 
 export interface VerifyProgress {
   readonly step: 'checksums' | 'replay' | 'resources';
@@ -64,23 +58,6 @@ export interface VerifyReport {
 const MAX_READERS = 1024;
 const MAP_SIZE = 2 ** 40;
 const RECORDS_PER_TURN = 1024;
-
-/** Gathers what is wrong. */
-export class Findings {
-  readonly problems: VerifyProblem[] = [];
-  readonly notes: string[] = [];
-  count = 0;
-  readonly #most: number;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  add(part: VerifyProblem['part'], where: string, message: string): void {
-    this.count++;
-    if (this.problems.length < this.#most) this.problems.push({ part, where, message });
-  }
-}
 
 /** @throws TendrilError `DATA_MISSING`, `LOG_LOCKED`, `MESH_MISMATCH`, `DATA_FROM_NEWER_VERSION`. */
 export const verifyData = async (options: VerifyOptions): Promise<VerifyReport> => {

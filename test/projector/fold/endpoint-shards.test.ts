@@ -33,7 +33,7 @@ const plainOf = (record: EndpointRecord) => ({
     source,
     rank,
     first,
-    template: template.fields,
+    template: template.text,
     view,
   })),
 });
@@ -125,7 +125,7 @@ test('packing is exact, and patched bytes are the bytes of packing anew', () => 
           const [facet] = record?.facets ?? [];
           if (record === undefined || facet === undefined) continue;
           const word = {
-            ...facet.template.fields,
+            ...(JSON.parse(facet.template.text) as object),
             id: record.id,
             address: `192.168.100.${octet}`,
             ...(health === undefined ? {} : { health }),
