@@ -91,7 +91,8 @@ const endpoint = (service: number, id: number, health?: 'healthy' | 'draining'):
 });
 
 const recordOf = (offset: number, text: string): LogRecord => {
-  const event = { ...JSON.parse(text), offset, recordedAt: START + offset } as RecordedEvent;
+  // In place, as the log does it: a spread makes objects that are slow to read.
+  const event = Object.assign(JSON.parse(text) as object, { offset, recordedAt: START + offset }) as RecordedEvent;
   return { offset, recordedAt: START + offset, event, bytes: new Uint8Array() };
 };
 

@@ -38,6 +38,25 @@ export class ByteWriter {
     this.at = at;
   }
 
+  /** Bytes written since `start`. */
+  get length(): number {
+    return this.at - this.begin;
+  }
+
+  /** Whole number below 2^24 in three bytes; needs 3 bytes. */
+  short(value: number): void {
+    this.shortAt(this.length, value);
+    this.at += 3;
+  }
+
+  /** The same, at a place that was written already. */
+  shortAt(place: number, value: number): void {
+    const at = this.begin + place;
+    this.slab[at] = value & 0xff;
+    this.slab[at + 1] = (value >>> 8) & 0xff;
+    this.slab[at + 2] = value >>> 16;
+  }
+
   /** Length and UTF-8; needs three times the length and 8 bytes. */
   text(value: string): void {
     const { length } = value;

@@ -1,9 +1,9 @@
 /**
  * Packed form of an endpoint block, as stored (`eps/<service>/<block>`) and as kept in memory for large services.
  *
- * version · record count · first id · sources · templates (canonical JSON) · records {id, offset, facets {source, rank,
- * template, address, health, first}}. Numbers are varints, texts UTF-8 with their length in front. Tables hold each text once,
- * in order of first use: equal records give equal bytes.
+ * version · record count · first id · sources · templates (canonical JSON) · length of each record (3 bytes) · records {id,
+ * offset, facets {source, rank, template, address, health, first}}. Numbers are varints, texts UTF-8 with their length in front.
+ * Dictionaries hold each text once, in order of first use: equal records give equal bytes.
  */
 import type { Health } from '../../model/index.ts';
 import { byteWriter as writer } from './byte-writer.ts';
@@ -11,6 +11,7 @@ import { type EndpointFacet, type EndpointRecord, makeView, recordOf } from './e
 import { EndpointTemplate, type EndpointTemplateFields } from './endpoint-template.ts';
 
 const VERSION = 1;
+const LENGTH_BYTES = 3;
 const HEALTHS: readonly (Health | undefined)[] = [undefined, 'healthy', 'draining', 'unhealthy'];
 
 const healthCode = (health: Health | undefined): number => (health === undefined ? 0 : HEALTHS.indexOf(health));
@@ -70,22 +71,33 @@ export const encodeBlock = (records: readonly EndpointRecord[]): Uint8Array => {
   writer.number(records.length);
   writer.text(first);
   dictionaries.write();
-  for (const { id, offset, facets } of records) {
-    writer.reserve(id.length * 3 + 24);
-    writer.text(id);
-    writer.number(offset);
-    writer.number(facets.length);
-    for (const { source, rank, template, view, first: firstOffset } of facets) {
-      writer.reserve(view.address.length * 3 + 48);
-      writer.number(dictionaries.source(source));
-      writer.number(rank);
-      writer.number(dictionaries.template(template));
-      writer.text(view.address);
-      writer.number(healthCode(view.health));
-      writer.number(firstOffset);
-    }
+  writer.reserve(records.length * LENGTH_BYTES);
+  const lengthsAt = writer.length;
+  for (let at = 0; at < records.length; at += 1) writer.short(0);
+  let place = lengthsAt;
+  for (const record of records) {
+    const begin = writer.length;
+    writeRecord(record, dictionaries);
+    writer.shortAt(place, writer.length - begin);
+    place += LENGTH_BYTES;
   }
   return writer.finish();
+};
+
+const writeRecord = ({ id, offset, facets }: EndpointRecord, dictionaries: Dictionaries): void => {
+  writer.reserve(id.length * 3 + 24);
+  writer.text(id);
+  writer.number(offset);
+  writer.number(facets.length);
+  for (const { source, rank, template, view, first } of facets) {
+    writer.reserve(view.address.length * 3 + 48);
+    writer.number(dictionaries.source(source));
+    writer.number(rank);
+    writer.number(dictionaries.template(template));
+    writer.text(view.address);
+    writer.number(healthCode(view.health));
+    writer.number(first);
+  }
 };
 
 /** True when the record needs the same entries of the dictionaries as before, in the same order. */
@@ -138,40 +150,53 @@ export const patchBlock = (
     const is = after[index];
     if (was !== is && (was === undefined || is === undefined || !hasSameReferences(was, is))) return undefined;
   }
+  const lengthsAt = skipDictionary(old, skipDictionary(old, skipText(old, skipNumber(old, skipNumber(old, 0)))));
+  const recordsAt = lengthsAt + after.length * LENGTH_BYTES;
   writer.start();
   writer.reserve(old.length);
-  let at = skipText(old, skipNumber(old, skipNumber(old, 0)));
-  at = skipDictionary(old, skipDictionary(old, at));
-  let copied = 0;
+  writer.copy(old, 0, recordsAt);
+  let copied = recordsAt;
+  let begin = recordsAt;
   for (let index = 0; index < after.length; index += 1) {
+    const lengthAt = lengthsAt + index * LENGTH_BYTES;
+    const end = begin + readShort(old, lengthAt);
     const record = after[index];
-    if (record === undefined) return undefined;
-    const isChanged = record !== before[index];
-    at = skipText(old, at);
-    if (isChanged) {
-      writer.reserve(old.length - copied + 16);
-      writer.copy(old, copied, at);
-      writer.number(record.offset);
+    if (record !== undefined && record !== before[index]) {
+      writer.reserve(old.length - copied);
+      writer.copy(old, copied, begin);
+      const written = writer.length;
+      patchRecord(old, begin, record);
+      writer.shortAt(lengthAt, writer.length - written);
+      copied = end;
     }
-    const counted = skipNumber(old, at);
-    at = skipNumber(old, counted);
-    if (isChanged) writer.copy(old, counted, at);
-    for (const { view, first } of record.facets) {
-      const references = skipNumber(old, skipNumber(old, skipNumber(old, at)));
-      if (isChanged) {
-        writer.reserve(old.length + view.address.length * 3 + 48);
-        writer.copy(old, at, references);
-        writer.text(view.address);
-        writer.number(healthCode(view.health));
-        writer.number(first);
-      }
-      at = skipNumber(old, skipText(old, references) + 1);
-    }
-    if (isChanged) copied = at;
+    begin = end;
   }
   writer.reserve(old.length - copied);
   writer.copy(old, copied, old.length);
   return writer.finish();
+};
+
+const readShort = (bytes: Uint8Array, at: number): number =>
+  (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+
+/** Writes a record whose id and references into the dictionaries stand at `begin` of the old bytes. */
+const patchRecord = (old: Uint8Array, begin: number, record: EndpointRecord): void => {
+  const offsetAt = skipText(old, begin);
+  const countAt = skipNumber(old, offsetAt);
+  let at = skipNumber(old, countAt);
+  writer.reserve(offsetAt - begin + 24);
+  writer.copy(old, begin, offsetAt);
+  writer.number(record.offset);
+  writer.copy(old, countAt, at);
+  for (const { view, first } of record.facets) {
+    const addressAt = skipNumber(old, skipNumber(old, skipNumber(old, at)));
+    writer.reserve(addressAt - at + view.address.length * 3 + 24);
+    writer.copy(old, at, addressAt);
+    writer.text(view.address);
+    writer.number(healthCode(view.health));
+    writer.number(first);
+    at = skipNumber(old, skipText(old, addressAt) + 1);
+  }
 };
 
 /** Reads what the writer wrote; throws RangeError when the bytes end early. */
@@ -202,6 +227,10 @@ class Reader {
     const text = this.bytes.toString('utf8', this.at, end);
     this.at = end;
     return text;
+  }
+
+  skip(bytes: number): void {
+    this.at += bytes;
   }
 
   texts(): string[] {
@@ -241,6 +270,7 @@ export const decodeBlock = (bytes: Uint8Array): readonly EndpointRecord[] => {
   const { size } = readHeader(reader);
   const sources = reader.texts();
   const templates = reader.texts().map((text) => new EndpointTemplate(JSON.parse(text) as EndpointTemplateFields));
+  reader.skip(size * LENGTH_BYTES);
   const records: EndpointRecord[] = [];
   for (let at = 0; at < size; at += 1) {
     const id = reader.text();

@@ -33,20 +33,20 @@ export interface EndpointRecord {
   readonly view: EndpointView;
 }
 
+/** (Stores one by one: a spread of the template costs ten times as much, and this runs for nearly every event.) */
 export const makeView = (
   id: string,
   address: string,
   health: Health | undefined,
   template: EndpointTemplate,
 ): EndpointView => {
-  const { ports, inbound, labels, locality, weight, serviceAccount } = template.fields;
   const view: { -readonly [K in keyof EndpointView]: EndpointView[K] } = { id, address };
-  if (ports !== undefined) view.ports = ports;
-  if (inbound !== undefined) view.inbound = inbound;
-  if (labels !== undefined) view.labels = labels;
-  if (locality !== undefined) view.locality = locality;
-  if (weight !== undefined) view.weight = weight;
-  if (serviceAccount !== undefined) view.serviceAccount = serviceAccount;
+  if (template.ports !== undefined) view.ports = template.ports;
+  if (template.inbound !== undefined) view.inbound = template.inbound;
+  if (template.labels !== undefined) view.labels = template.labels;
+  if (template.locality !== undefined) view.locality = template.locality;
+  if (template.weight !== undefined) view.weight = template.weight;
+  if (template.serviceAccount !== undefined) view.serviceAccount = template.serviceAccount;
   if (health !== undefined) view.health = health;
   return view;
 };

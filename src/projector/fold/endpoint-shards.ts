@@ -187,15 +187,18 @@ export class EndpointShards {
     for (const block of this.blocks) yield* block.peek();
   }
 
-  /** With this record in place of the one with its id, or beside the others. */
-  with(record: EndpointRecord): EndpointShards {
+  /**
+   * With this record in place of the one with its id, or beside the others.
+   * @param known the record with that id, where the caller has it: found by identity, without looking at ids
+   */
+  with(record: EndpointRecord, known?: EndpointRecord): EndpointShards {
     const at = this.blockOf(record.id);
     const block = this.blocks[at];
     const template = record.facets[0]?.template;
     const templates = template === undefined ? this.templates : withCandidate(this.templates, template);
     if (block === undefined) return new EndpointShards([Block.of(0, [record])], 1, templates);
     const before = block.records();
-    const index = search(before, record.id);
+    const index = known === undefined ? search(before, record.id) : before.indexOf(known);
     if (index >= 0) {
       const records = before.slice();
       records[index] = record;

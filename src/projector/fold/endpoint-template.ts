@@ -36,7 +36,7 @@ const sorted = <T extends object>(map: T | undefined): T | undefined => {
   return Object.fromEntries(keys.sort().map((key) => [key, (map as Fields)[key]])) as T;
 };
 
-const inOrder = ({ inbound, labels, locality, ports, serviceAccount, weight }: EndpointTemplateFields): object => ({
+const inOrder = ({ inbound, labels, locality, ports, serviceAccount, weight }: EndpointTemplate): object => ({
   inbound: sorted(inbound),
   labels: sorted(labels),
   locality: sorted(locality),
@@ -45,50 +45,55 @@ const inOrder = ({ inbound, labels, locality, ports, serviceAccount, weight }: E
   weight,
 });
 
+const orAbsent = <T extends object>(map: T | undefined, size: number): T | undefined => (size === 0 ? undefined : map);
+
+/** Empty maps are absent. All templates have one shape, so that reading them is cheap. */
 export class EndpointTemplate {
-  readonly fields: EndpointTemplateFields;
-  private readonly ports: number;
-  private readonly inbound: number;
-  private readonly labels: number;
-  private readonly locality: number;
+  readonly ports: EndpointTemplateFields['ports'] | undefined;
+  readonly inbound: EndpointTemplateFields['inbound'] | undefined;
+  readonly labels: EndpointTemplateFields['labels'] | undefined;
+  readonly locality: EndpointTemplateFields['locality'] | undefined;
+  readonly weight: number | undefined;
+  readonly serviceAccount: string | undefined;
+  private readonly portsSize: number;
+  private readonly inboundSize: number;
+  private readonly labelsSize: number;
+  private readonly localitySize: number;
   private cachedText: string | undefined;
 
-  /** Takes the fields over; empty maps are left out. */
   constructor(word: EndpointTemplateFields) {
-    this.ports = sizeOf(word.ports);
-    this.inbound = sizeOf(word.inbound);
-    this.labels = sizeOf(word.labels);
-    this.locality = sizeOf(word.locality);
-    const fields: { -readonly [K in keyof EndpointTemplateFields]: EndpointTemplateFields[K] } = {};
-    if (word.ports !== undefined && this.ports > 0) fields.ports = word.ports;
-    if (word.inbound !== undefined && this.inbound > 0) fields.inbound = word.inbound;
-    if (word.labels !== undefined && this.labels > 0) fields.labels = word.labels;
-    if (word.locality !== undefined && this.locality > 0) fields.locality = word.locality;
-    if (word.weight !== undefined) fields.weight = word.weight;
-    if (word.serviceAccount !== undefined) fields.serviceAccount = word.serviceAccount;
-    this.fields = fields;
+    this.portsSize = sizeOf(word.ports);
+    this.inboundSize = sizeOf(word.inbound);
+    this.labelsSize = sizeOf(word.labels);
+    this.localitySize = sizeOf(word.locality);
+    this.ports = orAbsent(word.ports, this.portsSize);
+    this.inbound = orAbsent(word.inbound, this.inboundSize);
+    this.labels = orAbsent(word.labels, this.labelsSize);
+    this.locality = orAbsent(word.locality, this.localitySize);
+    this.weight = word.weight;
+    this.serviceAccount = word.serviceAccount;
+    this.cachedText = undefined;
   }
 
   /** JSON of the fields, the same for equal fields in whatever order they came. */
   get text(): string {
-    this.cachedText ??= JSON.stringify(inOrder(this.fields));
+    this.cachedText ??= JSON.stringify(inOrder(this));
     return this.cachedText;
   }
 
   says(word: EndpointTemplateFields): boolean {
-    const { fields } = this;
     return (
-      word.weight === fields.weight &&
-      word.serviceAccount === fields.serviceAccount &&
-      isSameMap(word.labels, fields.labels, this.labels) &&
-      isSameMap(word.locality, fields.locality, this.locality) &&
-      isSameMap(word.ports, fields.ports, this.ports) &&
-      isSameMap(word.inbound, fields.inbound, this.inbound)
+      word.weight === this.weight &&
+      word.serviceAccount === this.serviceAccount &&
+      isSameMap(word.labels, this.labels, this.labelsSize) &&
+      isSameMap(word.locality, this.locality, this.localitySize) &&
+      isSameMap(word.ports, this.ports, this.portsSize) &&
+      isSameMap(word.inbound, this.inbound, this.inboundSize)
     );
   }
 }
 
-export const isSameTemplate = (a: EndpointTemplate, b: EndpointTemplate): boolean => a === b || a.says(b.fields);
+export const isSameTemplate = (a: EndpointTemplate, b: EndpointTemplate): boolean => a === b || a.text === b.text;
 
 /** Templates of a service that are looked at for a new endpoint, the latest ones. */
 const MAX_CANDIDATES = 8;

@@ -141,14 +141,26 @@ const drainShards = (
   warm: Block[],
 ): void => {
   const isLarge = after?.isLarge === true;
+  const [only] = after?.blocks ?? [];
+  const [known] = before?.blocks ?? [];
+  // One block before and after: nearly all services.
+  if (
+    only !== undefined &&
+    !isLarge &&
+    before?.isLarge !== true &&
+    (known === undefined || known.number === only.number)
+  ) {
+    if (known !== only) entities.set(blockKey(service, only.number), only.bytes(known));
+    return;
+  }
   const old = new Map<number, Block>();
   for (const block of before?.blocks ?? []) old.set(block.number, block);
   for (const block of after?.blocks ?? []) {
-    const known = old.get(block.number);
+    const same = old.get(block.number);
     old.delete(block.number);
-    if (known !== block) entities.set(blockKey(service, block.number), block.bytes(known));
+    if (same !== block) entities.set(blockKey(service, block.number), block.bytes(same));
     if (!isLarge || !block.isDecoded) continue;
-    if (known === block) block.pack();
+    if (same === block) block.pack();
     else warm.push(block);
   }
   for (const number of old.keys()) entities.set(blockKey(service, number), undefined);

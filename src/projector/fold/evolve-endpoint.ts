@@ -17,9 +17,15 @@ import type { Cell } from './table.ts';
 import { APPLIED, type Applied, type Refusal, rejected } from './verdict.ts';
 
 /** Puts a record in place of the one with its id, or removes it (undefined). */
-const write = (state: MeshState, cell: Cell<EndpointShards>, after: EndpointRecord | undefined, id: string): void => {
+const write = (
+  state: MeshState,
+  cell: Cell<EndpointShards>,
+  before: EndpointRecord | undefined,
+  after: EndpointRecord | undefined,
+  id: string,
+): void => {
   const shards = cell.value ?? EndpointShards.empty;
-  const next = after === undefined ? shards.without(id) : shards.with(after);
+  const next = after === undefined ? shards.without(id) : shards.with(after, before);
   state.endpoints.write(cell, next.count === 0 ? undefined : next);
 };
 
@@ -39,7 +45,7 @@ export const registerEndpoint = (
   const candidates = cell.value?.templates ?? [];
   const facet = makeFacet(word, own?.source ?? state.intern(source), rank, offset, own, candidates);
   if (options.keepEqual === true && facet === own) return;
-  write(state, cell, withFacet(before, facet, offset), word.id);
+  write(state, cell, before, withFacet(before, facet, offset), word.id);
 };
 
 /** A source takes back its word; nothing happens when it said none. */
@@ -52,7 +58,7 @@ export const withdrawEndpoint = (
   const cell = state.endpoints.cell(service);
   const before = cell.value?.get(id);
   if (before === undefined || facetOf(before, speaker.source, speaker.rank) === undefined) return;
-  write(state, cell, withoutFacet(before, speaker.source, speaker.rank, speaker.offset), id);
+  write(state, cell, before, withoutFacet(before, speaker.source, speaker.rank, speaker.offset), id);
 };
 
 export const endpointRegistered = (state: MeshState, event: RecordedEvent<'endpoint.registered'>): Applied => {
@@ -81,7 +87,7 @@ export const endpointHealthChanged = (
       `Source "${source}" did not register endpoint "${data.id}" of ${service} (${owners} did), so it has no health to change.`,
     );
   }
-  write(state, cell, withFacet(before, withHealth(own, data.health), offset), data.id);
+  write(state, cell, before, withFacet(before, withHealth(own, data.health), offset), data.id);
   return APPLIED;
 };
 
