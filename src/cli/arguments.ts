@@ -1,6 +1,6 @@
 /** Command lines: `node:util` parseArgs with errors that say what is allowed and what was perhaps meant. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { TendrilError } from '../model/index.ts';
+import { nearestWord, TendrilError } from '../model/index.ts';
 import { FORMATS, type Format } from './output.ts';
 
 export type Options = NonNullable<ParseArgsConfig['options']>;
@@ -17,26 +17,9 @@ export const CLIENT_OPTIONS: Options = {
   help: { type: 'boolean', short: 'h' },
 };
 
-const distance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(
-        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
-      );
-    row = next;
-  }
-  return row[b.length] ?? 0;
-};
-
-/** The nearest of the words, when it is near enough to be a slip of the finger. */
-export const nearest = (word: string, words: readonly string[]): string | undefined => {
-  const [best] = words
-    .map((candidate) => ({ candidate, d: distance(word, candidate) }))
-    .sort((a, b) => a.d - b.d || (a.candidate < b.candidate ? -1 : 1));
-  return best !== undefined && best.d <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : undefined;
-};
+/** A `USAGE` error; `tendril COMMAND --help` is its remedy where none is given. */
+export const usageError = (message: string, remedy?: string): TendrilError =>
+  new TendrilError('USAGE', message, remedy === undefined ? {} : { remedy });
 
 /** Throws `USAGE` for an unknown option, a missing value, or a wrong number of words. */
 export const parse = (
@@ -52,7 +35,7 @@ export const parse = (
     if (argument === '--') break;
     const name = /^--(?:no-)?([^=]+)/.exec(argument)?.[1];
     if (name !== undefined && !known.includes(name)) {
-      const meant = nearest(name, known);
+      const meant = nearestWord(name, known);
       throw usage(`unknown option --${name}${meant === undefined ? '' : ` (did you mean --${meant}?)`}`);
     }
   }
@@ -60,7 +43,12 @@ export const parse = (
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw usage(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error));
+    const said = error instanceof Error ? error.message : String(error);
+    throw usage(
+      said.includes('ambiguous')
+        ? `${said.split(' argument')[0]}: a value that begins with a dash is written --option=VALUE`
+        : (said.split('. ')[0] ?? said),
+    );
   }
   if (parsed.values.help !== true) {
     if (parsed.positionals.length < positionals.min) throw usage(`something is missing: tendril ${positionals.usage}`);
@@ -80,8 +68,7 @@ export const flag = (args: Arguments, name: string): boolean => args.values[name
 export const formatOf = (args: Arguments): Format => {
   const asked = text(args, 'output') ?? 'table';
   const format = FORMATS.find((candidate) => candidate === asked);
-  if (format === undefined)
-    throw new TendrilError('USAGE', `-o ${asked} is not a format; allowed: ${FORMATS.join(', ')}`);
+  if (format === undefined) throw usageError(`-o ${asked} is not a format; allowed: ${FORMATS.join(', ')}`);
   return format;
 };
 
@@ -90,7 +77,16 @@ export const integer = (args: Arguments, name: string, min: number, max: number)
   const value = text(args, name);
   if (value === undefined) return undefined;
   const parsed = Number(value);
-  if (!Number.isInteger(parsed) || parsed < min || parsed > max)
-    throw new TendrilError('USAGE', `--${name} is "${value}"; allowed: a whole number from ${min} to ${max}`);
+  if (value.trim() === '' || !Number.isInteger(parsed) || parsed < min || parsed > max)
+    throw usageError(`--${name} is "${value}"; allowed: a whole number from ${min} to ${max}`);
   return parsed;
+};
+
+/** One of several words, or `USAGE`. */
+export const oneOf = <W extends string>(args: Arguments, name: string, words: readonly W[]): W | undefined => {
+  const value = text(args, name);
+  if (value === undefined) return undefined;
+  const found = words.find((word) => word === value);
+  if (found === undefined) throw usageError(`--${name} is "${value}"; allowed: ${words.join(', ')}`);
+  return found;
 };

@@ -16,12 +16,15 @@ export interface Column<Row> {
   readonly wide?: boolean;
 }
 
+/** Names that clients chose must not steer the terminal. */
+export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '?');
+
 /** Columns as wide as their widest cell, two spaces apart; the last one is not padded. */
 export const table = <Row>(rows: readonly Row[], columns: readonly Column<Row>[], format: Format = 'table'): string => {
   const shown = columns.filter((column) => format === 'wide' || column.wide !== true);
   const cells = [
     shown.map((column) => column.title),
-    ...rows.map((row) => shown.map((column) => String(column.value(row) ?? '-'))),
+    ...rows.map((row) => shown.map((column) => printable(String(column.value(row) ?? '-')))),
   ];
   const widths = shown.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)));
   return cells
@@ -44,7 +47,7 @@ export const render = (format: Format, data: unknown, human: () => string, names
     case 'json':
       return JSON.stringify(data, null, 2);
     case 'yaml':
-      return stringify(data).trimEnd();
+      return stringify(data, { aliasDuplicateObjects: false, lineWidth: 0 }).trimEnd();
     case 'name':
       return names().join('\n');
     case 'table':

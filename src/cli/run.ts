@@ -1,7 +1,6 @@
 /** Finds the command, runs it, and turns every error into lines a person can act on: code, place, remedy. */
-import { TendrilError } from '../model/index.ts';
-import { nearest } from './arguments.ts';
-import type { Command, Io } from './command.ts';
+import { nearestWord, TendrilError } from '../model/index.ts';
+import type { Command, CommandEntry, Io } from './command.ts';
 import { commands } from './commands/index.ts';
 import { findingLines } from './findings.ts';
 
@@ -13,60 +12,82 @@ const overview = (): string =>
     '',
     'Usage: tendril COMMAND [options]',
     '',
-    ...commands.map((command) => `  ${command.name.padEnd(WIDTH)}${command.summary}`),
+    ...commands.map((entry) => `  ${entry.name.padEnd(WIDTH)}${entry.summary}`),
     '',
     'tendril COMMAND --help shows its options. Commands that ask a running server take --server URL (or TENDRIL_SERVER)',
     'and -o table|wide|json|yaml|name. Exit codes: 0 ok, 1 error, 2 changes or findings (with --exit-code).',
   ].join('\n');
 
-const helpOf = (command: Command): string =>
+const section = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => (line === '' ? '' : `  ${line}`))];
+
+const helpOf = (entry: CommandEntry, command: Command): string =>
   [
-    `tendril ${command.name}: ${command.summary}`,
+    `tendril ${entry.name}: ${entry.summary}`,
     '',
     `Usage: tendril ${command.usage}`,
-    ...(command.help.length === 0 ? [] : ['', 'Options:', ...command.help.map((line) => `  ${line}`)]),
+    ...section('Options', command.help),
+    ...section('Examples', command.examples ?? []),
   ].join('\n');
 
-const errorLines = (error: unknown): string[] => {
-  if (!(error instanceof TendrilError))
-    return [`tendril: unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`];
+const errorLines = (error: unknown, command: string): string[] => {
+  if (!(error instanceof TendrilError)) {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return [`error INTERNAL: ${what}`, '  try: report these lines; this is a fault of Tendril, not of what you asked'];
+  }
   const known = error.findings.flatMap(findingLines);
-  const lines = known.length > 0 ? known : [`error ${error.code}: ${error.message}`];
-  return error.remedy === undefined || known.some((line) => line.includes(error.remedy ?? ''))
-    ? lines
-    : [...lines, `  try: ${error.remedy}`];
+  const said = error.findings.some(({ code }) => code === error.code);
+  const lines = said ? known : [...known, `error ${error.code}: ${error.message}`];
+  const remedy = error.remedy ?? (error.code === 'USAGE' ? `tendril ${command} --help` : undefined);
+  return remedy === undefined || known.some((line) => line.includes(remedy)) ? lines : [...lines, `  try: ${remedy}`];
+};
+
+/** The command of this name. Writes what is wrong, and what was perhaps meant, when there is none. */
+const find = (name: string, io: Io): CommandEntry | undefined => {
+  const entry = commands.find((candidate) => candidate.name === name);
+  if (entry !== undefined) return entry;
+  const meant = nearestWord(
+    name,
+    commands.map((candidate) => candidate.name),
+  );
+  io.err(
+    `error USAGE: "${name}" is not a command of tendril${meant === undefined ? '' : `; did you mean "${meant}"?`}`,
+  );
+  io.err(`  try: tendril ${meant === undefined ? '--help' : `${meant} --help`}`);
+  return undefined;
+};
+
+const asksForHelp = (words: readonly string[]): boolean => {
+  const end = words.indexOf('--');
+  return (end < 0 ? words : words.slice(0, end)).some((word) => word === '--help' || word === '-h');
+};
+
+/** Name of the command that a command line asks for. */
+export const commandNameOf = (argv: readonly string[]): string | undefined => {
+  const [name] = argv;
+  return name === '--version' || name === '-v' ? 'version' : name;
 };
 
 /** Resolves with the exit code; never rejects. */
 export const runCli = async (argv: readonly string[], io: Io): Promise<number> => {
-  const [name, ...rest] = argv;
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+  const name = commandNameOf(argv);
+  const rest = argv.slice(1);
+  const [about] = rest;
+  if (name === undefined || name === '--help' || name === '-h' || (name === 'help' && about === undefined)) {
     io.out(overview());
     return name === undefined ? 1 : 0;
   }
-  const wanted = name === '--version' || name === '-v' ? 'version' : name;
-  const command = commands.find((candidate) => candidate.name === wanted);
-  if (command === undefined) {
-    const meant = nearest(
-      wanted,
-      commands.map((candidate) => candidate.name),
-    );
-    io.err(
-      `error USAGE: "${name}" is not a command of tendril${meant === undefined ? '' : `; did you mean "${meant}"?`}`,
-    );
-    io.err(`  try: tendril ${meant === undefined ? '--help' : `${meant} --help`}`);
-    return 1;
-  }
-  const end = rest.indexOf('--');
-  if ((end < 0 ? rest : rest.slice(0, end)).some((word) => word === '--help' || word === '-h')) {
-    io.out(helpOf(command));
-    return 0;
-  }
+  const entry = find(name === 'help' && about !== undefined ? about : name, io);
+  if (entry === undefined) return 1;
   try {
+    const command = await entry.load();
+    if (name === 'help' || asksForHelp(rest)) {
+      io.out(helpOf(entry, command));
+      return 0;
+    }
     return await command.run(rest, io);
   } catch (error) {
-    if (io.signal.aborted && !(error instanceof TendrilError)) return 130;
-    for (const line of errorLines(error)) io.err(line);
+    for (const line of errorLines(error, entry.name)) io.err(line);
     return 1;
   }
 };

@@ -2,6 +2,7 @@
  * The bootstrap of an Envoy sidecar (contracts: `tendril bootstrap envoy`; reference: envoy-wire section 1, envoy-wire2
  * sections 4 and 10). Pure.
  */
+import { isIP } from 'node:net';
 import { isDnsLabel, parseServiceName, TendrilError } from '../model/index.ts';
 import type { HostPort } from './config.ts';
 
@@ -29,7 +30,7 @@ const ADS = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '2s' }
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
-/** A complete Envoy bootstrap. Throws `USAGE` for a service name that is not `<service>.<namespace>`. */
+/** A complete Envoy bootstrap. Throws `USAGE` for names and addresses that do not fit. */
 export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknown> => {
   const service = parseServiceName(options.service);
   if (service === undefined)
@@ -40,6 +41,7 @@ export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknow
   if (options.serviceAccount !== undefined && !isDnsLabel(options.serviceAccount))
     throw new TendrilError('USAGE', `--service-account is "${options.serviceAccount}"; allowed: a DNS label`);
   const bind = options.bind ?? '127.0.0.1';
+  if (isIP(bind) === 0) throw new TendrilError('USAGE', `--bind is "${bind}"; allowed: an IP address`);
   const locality =
     options.region === undefined && options.zone === undefined
       ? {}
@@ -91,7 +93,7 @@ export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknow
       clusters: [
         {
           name: 'xds',
-          type: 'STATIC',
+          type: isIP(options.xds.host) === 0 ? 'STRICT_DNS' : 'STATIC',
           connect_timeout: '1s',
           typed_extension_protocol_options: {
             [HTTP_OPTIONS]: {

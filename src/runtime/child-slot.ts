@@ -15,6 +15,8 @@ export interface ChildSlotOptions {
   readonly logger: Logger;
   readonly onReady: (address: HostPort) => void;
   readonly onSilentWorker: (pid: number) => void;
+  /** Somebody told the child itself to end. */
+  readonly onTerminate: () => void;
 }
 
 /** A child that dies while it is written to tells so by its exit. */
@@ -90,7 +92,7 @@ export class ChildSlot {
   }
 
   #heard(child: ChildProcess, message: FromChild): void {
-    const { name, worker, config, logger, onReady, onSilentWorker } = this.#options;
+    const { name, worker, config, logger, onReady, onSilentWorker, onTerminate } = this.#options;
     switch (message.t) {
       case 'listening':
         child.send({ t: 'start', config: config(), worker } satisfies ToChild, sent);
@@ -106,6 +108,9 @@ export class ChildSlot {
         else logger.error({ child: name, code: message.code, ...remedy }, message.message);
         return;
       }
+      case 'terminate':
+        onTerminate();
+        return;
       case 'restart-worker':
         onSilentWorker(message.pid);
     }

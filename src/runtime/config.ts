@@ -109,11 +109,17 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
         hint: 'tendril serve --help',
       });
   }
-  const raw = (flag: string): string | undefined => {
-    const value = sources.flags[flag] ?? sources.env[variableOf(flag)] ?? sources.file?.[flag] ?? DEFAULTS[flag];
-    return value === undefined ? undefined : Array.isArray(value) ? value.join(',') : String(value);
-  };
-  const text = (flag: string): string => raw(flag) ?? '';
+  const values = new Map<string, string>();
+  for (const { flag } of SERVE_OPTIONS) {
+    // An empty variable counts as none.
+    const variable = sources.env[variableOf(flag)] || undefined;
+    const value = sources.flags[flag] ?? variable ?? sources.file?.[flag] ?? DEFAULTS[flag];
+    if (value === undefined) continue;
+    const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+    if (list.every((item) => ['string', 'number', 'boolean'].includes(typeof item))) values.set(flag, list.join(','));
+    else findings.push(configError(flag, JSON.stringify(value), 'a text, a number, or a list of texts'));
+  }
+  const text = (flag: string): string => values.get(flag) ?? '';
   const flagged = (flag: string): boolean => {
     const value = text(flag);
     if (!['', 'true', 'false', '1', '0'].includes(value)) findings.push(configError(flag, value, 'true, false'));
@@ -141,8 +147,10 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     findings.push(configError('log', log, 'lmdb, memory (Kafka comes with a later version)', 'LOG_KAFKA_NOT_YET'));
   else if (log !== 'lmdb' && log !== 'memory') findings.push(configError('log', log, 'lmdb, memory'));
   const workers = Number(text('workers'));
-  if (!Number.isInteger(workers) || workers < 0 || workers > 64)
+  if (!/^[0-9]{1,2}$/.test(text('workers')) || workers > 64)
     findings.push(configError('workers', text('workers'), 'a whole number from 0 to 64'));
+  // The directory is made private: never by accident the one we stand in.
+  if (text('data').trim() === '') findings.push(configError('data', text('data'), 'a directory'));
   const mesh = text('mesh');
   if (!isDnsLabel(mesh)) findings.push(configError('mesh', mesh, 'a DNS label: a-z, 0-9, -, at most 63'));
   const suffixes = text('mesh-suffixes')
@@ -156,14 +164,14 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
   const level = text('log-level');
   if (!['trace', 'debug', 'info', 'warn', 'error', 'silent'].includes(level))
     findings.push(configError('log-level', level, 'trace, debug, info, warn, error, silent'));
-  const reserve = raw('disk-reserve');
+  const reserve = values.get('disk-reserve');
   if (reserve !== undefined && !/^[0-9]{1,15}$/.test(reserve))
     findings.push(configError('disk-reserve', reserve, 'a number of bytes'));
   const config: ServeConfig = {
     data: text('data'),
     xds: address('xds'),
     admin: address('admin'),
-    dir: raw('dir'),
+    dir: text('dir') || undefined,
     log: log === 'memory' ? 'memory' : 'lmdb',
     workers,
     mesh,

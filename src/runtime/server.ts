@@ -4,20 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { channelPair } from './channel.ts';
 import type { ServeConfig } from './config.ts';
-import { Core } from './core.ts';
 import { createLogger } from './logger.ts';
 import type { ToCore, ToWorker } from './messages.ts';
 import { type RunningServer, startSupervised } from './supervisor.ts';
-import { XdsWorker } from './xds-worker.ts';
+import type { XdsWorker } from './xds-worker.ts';
 
 /** `--workers 0`: core and one xDS server in this process. */
 const startInProcess = async (config: ServeConfig): Promise<RunningServer> => {
+  // Loaded here only: a supervisor stays small and quick to start.
+  const [{ Core }, workers] = await Promise.all([import('./core.ts'), import('./xds-worker.ts')]);
   const logger = createLogger(config.logLevel);
   const [coreEnd, workerEnd] = channelPair<ToWorker, ToCore>();
   const core = await Core.start({ config, logger, restartWorker: () => undefined, channel: coreEnd });
   let worker: XdsWorker;
   try {
-    worker = await XdsWorker.start({ config, worker: 0, logger, channel: workerEnd });
+    worker = await workers.XdsWorker.start({ config, worker: 0, logger, channel: workerEnd });
   } catch (error) {
     await core.stop();
     throw error;
@@ -52,6 +53,8 @@ export const startServer = async (config: ServeConfig, signal?: AbortSignal): Pr
   // The state of a log in memory is as temporary as the log: it must not meet a log of another run.
   const data = mkdtempSync(join(tmpdir(), 'tendril-memory-'));
   const remove = (): void => rmSync(data, { recursive: true, force: true });
+  // Also when the process is told twice to stop, and ends at once.
+  process.once('exit', remove);
   try {
     const temporary = { ...config, data };
     const server = await (config.workers === 0

@@ -42,6 +42,15 @@ export const startSupervised = async (
     finish = done;
   });
   const workers: ChildSlot[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopping ??= (async () => {
+      await Promise.all(workers.map((slot) => slot.stop(STOP_WORKERS_MS)));
+      await core.stop(STOP_CORE_MS);
+      finish(0);
+    })();
+    return stopping;
+  };
   const common = {
     config: () => current,
     logger,
@@ -49,6 +58,7 @@ export const startSupervised = async (
       logger.warn({ pid }, 'xDS worker did not answer for 2 s; restarting it');
       workers.find((slot) => slot.pid === pid)?.kill();
     },
+    onTerminate: () => void stop(),
   };
   const core = new ChildSlot({
     ...common,
@@ -74,15 +84,6 @@ export const startSupervised = async (
       }),
     );
 
-  let stopping: Promise<void> | undefined;
-  const stop = (): Promise<void> => {
-    stopping ??= (async () => {
-      await Promise.all(workers.map((slot) => slot.stop(STOP_WORKERS_MS)));
-      await core.stop(STOP_CORE_MS);
-      finish(0);
-    })();
-    return stopping;
-  };
   const aborted = (): void => void stop();
   signal?.addEventListener('abort', aborted, { once: true });
   try {

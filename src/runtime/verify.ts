@@ -1,2 +1,8 @@
 /** Offline proof of a data directory. */
-export { type VerifyReport, verifyData } from '../projector/index.ts';
+import type { VerifyOptions, VerifyReport } from '../projector/index.ts';
+
+export type { VerifyReport };
+
+/** Loaded when it is called: most commands never need the projector. */
+export const verifyData = async (options: VerifyOptions): Promise<VerifyReport> =>
+  (await import('../projector/index.ts')).verifyData(options);

@@ -8,6 +8,7 @@ import { type AdsServer, createAdsServer, type LedgerEntry } from '../delta-xds/
 import { ReadModel } from '../projector/index.ts';
 import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
+import { xdsListenError } from './listen-error.ts';
 import { MeshSource } from './mesh-view.ts';
 import type { ObservedEdge, ToCore, ToWorker, WorkerQuestion } from './messages.ts';
 import { ANONYMOUS } from './node-identity.ts';
@@ -70,7 +71,14 @@ export class XdsWorker {
     const model = await ReadModel.open({ dir: data, mesh, logger: options.logger, onReplaced: () => replaced() });
     const worker = new XdsWorker(options, model);
     replaced = () => void worker.#wake();
-    worker.#address = await worker.#server.listen(options.config.xds.host, options.config.xds.port);
+    const { host, port } = options.config.xds;
+    try {
+      worker.#address = await worker.#server.listen(host, port);
+    } catch (error) {
+      clearInterval(worker.#timer);
+      await model.close();
+      throw xdsListenError(error, options.config.xds);
+    }
     if (options.channel !== undefined) worker.#meet(options.channel);
     else
       dialChannel<ToCore, ToWorker>(channelPath(options.config.data), {

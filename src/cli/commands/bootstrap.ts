@@ -28,8 +28,6 @@ const required = (value: string | undefined, option: string, example: string): s
 };
 
 export const bootstrap: Command = {
-  name: 'bootstrap',
-  summary: 'print the bootstrap of an Envoy sidecar',
   usage: 'bootstrap envoy --service <service>.<namespace> --xds HOST:PORT --admin-port N [options]',
   options: OPTIONS,
   help: [

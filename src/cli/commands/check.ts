@@ -18,11 +18,12 @@ interface Part {
 }
 
 export const check: Command = {
-  name: 'check',
-  summary: 'check a running control plane',
   usage: 'check',
   options: OPTIONS,
-  help: ['--exit-code   exit 2 when a part is degraded', '--server URL, -o table|json|yaml|name'],
+  help: [
+    '--exit-code   exit 2 when a part is degraded (1 when one has failed, with or without)',
+    '--server URL, -o table|wide|json|yaml|name (the names of what is not well)',
+  ],
   run: async (argv, io) => {
     const args = parse('check', argv, OPTIONS, { min: 0, max: 0, usage: check.usage });
     const format = formatOf(args);
@@ -39,7 +40,10 @@ export const check: Command = {
         ...(ready.status === 200 ? {} : { message: (ready.body.reasons ?? []).join('; ') }),
       },
     ];
-    if (parts.length === 1) throw new TendrilError('CHECK_FAILED', `${client.server} does not answer like Tendril`);
+    if (parts.length === 1)
+      throw new TendrilError('SERVER_UNKNOWN', `${client.server} does not answer like Tendril`, {
+        remedy: 'name the HTTP API of `tendril serve` with --server URL',
+      });
     const bad = parts.filter(({ status }) => status !== 'ok');
     const mark = { ok: 'ok  ', degraded: 'WARN', failed: 'FAIL' } as const;
     io.out(

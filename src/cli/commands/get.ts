@@ -1,9 +1,10 @@
 /** `tendril get KIND [NAME]`: documents, services and endpoints as the server has them. */
-import { CLIENT_OPTIONS, formatOf, type Options, parse, text } from '../arguments.ts';
+import { CLIENT_OPTIONS, formatOf, type Options, parse, text, usageError } from '../arguments.ts';
 import { clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
 import { documentRef } from '../document-ref.ts';
-import { ago, render, table } from '../output.ts';
+import { ago, type Format, plural, render, table } from '../output.ts';
+import { getEndpoints, getService, getServices } from './registry.ts';
 
 const OPTIONS: Options = { ...CLIENT_OPTIONS, namespace: { type: 'string', short: 'n' } };
 
@@ -20,84 +21,70 @@ interface DocumentItem {
   readonly document: unknown;
 }
 
-interface ServiceItem {
-  readonly service: string;
-  readonly ports: readonly { readonly port: number; readonly protocol: string }[];
-  readonly endpoints: number;
-  readonly visibility: string | readonly string[];
-}
+const idOf = (item: DocumentItem): string => `${item.kind}/${item.namespace}/${item.name}`;
 
-const services: Command['run'] = async (argv, io) => {
-  const args = parse('get', argv, OPTIONS, { min: 1, max: 2, usage: get.usage });
-  const format = formatOf(args);
-  const client = clientFor(args, io);
-  const [, name] = args.positionals.flatMap((word) => word.split('/'));
-  if (name !== undefined) {
-    const [service, namespace] = name.split('.');
-    const { body } = await client.request<unknown>(
-      `/v1/services/${namespace ?? text(args, 'namespace') ?? 'default'}/${service}`,
-    );
-    io.out(
-      render(
-        format === 'table' || format === 'wide' ? 'yaml' : format,
-        body,
-        () => '',
-        () => [name],
-      ),
-    );
-    return 0;
-  }
-  const items: ServiceItem[] = [];
-  for await (const item of client.pages<ServiceItem>('/v1/services', 'services'))
-    if (text(args, 'namespace') === undefined || item.service.endsWith(`.${text(args, 'namespace')}`)) items.push(item);
-  io.out(
-    render(
-      format,
-      { services: items },
-      () =>
-        table(
-          items,
-          [
-            { title: 'SERVICE', value: (item) => item.service },
-            {
-              title: 'PORTS',
-              value: (item) => item.ports.map(({ port, protocol }) => `${port}/${protocol}`).join(','),
-            },
-            { title: 'ENDPOINTS', value: (item) => item.endpoints, number: true },
-            {
-              title: 'VISIBILITY',
-              value: (item) => (typeof item.visibility === 'string' ? item.visibility : item.visibility.join(',')),
-            },
-          ],
-          format,
-        ),
-      () => items.map((item) => item.service),
-    ),
+const documentTable = (items: readonly DocumentItem[], format: Format, now: number): string =>
+  table(
+    items,
+    [
+      { title: 'DOCUMENT', value: idOf },
+      { title: 'EVENT', value: (item) => item.offset, number: true },
+      { title: 'WHEN', value: (item) => ago(item.recordedAt, now) },
+      { title: 'WHO', value: (item) => item.source },
+      { title: 'FILE', value: (item) => (item.file === undefined ? undefined : `${item.file}:${item.line ?? 1}`) },
+      { title: 'REASON', value: (item) => item.reason, wide: true },
+    ],
+    format,
   );
-  return 0;
+
+/** `services` and `endpoints` are of the registry, `all` is every document; all else is a kind of document. */
+const REGISTRY: Readonly<Record<string, 'services' | 'endpoints'>> = {
+  services: 'services',
+  svc: 'services',
+  endpoints: 'endpoints',
+  endpoint: 'endpoints',
+  ep: 'endpoints',
 };
 
 export const get: Command = {
-  name: 'get',
-  summary: 'show documents and services',
-  usage: 'get KIND[/NAMESPACE]/NAME | get KIND | get services [NAME.NAMESPACE]',
+  usage: 'get KIND[/NAMESPACE]/NAME | get KIND | get all | get services [SERVICE] | get endpoints SERVICE',
   options: OPTIONS,
   help: [
-    '-n, --namespace NS  of the document (default: default); in lists: only this one',
+    'KIND                Service, Route, Upstream, Dependency: documents; with a name: the document itself',
+    'all                 all documents',
+    'services            what is registered, by documents and events; with SERVICE.NAMESPACE: that one',
+    'endpoints SERVICE   the endpoints of SERVICE.NAMESPACE',
+    '-n, --namespace NS  of a name (default: default); in lists: only this one',
     '--server URL, -o table|wide|json|yaml|name',
   ],
+  examples: ['tendril get routes -o wide', 'tendril get Route/shop/reviews', 'tendril get services cart.shop'],
   run: async (argv, io) => {
     const args = parse('get', argv, OPTIONS, { min: 1, max: 2, usage: get.usage });
-    const [first = ''] = args.positionals;
-    if (/^(services|svc)(\/|$)/i.test(first)) return services(argv, io);
     const format = formatOf(args);
     const client = clientFor(args, io);
-    const ref = documentRef(args.positionals, text(args, 'namespace'));
-    if (ref.name !== undefined) {
-      const { body } = await client.request<DocumentItem>(
-        `/v1/docs/${ref.kind}/${ref.namespace ?? 'default'}/${ref.name}`,
-      );
+    const namespace = text(args, 'namespace');
+    const [first = '', ...names] = args.positionals.flatMap((word) => word.split('/'));
+    const registry = REGISTRY[first.toLowerCase()];
+    if (registry !== undefined) {
+      if (names.length > 1 || names[0] === '') throw usageError(`usage: tendril ${get.usage}`);
+      const [name] = names;
+      const query = { client, format, namespace, out: io.out };
+      if (registry === 'endpoints') {
+        if (name === undefined) throw usageError('endpoints of which service?', 'tendril get services');
+        return getEndpoints(query, name);
+      }
+      return name === undefined ? getServices(query) : getService(query, name);
+    }
+    const all = first.toLowerCase() === 'all' && names.length === 0;
+    const ref = all ? undefined : documentRef(args.positionals, namespace);
+    if (ref?.name !== undefined) {
       const id = `${ref.kind}/${ref.namespace ?? 'default'}/${ref.name}`;
+      const { body } = await client.request<DocumentItem>(
+        `/v1/docs/${id.split('/').map(encodeURIComponent).join('/')}`,
+        {
+          remedies: { DOCUMENT_UNKNOWN: `tendril get ${ref.kind}` },
+        },
+      );
       io.out(
         render(
           format === 'table' || format === 'wide' ? 'yaml' : format,
@@ -108,30 +95,17 @@ export const get: Command = {
       );
       return 0;
     }
-    const items: DocumentItem[] = [];
-    for await (const item of client.pages<DocumentItem>('/v1/docs', 'docs', { kind: ref.kind }))
-      if (ref.namespace === undefined || item.namespace === ref.namespace) items.push(item);
+    const items = await client.all<DocumentItem>('/v1/docs', 'docs', { kind: ref?.kind, namespace });
     io.out(
       render(
         format,
         { documents: items },
         () =>
-          table(
-            items,
-            [
-              { title: 'DOCUMENT', value: (item) => `${item.kind}/${item.namespace}/${item.name}` },
-              { title: 'OFFSET', value: (item) => item.offset, number: true },
-              { title: 'WHEN', value: (item) => ago(item.recordedAt, io.now()) },
-              { title: 'WHO', value: (item) => item.source },
-              {
-                title: 'FILE',
-                value: (item) => (item.file === undefined ? undefined : `${item.file}:${item.line ?? 1}`),
-              },
-              { title: 'REASON', value: (item) => item.reason, wide: true },
-            ],
-            format,
-          ),
-        () => items.map((item) => `${item.kind}/${item.namespace}/${item.name}`),
+          [
+            documentTable(items, format, io.now()),
+            plural(items.length, 'document') + (items.length === 0 ? '; next: tendril apply -f FILE' : ''),
+          ].join('\n'),
+        () => items.map(idOf),
       ),
     );
     return 0;

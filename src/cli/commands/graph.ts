@@ -1,10 +1,12 @@
 /** `tendril graph [SERVICE]`: who calls whom, and why Tendril thinks so. */
-import { CLIENT_OPTIONS, formatOf, integer, type Options, parse, text } from '../arguments.ts';
+import { CLIENT_OPTIONS, formatOf, integer, type Options, oneOf, parse, usageError } from '../arguments.ts';
 import { clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
 import { ago, plural, render, table } from '../output.ts';
 
 const OPTIONS: Options = { ...CLIENT_OPTIONS, depth: { type: 'string' }, state: { type: 'string' } };
+
+const STATES = ['active', 'quiet', 'expiring', 'expired', 'dangling', 'denied', 'pinned'] as const;
 
 interface EdgeItem {
   readonly from: string;
@@ -18,37 +20,53 @@ interface EdgeItem {
   readonly lastSeen?: string;
 }
 
+interface NodeItem {
+  readonly name: string;
+  readonly registered: boolean;
+}
+
 const calleeOf = (edge: EdgeItem): string => (edge.port === undefined ? edge.to : `${edge.to}:${edge.port}`);
 
+/** What sidecars did, and the documents and people that say so. */
+const evidenceOf = (edge: EdgeItem): string | undefined =>
+  [...edge.evidence, ...edge.declaredBy].join(',') || undefined;
+
+const nothing = (focus: string | undefined, nodes: readonly NodeItem[]): string => {
+  if (focus === undefined)
+    return 'no edges yet: they are learned from what sidecars ask for, or declared by Dependency documents; next: tendril proxies';
+  return nodes.some(({ name, registered }) => name === focus && registered)
+    ? `no edges at ${focus}; next: tendril graph`
+    : `no edges at ${focus}, and no service of that name; next: tendril get services`;
+};
+
 export const graph: Command = {
-  name: 'graph',
-  summary: 'show the dependency graph',
   usage: 'graph [SERVICE.NAMESPACE] [--depth N] [--state S]',
   options: OPTIONS,
   help: [
     '--depth N    how far from the service (default 1)',
-    '--state S    active, dangling, denied, pinned',
+    `--state S    ${STATES.join(', ')}`,
     '--server URL, -o table|wide|json|yaml|name',
   ],
+  examples: ['tendril graph web.shop --depth 2', 'tendril graph --state dangling'],
   run: async (argv, io) => {
     const args = parse('graph', argv, OPTIONS, { min: 0, max: 1, usage: graph.usage });
     const format = formatOf(args);
-    const [focus] = args.positionals;
+    const [word] = args.positionals;
+    const focus = word === undefined || word.includes('.') ? word : `${word}.default`;
+    const depth = integer(args, 'depth', 1, 10);
+    if (depth !== undefined && focus === undefined)
+      throw usageError('--depth needs a service to start from', 'tendril graph SERVICE.NAMESPACE --depth 2');
+    const query = { focus, depth, state: oneOf(args, 'state', STATES) };
     const client = clientFor(args, io);
-    const edges: EdgeItem[] = [];
-    for await (const edge of client.pages<EdgeItem>('/v1/graph', 'edges', {
-      focus,
-      depth: integer(args, 'depth', 1, 10),
-      state: text(args, 'state'),
-    }))
-      edges.push(edge);
+    const edges = await client.all<EdgeItem>('/v1/graph', 'edges', query);
+    const nodes = edges.length > 0 ? [] : await client.all<NodeItem>('/v1/graph', 'nodes', { focus });
     io.out(
       render(
         format,
         { edges },
         () =>
           edges.length === 0
-            ? `no edges${focus === undefined ? ' yet: they are learned from what sidecars ask for, or declared by Dependency documents' : ` at ${focus}`}`
+            ? nothing(focus, nodes)
             : [
                 table(
                   edges,
@@ -57,13 +75,12 @@ export const graph: Command = {
                     { title: 'CALLEE', value: calleeOf },
                     { title: 'ORIGIN', value: (edge) => edge.origin },
                     { title: 'STATE', value: (edge) => edge.state },
-                    { title: 'EVIDENCE', value: (edge) => edge.evidence.join(',') || undefined },
+                    { title: 'EVIDENCE', value: evidenceOf },
+                    { title: 'FIRST EVENT', value: (edge) => edge.firstOffset, number: true },
                     {
                       title: 'LAST SEEN',
                       value: (edge) => (edge.lastSeen === undefined ? undefined : ago(edge.lastSeen, io.now())),
                     },
-                    { title: 'EVENT', value: (edge) => edge.firstOffset, number: true },
-                    { title: 'DECLARED BY', value: (edge) => edge.declaredBy.join(',') || undefined, wide: true },
                   ],
                   format,
                 ),

@@ -15,20 +15,18 @@ const more = ({ problems, problemCount }: VerifyReport): string[] =>
   problemCount > problems.length ? [`  … and ${problemCount - problems.length} more`] : [];
 
 export const verify: Command = {
-  name: 'verify',
-  summary: 'prove a data directory, offline',
   usage: 'verify --data DIR',
   options: OPTIONS,
   help: [
     '--data DIR   default ./tendril-data; `tendril serve` must not run on it',
     '--mesh NAME  default "default"',
-    '-o FORMAT    table, json, yaml',
+    '-o FORMAT    table, wide, json, yaml, name (the state hash)',
   ],
   run: async (argv, io) => {
     const args = parse('verify', argv, OPTIONS, { min: 0, max: 0, usage: verify.usage });
     const format = formatOf(args);
     const data = text(args, 'data') ?? io.env.TENDRIL_DATA ?? './tendril-data';
-    let shown = 0;
+    let shown = io.now();
     const report = await verifyData({
       dir: data,
       mesh: text(args, 'mesh') ?? io.env.TENDRIL_MESH ?? 'default',

@@ -1,9 +1,9 @@
 /** `tendril why PROXY RESOURCE`: resource <- documents and events <- edge <- node, and when it was sent and acknowledged. */
-import { TendrilError } from '../../model/index.ts';
-import { CLIENT_OPTIONS, formatOf, type Options, parse } from '../arguments.ts';
+import { CLIENT_OPTIONS, formatOf, type Options, parse, usageError } from '../arguments.ts';
 import { clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
-import { ago, bytes, render } from '../output.ts';
+import { ago, bytes, printable, render } from '../output.ts';
+import { findSidecar, sidecarPath } from './sidecar.ts';
 
 const OPTIONS: Options = { ...CLIENT_OPTIONS };
 
@@ -70,60 +70,69 @@ const edgeLine = (edge: Edge, now: number): string =>
 const block = (title: string, lines: readonly string[]): string[] =>
   lines.map((line, index) => `  ${(index === 0 ? title : '').padEnd(14)}${line}`);
 
+const headLine = ({ type, name, delivery }: Answer, now: number): string =>
+  [
+    `${type}/${name}`,
+    ...(delivery === undefined ? ['not held now'] : []),
+    ...(delivery?.state === 'removed' ? ['REMOVED'] : []),
+    ...(delivery?.version === undefined ? [] : [`version ${delivery.version}`]),
+    ...(delivery?.bytes === undefined ? [] : [bytes(delivery.bytes)]),
+    ...(delivery?.sentAt === undefined ? [] : [`sent ${ago(delivery.sentAt, now)}`]),
+    ...(delivery?.ackedAfterMs === undefined ? [] : [`acked +${Math.max(0, delivery.ackedAfterMs)} ms`]),
+    ...(delivery?.error === undefined ? [] : [`REFUSED: ${delivery.error}`]),
+  ].join('  ');
+
+const textOf = (answer: Answer, now: number): string =>
+  [
+    headLine(answer, now),
+    ...block(
+      'held because',
+      answer.edges.length === 0 ? [answer.summary] : answer.edges.map((edge) => edgeLine(edge, now)),
+    ),
+    ...block(
+      'declared by',
+      answer.edges.flatMap((edge) => edge.documents ?? []).map((source) => sourceLine(source, now)),
+    ),
+    ...block(
+      'built from',
+      answer.builtFrom.map((source) => sourceLine(source, now)),
+    ),
+    ...(answer.delivery === undefined ? [`next: tendril proxy ${answer.proxy}`] : []),
+  ]
+    .map(printable)
+    .join('\n');
+
 export const why: Command = {
-  name: 'why',
-  summary: 'explain why a sidecar holds a resource',
   usage: 'why PROXY TYPE/NAME',
   options: OPTIONS,
   help: [
+    'PROXY  id of the sidecar; or SERVICE.NAMESPACE where it has one sidecar only',
     'TYPE   cds, eds, lds, rds, vhds (or cluster, endpoints, listener, route, host)',
-    '--server URL, -o table|json|yaml',
+    'NAME   as `tendril proxy PROXY` lists it',
+    '--server URL, -o table|wide|json|yaml|name',
   ],
+  examples: ['tendril why web.shop cds/reviews.shop:9080', 'tendril why web.shop host/reviews.shop:9080 -o json'],
   run: async (argv, io) => {
     const args = parse('why', argv, OPTIONS, { min: 2, max: 2, usage: why.usage });
     const format = formatOf(args);
-    const [id = '', resource = ''] = args.positionals;
+    const [word = '', resource = ''] = args.positionals;
     const slash = resource.indexOf('/');
-    if (slash < 1)
-      throw new TendrilError(
-        'USAGE',
+    if (slash < 1 || slash === resource.length - 1)
+      throw usageError(
         `"${resource}" names no resource; allowed: TYPE/NAME, for example cds/cart.shop:7070`,
-        {
-          remedy: `tendril proxy ${id}`,
-        },
+        `tendril proxy ${word}`,
       );
-    const { body } = await clientFor(args, io).request<Answer>(`/v1/proxies/${encodeURIComponent(id)}/why`, {
+    const client = clientFor(args, io);
+    const { id } = await findSidecar(client, word);
+    const { body } = await client.request<Answer>(`${sidecarPath(id)}/why`, {
       query: { type: resource.slice(0, slash), name: resource.slice(slash + 1) },
+      remedies: { RESOURCE_UNKNOWN: `tendril proxy ${id}`, E102: `tendril proxy ${id}` },
     });
-    const { delivery } = body;
-    const head = [
-      `${body.type}/${body.name}`,
-      ...(delivery?.version === undefined ? [] : [`version ${delivery.version}`]),
-      ...(delivery?.bytes === undefined ? [] : [bytes(delivery.bytes)]),
-      ...(delivery?.sentAt === undefined ? [] : [`sent ${ago(delivery.sentAt, io.now())}`]),
-      ...(delivery?.ackedAfterMs === undefined ? [] : [`acked +${Math.max(0, delivery.ackedAfterMs)} ms`]),
-      ...(delivery?.error === undefined ? [] : [`REFUSED: ${delivery.error}`]),
-    ].join('  ');
     io.out(
       render(
         format,
         body,
-        () =>
-          [
-            head,
-            ...block(
-              'held because',
-              body.edges.length === 0 ? [body.summary] : body.edges.map((edge) => edgeLine(edge, io.now())),
-            ),
-            ...block(
-              'declared by',
-              body.edges.flatMap((edge) => edge.documents ?? []).map((source) => sourceLine(source, io.now())),
-            ),
-            ...block(
-              'built from',
-              body.builtFrom.map((source) => sourceLine(source, io.now())),
-            ),
-          ].join('\n'),
+        () => textOf(body, io.now()),
         () => [`${body.type}/${body.name}`],
       ),
     );

@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { packageRoot } from '../../runtime/index.ts';
+import { atExit } from './at-exit.ts';
 
 const executable = (file: string): boolean => {
   try {
@@ -28,12 +29,12 @@ export const findEnvoy = (env: Readonly<Record<string, string | undefined>>): st
   );
 };
 
-/** Runs the project's own fetch script when this is a checkout; false when there is none or it failed. */
-export const fetchEnvoy = (): Promise<boolean> =>
+/** Runs the project's own fetch script when this is a checkout; false when there is none, it failed, or was stopped. */
+export const fetchEnvoy = (signal: AbortSignal): Promise<boolean> =>
   new Promise((done) => {
     const script = join(packageRoot, 'scripts/fetch-parts.mjs');
     if (!existsSync(script)) return done(false);
-    const child = spawn(process.execPath, [script, 'envoy'], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(process.execPath, [script, 'envoy'], { stdio: ['ignore', 'inherit', 'inherit'], signal });
     child.once('error', () => done(false));
     child.once('exit', (code) => done(code === 0));
   });
@@ -60,9 +61,14 @@ export const startEnvoySidecar = (binary: string, bootstrap: Readonly<Record<str
     lines = (lines + chunk.toString('utf8')).slice(-4_000);
   });
   let gone = false;
+  const forget = atExit(() => {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
   const ended = new Promise<void>((done) => {
     const finish = (): void => {
       gone = true;
+      forget();
       rmSync(folder, { recursive: true, force: true });
       done();
     };

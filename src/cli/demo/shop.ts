@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type RunningServer, resolveConfig, startServer } from '../../runtime/index.ts';
+import { resolveConfig, startServer } from '../../runtime/index.ts';
 import { AdminClient } from '../client.ts';
+import { atExit } from './at-exit.ts';
 import { GrpcCaller } from './calls.ts';
 import { calleesOf, callersOf, type DemoMesh, type DemoService, NAMESPACE } from './mesh.ts';
 import { type DemoSidecar, freePort, startBuiltIn, startEnvoy } from './sidecars.ts';
@@ -21,7 +22,7 @@ export interface ShopOptions {
 }
 
 export interface Shop {
-  readonly server: RunningServer;
+  readonly mesh: DemoMesh;
   readonly admin: AdminClient;
   /** One visit: the load generator walks one journey. Rejects when a call of it failed. */
   visit(path: string): Promise<void>;
@@ -37,9 +38,15 @@ export const openShop = async (options: ShopOptions): Promise<Shop> => {
   };
   try {
     const data = mkdtempSync(join(tmpdir(), 'tendril-demo-'));
-    ending.push(async () => rmSync(data, { recursive: true, force: true }));
+    const remove = (): void => rmSync(data, { recursive: true, force: true });
+    const forget = atExit(remove);
+    ending.push(async () => {
+      remove();
+      forget();
+    });
     const server = await startServer(
       resolveConfig({ flags: { data, xds: `${ADDRESS}:0`, admin: `${ADDRESS}:0`, 'log-level': 'warn' }, env: {} }),
+      options.signal,
     );
     ending.push(() => server.stop());
     const admin = new AdminClient(`http://${server.admin.host}:${server.admin.port}`);
@@ -129,7 +136,7 @@ export const openShop = async (options: ShopOptions): Promise<Shop> => {
     );
 
     return {
-      server,
+      mesh,
       admin,
       visit: (path) => (entry === undefined ? Promise.resolve() : callAll(entry[0], calleesOf(mesh, entry[0]), path)),
       stop,

@@ -9,7 +9,10 @@ export interface ChildWork {
 }
 
 /** Runs `start` when the supervisor's start message comes, and `stop` at its stop message or when the supervisor is gone. */
-export const runChild = (start: (config: ServeConfig, worker: number) => Promise<ChildWork>): void => {
+export const runChild = (
+  start: (config: ServeConfig, worker: number) => Promise<ChildWork>,
+  options: { readonly onTerm: 'end-serve' | 'ignore' },
+): void => {
   let work: ChildWork | undefined;
   let ending = false;
   const say = (message: FromChild): Promise<void> =>
@@ -47,7 +50,10 @@ export const runChild = (start: (config: ServeConfig, worker: number) => Promise
   void say({ t: 'listening' });
   // The supervisor is gone (killed, or told twice to stop): port and lock must be free at once. Nothing acknowledged is lost by it.
   process.on('disconnect', () => process.exit(0));
-  // Ctrl-C reaches the whole process group; the supervisor decides the order of ending.
+  // Signals reach the whole process group; the supervisor decides the order of ending.
   process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => undefined);
+  process.on('SIGHUP', () => undefined);
+  process.on('SIGTERM', () => {
+    if (options.onTerm === 'end-serve') void say({ t: 'terminate' });
+  });
 };

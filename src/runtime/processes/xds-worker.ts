@@ -3,6 +3,8 @@ import { createLogger } from '../logger.ts';
 import { XdsWorker } from '../xds-worker.ts';
 import { runChild } from './child.ts';
 
-runChild((config, worker) =>
-  XdsWorker.start({ config, worker, logger: createLogger(config.logLevel).child({ process: `xds-${worker}` }) }),
+runChild(
+  (config, worker) =>
+    XdsWorker.start({ config, worker, logger: createLogger(config.logLevel).child({ process: `xds-${worker}` }) }),
+  { onTerm: 'ignore' },
 );

@@ -1,0 +1,80 @@
+/** `tendril proxy ID`: one sidecar, resource by resource. */
+import { CLIENT_OPTIONS, formatOf, type Options, parse } from '../arguments.ts';
+import { clientFor } from '../client.ts';
+import type { Command } from '../command.ts';
+import { ago, type Column, plural, printable, render, table } from '../output.ts';
+import { findSidecar, type SidecarItem, sidecarPath, stateWord } from './sidecar.ts';
+
+const OPTIONS: Options = { ...CLIENT_OPTIONS };
+
+interface ResourceItem {
+  readonly type: string;
+  readonly name: string;
+  readonly version?: string;
+  readonly state: string;
+  readonly bytes?: number;
+  readonly sentAt?: string;
+  readonly ackedAt?: string;
+  readonly error?: string;
+}
+
+const nameOf = (item: ResourceItem): string => `${item.type}/${item.name}`;
+
+const ackedAfter = ({ sentAt, ackedAt }: ResourceItem): string | undefined =>
+  ackedAt === undefined || sentAt === undefined
+    ? undefined
+    : `+${Math.max(0, Date.parse(ackedAt) - Date.parse(sentAt))} ms`;
+
+const columns = (now: number, refused: boolean): readonly Column<ResourceItem>[] => [
+  { title: 'RESOURCE', value: nameOf },
+  { title: 'STATE', value: (item) => stateWord(item.state) },
+  { title: 'VERSION', value: (item) => item.version },
+  { title: 'BYTES', value: (item) => item.bytes, number: true },
+  { title: 'SENT', value: (item) => (item.sentAt === undefined ? undefined : ago(item.sentAt, now)) },
+  { title: 'ACKED', value: ackedAfter },
+  { title: 'ERROR', value: (item) => item.error, wide: !refused },
+];
+
+const head = (sidecar: SidecarItem): string =>
+  printable(
+    [
+      sidecar.id,
+      `service ${sidecar.service}`,
+      stateWord(sidecar.state),
+      ...(sidecar.of === undefined ? [] : [`holds ${sidecar.services ?? 0} of ${plural(sidecar.of, 'service port')}`]),
+      plural(sidecar.holds, 'resource'),
+      ...(sidecar.lastError === undefined ? [] : [`last refusal: ${sidecar.lastError}`]),
+    ].join('  '),
+  );
+
+export const proxy: Command = {
+  usage: 'proxy ID',
+  options: OPTIONS,
+  help: [
+    'ID   of the sidecar, as `tendril proxies` lists it; or SERVICE.NAMESPACE where it has one sidecar only',
+    '--server URL, -o table|wide|json|yaml|name',
+  ],
+  run: async (argv, io) => {
+    const args = parse('proxy', argv, OPTIONS, { min: 1, max: 1, usage: proxy.usage });
+    const format = formatOf(args);
+    const client = clientFor(args, io);
+    const sidecar = await findSidecar(client, args.positionals[0] ?? '');
+    const items = await client.all<ResourceItem>(`${sidecarPath(sidecar.id)}/resources`, 'resources');
+    const first = items.find(({ state }) => state === 'refused') ?? items[0];
+    const refused = items.some(({ state }) => state === 'refused');
+    io.out(
+      render(
+        format,
+        { proxy: sidecar, resources: items },
+        () =>
+          [
+            head(sidecar),
+            table(items, columns(io.now(), refused), format),
+            ...(first === undefined ? [] : [`next: tendril why ${printable(sidecar.id)} ${nameOf(first)}`]),
+          ].join('\n'),
+        () => items.map(nameOf),
+      ),
+    );
+    return 0;
+  },
+};

@@ -1,0 +1,51 @@
+/** Sidecars as the server lists them, and how a person may name one. */
+import { TendrilError } from '../../model/index.ts';
+import type { AdminClient } from '../client.ts';
+
+export interface SidecarItem {
+  readonly id: string;
+  /** `<service>.<namespace>` */
+  readonly service: string;
+  readonly state: 'in-sync' | 'pending' | 'refused' | 'offline';
+  /** Resources held. */
+  readonly holds: number;
+  /** Service ports held, of `of` in the mesh. */
+  readonly services?: number;
+  readonly of?: number;
+  /** Sent on the present streams. */
+  readonly bytes?: number;
+  readonly lastAckAt?: string;
+  readonly connectedAt?: string;
+  readonly lastError?: string;
+}
+
+export const SIDECAR_STATES = ['in-sync', 'pending', 'refused', 'offline'] as const;
+
+/** Refusals are what an operator looks for, so they shout. */
+export const stateWord = (state: string): string => (state === 'refused' ? 'REFUSED' : state);
+
+export const sidecarPath = (id: string): string => `/v1/proxies/${encodeURIComponent(id)}`;
+
+/**
+ * The sidecar of this id; else the only one of the service of this name. Rejects with `PROXY_UNKNOWN` or
+ * `PROXY_AMBIGUOUS`.
+ */
+export const findSidecar = async (client: AdminClient, word: string): Promise<SidecarItem> => {
+  const { status, body } = await client.request<SidecarItem>(sidecarPath(word), { accept: [404] });
+  if (status !== 404) return body;
+  const of = await client.all<SidecarItem>('/v1/proxies', 'proxies', { service: word });
+  const [only, second] = of;
+  if (only === undefined)
+    throw new TendrilError('PROXY_UNKNOWN', `no sidecar has the id "${word}", and none is of a service of that name`, {
+      remedy: 'tendril proxies',
+    });
+  if (second !== undefined)
+    throw new TendrilError(
+      'PROXY_AMBIGUOUS',
+      `${of.length} sidecars are of ${word}; name one by its id, such as ${only.id}`,
+      {
+        remedy: `tendril proxies --service ${word}`,
+      },
+    );
+  return only;
+};
