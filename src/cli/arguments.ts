@@ -33,7 +33,7 @@ export const parse = (
   const known = Object.keys(options);
   for (const argument of argv) {
     if (argument === '--') break;
-    const name = /^--(?:no-)?([^=]+)/.exec(argument)?.[1];
+    const name = /^--([^=]+)/.exec(argument)?.[1];
     if (name !== undefined && !known.includes(name)) {
       const meant = nearestWord(name, known);
       throw usage(`unknown option --${name}${meant === undefined ? '' : ` (did you mean --${meant}?)`}`);

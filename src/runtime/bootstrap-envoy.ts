@@ -93,7 +93,9 @@ export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknow
       clusters: [
         {
           name: 'xds',
-          type: isIP(options.xds.host) === 0 ? 'STRICT_DNS' : 'STATIC',
+          ...(isIP(options.xds.host) === 0
+            ? { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED' }
+            : { type: 'STATIC' }),
           connect_timeout: '1s',
           typed_extension_protocol_options: {
             [HTTP_OPTIONS]: {

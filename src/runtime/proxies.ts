@@ -137,11 +137,16 @@ const timesOf = (row: LedgerRow): Partial<ResourceRow> => ({
   ...(row.offset === undefined ? {} : { offset: row.offset }),
 });
 
-const rowOf = (row: LedgerRow): ResourceRow => ({
-  type: row.type,
-  name: row.name,
-  ...(row.version === '' ? {} : { version: row.version }),
-  state: row.state,
-  ...timesOf(row),
-  ...(row.error === undefined ? {} : { error: row.error }),
-});
+const rowOf = (row: LedgerRow): ResourceRow => {
+  // A removal has no version, also once it is acknowledged.
+  const removed = row.version === '' && row.state === 'acked';
+  const { ackedAt: _ofTheRemoval, ...times } = timesOf(row);
+  return {
+    type: row.type,
+    name: row.name,
+    ...(row.version === '' ? {} : { version: row.version }),
+    state: removed ? 'removed' : row.state,
+    ...(removed ? times : timesOf(row)),
+    ...(row.error === undefined ? {} : { error: row.error }),
+  };
+};

@@ -60,6 +60,7 @@ const walk = async (shop: Shop, io: Io, tally: Tally, options: { once: boolean; 
       await visit(shop, journey.path, tally, io.signal);
       if (!options.once) await pause(1_000 / VISITS_PER_SECOND, io.signal);
     }
+    if (options.once) await shop.settled();
     if (options.once || io.now() >= nextReport) {
       await say(`after ${tally.visits} visits`);
       nextReport = io.now() + options.intervalS * 1_000;

@@ -41,8 +41,12 @@ const head = (sidecar: SidecarItem): string =>
       sidecar.id,
       `service ${sidecar.service}`,
       stateWord(sidecar.state),
-      ...(sidecar.of === undefined ? [] : [`holds ${sidecar.services ?? 0} of ${plural(sidecar.of, 'service port')}`]),
-      plural(sidecar.holds, 'resource'),
+      ...(sidecar.state === 'offline'
+        ? ['what it was last sent:']
+        : [
+            `holds ${sidecar.services ?? 0} of ${plural(sidecar.of ?? 0, 'service port')}`,
+            plural(sidecar.holds, 'resource'),
+          ]),
       ...(sidecar.lastError === undefined ? [] : [`last refusal: ${sidecar.lastError}`]),
     ].join('  '),
   );

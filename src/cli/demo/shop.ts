@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveConfig, startServer } from '../../runtime/index.ts';
 import { AdminClient } from '../client.ts';
+import { pause } from '../pause.ts';
 import { atExit } from './at-exit.ts';
 import { GrpcCaller } from './calls.ts';
 import { calleesOf, callersOf, type DemoMesh, type DemoService, NAMESPACE } from './mesh.ts';
@@ -11,6 +12,8 @@ import { type DemoSidecar, freePort, startBuiltIn, startEnvoy } from './sidecars
 import { startToyService, type ToyService } from './toy-service.ts';
 
 const ADDRESS = '127.0.0.1';
+const SETTLE_MS = 3_000;
+const POLL_MS = 100;
 const endpointId = (service: string): string => `${service}-1`;
 
 export interface ShopOptions {
@@ -26,6 +29,8 @@ export interface Shop {
   readonly admin: AdminClient;
   /** One visit: the load generator walks one journey. Rejects when a call of it failed. */
   visit(path: string): Promise<void>;
+  /** Resolves when the log has an edge for each call of the mesh, or after 3 s: edges are written behind the calls. */
+  settled(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -139,6 +144,13 @@ export const openShop = async (options: ShopOptions): Promise<Shop> => {
       mesh,
       admin,
       visit: (path) => (entry === undefined ? Promise.resolve() : callAll(entry[0], calleesOf(mesh, entry[0]), path)),
+      settled: async () => {
+        const deadline = Date.now() + SETTLE_MS;
+        while (!options.signal.aborted && Date.now() < deadline) {
+          if ((await admin.all('/v1/graph', 'edges')).length >= mesh.calls.length) return;
+          await pause(POLL_MS, options.signal);
+        }
+      },
       stop,
     };
   } catch (error) {
