@@ -100,7 +100,7 @@ after(async () => {
 
 describe('the way of an operator', { concurrency: false }, () => {
   test('validate, apply, get: offline check, then one atomic batch, then what the server has', async () => {
-    assert.match(await ok('validate', '-f', file), /2 documents.*0 errors/);
+    assert.match(await ok('validate', '-f', file), /2 good documents.*0 errors/);
     const applied = await ok('apply', '-f', file, '-m', 'first version');
     assert.match(applied, /Route\/shop\/reviews\s+created/);
     assert.match(await ok('apply', '-f', file), /Route\/shop\/reviews\s+unchanged/);

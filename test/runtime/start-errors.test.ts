@@ -77,8 +77,8 @@ describe('serve cannot start', () => {
     const taken = `127.0.0.1:${portOf(server)}`;
     try {
       await refused(serve('--workers', '0', '--log', 'memory', '--admin', taken), 'PORT_IN_USE', taken, '--admin');
-      await refused(serve('--workers', '0', '--log', 'memory', '--xds', taken), 'XDS_LISTEN', taken, '--xds');
-      await refused(serve('--workers', '1', '--log', 'memory', '--xds', taken), 'XDS_LISTEN', taken, '--xds');
+      await refused(serve('--workers', '0', '--log', 'memory', '--xds', taken), 'PORT_IN_USE', taken, '--xds');
+      await refused(serve('--workers', '1', '--log', 'memory', '--xds', taken), 'PORT_IN_USE', taken, '--xds');
     } finally {
       server.close();
     }
