@@ -1,14 +1,19 @@
 /**
  * Rows of the history index: (owner, offset) -> an event of that owner, or an image of an entity at that offset.
  *
- * 12 bytes each, little endian: `hash of the owner u32 · offset u48 · kind u16`, sorted by hash, then offset. Several events in a
+ * 12 bytes each, in the machine's order of bytes (little endian on all that Node supports): `hash of the owner u32 · offset u48 ·
+ * kind u16`, sorted by hash, then offset. Several events in a
  * row of one owner are neighbours, so finding them is a binary search that touches a few bytes. A hash is no proof: whoever
  * finds a row reads the event (or image) and compares the name.
  *
  * Owner: what is folded together. Of an endpoint event it is the service's endpoints, of an edge event the caller's edges, of all
  * others the subject itself. The kind tells the subjects of one owner apart.
  */
-export const ROW_BYTES = 12;
+import { concatenate } from './tiers.ts';
+
+const ROW_BYTES = 12;
+const ROW_WORDS = 3;
+const TWO_32 = 2 ** 32;
 /** The row stands for an image of an entity, stored under the same offset. */
 export const KIND_IMAGE = 0;
 /** The entity was removed with this offset. */
@@ -81,20 +86,20 @@ export class RowCollector {
   }
 
   /** The pack; the collector is empty afterwards. */
-  pack(): Buffer {
+  pack(): Uint8Array {
     const { length } = this.#hashes;
-    const rows = Buffer.allocUnsafe(length * ROW_BYTES);
+    const words = new Uint32Array(length * ROW_WORDS);
     for (let row = 0; row < length; row++) {
-      const at = row * ROW_BYTES;
+      const at = row * ROW_WORDS;
       const offset = this.#offsets[row] ?? 0;
-      rows.writeUInt32LE(this.#hashes[row] ?? 0, at);
-      rows.writeUIntLE(offset, at + 4, 6);
-      rows.writeUInt16LE(this.#kinds[row] ?? 0, at + 10);
+      words[at] = this.#hashes[row] ?? 0;
+      words[at + 1] = offset % TWO_32;
+      words[at + 2] = Math.floor(offset / TWO_32) | ((this.#kinds[row] ?? 0) << 16);
     }
     this.#hashes = [];
     this.#offsets = [];
     this.#kinds = [];
-    return sortRows(rows);
+    return sortRows(words);
   }
 }
 
@@ -102,24 +107,29 @@ export class RowCollector {
 const PLACES = 2 ** 21;
 
 /** Sorted by hash; rows of equal hash keep their order, which is that of offsets. */
-const sortRows = (rows: Buffer): Buffer => {
-  const count = rows.length / ROW_BYTES;
+const sortRows = (words: Uint32Array): Uint8Array => {
+  const count = words.length / ROW_WORDS;
   const order = new Float64Array(count);
-  for (let row = 0; row < count; row++) order[row] = rows.readUInt32LE(row * ROW_BYTES) * PLACES + row;
+  for (let row = 0; row < count; row++) order[row] = (words[row * ROW_WORDS] ?? 0) * PLACES + row;
   order.sort();
-  const sorted = Buffer.allocUnsafe(rows.length);
+  const sorted = new Uint32Array(words.length);
   for (let row = 0; row < count; row++) {
-    const from = ((order[row] ?? 0) % PLACES) * ROW_BYTES;
-    rows.copy(sorted, row * ROW_BYTES, from, from + ROW_BYTES);
+    const from = ((order[row] ?? 0) % PLACES) * ROW_WORDS;
+    const to = row * ROW_WORDS;
+    sorted[to] = words[from] ?? 0;
+    sorted[to + 1] = words[from + 1] ?? 0;
+    sorted[to + 2] = words[from + 2] ?? 0;
   }
-  return sorted;
+  return new Uint8Array(sorted.buffer);
 };
 
 /** One pack of several, given in ascending order of offsets. */
-export const joinRows = (parts: readonly Uint8Array[]): Buffer => sortRows(Buffer.concat(parts));
+export const joinRows = (parts: readonly Uint8Array[]): Uint8Array =>
+  sortRows(new Uint32Array(concatenate(parts).buffer));
 
 /** Rows of an owner in a pack, ascending by offset. */
-export const findRows = (pack: Buffer, hash: number): HistoryRow[] => {
+export const findRows = (bytes: Uint8Array, hash: number): HistoryRow[] => {
+  const pack = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   let low = 0;
   let high = pack.length / ROW_BYTES;
   while (low < high) {

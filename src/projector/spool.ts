@@ -36,9 +36,9 @@ export class Spool implements Batch {
     this.#add(table, key, undefined, false);
   }
 
-  /** All or nothing; may be called again after it was refused. */
-  commit(environment: Environment): Promise<void> {
-    return environment.commit((batch) => replay(this.#operations, batch));
+  /** Hands all operations to a batch; may be called again. */
+  replay(batch: Batch): void {
+    replay(this.#operations, batch);
   }
 
   /** In several commits: for what nobody reads before the last of them. */

@@ -117,12 +117,16 @@ export class StateStore implements StoredKeys, StoredCatalog {
    */
   prepare(commit: StateCommit): () => Promise<void> {
     const { folded, derived, head, everything } = commit;
+    // What moves packs and journal on is collected once; the rest may be written again as it is.
     const spool = new Spool();
-    writeEntities(spool, this.tables, folded.entities);
     this.#writeFolded(spool, folded, head.offset);
-    writeDerived(spool, this.tables, derived);
     this.#writeHead(spool, head, everything ? undefined : derived.keys);
-    return () => spool.commit(this.environment);
+    return () =>
+      this.environment.commit((batch) => {
+        writeEntities(batch, this.tables, folded.entities);
+        writeDerived(batch, this.tables, derived);
+        spool.replay(batch);
+      });
   }
 
   /** Begins to make the state anew: what it was folded from so far is forgotten, what workers read stays. */

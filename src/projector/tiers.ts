@@ -88,7 +88,7 @@ export class Tiers {
 }
 
 /** For packs that may simply be written one behind the other. */
-export const concatenate = (parts: readonly Uint8Array[]): Uint8Array => {
+export const concatenate = (parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> => {
   const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
