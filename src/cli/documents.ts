@@ -54,6 +54,8 @@ const filesOf = (name: string): readonly string[] => {
   return files.map((file) => join(name, file));
 };
 
+const byPlace = (a: Finding, b: Finding): number => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+
 async function* sourcesOf(names: readonly string[], io: Io): AsyncGenerator<Source> {
   for (const name of names)
     if (name === '-') yield { name: 'stdin', bytes: await io.readStdin() };
@@ -73,7 +75,7 @@ export const readDocuments = async (args: Arguments, io: Io): Promise<GivenDocum
     // Bytes that are no UTF-8 become U+FFFD, which the parser reports with its place.
     const parsed = parseDocuments(new TextDecoder().decode(bytes), { file: name });
     documents.push(...parsed.documents);
-    findings.push(...parsed.findings);
+    findings.push(...[...parsed.findings].sort(byPlace));
   }
   return { files, documents, findings };
 };
@@ -84,6 +86,7 @@ export const readGoodDocuments = async (args: Arguments, io: Io): Promise<GivenD
   if (given.findings.some(({ severity }) => severity === 'error'))
     throw new TendrilError('DOCUMENTS_REFUSED', 'documents have errors; nothing was changed', {
       findings: given.findings,
+      remedy: 'correct the places named above; `tendril explain KIND` lists the fields',
     });
   return given;
 };

@@ -30,7 +30,6 @@ interface Change {
 interface Answer {
   readonly results?: readonly Change[];
   readonly findings?: readonly Finding[];
-  readonly detail?: string;
 }
 
 const DEFAULT_TIMEOUT_S = 30;
@@ -97,7 +96,10 @@ export const apply: Command = {
     });
     const findings = [...given.findings, ...(body.findings ?? []).map((each) => located(each, given.documents))];
     if (status === 409)
-      throw new TendrilError('DOCUMENTS_REFUSED', body.detail ?? 'the mesh refused the documents', { findings });
+      throw new TendrilError('DOCUMENTS_REFUSED', 'the documents do not fit the mesh; nothing was changed', {
+        findings,
+        remedy: 'correct the places named above; --dry-run tells without writing',
+      });
     const changes = body.results ?? [];
     if (status === 202) throw undecided(changes, timeoutS);
     for (const line of findings.flatMap(findingLines)) io.err(line);

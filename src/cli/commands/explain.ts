@@ -1,12 +1,13 @@
 /** `tendril explain KIND[.FIELD]`: the fields of a kind of document, offline. */
-import { type FieldInfo, fieldsOf, isObject, KINDS, nearestWord } from '../../model/index.ts';
-import { formatOf, type Options, parse, usageError } from '../arguments.ts';
+import { type FieldInfo, fieldsOf, isCompiledKind, isObject, KINDS, nearestWord } from '../../model/index.ts';
+import { flag, formatOf, type Options, parse, usageError } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { kindOf } from '../document-ref.ts';
 import { render, table } from '../output.ts';
 
 const OPTIONS: Options = {
   output: { type: 'string', short: 'o' },
+  all: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 };
 
@@ -24,7 +25,12 @@ const within = (path: string, wanted: readonly string[]): boolean => {
 export const explain: Command = {
   usage: 'explain KIND[.FIELD]',
   options: OPTIONS,
-  help: [`KIND   ${KINDS.join(', ')}`, 'FIELD  below spec; only it and what is in it', '-o table|wide|json|yaml|name'],
+  help: [
+    `KIND   ${KINDS.join(', ')}`,
+    'FIELD  below spec; only it and what is in it',
+    '--all  also the fields that this version refuses (E107)',
+    '-o table|wide|json|yaml|name',
+  ],
   examples: ['tendril explain Route', 'tendril explain Upstream.outlier'],
   run: async (argv, io) => {
     const args = parse('explain', argv, OPTIONS, { min: 1, max: 1, usage: explain.usage });
@@ -32,7 +38,8 @@ export const explain: Command = {
     const [word = '', ...rest] = (args.positionals[0] ?? '').split('.');
     const kind = kindOf(word);
     const wanted = rest[0] === 'spec' ? rest.slice(1) : rest;
-    const all = fieldsOf(kind);
+    const everything = flag(args, 'all') || !isCompiledKind(kind);
+    const all = fieldsOf(kind).filter(({ compiled }) => compiled || everything);
     const fields = all.filter(({ path }) => within(path, wanted));
     if (fields.length === 0) {
       const meant = nearestWord(

@@ -112,6 +112,7 @@ export const startBuiltIn = async (options: SidecarOptions): Promise<DemoSidecar
       metadata: { service: options.service, namespace: NAMESPACE },
     },
   });
+  await client.start();
   return {
     service: options.service,
     id,
