@@ -1,8 +1,9 @@
 /**
  * Writes many small entities one behind the other into slabs: an array buffer of its own for each would cost more than its
- * content. What `finish` gives is a view into a slab, never written again.
+ * content. What `finish` gives is a view into a slab, never written again. Slabs are small, because each lives as long as the
+ * last entity in it, and packed endpoints are kept.
  */
-const SLAB = 64 * 1024;
+const SLAB = 4096;
 
 export class ByteWriter {
   private slab: Buffer = Buffer.allocUnsafeSlow(SLAB);
@@ -17,7 +18,7 @@ export class ByteWriter {
   reserve(size: number): void {
     if (this.at + size <= this.slab.length) return;
     const written = this.at - this.begin;
-    const slab = Buffer.allocUnsafeSlow(Math.max(SLAB, (written + size) * 2));
+    const slab = Buffer.allocUnsafeSlow(Math.max(SLAB, Math.ceil((written + size) * 1.5)));
     this.slab.copy(slab, 0, this.begin, this.at);
     this.slab = slab;
     this.begin = 0;

@@ -1,5 +1,6 @@
+import type { Block } from './endpoint-block.ts';
 import type { EndpointRecord } from './endpoint-record.ts';
-import type { Block, EndpointShards } from './endpoint-shards.ts';
+import type { EndpointShards } from './endpoint-shards.ts';
 
 /** Blocks of `shards` that are not in `others`. */
 const blocksOnlyIn = (shards: EndpointShards | undefined, others: EndpointShards | undefined): readonly Block[] => {

@@ -15,6 +15,7 @@ import { compareFacets, isFacetOf, type RankedFacet } from './facet-rank.ts';
 export interface EndpointWord extends EndpointTemplateFields {
   readonly id: string;
   readonly address: string;
+  readonly weight?: number;
   readonly health?: Health;
 }
 
@@ -37,6 +38,7 @@ export interface EndpointRecord {
 export const makeView = (
   id: string,
   address: string,
+  weight: number | undefined,
   health: Health | undefined,
   template: EndpointTemplate,
 ): EndpointView => {
@@ -45,7 +47,7 @@ export const makeView = (
   if (template.inbound !== undefined) view.inbound = template.inbound;
   if (template.labels !== undefined) view.labels = template.labels;
   if (template.locality !== undefined) view.locality = template.locality;
-  if (template.weight !== undefined) view.weight = template.weight;
+  if (weight !== undefined) view.weight = weight;
   if (template.serviceAccount !== undefined) view.serviceAccount = template.serviceAccount;
   if (health !== undefined) view.health = health;
   return view;
@@ -59,12 +61,13 @@ const mergedView = (first: EndpointFacet, facets: readonly EndpointFacet[]): End
   let health = first.view.health;
   for (const facet of facets) if (badness(facet.view.health) > badness(health)) health = facet.view.health;
   if (health === first.view.health) return first.view;
-  return makeView(first.view.id, first.view.address, health, first.template);
+  return makeView(first.view.id, first.view.address, first.view.weight, health, first.template);
 };
 
 const isSameView = (before: EndpointRecord, first: EndpointFacet, view: EndpointView): boolean =>
   before.view === view ||
   (before.view.address === view.address &&
+    before.view.weight === view.weight &&
     before.view.health === view.health &&
     before.facets[0] !== undefined &&
     isSameTemplate(first.template, before.facets[0].template));
@@ -130,10 +133,19 @@ export const makeFacet = (
 ): EndpointFacet => {
   const template = templateOf(word, before?.template, candidates);
   if (before === undefined) {
-    return { source, rank, first: offset, template, view: makeView(word.id, word.address, word.health, template) };
+    return {
+      source,
+      rank,
+      first: offset,
+      template,
+      view: makeView(word.id, word.address, word.weight, word.health, template),
+    };
   }
-  if (before.template === template && before.view.address === word.address) return withHealth(before, word.health);
-  const view = makeView(before.view.id, word.address, word.health, template);
+  const { view: old } = before;
+  if (before.template === template && old.address === word.address && old.weight === word.weight) {
+    return withHealth(before, word.health);
+  }
+  const view = makeView(old.id, word.address, word.weight, word.health, template);
   return { source: before.source, rank, first: before.first, template, view };
 };
 
@@ -141,5 +153,5 @@ export const makeFacet = (
 export const withHealth = (facet: EndpointFacet, health: Health | undefined): EndpointFacet => {
   if (facet.view.health === health) return facet;
   const { source, rank, first, template, view } = facet;
-  return { source, rank, first, template, view: makeView(view.id, view.address, health, template) };
+  return { source, rank, first, template, view: makeView(view.id, view.address, view.weight, health, template) };
 };

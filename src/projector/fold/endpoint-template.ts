@@ -6,7 +6,6 @@ export interface EndpointTemplateFields {
   readonly inbound?: Readonly<Record<string, number>>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly locality?: Locality;
-  readonly weight?: number;
   readonly serviceAccount?: string;
 }
 
@@ -36,13 +35,12 @@ const sorted = <T extends object>(map: T | undefined): T | undefined => {
   return Object.fromEntries(keys.sort().map((key) => [key, (map as Fields)[key]])) as T;
 };
 
-const inOrder = ({ inbound, labels, locality, ports, serviceAccount, weight }: EndpointTemplate): object => ({
+const inOrder = ({ inbound, labels, locality, ports, serviceAccount }: EndpointTemplate): object => ({
   inbound: sorted(inbound),
   labels: sorted(labels),
   locality: sorted(locality),
   ports: sorted(ports),
   serviceAccount,
-  weight,
 });
 
 const orAbsent = <T extends object>(map: T | undefined, size: number): T | undefined => (size === 0 ? undefined : map);
@@ -53,7 +51,6 @@ export class EndpointTemplate {
   readonly inbound: EndpointTemplateFields['inbound'] | undefined;
   readonly labels: EndpointTemplateFields['labels'] | undefined;
   readonly locality: EndpointTemplateFields['locality'] | undefined;
-  readonly weight: number | undefined;
   readonly serviceAccount: string | undefined;
   private readonly portsSize: number;
   private readonly inboundSize: number;
@@ -70,7 +67,6 @@ export class EndpointTemplate {
     this.inbound = orAbsent(word.inbound, this.inboundSize);
     this.labels = orAbsent(word.labels, this.labelsSize);
     this.locality = orAbsent(word.locality, this.localitySize);
-    this.weight = word.weight;
     this.serviceAccount = word.serviceAccount;
     this.cachedText = undefined;
   }
@@ -83,7 +79,6 @@ export class EndpointTemplate {
 
   says(word: EndpointTemplateFields): boolean {
     return (
-      word.weight === this.weight &&
       word.serviceAccount === this.serviceAccount &&
       isSameMap(word.labels, this.labels, this.labelsSize) &&
       isSameMap(word.locality, this.locality, this.localitySize) &&

@@ -5,8 +5,9 @@
 import { canonicalJson, TendrilError } from '../../model/index.ts';
 import { byteWriter as writer } from './byte-writer.ts';
 import type { CallerEdges } from './edge-entity.ts';
+import { Block } from './endpoint-block.ts';
 import { endpointChanges } from './endpoint-changes.ts';
-import { Block, EndpointShards } from './endpoint-shards.ts';
+import { EndpointShards } from './endpoint-shards.ts';
 import { MESH_KEY, type MeshEntity, type MeshState } from './mesh-state.ts';
 import type { ServiceEntity } from './service-entity.ts';
 import type { Table } from './table.ts';

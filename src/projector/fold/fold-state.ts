@@ -103,6 +103,8 @@ class Fold implements FoldState {
   }
 
   loaded(offset: number, recordedAt: number): void {
+    this.idempotency.forget(offset, recordedAt);
+    this.idempotency.loaded();
     this.settle(offset, recordedAt);
   }
 

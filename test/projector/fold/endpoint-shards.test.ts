@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeBlock, encodeBlock, patchBlock } from '../../../src/projector/fold/endpoint-codec.ts';
+import { Block } from '../../../src/projector/fold/endpoint-block.ts';
+import { decodeBlock, encodeBlock } from '../../../src/projector/fold/endpoint-codec.ts';
+import { patchBlock } from '../../../src/projector/fold/endpoint-patch.ts';
 import { type EndpointRecord, makeFacet, withFacet } from '../../../src/projector/fold/endpoint-record.ts';
-import { Block, EndpointShards, MAX_BLOCK, MERGE_BLOCKS } from '../../../src/projector/fold/endpoint-shards.ts';
+import { EndpointShards, MAX_BLOCK, MERGE_BLOCKS } from '../../../src/projector/fold/endpoint-shards.ts';
 
 const healths = [undefined, 'healthy', 'draining', 'unhealthy'] as const;
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Idempotency, type IdempotencyWindow, PACKED_ENTRY } from '../../../src/projector/fold/idempotency.ts';
+import { Idempotency, type IdempotencyWindow } from '../../../src/projector/fold/idempotency.ts';
+import { PACKED_ENTRY } from '../../../src/projector/fold/idempotency-entries.ts';
 import { Story, service } from './story.ts';
 
 const HOUR = 3_600_000;
@@ -110,6 +111,20 @@ test('many entries: found, forgotten from the front, packed in 32 bytes each', (
   assert.equal(table.claim('s', `id-${size}`, size + 4, 1), size);
   assert.equal(table.drain().length % PACKED_ENTRY, 0);
   assert.equal(table.drain().length, 0);
+});
+
+test('counting entries anew loses nothing', () => {
+  const events = 20_000;
+  const table = new Idempotency({ ms: 0, events }, 60_000);
+  const seen = new Map<string, number>();
+  for (let offset = 1; offset <= 200_000; offset += 1) {
+    const id = String((offset * 7919) % 35_000);
+    const first = seen.get(id);
+    const expected = first !== undefined && offset - first <= events ? first : 0;
+    assert.equal(table.claim('s', id, offset, offset), expected);
+    if (expected === 0) seen.set(id, offset);
+    if (offset % 10_000 === 0) table.drain();
+  }
 });
 
 test('packs that are cut off or out of order are refused', () => {
