@@ -123,7 +123,8 @@ export class Proxies {
         ...(held.version === undefined ? {} : { version: held.version }),
         state: held.refused === undefined ? (held.acked === held.version ? 'acked' : 'sent') : 'refused',
         ...(row === undefined ? {} : timesOf(row)),
-        ...(held.refused === undefined ? {} : { error: held.refused }),
+        // The client's words reach the ledger a moment later.
+        ...(held.refused === undefined ? {} : { error: row?.error ?? `version ${held.refused} was refused` }),
       });
     }
     return [...rows.values()];

@@ -20,10 +20,12 @@ interface ResourceItem {
 
 const nameOf = (item: ResourceItem): string => `${item.type}/${item.name}`;
 
-const ackedAfter = ({ sentAt, ackedAt }: ResourceItem): string | undefined =>
-  ackedAt === undefined || sentAt === undefined
-    ? undefined
-    : `+${Math.max(0, Date.parse(ackedAt) - Date.parse(sentAt))} ms`;
+/** An acknowledgement from before the last sending was of another version. */
+const ackedAfter = ({ sentAt, ackedAt }: ResourceItem): string | undefined => {
+  if (ackedAt === undefined || sentAt === undefined) return undefined;
+  const ms = Date.parse(ackedAt) - Date.parse(sentAt);
+  return ms < 0 ? undefined : `+${ms} ms`;
+};
 
 const columns = (now: number, refused: boolean): readonly Column<ResourceItem>[] => [
   { title: 'RESOURCE', value: nameOf },

@@ -78,7 +78,10 @@ const headLine = ({ type, name, delivery }: Answer, now: number): string =>
     ...(delivery?.version === undefined ? [] : [`version ${delivery.version}`]),
     ...(delivery?.bytes === undefined ? [] : [bytes(delivery.bytes)]),
     ...(delivery?.sentAt === undefined ? [] : [`sent ${ago(delivery.sentAt, now)}`]),
-    ...(delivery?.ackedAfterMs === undefined ? [] : [`acked +${Math.max(0, delivery.ackedAfterMs)} ms`]),
+    // Below 0: an acknowledgement of the version before.
+    ...(delivery?.ackedAfterMs === undefined || delivery.ackedAfterMs < 0
+      ? []
+      : [`acked +${delivery.ackedAfterMs} ms`]),
     ...(delivery?.error === undefined ? [] : [`REFUSED: ${delivery.error}`]),
   ].join('  ');
 

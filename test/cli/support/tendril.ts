@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+/** The compiled entry of the `tendril` command. */
+export const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
 const POLL_MS = 20;
 /** Nothing here takes that long; a test that hangs must not hang for ever. */
 const PATIENCE_MS = 60_000;
