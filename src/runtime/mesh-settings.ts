@@ -36,5 +36,6 @@ export const configureMesh = async ({ config, ingest, stored }: MeshSettingsOpti
   if (answer.result !== 'applied')
     throw new TendrilError('MESH_NOT_CONFIGURED', `the settings of the mesh could not be written: ${answer.result}`, {
       ...(answer.findings.length === 0 ? {} : { findings: answer.findings }),
+      remedy: 'read the lines of the log above; then start again',
     });
 };
