@@ -17,7 +17,7 @@ import { RANK_API, rankOf } from './facet-rank.ts';
 import { meshNameFindings } from './mesh-names.ts';
 import type { MeshState } from './mesh-state.ts';
 import { claimedHosts, type ServiceEntity, serviceViewOf } from './service-entity.ts';
-import type { Unit } from './unit.ts';
+import { lastIndexOf, type Unit } from './unit.ts';
 import { usageLookup } from './usage-lookup.ts';
 
 /** Findings by index of the event that is to blame. */
@@ -54,19 +54,22 @@ const registration = (unit: Unit, name: string, event: RecordedEvent): DocumentC
 /** Checks what the unit touched; undefined: nothing that needs it. */
 const changesOf = (state: MeshState, unit: Unit, events: readonly RecordedEvent[]): DocumentChange[] => {
   const changes: { readonly index: number; readonly change: DocumentChange }[] = [];
-  for (const [key, { index, before }] of unit.policies) {
+  for (const [key, touched] of unit.policies) {
+    const { before } = touched;
     const after = state.policies.get(key);
     if (before?.document === after?.document) continue;
     const change = {
       before: before?.document as PolicyDocument | undefined,
       after: after?.document as PolicyDocument | undefined,
     };
-    changes.push({ index, change });
+    changes.push({ index: lastIndexOf(touched) ?? 0, change });
   }
-  for (const [name, { index }] of unit.services) {
-    const event = events[index];
-    const change = event === undefined ? undefined : registration(unit, name, event);
-    if (change !== undefined) changes.push({ index, change });
+  for (const [name, { indexes }] of unit.services) {
+    for (const index of indexes) {
+      const event = events[index];
+      const change = event === undefined ? undefined : registration(unit, name, event);
+      if (change !== undefined) changes.push({ index, change });
+    }
   }
   return changes.sort((a, b) => a.index - b.index).map(({ change }) => change);
 };
@@ -81,7 +84,7 @@ const addTo = (findings: Map<number, Finding[]>, index: number, finding: Finding
 const indexOf = (unit: Unit, finding: Finding): number => {
   const key = finding.document ?? '';
   const [, namespace = '', name = ''] = key.split('/');
-  return unit.policies.get(key)?.index ?? unit.services.get(`${name}.${namespace}`)?.index ?? unit.index;
+  return lastIndexOf(unit.policies.get(key)) ?? lastIndexOf(unit.services.get(`${name}.${namespace}`)) ?? unit.index;
 };
 
 /** Errors that reject the unit, by event; an empty map: it may be applied. */
@@ -92,7 +95,8 @@ export const unitErrors = (state: MeshState, unit: Unit, events: readonly Record
   if (changes.length > 0) {
     for (const finding of crossErrors(changes, usageLookup(state, 0))) addTo(findings, indexOf(unit, finding), finding);
   }
-  for (const [name, { index, before }] of unit.services) {
+  for (const [name, touched] of unit.services) {
+    const { before } = touched;
     const after = state.services.get(name);
     if (after === undefined) continue;
     const known = claimedHosts(before);
@@ -101,7 +105,7 @@ export const unitErrors = (state: MeshState, unit: Unit, events: readonly Record
     const ref = parseServiceName(name);
     const document = documentKey('Service', ref?.namespace ?? '', ref?.name ?? '');
     for (const finding of meshNameFindings(state, name, document, hosts, before === undefined)) {
-      addTo(findings, index, finding);
+      addTo(findings, lastIndexOf(touched) ?? 0, finding);
     }
   }
   return findings;

@@ -7,8 +7,8 @@ import type { ServiceEntity } from './service-entity.ts';
 import type { PolicyEntity } from './types.ts';
 
 interface Touched<V> {
-  /** Index of the event that touched it last. */
-  readonly index: number;
+  /** Indexes of the events that touched it, ascending. */
+  readonly indexes: readonly number[];
   /** As it was before the unit. */
   readonly before: V | undefined;
 }
@@ -22,17 +22,11 @@ export class Unit {
   readonly services = new Map<string, Touched<ServiceEntity>>();
 
   touchPolicy(key: string, before: PolicyEntity | undefined): void {
-    this.policies.set(key, {
-      index: this.index,
-      before: this.policies.has(key) ? this.policies.get(key)?.before : before,
-    });
+    this.touch(this.policies, key, before);
   }
 
   touchService(name: string, before: ServiceEntity | undefined): void {
-    this.services.set(name, {
-      index: this.index,
-      before: this.services.has(name) ? this.services.get(name)?.before : before,
-    });
+    this.touch(this.services, name, before);
   }
 
   clear(): void {
@@ -44,4 +38,14 @@ export class Unit {
   get isEmpty(): boolean {
     return this.policies.size === 0 && this.services.size === 0;
   }
+
+  private touch<V>(map: Map<string, Touched<V>>, key: string, before: V | undefined): void {
+    const known = map.get(key);
+    if (known === undefined) map.set(key, { indexes: [this.index], before });
+    else if (!known.indexes.includes(this.index)) map.set(key, { ...known, indexes: [...known.indexes, this.index] });
+  }
 }
+
+/** The last event that touched something. */
+export const lastIndexOf = (touched: { readonly indexes: readonly number[] } | undefined): number | undefined =>
+  touched?.indexes[touched.indexes.length - 1];

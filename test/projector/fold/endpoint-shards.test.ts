@@ -144,6 +144,14 @@ test('packing is exact, and patched bytes are the bytes of packing anew', () => 
           const patched = patchBlock(bytes, before, changed)?.slice();
           if (patched !== undefined) assert.deepEqual(patched, encodeBlock(changed).slice());
         }
+        // Other labels need another dictionary, so nothing can be patched.
+        const [other] = after;
+        const [facet] = other?.facets ?? [];
+        if (other !== undefined && facet !== undefined) {
+          const word = { id: other.id, address: '10.0.0.1', labels: { version: 'v9' } };
+          const next = withFacet(other, makeFacet(word, facet.source, facet.rank, 1, facet, []), 1);
+          if (next !== undefined) assert.equal(patchBlock(anew, after, [next, ...after.slice(1)]), undefined);
+        }
         assert.equal(patchBlock(bytes, before, before.slice(1)), undefined);
       },
     ),

@@ -136,3 +136,22 @@ test('an unreadable record is quarantined with the reason, and the next one is f
   assert.equal(story.send('service.registered', service('a')).status, 'applied');
   assert.deepEqual(story.fold.counters, { applied: 1, rejected: 0, quarantined: 1, duplicate: 0 });
 });
+
+test('a fold that throws quarantines the event, undoes its batch, and goes on', () => {
+  const story = new Story();
+  const boom = () => {
+    throw new Error('boom');
+  };
+  const good = recordAt(2, told('service.registered', service('b')), { batch: { id: 'x', index: 1, size: 2 } });
+  story.apply(told('service.registered', service('a')), { id: 'x', index: 0, size: 2 });
+  const data = new Proxy({}, { ownKeys: boom, get: boom, has: boom, getPrototypeOf: boom });
+  const outcomes = story.fold.apply({ ...good, event: { ...good.event, data } as unknown as typeof good.event });
+  assert.deepEqual(
+    outcomes.map(({ status, code }) => `${status} ${code}`),
+    ['rejected batch', 'quarantined fold'],
+  );
+  assert.match(outcomes[1]?.message ?? '', /boom/);
+  assert.deepEqual([...story.fold.serviceNames()], []);
+  story.offset = 2;
+  assert.equal(story.send('service.registered', service('a')).status, 'applied');
+});

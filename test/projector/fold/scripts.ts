@@ -8,9 +8,9 @@ import { documentEvent, recordAt, type Told, told, unreadableAt } from './story.
 const rarely = <T>(arbitrary: fc.Arbitrary<T>, times: number): fc.Arbitrary<T | undefined> =>
   fc.oneof({ weight: times, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 
-const namespace = fc.constantFrom('default', 'shop');
+const namespace = fc.constantFrom('default', 'default', 'default', 'shop');
 const name = fc.constantFrom('a', 'b', 'c');
-const source = fc.constantFrom('local', 'adapter:x', 'adapter:y', 'lease:z');
+const source = fc.constantFrom('local', 'local', 'local', 'adapter:x', 'adapter:y', 'lease:z');
 const port = fc.constantFrom(80, 81, 90);
 const ports = fc.uniqueArray(
   fc.record({ port, protocol: fc.constantFrom('http' as const, 'grpc' as const, 'tcp' as const) }),
@@ -34,7 +34,9 @@ const endpointExtras = fc.record(
   { labels, health, weight: fc.nat(3), ports: fc.constant({ 80: 8080 }), inbound: fc.constant({ 80: 15006 }) },
   optional,
 );
-const endpointId = fc.integer({ min: 0, max: 120 }).map((n) => `ep-${n}`);
+const endpointId = fc
+  .oneof({ weight: 3, arbitrary: fc.nat(4) }, { weight: 1, arbitrary: fc.nat(120) })
+  .map((n) => `ep-${n}`);
 const address = fc.integer({ min: 1, max: 9 }).map((n) => `10.0.0.${n}`);
 
 const registered = fc
@@ -205,13 +207,13 @@ export const anyEvent: fc.Arbitrary<Told> = fc
   .tuple(
     fc.oneof(
       { weight: 4, arbitrary: registered },
-      { weight: 1, arbitrary: deregistered },
+      { weight: 2, arbitrary: deregistered },
       { weight: 8, arbitrary: endpointRegistered },
       { weight: 2, arbitrary: healthChanged },
       { weight: 3, arbitrary: endpointGone },
       { weight: 5, arbitrary: document },
-      { weight: 1, arbitrary: policyDeleted },
-      { weight: 1, arbitrary: policyPatched },
+      { weight: 3, arbitrary: policyDeleted },
+      { weight: 2, arbitrary: policyPatched },
       { weight: 1, arbitrary: policyRefused },
       { weight: 3, arbitrary: edge },
       { weight: 2, arbitrary: observed },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endpointsOf, Stored, Story, service, told } from './story.ts';
+import { documentEvent, endpointsOf, Stored, Story, service, told } from './story.ts';
 
 const http = (port: number) => ({ port, protocol: 'http' as const });
 
@@ -123,6 +123,17 @@ test('a host has one owner (E210), whoever claims it', () => {
   assert.equal(story.fold.externalOwner('www.example.com'), 'other.default');
   const { inputs } = story.fold.drain();
   assert.ok(inputs.has('svc:search.default') && inputs.has('svc:other.default'));
+});
+
+test('a host claimed beside a document of the same service is checked too', () => {
+  const story = new Story();
+  story.send('service.registered', service('search', { external: { hosts: ['www.example.com'] } }));
+  const outcomes = story.batch(
+    told('service.registered', service('cart', { external: { hosts: ['www.example.com'] } })),
+    documentEvent('Service', 'cart', { ports: [http(80)] }),
+  );
+  assert.ok(outcomes.some(({ code }) => code === 'E210'));
+  assert.equal(story.fold.service('cart.default'), undefined);
 });
 
 test('a host that is a name of the mesh belongs to that service (E210)', () => {
