@@ -36,11 +36,13 @@ export const withinBounds = (
     refuse(s, STATUS.RESOURCE_EXHAUSTED, `more than ${limits.typesPerStream} resource types on one stream`, out);
     return false;
   }
-  // Who may hold everything names everything when it reconnects.
-  const allowed = limits.namesPerRequest;
-  if (count.request > allowed && count.request > 2 * s.view.mayHold()) {
-    refuse(s, STATUS.RESOURCE_EXHAUSTED, `${count.request} names in one request; allowed: ${allowed}`, out);
-    return false;
+  if (count.request > limits.namesPerRequest) {
+    // Who may hold everything names everything when it reconnects.
+    const allowed = Math.max(limits.namesPerRequest, 2 * s.view.mayHold());
+    if (count.request > allowed) {
+      refuse(s, STATUS.RESOURCE_EXHAUSTED, `${count.request} names in one request; allowed: ${allowed}`, out);
+      return false;
+    }
   }
   for (const name of names) {
     // A character has at most three bytes here.
