@@ -5,4 +5,4 @@ export * from './delta-response.ts';
 export * from './messages.ts';
 export { encodeNode, type JsonObject, type JsonValue, type ProtoNode, toStruct } from './node.ts';
 export * from './type-urls.ts';
-export { DEFAULT_WIRE_LIMITS, type WireLimits } from './wire-reader.ts';
+export { DEFAULT_WIRE_LIMITS, type WireLimits, WireReader } from './wire-reader.ts';
