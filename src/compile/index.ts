@@ -3,5 +3,5 @@ export { compileService } from './compile.ts';
 export { emptyAssignment, emptyCluster } from './empty.ts';
 export * from './grpc/index.ts';
 export { compileOwn } from './own.ts';
-export { routeConfiguration } from './route-configuration.ts';
+export { inlineRouteConfiguration, routeConfiguration } from './route-configuration.ts';
 export * from './types.ts';

@@ -9,7 +9,7 @@ import { ReadModel } from '../projector/index.ts';
 import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { xdsListenError } from './listen-error.ts';
-import { MeshSource } from './mesh-view.ts';
+import { MeshSource } from './mesh-source.ts';
 import type { ObservedEdge, ToCore, ToWorker, WorkerQuestion } from './messages.ts';
 import { ANONYMOUS } from './node-identity.ts';
 import { Outbox } from './outbox.ts';
