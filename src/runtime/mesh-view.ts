@@ -150,6 +150,11 @@ export class MeshView implements NodeView {
     return caller.learn || caller.preload.includes(canonical);
   }
 
+  mayHold(): number {
+    const { learn, preload } = this.#model.caller(this.facts.caller);
+    return learn ? this.#model.services() : preload.length;
+  }
+
   preload(): readonly string[] {
     return this.#model.caller(this.facts.caller).preload;
   }
