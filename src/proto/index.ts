@@ -7,4 +7,4 @@ export { encodeNode, type JsonObject, type JsonValue, type ProtoNode, toStruct }
 export * from './state-request.ts';
 export * from './state-response.ts';
 export * from './type-urls.ts';
-export { DEFAULT_WIRE_LIMITS, type WireLimits } from './wire-reader.ts';
+export { DEFAULT_WIRE_LIMITS, type WireLimits, WireReader } from './wire-reader.ts';

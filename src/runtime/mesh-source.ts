@@ -6,8 +6,10 @@ import { compileOwn, emptyAssignment, emptyCluster, type OwnInputs } from '../co
 import type { ChangeSet, NodeView, ResourceBody, ResourceSource, XdsProtocol } from '../delta-xds/index.ts';
 import type { ReadModel } from '../projector/index.ts';
 import type { ProtoNode } from '../proto/index.ts';
+import { GrpcForms } from './grpc-forms.ts';
 import { MeshView, type OwnSet } from './mesh-view.ts';
 import { identify } from './node-identity.ts';
+import { ProxylessView } from './proxyless-view.ts';
 import { StateView } from './state-view.ts';
 
 /** Own resources kept: about 12 KB each. */
@@ -16,6 +18,7 @@ const MAX_MEMO = 2_000;
 export class MeshSource implements ResourceSource {
   readonly #model: ReadModel;
   readonly #memo = new Map<string, OwnSet>();
+  readonly #forms = new GrpcForms();
   readonly #compileOwn = (inputs: OwnInputs): OwnSet => this.#own(inputs);
   #epoch: number;
 
@@ -30,8 +33,10 @@ export class MeshSource implements ResourceSource {
   }
 
   attach(node: ProtoNode, protocol: XdsProtocol): NodeView {
-    const View = protocol === 'sotw' ? StateView : MeshView;
-    return new View(this.#model, identify(node), this.#compileOwn);
+    const identity = identify(node);
+    if (protocol === 'delta') return new MeshView(this.#model, identity, this.#compileOwn);
+    if (identity.facts.proxyless) return new ProxylessView(this.#model, identity, this.#compileOwn, this.#forms);
+    return new StateView(this.#model, identity, this.#compileOwn);
   }
 
   catchUp(): ChangeSet {
