@@ -132,9 +132,9 @@ export class Core {
         expected: Math.max(1, config.workers),
         epoch: () => projector.notice.epoch,
         onSilent: options.restartWorker,
-        onLedger: (entries) => {
-          ledger.record(entries);
-          refusals.note(entries);
+        onLedger: (report) => {
+          ledger.record(report);
+          refusals.note(report);
         },
         onObserved: async (edges) => {
           learned.report(edges);

@@ -10,7 +10,7 @@ import {
   zeroSessionCounters,
 } from '../../../src/delta-xds/index.ts';
 import { assignmentBody, clusterBody, listenerBody, MemoryMesh, nodeOf, virtualHostBody } from './memory-mesh.ts';
-import { SimEnvoy, type SimResponse } from './sim-envoy.ts';
+import { isType, SimEnvoy, type SimResponse } from './sim-envoy.ts';
 
 const CALLER = 'app.shop';
 const SERVICES = ['a.shop', 'b.shop', 'c.shop', 'd.shop'];
@@ -197,8 +197,10 @@ export class World {
       );
       this.#newest.set(`${effect.type} ${name}`, number);
     }
-    if (this.#strict && effect.type === 'vhds') this.#follow(effect);
-    this.#inbox.push(effect);
+    const { type } = effect;
+    if (!isType(type)) assert.fail(`S2: a response of type ${type}`);
+    if (this.#strict && type === 'vhds') this.#follow({ ...effect, type });
+    this.#inbox.push({ ...effect, type });
   }
 
   /** Notes what the node may be sent by the state of this moment. */

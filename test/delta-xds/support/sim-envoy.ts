@@ -11,6 +11,9 @@ import { CDS, type DeltaRequest, EDS, LDS, type ProtoNode, RDS, VHDS } from '../
 import { decodeCluster } from '../../../src/sidecar-client/decode.ts';
 
 export type Type = 'cds' | 'eds' | 'lds' | 'rds' | 'vhds';
+
+export const isType = (type: string): type is Type => ['cds', 'eds', 'lds', 'rds', 'vhds'].includes(type);
+
 const URLS: Readonly<Record<Type, string>> = { cds: CDS, eds: EDS, lds: LDS, rds: RDS, vhds: VHDS };
 
 export interface SimResponse {
