@@ -39,6 +39,7 @@ const SUITES: readonly Suite[] = [
   { name: 'first-request', quick: { sidecars: 2 }, goals: ['above a warm one P50 <= 6 ms'] },
   { name: 'held-bytes', quick: { large: 500 }, goals: ['<= 2.5 KB', 'the same at 100 and 5,000 services within 5 %'] },
   { name: 'unknown-host', quick: {}, goals: ['P99 <= 100 ms over 1,000'] },
+  { name: 'session-cost', quick: { changes: 20 }, goals: ['a few us a session and change'] },
   { name: 'large-service', quick: {}, goals: ['P99 <= 100 ms'] },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
@@ -47,7 +48,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const above = (folder: string): string => (existsSync(join(folder, 'package.json')) ? folder : above(dirname(folder)));
 const results = join(above(here), 'bench', 'results');
 
-const runOne = (suite: Suite, quick: boolean, given: Readonly<Record<string, string>>): Promise<unknown> =>
+const runOne = (suite: Suite, quick: boolean, given: Readonly<Record<string, string | number>>): Promise<unknown> =>
   new Promise((done, fail) => {
     const options = { ...(quick ? suite.quick : {}), ...given };
     const child = spawn(
@@ -90,12 +91,15 @@ const args = process.argv.slice(2);
 if (args[0] === '--run') await runHere(args[1] ?? '', args[2] ?? '{}');
 const quick = args.includes('--quick');
 const wanted: string[] = [];
-const given: Record<string, string> = {};
+const given: Record<string, string | number> = {};
 for (let at = 0; at < args.length; at++) {
   const arg = args[at] ?? '';
   if (arg === '--quick') continue;
   if (!arg.startsWith('--')) wanted.push(arg);
-  else given[arg.slice(2)] = args[++at] ?? '';
+  else {
+    const value = args[++at] ?? '';
+    given[arg.slice(2)] = /^[0-9]+$/.test(value) ? Number(value) : value;
+  }
 }
 const unknown = wanted.filter((name) => !SUITES.some((suite) => suite.name === name));
 if (unknown.length > 0) {
