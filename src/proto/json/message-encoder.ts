@@ -2,7 +2,7 @@
  * Proto3 JSON -> protobuf bytes, by descriptor (protobuf.dev, "ProtoJSON Format").
  *
  * Invariants
- * 1. Pure: the same JSON and type give the same bytes in every process: fields by number, map entries by key (UTF-16 order), proto3
+ * 1. Pure: the same JSON and type give the same bytes in every process: fields by number, map entries by key (texts in UTF-16 order), proto3
  *    defaults left out where a field has no presence.
  * 2. Nothing is guessed: an unknown field, a field given twice (in both spellings), two members of a oneof, or a value of another
  *    type is an error with its path.
@@ -147,29 +147,40 @@ const writeList = (sink: ByteSink, field: FieldType, value: unknown, path: Path,
   sink.delimited(packed.finish());
 };
 
+type MapKey = string | bigint | boolean;
+
 /** JSON has only texts for keys. */
-const keyValue = (keyType: string, key: string, path: Path): unknown => {
-  if (keyType !== 'bool') return key;
-  if (key !== 'true' && key !== 'false') throw bad(path, key, 'true or false as a key');
-  return key === 'true';
+const mapKey = (keyType: string, scalar: Scalar, text: string, path: Path): MapKey => {
+  if (keyType !== 'bool') return scalar.parse(text, path) as MapKey;
+  if (text !== 'true' && text !== 'false') throw bad(path, text, 'true or false as a key');
+  return text === 'true';
+};
+
+/** Keys in order of their values, texts in UTF-16 order. */
+const mapKeys = (keyType: string, scalar: Scalar, json: object, path: Path): readonly (readonly [MapKey, string])[] => {
+  const keys = Object.keys(json).map((text) => [mapKey(keyType, scalar, text, [...path, text]), text] as const);
+  keys.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  for (const [at, [key, text]] of keys.entries())
+    if (keys[at + 1]?.[0] === key)
+      throw new ProtoJsonError('E102', [...path, text], `the key ${String(key)} is given twice`, 'leave one of them');
+  return keys;
 };
 
 const writeMap = (sink: ByteSink, field: FieldType, value: unknown, path: Path, depth: number): void => {
   if (!isObject(value)) throw bad(path, value, 'an object');
   const keyType = field.keyType ?? 'string';
-  const keys = plainOf(keyType);
+  const keyScalar = plainOf(keyType);
+  if (keyScalar === undefined) throw new TypeError(`${keyType} is no type of a key`);
   const plain = plainOf(field.type);
-  for (const key of Object.keys(value).sort()) {
-    const at = [...path, key];
+  for (const [key, text] of mapKeys(keyType, keyScalar, value, path)) {
+    const at = [...path, text];
     // Key and value are written also when they are defaults.
     const entry = new ByteSink();
-    if (keys !== undefined) {
-      entry.tag(1, keys.wireType);
-      keys.write(entry, keys.parse(keyValue(keyType, key, at), at));
-    }
+    entry.tag(1, keyScalar.wireType);
+    keyScalar.write(entry, key);
     entry.tag(2, plain?.wireType ?? 2);
-    if (plain === undefined) entry.delimited(encodeValue(field.type, value[key], at, depth + 1));
-    else plain.write(entry, plain.parse(value[key], at));
+    if (plain === undefined) entry.delimited(encodeValue(field.type, value[text], at, depth + 1));
+    else plain.write(entry, plain.parse(value[text], at));
     sink.tag(field.id, 2);
     sink.delimited(entry.finish());
   }
