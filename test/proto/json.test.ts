@@ -87,16 +87,16 @@ const keyed = (json: unknown): unknown => {
 };
 const key = text.map((name) => `k${name}`);
 const jsonValue = fc.jsonValue({ maxDepth: 2 }).map((value) => keyed(JSON.parse(JSON.stringify(value))));
-const valueOf = (json: unknown): Record<string, unknown> => {
+const messageOfValue = (json: unknown): Record<string, unknown> => {
   if (json === null) return { nullValue: 0 };
   if (typeof json === 'number') return { numberValue: json };
   if (typeof json === 'string') return { stringValue: json };
   if (typeof json === 'boolean') return { boolValue: json };
-  if (Array.isArray(json)) return { listValue: { values: json.map(valueOf) } };
+  if (Array.isArray(json)) return { listValue: { values: json.map(messageOfValue) } };
   return { structValue: structOf(json as Record<string, unknown>) };
 };
 const structOf = (json: Record<string, unknown>): Record<string, unknown> => ({
-  fields: sorted(Object.entries(json).map(([name, value]) => [name, valueOf(value)])),
+  fields: sorted(Object.entries(json).map(([name, value]) => [name, messageOfValue(value)])),
 });
 
 const wrapped = (scalar: fc.Arbitrary<Pair>): fc.Arbitrary<Pair> =>
@@ -123,8 +123,8 @@ const forms: Readonly<Record<string, fc.Arbitrary<Pair>>> = {
     .dictionary(key, jsonValue, { maxKeys: 3 })
     .map((json) => JSON.parse(JSON.stringify(json)) as Record<string, unknown>)
     .map((json) => pair(json, structOf(json))),
-  Value: jsonValue.map((json) => pair(json, valueOf(json))),
-  ListValue: fc.array(jsonValue, { maxLength: 2 }).map((json) => pair(json, { values: json.map(valueOf) })),
+  Value: jsonValue.map((json) => pair(json, messageOfValue(json))),
+  ListValue: fc.array(jsonValue, { maxLength: 2 }).map((json) => pair(json, { values: json.map(messageOfValue) })),
   Empty: fc.constant(pair({})),
   BoolValue: wrapped(scalars.bool as fc.Arbitrary<Pair>),
   StringValue: wrapped(scalars.string as fc.Arbitrary<Pair>),
