@@ -232,10 +232,9 @@ const takeRoutes = (s: SessionState, channel: Channel, request: DeltaRequest, ch
     if (s.view.get('rds', name) === undefined || s.demand.generations.has(name)) continue;
     const generation = s.demand.open(name, s.limits.generations);
     // Opened by the client long ago: this route configuration is primed without being asked (envoy-wire, fact 2).
-    if (generation === undefined || hosts === undefined) continue;
+    if (generation === undefined || hosts?.subscription.wildcard !== true) continue;
     hosts.owed = true;
-    if (hosts.subscription.wildcard)
-      for (const servicePort of s.demand.preload) hosts.now.add(s.shapes.text(`${name}/${servicePort}`));
+    for (const servicePort of s.demand.preload) hosts.now.add(s.shapes.text(`${name}/${servicePort}`));
   }
   if (change.first) channel.now.addAll(channel.ledger.held.keys());
   if (change.wildcardBegan && change.asked.size === 0) channel.owed = true;
