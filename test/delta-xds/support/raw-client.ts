@@ -2,6 +2,7 @@
 import { Client, type ClientDuplexStream, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
 import {
   CDS,
+  type DecodedResource,
   type DeltaRequest,
   type DeltaResponse,
   decodeDeltaResponse,
@@ -16,14 +17,22 @@ export class RawClient {
   readonly #client: Client;
   readonly stream: ClientDuplexStream<Buffer, Buffer>;
   readonly responses: DeltaResponse[] = [];
+  /** The same as bytes. */
+  readonly messages: Buffer[] = [];
   /** Resolves when the stream has ended. */
   readonly status: Promise<StatusObject>;
   #looks: (() => void)[] = [];
 
-  constructor(port: number, headers: Readonly<Record<string, string>> = {}, path: string = GRPC_PATHS.delta) {
+  /** `receiveBytes`: the client's limit for one message; -1: none. */
+  constructor(
+    port: number,
+    headers: Readonly<Record<string, string>> = {},
+    path: string = GRPC_PATHS.delta,
+    receiveBytes = -1,
+  ) {
     this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
-      'grpc.max_receive_message_length': -1,
+      'grpc.max_receive_message_length': receiveBytes,
     });
     const metadata = new Metadata();
     for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
@@ -31,6 +40,7 @@ export class RawClient {
     this.stream.on('error', () => undefined);
     this.status = new Promise((done) => this.stream.on('status', done));
     this.stream.on('data', (message: Buffer) => {
+      this.messages.push(message);
       this.responses.push(decodeDeltaResponse(message));
       const looks = this.#looks;
       this.#looks = [];
@@ -66,6 +76,11 @@ export class RawClient {
       if (found !== undefined) return found;
       await new Promise<void>((done) => this.#looks.push(done));
     }
+  }
+
+  /** Everything of a type that has come, in order. */
+  resources(typeUrl: string): DecodedResource[] {
+    return this.responses.flatMap((response) => (response.typeUrl === typeUrl ? response.resources : []));
   }
 
   close(): void {
