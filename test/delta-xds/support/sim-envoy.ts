@@ -13,6 +13,12 @@ import { decodeCluster } from '../../../src/sidecar-client/decode.ts';
 export type Type = 'cds' | 'eds' | 'lds' | 'rds' | 'vhds';
 const URLS: Readonly<Record<Type, string>> = { cds: CDS, eds: EDS, lds: LDS, rds: RDS, vhds: VHDS };
 
+export const typeOf = ({ typeUrl }: DeltaRequest): Type => {
+  const found = (Object.keys(URLS) as Type[]).find((type) => URLS[type] === typeUrl);
+  if (found === undefined) throw new Error(`a simulated Envoy does not ask for ${typeUrl}`);
+  return found;
+};
+
 export interface SimResponse {
   readonly type: Type;
   readonly nonce: string;
@@ -202,7 +208,8 @@ export class SimEnvoy {
         for (const name of removed) this.listeners.delete(name);
         break;
       case 'rds':
-        for (const { name, version } of good) this.routes.set(name, version);
+        // One that was given up meanwhile is ignored.
+        for (const { name, version } of good) if (this.askedRoutes.has(name)) this.routes.set(name, version);
         break;
       case 'vhds':
         return this.#takeHosts(good, removed);
