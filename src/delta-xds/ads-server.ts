@@ -11,9 +11,11 @@ import { createGrpcServer } from './grpc-transport.ts';
 import { Hub } from './hub.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSessionCounters } from './limits.ts';
+import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
 import type { HeldResource, TypeStatus } from './session.ts';
 import { SharedShapes } from './shapes.ts';
+import type { StreamHandler } from './transport.ts';
 
 export interface AdsServerOptions {
   readonly source: ResourceSource;
@@ -140,15 +142,18 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     warn: (facts, message) => logger.warn(facts, message),
     onEnd: (stream) => streams.delete(stream),
   };
-  const grpc = createGrpcServer(
-    limits,
-    (transport) => {
-      const stream = new AdsStream(context, transport);
-      streams.add(stream);
-      return stream;
-    },
-    { opened: (peer) => connections.opened(peer), reset: (peer) => connections.reset(peer) },
-  );
+  const routes = new Map<string, StreamHandler>();
+  for (const method of XDS_METHODS)
+    if (method.protocol === 'delta')
+      routes.set(method.path, (transport) => {
+        const stream = new AdsStream(context, transport, method);
+        streams.add(stream);
+        return stream;
+      });
+  const grpc = createGrpcServer(limits, routes, {
+    opened: (peer) => connections.opened(peer),
+    reset: (peer) => connections.reset(peer),
+  });
   const connections = new Connections(grpc, options.credentials ?? ServerCredentials.createInsecure(), limits, random);
   let listener: NetServer | undefined;
 

@@ -1,4 +1,4 @@
-/** One aggregated delta stream: bytes in, requests to the hub; effects to bytes out. Decides nothing. */
+/** One delta stream, aggregated or of a single type: bytes in, requests to the hub; effects to bytes out. Decides nothing. */
 import { TendrilError } from '../model/index.ts';
 import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest, type WireLimits } from '../proto/index.ts';
 import type { BytesCache } from './bytes-cache.ts';
@@ -6,6 +6,7 @@ import type { AbsentEffect, AckedEffect, Effect, RejectedEffect, SendEffect } fr
 import type { Hub, Member, StreamPort } from './hub.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import type { ServerLimits } from './limits.ts';
+import type { XdsMethod } from './methods.ts';
 import { TYPE_URLS_OF } from './request.ts';
 import type { ResourceSource } from './resource-source.ts';
 import type { TransportListener, TransportStream } from './transport.ts';
@@ -79,6 +80,7 @@ const SERVICE_TYPES: ReadonlySet<string> = new Set(['cds', 'eds', 'vhds']);
 export class AdsStream implements TransportListener, StreamPort {
   readonly #context: StreamContext;
   readonly #transport: TransportStream;
+  readonly #method: XdsMethod;
   /** Since when, ms since the epoch. */
   readonly since: number;
   #member: Member | undefined;
@@ -90,9 +92,10 @@ export class AdsStream implements TransportListener, StreamPort {
   /** Totals of this stream. */
   readonly sent = { responses: 0, resources: 0, bytes: 0, serviceBytes: 0 };
 
-  constructor(context: StreamContext, transport: TransportStream) {
+  constructor(context: StreamContext, transport: TransportStream, method: XdsMethod) {
     this.#context = context;
     this.#transport = transport;
+    this.#method = method;
     this.since = context.now();
     context.counters.streams++;
   }
@@ -121,6 +124,16 @@ export class AdsStream implements TransportListener, StreamPort {
         error instanceof TendrilError ? error.message : 'discovery request is malformed',
       );
       return;
+    }
+    const { typeUrl } = this.#method;
+    if (typeUrl !== undefined && request.typeUrl !== typeUrl) {
+      // Checklist 55: a method of one type needs no type_url.
+      if (request.typeUrl !== '') {
+        counters.malformed++;
+        this.end(STATUS.INVALID_ARGUMENT, `${this.#method.path} serves ${typeUrl} only, not ${request.typeUrl}`);
+        return;
+      }
+      request = { ...request, typeUrl };
     }
     const member = this.#member ?? this.#join(request);
     if (member !== undefined) hub.request(member, request);

@@ -288,6 +288,19 @@ test('a method that is not served is UNIMPLEMENTED', async () => {
   assert.equal((await client.status).code, 12);
 });
 
+test('a method of one type: an empty type_url means its type, another type is refused (checklist 55, 58)', async () => {
+  const { mesh, port } = await stand();
+  service(mesh, 'cart.shop:80', '1');
+  const path = '/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints';
+  const client = raw(port, {}, path);
+  client.send({ typeUrl: '', node: nodeOf('app.shop'), subscribe: ['cart.shop:80'] });
+  const { typeUrl, resources } = await client.response(0);
+  assert.deepEqual([typeUrl, resources.map(({ name }) => name)], [EDS, ['cart.shop:80']]);
+  client.send({ typeUrl: CDS });
+  const status = await client.status;
+  assert.deepEqual([status.code, status.details], [3, `${path} serves ${EDS} only, not ${CDS}`]);
+});
+
 test('a client that reads nothing holds a bounded amount, delays nobody, and gets the newest state when it reads again', async () => {
   const { mesh, server, port } = await stand({ heldBytes: 64 * 1024 });
   const names = Array.from({ length: 20 }, (_, index) => `big${index}.shop:80`);
