@@ -94,7 +94,7 @@ test('rule 57: a half-close of the client ends the stream with OK and frees its 
   assert.equal(server.counters().responses, 1);
 });
 
-test('rule 59: a client with a receive limit of 4 MiB takes 12 MiB of clusters and assignments, split into responses', async () => {
+test('rule 59: a client with a receive limit of 4 MiB takes 12 MB of clusters and assignments, split into responses', async () => {
   const { mesh, port } = await standUp();
   const names = Array.from({ length: 120 }, (_, index) => `big${index}.shop:80`);
   for (const name of names) {
@@ -181,7 +181,7 @@ test('rule 62: every response of resources says the offset of the state that it 
   assert.equal((await client.response(1)).systemVersionInfo, '8');
 });
 
-test('rule 63: the type URL of every Any is its response’s, and the name inside every resource is the resource’s', async () => {
+test('rule 63: every Any has the type URL of its response, and every resource the name that is inside it', async () => {
   const { mesh, server, port } = await standUp();
   putService(mesh, 'a.shop:80', '1');
   putService(mesh, 'b.shop:80', '1');
