@@ -4,7 +4,7 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { ServerCredentials } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { TendrilError } from '../model/index.ts';
-import { AdsStream, STATUS, type StreamContext, type StreamCounters, zeroStreamCounters } from './ads-stream.ts';
+import { AdsStream, type StreamContext, type StreamCounters, zeroStreamCounters } from './ads-stream.ts';
 import { BytesCache } from './bytes-cache.ts';
 import { Connections } from './connections.ts';
 import { createGrpcServer } from './grpc-transport.ts';
@@ -13,8 +13,9 @@ import type { LedgerEntry } from './ledger-entry.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSessionCounters } from './limits.ts';
 import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
-import type { HeldResource, TypeStatus } from './session.ts';
 import { SharedShapes } from './shapes.ts';
+import { STATUS } from './status.ts';
+import type { HeldResource, TypeStatus } from './stream-session.ts';
 import type { StreamHandler } from './transport.ts';
 
 export interface AdsServerOptions {
@@ -144,12 +145,11 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
   };
   const routes = new Map<string, StreamHandler>();
   for (const method of XDS_METHODS)
-    if (method.protocol === 'delta')
-      routes.set(method.path, (transport) => {
-        const stream = new AdsStream(context, transport, method);
-        streams.add(stream);
-        return stream;
-      });
+    routes.set(method.path, (transport) => {
+      const stream = new AdsStream(context, transport, method);
+      streams.add(stream);
+      return stream;
+    });
   const grpc = createGrpcServer(limits, routes, {
     opened: (peer) => connections.opened(peer),
     reset: (peer) => connections.reset(peer),

@@ -1,25 +1,23 @@
 /** One delta stream, aggregated or of a single type: bytes in, requests to the hub; effects to bytes out. Decides nothing. */
 import { TendrilError } from '../model/index.ts';
-import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest, type WireLimits } from '../proto/index.ts';
+import {
+  composeDeltaResponse,
+  composeStateResponse,
+  decodeDeltaRequest,
+  decodeStateRequest,
+  type WireLimits,
+} from '../proto/index.ts';
 import type { BytesCache } from './bytes-cache.ts';
-import type { AbsentEffect, AckedEffect, Effect, RejectedEffect, SendEffect } from './effect.ts';
+import type { AckedEffect, Effect, RejectedEffect, SendEffect } from './effect.ts';
 import type { Hub, Member, StreamPort } from './hub.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import type { ServerLimits } from './limits.ts';
 import type { XdsMethod } from './methods.ts';
-import { TYPE_URLS_OF } from './request.ts';
 import type { ResourceSource } from './resource-source.ts';
+import { typeOf, typeUrlOf } from './resource-type.ts';
+import { STATUS } from './status.ts';
+import type { XdsRequest } from './stream-session.ts';
 import type { TransportListener, TransportStream } from './transport.ts';
-
-/** gRPC status codes that the server gives. */
-export const STATUS = {
-  OK: 0,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  RESOURCE_EXHAUSTED: 8,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-} as const;
 
 /** Characters of a client's error text that the ledger keeps. */
 const MAX_MESSAGE = 1_024;
@@ -113,9 +111,13 @@ export class AdsStream implements TransportListener, StreamPort {
     const { counters, hub } = this.#context;
     counters.requests++;
     counters.requestBytes += message.length;
-    let request: DeltaRequest;
+    let request: XdsRequest;
     try {
-      request = decodeDeltaRequest(message, this.#context.wireLimits);
+      const { wireLimits } = this.#context;
+      request =
+        this.#method.protocol === 'delta'
+          ? decodeDeltaRequest(message, wireLimits)
+          : decodeStateRequest(message, wireLimits);
     } catch (error) {
       counters.malformed++;
       const limit = error instanceof TendrilError && error.code === 'XDS_LIMIT';
@@ -139,13 +141,15 @@ export class AdsStream implements TransportListener, StreamPort {
     if (member !== undefined) hub.request(member, request);
   }
 
-  #join(request: DeltaRequest): Member | undefined {
+  #join(request: XdsRequest): Member | undefined {
     if (request.node === undefined) {
       this.end(STATUS.INVALID_ARGUMENT, 'the first request of a stream must carry the node');
       return undefined;
     }
     try {
-      this.#member = this.#context.hub.join(this.#context.source.attach(request.node), this);
+      const { protocol, typeUrl } = this.#method;
+      const view = this.#context.source.attach(request.node, protocol);
+      this.#member = this.#context.hub.join(view, this, protocol, typeUrl === undefined ? undefined : typeOf(typeUrl));
     } catch (error) {
       this.fail(error);
     }
@@ -165,9 +169,6 @@ export class AdsStream implements TransportListener, StreamPort {
     switch (effect.kind) {
       case 'send':
         this.#send(effect);
-        return;
-      case 'absent':
-        this.#absent(effect);
         return;
       case 'acked':
       case 'rejected':
@@ -202,9 +203,12 @@ export class AdsStream implements TransportListener, StreamPort {
     return this.#member?.session.facts.id ?? '';
   }
 
-  #send({ type, nonce, resources, removed }: SendEffect): void {
+  #send({ type, nonce, resources, removed, versionInfo, label }: SendEffect): void {
     const { cache, counters, identifier, onLedger } = this.#context;
-    const encoded = resources.map((resource) => cache.encode(type, resource));
+    const delta = versionInfo === undefined;
+    const encoded = resources.map((resource) =>
+      delta ? cache.encode(type, resource) : cache.encodeState(type, resource),
+    );
     if (SERVICE_TYPES.has(type))
       for (const [index, { name }] of resources.entries()) {
         if (name !== 'local' && !name.startsWith('inbound:')) this.sent.serviceBytes += encoded[index]?.length ?? 0;
@@ -212,15 +216,11 @@ export class AdsStream implements TransportListener, StreamPort {
     counters.resources += resources.length;
     counters.removals += removed.length;
     this.sent.resources += resources.length;
+    const common = { typeUrl: typeUrlOf(type), nonce, resources: encoded, controlPlaneId: identifier };
     this.#write(
-      composeDeltaResponse({
-        typeUrl: TYPE_URLS_OF[type],
-        nonce,
-        resources: encoded,
-        removed,
-        controlPlaneId: identifier,
-        systemVersionInfo: this.#offsetText,
-      }),
+      delta
+        ? composeDeltaResponse({ ...common, removed, systemVersionInfo: label ?? this.#offsetText })
+        : composeStateResponse({ ...common, versionInfo: label ?? versionInfo }),
     );
     if (onLedger === undefined) return;
     const entries: LedgerEntry[] = resources.map(({ name, version }, index) =>
@@ -241,12 +241,6 @@ export class AdsStream implements TransportListener, StreamPort {
       offset: this.#context.offset(),
       ...step,
     };
-  }
-
-  #absent({ typeUrl, nonce, removed }: AbsentEffect): void {
-    this.#write(
-      composeDeltaResponse({ typeUrl, nonce, resources: [], removed, controlPlaneId: this.#context.identifier }),
-    );
   }
 
   #verdict(effect: AckedEffect | RejectedEffect): void {

@@ -6,8 +6,8 @@ import {
   type ServerDuplexStream,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { STATUS } from './ads-stream.ts';
 import type { ServerLimits } from './limits.ts';
+import { STATUS } from './status.ts';
 import type { Routes, StreamHandler, TransportStream } from './transport.ts';
 
 const same = (bytes: Buffer): Buffer => bytes;

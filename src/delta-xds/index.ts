@@ -23,7 +23,10 @@ export type {
   NodeView,
   ResourceBody,
   ResourceSource,
-  ResourceType,
+  XdsProtocol,
 } from './resource-source.ts';
-export { type HeldResource, Session, type TypeStatus } from './session.ts';
+export { type ResourceType, typeUrlOf } from './resource-type.ts';
+export { Session } from './session.ts';
 export { SharedShapes } from './shapes.ts';
+export { SotwSession } from './sotw/sotw-session.ts';
+export type { HeldResource, StreamSession, TypeStatus } from './stream-session.ts';

@@ -39,7 +39,7 @@ const clusterGoal = (
     needed || channel.subscription.has(name) || (channel.subscription.wildcard && s.needed().has(name));
   if (body !== undefined) {
     if (held === undefined && !force && !wanted()) return undefined;
-    if (!channel.ledger.isParked(name, body.version)) return body;
+    if (!channel.ledger.parked.has(name, body.version)) return body;
     // Refused, and no good one before it: calls shall fail at once, not after the on-demand time-out.
     return held === undefined || force ? s.placeholder('cds', name) : undefined;
   }
@@ -71,7 +71,7 @@ export const sendClusters = (
     const body = clusterGoal(s, channel, name, force, needed);
     if (
       body === undefined ||
-      channel.ledger.isParked(name, body.version) ||
+      channel.ledger.parked.has(name, body.version) ||
       (!force && channel.ledger.versionOf(name) === body.version)
     ) {
       channel.settled(name);
@@ -128,12 +128,13 @@ export const sendClusters = (
 /** The assignment that must follow a cluster; undefined when the client has refused exactly this one. */
 const assignmentUnit = (s: SessionState, name: string, atom: number): Unit | undefined => {
   const body = s.view.get('eds', name) ?? s.placeholder('eds', name);
-  return s.channels.get('eds')?.ledger.isParked(name, body.version) ? undefined : unitOf(s, name, body, atom);
+  return s.channels.get('eds')?.ledger.parked.has(name, body.version) ? undefined : unitOf(s, name, body, atom);
 };
 
 /** Directly after their clusters: past every gate, and not counted by it. */
 const sendAssignmentUnits = (s: SessionState, work: Work, units: readonly Unit[], now: number, out: Effect[]): void => {
-  if (units.length === 0) return;
+  // On a stream of one type clusters come alone: their assignments are asked for on another.
+  if (units.length === 0 || s.only !== undefined) return;
   const channel = s.ensure('eds');
   s.send(
     {
@@ -163,7 +164,7 @@ export const sendAssignments = (s: SessionState, work: Work, now: number, out: E
     const body = assignmentGoal(s, channel, name, force);
     if (
       body === undefined ||
-      channel.ledger.isParked(name, body.version) ||
+      channel.ledger.parked.has(name, body.version) ||
       (!force && channel.ledger.versionOf(name) === body.version)
     )
       channel.settled(name);

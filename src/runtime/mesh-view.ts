@@ -160,6 +160,10 @@ class MeshView implements NodeView {
     return this.#shared(type, name);
   }
 
+  label(): string | undefined {
+    return undefined;
+  }
+
   own(type: 'lds' | 'cds'): readonly string[] {
     return this.#own().names[type];
   }

@@ -28,7 +28,7 @@ import {
   virtualHostBody,
 } from '../support/memory-mesh.ts';
 import { says } from '../support/says.ts';
-import { SimEnvoy } from '../support/sim-envoy.ts';
+import { isType, SimEnvoy } from '../support/sim-envoy.ts';
 import { eventually, putService, standUp, stream } from '../support/wire-stand.ts';
 
 const THING = 'type.googleapis.com/acme.Thing';
@@ -419,8 +419,8 @@ test('rule 73: a change at any point of the set-up of a stream is not lost', () 
       const inbox: Parameters<SimEnvoy['receive']>[0][] = [];
       const member = hub.join(view, {
         execute: (effect) => {
-          if (effect.kind !== 'send') return;
-          inbox.push(effect);
+          if (effect.kind !== 'send' || !isType(effect.type)) return;
+          inbox.push({ ...effect, type: effect.type });
           step();
         },
         fail: (error) => {

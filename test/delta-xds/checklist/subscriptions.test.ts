@@ -157,7 +157,9 @@ test('rule 6: an unsubscribe alone gets no response, and changes of what was giv
     < vhds 8: outbound/b.shop:80@h-2 [b.shop b.shop:80]
     > rds unsub outbound
     mesh vhds b.shop:80 h-3 domains b.shop,b.shop:80 clusters b.shop:80
-    > type.googleapis.com/acme.Thing unsub a
+    > type.googleapis.com/acme.Thing sub x
+    < type.googleapis.com/acme.Thing 9: removed x
+    > type.googleapis.com/acme.Thing unsub x
   `));
 
 test('rule 7: an unsubscribe of what was never subscribed is ignored', () =>

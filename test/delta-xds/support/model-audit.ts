@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import type { SendEffect } from '../../../src/delta-xds/effect.ts';
 import type { HeldResource } from '../../../src/delta-xds/index.ts';
+import { typeOf } from '../../../src/delta-xds/resource-type.ts';
 import type { DeltaRequest } from '../../../src/proto/index.ts';
 import type { SimEnvoy, Type } from './sim-envoy.ts';
 
@@ -46,7 +47,8 @@ export class Audit {
     this.#clusters = new Set();
   }
 
-  asked(type: Type, { subscribe, initialResourceVersions }: DeltaRequest): void {
+  asked({ typeUrl, subscribe, initialResourceVersions }: DeltaRequest): void {
+    const type = typeOf(typeUrl);
     const first = !this.#opened.has(type);
     this.#opened.add(type);
     for (const name of subscribe) if (!first || !initialResourceVersions.has(name)) this.#asked.add(`${type} ${name}`);

@@ -11,7 +11,7 @@ import {
 } from '../../../src/delta-xds/index.ts';
 import { assignmentBody, clusterBody, listenerBody, MemoryMesh, nodeOf, virtualHostBody } from './memory-mesh.ts';
 import { Audit } from './model-audit.ts';
-import { SimEnvoy, type SimResponse, typeOf } from './sim-envoy.ts';
+import { isType, SimEnvoy, type SimResponse } from './sim-envoy.ts';
 
 const CALLER = 'app.shop';
 const SERVICES = ['a.shop', 'b.shop', 'c.shop', 'd.shop'];
@@ -191,8 +191,10 @@ export class World {
       assert.notEqual(this.#view.get(effect.type, slash), undefined, `S2: ${key} may not be held`);
     }
     this.#audit.sent(effect, this.#strict);
-    if (this.#strict && effect.type === 'vhds') this.#follow(effect);
-    this.#inbox.push(effect);
+    const { type } = effect;
+    if (!isType(type)) assert.fail(`S2: a response of type ${type}`);
+    if (this.#strict && type === 'vhds') this.#follow({ ...effect, type });
+    this.#inbox.push({ ...effect, type });
   }
 
   /** Notes what the node may be sent by the state of this moment. */
@@ -361,7 +363,7 @@ export class World {
       const request = this.envoy.outbox.shift();
       if (request === undefined) return;
       this.#entitle();
-      this.#audit.asked(typeOf(request), request);
+      this.#audit.asked(request);
       this.#hub.request(this.#member, request);
     }
   }
