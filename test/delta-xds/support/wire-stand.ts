@@ -4,7 +4,7 @@ import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AdsServer, createAdsServer, type LedgerEntry, type ServerLimits } from '../../../src/delta-xds/index.ts';
 import { assignmentBody, clusterBody, MemoryMesh, virtualHostBody } from './memory-mesh.ts';
-import { RawClient } from './raw-client.ts';
+import { RawClient, RawStateClient } from './raw-client.ts';
 
 const open: { close(): unknown }[] = [];
 after(async () => {
@@ -45,9 +45,16 @@ export const standUp = async (options: StandOptions = {}): Promise<Stand> => {
   return { mesh, server, port, ledger };
 };
 
-/** A stream by hand. */
+/** A delta stream by hand. */
 export const stream = (...args: ConstructorParameters<typeof RawClient>): RawClient => {
   const client = new RawClient(...args);
+  open.push(client);
+  return client;
+};
+
+/** A state-of-the-world stream by hand. */
+export const stateStream = (...args: ConstructorParameters<typeof RawStateClient>): RawStateClient => {
+  const client = new RawStateClient(...args);
   open.push(client);
   return client;
 };
