@@ -4,3 +4,4 @@ export * from './event-schema.ts';
 export * from './finding.ts';
 export * from './names.ts';
 export * from './subject.ts';
+export * from './xdstp.ts';

@@ -283,6 +283,63 @@ test('rule 67: an on-demand cluster beside the wildcard; an absent one is answer
     < cds 1: gone.shop:80@empty
   `));
 
+const BASE = 'xdstp://mesh/envoy.config.cluster.v3.Cluster';
+
+test('rule 68: xdstp context parameters count in any order, and the answer has the spelling of the question', () =>
+  says(`
+    mesh raw cds ${BASE}/a?x=1&y=2 c1 static; raw ecds ${BASE}/f?x=1&y=2 f1
+    > cds sub ${BASE}/a?y=2&x=1 ${BASE}/a?x=1 ${BASE}/a
+    < cds 1: ${BASE}/a?y=2&x=1@c1, ${BASE}/a?x=1@empty, ${BASE}/a@empty
+    > ecds sub ${BASE}/f?y=2&x=1 ${BASE}/f?x=1&y=2
+    < ecds 2: ${BASE}/f?y=2&x=1@f1, ${BASE}/f?x=1&y=2@f1
+    > cds ack 1
+    > ecds ack 2
+    mesh raw cds ${BASE}/a?x=1&y=2 c2 static; raw ecds ${BASE}/f?x=1&y=2 f2
+    < cds 3: ${BASE}/a?y=2&x=1@c2
+    < ecds 4: ${BASE}/f?y=2&x=1@f2, ${BASE}/f?x=1&y=2@f2
+    > cds ack 3
+    > ecds ack 4
+    mesh raw ecds ${BASE}/f?x=1&y=2 gone
+    < ecds 5: removed ${BASE}/f?y=2&x=1 ${BASE}/f?x=1&y=2
+    # What the client brings is compared under its own spelling.
+    reconnect
+    > cds sub ${BASE}/a?y=2&x=1 irv ${BASE}/a?y=2&x=1=c2
+    sotw
+    > cds names ${BASE}/a?y=2&x=1
+    < cds 1: ${BASE}/a?y=2&x=1@c2
+    > cds names ${BASE}/a?y=2&x=1 ack 1
+    mesh raw cds ${BASE}/a?x=1&y=2 c3 static
+    < cds 2: ${BASE}/a?y=2&x=1@c3
+    # A wildcard has the spelling of the mesh.
+    reconnect
+    > cds
+    < cds 1: ${BASE}/a?x=1&y=2@c3
+    > cds ack 1
+    mesh raw cds ${BASE}/a?x=1&y=2 c4 static
+    < cds 2: ${BASE}/a?x=1&y=2@c4
+  `));
+
+test('rule 68: a collection does not exist, and is answered at once', () =>
+  says(`
+    mesh raw cds ${BASE}/a c1 static; raw lds ${BASE}/l l1
+    > cds sub ${BASE}/* ${BASE}/*?x=1 a.shop:80
+    < cds 1: a.shop:80@empty; removed ${BASE}/* ${BASE}/*?x=1
+    > lds sub ${BASE}/*
+    < lds 2: removed ${BASE}/*
+    > eds sub ${BASE}/*
+    < eds 3: removed ${BASE}/*
+    > ecds sub ${BASE}/*
+    < ecds 4: removed ${BASE}/*
+    > vhds sub ${BASE}/*
+    < vhds 5: ${BASE}/* (nothing, neg-t1-1)
+    > cds ack 1
+    > lds ack 2
+    > eds ack 3
+    mesh lost
+    mesh raw cds ${BASE}/b c1 static
+    > cds unsub ${BASE}/*
+  `));
+
 test('rule 69: resource locators and dynamic parameters are passed over', async () => {
   const { mesh, port } = await standUp();
   putService(mesh, 'a.shop:80', '1');
@@ -346,6 +403,21 @@ test('rule 70: what a node may not have is answered like what does not exist; re
     }
   }
 });
+
+test('rule 71: a filter configuration that is absent is answered at once; one put in its place is a change, a deleted one goes', () =>
+  says(`
+    > ecds sub fault
+    < ecds 1: removed fault
+    > ecds ack 1
+    mesh raw ecds fault f1
+    < ecds 2: fault@f1
+    > ecds ack 2
+    mesh raw ecds fault pass-through
+    < ecds 3: fault@pass-through
+    > ecds ack 3
+    mesh raw ecds fault gone
+    < ecds 4: removed fault
+  `));
 
 test('rule 72: an identical put is no push; put and delete in one commit are what they are together', () =>
   says(`

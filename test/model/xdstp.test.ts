@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { canonicalName, isCollection } from '../../src/delta-xds/xdstp.ts';
+import { canonicalName, isCollection, spellings } from '../../src/model/index.ts';
 
 const BASE = 'xdstp://mesh.example/envoy.config.cluster.v3.Cluster/shop/a';
 
@@ -33,4 +33,11 @@ test('a collection ends in /* before its parameters', () => {
   for (const name of [`${BASE}/*`, `${BASE}/*?b=2&a=1`, `${BASE}/*#x`]) assert.equal(isCollection(name), true, name);
   for (const name of [BASE, `${BASE}/*/b`, `${BASE}?x=/*`, `${BASE}*`, `${BASE}/x#/*`, '/*', 'outbound/*', '*'])
     assert.equal(isCollection(name), false, name);
+});
+
+test('all spellings of a name among those asked for', () => {
+  const asked = [`${BASE}?b=2&a=1`, `${BASE}?a=1&b=2`, `${BASE}?a=1`, 'x'];
+  assert.deepEqual(spellings(`${BASE}?a=1&b=2`, asked), [`${BASE}?a=1&b=2`, `${BASE}?b=2&a=1`]);
+  assert.deepEqual(spellings(`${BASE}?c=3`, asked), [`${BASE}?c=3`]);
+  assert.deepEqual(spellings('x', asked), ['x']);
 });

@@ -16,5 +16,13 @@ export const canonicalName = (name: string): string => {
   return `${name.slice(0, question + 1)}${parameters.sort().join('&')}${name.slice(end)}`;
 };
 
+/** The name, and the other spellings among `asked` that mean the same resource. */
+export const spellings = (name: string, asked: Iterable<string>): readonly string[] => {
+  if (!name.startsWith(SCHEME)) return [name];
+  const canonical = canonicalName(name);
+  const others = [...asked].filter((candidate) => candidate !== name && canonicalName(candidate) === canonical);
+  return [name, ...others];
+};
+
 /** True for `xdstp://…/*`: not the name of a resource, but of all resources below it. */
 export const isCollection = (name: string): boolean => name.startsWith(SCHEME) && /^[^?#]*\/\*(?:[?#]|$)/.test(name);
