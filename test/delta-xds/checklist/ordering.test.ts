@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { encodeCanonical, type JsonObject, Struct, toStruct } from '../../../src/proto/index.ts';
+import { contentVersion, encodeCanonical, toStruct, VirtualHost } from '../../../src/proto/index.ts';
 import { says } from '../support/says.ts';
 
 test('rule 36: one commit is one response per type, in the order CDS, EDS, LDS, RDS, VHDS; EDS behind CDS is one more', () =>
@@ -196,15 +196,24 @@ test('rule 43: only clusters whose content changed go out', () =>
     mesh cds b.shop:80 c-3; cds b.shop:80 c-2
   `));
 
-test('rule 44: equal content is equal bytes, in whatever order its maps were filled', () => {
-  const shuffled = (object: JsonObject): JsonObject => Object.fromEntries(Object.entries(object).reverse());
+test('rule 44: equal content is equal bytes and an equal version, in whatever order its maps were filled', () => {
+  const word = fc.string({ minLength: 1, maxLength: 8 });
+  const filters = fc.dictionary(word, fc.record({ typeUrl: word, value: fc.uint8Array({ maxLength: 8 }) }), {
+    minKeys: 2,
+  });
+  const reversed = <T>(table: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(table).reverse());
   fc.assert(
-    fc.property(
-      fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.boolean(), fc.dictionary(fc.string(), fc.string()))),
-      (object) => {
-        const bytes = encodeCanonical(Struct, toStruct(object));
-        assert.deepEqual(encodeCanonical(Struct, toStruct(shuffled(object))), bytes);
-      },
-    ),
+    fc.property(filters, fc.dictionary(word, word), (typedPerFilterConfig, metadata) => {
+      const encode = (turn: typeof reversed): Uint8Array =>
+        encodeCanonical(VirtualHost, {
+          name: 'a',
+          typedPerFilterConfig: turn(typedPerFilterConfig),
+          metadata: { filterMetadata: { tendril: toStruct(turn(metadata)) } },
+        });
+      const bytes = encode((table) => table);
+      assert.deepEqual(encode(reversed), bytes);
+      assert.equal(contentVersion([encode(reversed)]), contentVersion([bytes]));
+    }),
   );
 });

@@ -1,7 +1,7 @@
 /** Checklist rules 32 and 45 to 53, and what the others mean for a state-of-the-world stream: each request lists all names. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CDS, EDS, LDS, RDS } from '../../../src/proto/index.ts';
+import { CDS, EDS } from '../../../src/proto/index.ts';
 import { clusterBody, nodeOf } from '../support/memory-mesh.ts';
 import { says } from '../support/says.ts';
 import { putService, standUp, stateStream } from '../support/wire-stand.ts';

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Hub } from '../../../src/delta-xds/hub.ts';
 import { DEFAULT_SESSION_LIMITS, SharedShapes, zeroSessionCounters } from '../../../src/delta-xds/index.ts';
+import { XDS_METHODS } from '../../../src/delta-xds/methods.ts';
+import { typeOf } from '../../../src/delta-xds/resource-type.ts';
 import {
   CDS,
   Cluster,
@@ -11,10 +13,12 @@ import {
   DeltaDiscoveryResponse,
   EDS,
   encodeDeltaRequest,
+  encodeStateRequest,
   LDS,
   Listener,
   RDS,
   RouteConfiguration,
+  SDS,
   VHDS,
   VirtualHost,
 } from '../../../src/proto/index.ts';
@@ -29,7 +33,7 @@ import {
 } from '../support/memory-mesh.ts';
 import { says } from '../support/says.ts';
 import { isType, SimEnvoy } from '../support/sim-envoy.ts';
-import { eventually, putService, standUp, stream } from '../support/wire-stand.ts';
+import { eventually, putService, standUp, stateStream, stream } from '../support/wire-stand.ts';
 
 const THING = 'type.googleapis.com/acme.Thing';
 
@@ -53,6 +57,18 @@ test('rule 54: the node comes once per stream, not once per type; a stream witho
   assert.match(details, /node/);
 });
 
+test('rule 54: the same for state-of-the-world streams', async () => {
+  const { mesh, port } = await standUp();
+  putService(mesh, 'a.shop:80', '1');
+  const client = stateStream(port);
+  client.send({ typeUrl: EDS, node: nodeOf('app.shop'), names: ['a.shop:80'] });
+  client.send({ typeUrl: CDS, names: ['a.shop:80'] });
+  assert.equal((await client.response(1)).typeUrl, CDS);
+  const nameless = stateStream(port);
+  nameless.send({ typeUrl: CDS });
+  assert.equal((await nameless.status).code, 3);
+});
+
 test('rule 55: an aggregated stream without a type_url ends INVALID_ARGUMENT', async () => {
   const { port } = await standUp();
   for (const first of [true, false]) {
@@ -63,6 +79,31 @@ test('rule 55: an aggregated stream without a type_url ends INVALID_ARGUMENT', a
     assert.equal(code, 3);
     assert.match(details, /type_url/);
   }
+});
+
+test('rule 55: the same for state-of-the-world streams', async () => {
+  const { port } = await standUp();
+  const client = stateStream(port);
+  client.send({ typeUrl: '', node: nodeOf('app.shop'), names: ['a'] });
+  const { code, details } = await client.status;
+  assert.equal(code, 3);
+  assert.match(details, /type_url/);
+});
+
+test('rule 55: a method of one type needs no type_url, and takes no other one', async () => {
+  const { mesh, port } = await standUp();
+  putService(mesh, 'a.shop:80', '1');
+  const service = '/envoy.service.endpoint.v3.EndpointDiscoveryService';
+  const delta = stream(port, {}, `${service}/DeltaEndpoints`);
+  delta.send({ typeUrl: '', node: nodeOf('app.shop'), subscribe: ['a.shop:80'] });
+  assert.equal((await delta.response(0)).typeUrl, EDS);
+  delta.send({ typeUrl: CDS });
+  assert.equal((await delta.status).code, 3);
+  const state = stateStream(port, `${service}/StreamEndpoints`);
+  state.send({ typeUrl: '', node: nodeOf('app.shop'), names: ['a.shop:80'] });
+  assert.equal((await state.response(0)).typeUrl, EDS);
+  state.send({ typeUrl: CDS });
+  assert.equal((await state.status).code, 3);
 });
 
 test('rule 56: an unknown type is answered with nothing of it, the stream lives', async () => {
@@ -79,6 +120,20 @@ test('rule 56: an unknown type is answered with nothing of it, the stream lives'
   assert.equal((await client.response(2)).typeUrl, LDS);
 });
 
+test('rule 56: on a state-of-the-world stream an unknown type is silence; virtual hosts end it with a sentence', async () => {
+  const { port } = await standUp();
+  const client = stateStream(port);
+  client.send({ typeUrl: THING, node: nodeOf('app.shop'), names: ['x'] });
+  client.send({ typeUrl: `${THING}2` });
+  client.send({ typeUrl: LDS });
+  const first = await client.response(0);
+  assert.deepEqual([first.typeUrl, first.nonce], [LDS, '1']);
+  client.send({ typeUrl: VHDS, names: ['outbound/a.shop'] });
+  const { code, details } = await client.status;
+  assert.equal(code, 3);
+  assert.match(details, /delta/);
+});
+
 test('rule 57: a half-close of the client ends the stream with OK and frees its session', async () => {
   const { mesh, server, port } = await standUp();
   putService(mesh, 'a.shop:80', '1');
@@ -92,6 +147,56 @@ test('rule 57: a half-close of the client ends the stream with OK and frees its 
   putService(mesh, 'a.shop:80', '2');
   await server.wake();
   assert.equal(server.counters().responses, 1);
+});
+
+test('rule 58: every service has its methods, delta and state of the world, VHDS delta alone', async () => {
+  const { mesh, port } = await standUp();
+  const services = XDS_METHODS.flatMap(({ path, protocol, typeUrl }) =>
+    typeUrl === undefined ? [] : [{ path, protocol, typeUrl }],
+  );
+  assert.equal(services.length, 17);
+  const nameOf = (typeUrl: string): string => (typeUrl === VHDS ? 'outbound/x' : 'x');
+  for (const { typeUrl } of services)
+    mesh.raw.set(`${typeOf(typeUrl)} ${nameOf(typeUrl)}`, {
+      version: 'r1',
+      body: Buffer.from('opaque'),
+      domains: ['x'],
+      clusters: [],
+    });
+  for (const { path, protocol, typeUrl } of services) {
+    const names = [nameOf(typeUrl)];
+    if (protocol === 'delta') {
+      const client = stream(port, {}, path);
+      client.send({ typeUrl, node: nodeOf('app.shop'), subscribe: names });
+      const { resources, ...answer } = await client.response(0);
+      assert.deepEqual([answer.typeUrl, resources.map(({ name }) => name)], [typeUrl, names], path);
+      client.close();
+    } else {
+      const client = stateStream(port, path);
+      client.send({ typeUrl, node: nodeOf('app.shop'), names });
+      const { resources, ...answer } = await client.response(0);
+      assert.deepEqual([answer.typeUrl, resources.map((any) => any.typeUrl)], [typeUrl, [typeUrl]], path);
+      client.close();
+    }
+  }
+});
+
+test('rule 58: on a method of one type nothing of another type is pushed', async () => {
+  const { mesh, server, port } = await standUp();
+  putService(mesh, 'a.shop:80', '1');
+  mesh.preloads.set('app.shop', ['a.shop:80']);
+  const clusters = stream(port, {}, '/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters');
+  clusters.send({ typeUrl: CDS, node: nodeOf('app.shop') });
+  await clusters.response(0);
+  mesh.set('cds', 'a.shop:80', clusterBody('a.shop:80', 'c-2', true));
+  await server.wake();
+  await clusters.response(1);
+  clusters.send({ typeUrl: CDS, subscribe: ['nx.shop:80'] });
+  await clusters.response(2);
+  assert.deepEqual(
+    clusters.responses.map(({ typeUrl }) => typeUrl),
+    [CDS, CDS, CDS],
+  );
 });
 
 test('rule 59: a client with a receive limit of 4 MiB takes 12 MB of clusters and assignments, split into responses', async () => {
@@ -150,6 +255,25 @@ test('rule 60: a client that does not read is held, and gets the newest state wh
   assert.ok(versions.size <= 5, `it was sent ${[...versions].join(' ')}`);
 });
 
+test('rule 59: on a state-of-the-world stream assignments are split, a state of clusters is one response', async () => {
+  const { mesh, port } = await standUp();
+  const names = Array.from({ length: 80 }, (_, index) => `big${index}.shop:80`);
+  for (const name of names) {
+    mesh.set('cds', name, clusterBody(name, 'c-1', true));
+    mesh.set('eds', name, assignmentBody(name, 'e-1', [8_080], 100_000));
+  }
+  const client = stateStream(port);
+  client.send({ typeUrl: CDS, node: nodeOf('app.shop'), names });
+  assert.equal((await client.response(0)).resources.length, names.length);
+  client.send({ typeUrl: EDS, names });
+  const assignments = (): number =>
+    client.responses.reduce((sum, { typeUrl, resources }) => sum + (typeUrl === EDS ? resources.length : 0), 0);
+  await eventually('all is there', () => assignments() === names.length);
+  assert.ok(client.responses.length >= 4);
+  for (const { length } of client.messages) assert.ok(length <= 3 * 1024 * 1024, `${length} bytes`);
+  assert.equal(new Set(client.responses.map(({ nonce }) => nonce)).size, client.responses.length);
+});
+
 test('rule 61: every response names the replica', async () => {
   const { mesh, port } = await standUp({ identifier: 'tendril/east/3' });
   putService(mesh, 'a.shop:80', '1');
@@ -168,6 +292,19 @@ test('rule 61: every response names the replica', async () => {
   );
 });
 
+test('rule 61: so does every response of a state-of-the-world stream', async () => {
+  const { mesh, port } = await standUp({ identifier: 'tendril/east/3' });
+  putService(mesh, 'a.shop:80', '1');
+  const client = stateStream(port);
+  client.send({ typeUrl: CDS, node: nodeOf('app.shop') });
+  client.send({ typeUrl: EDS, names: ['a.shop:80'] });
+  await client.response(1);
+  assert.deepEqual(
+    client.responses.map(({ controlPlaneId }) => controlPlaneId),
+    ['tendril/east/3', 'tendril/east/3'],
+  );
+});
+
 test('rule 62: every response of resources says the offset of the state that it was made from', async () => {
   let offset = 7;
   const { mesh, server, port } = await standUp({ offset: () => offset });
@@ -179,6 +316,29 @@ test('rule 62: every response of resources says the offset of the state that it 
   mesh.set('eds', 'a.shop:80', assignmentBody('a.shop:80', 'e-2', [80]));
   await server.wake();
   assert.equal((await client.response(1)).systemVersionInfo, '8');
+});
+
+test('rule 62: the label of raw resources stands in its place, and is the version_info of a state', async () => {
+  const { mesh, server, port } = await standUp();
+  mesh.raw.set('sds cert', { version: 'r1', body: Buffer.from('opaque') });
+  mesh.labels.set('sds', 'week-48');
+  const client = stream(port);
+  client.send({ typeUrl: SDS, node: nodeOf('app.shop'), subscribe: ['cert'] });
+  client.send({ typeUrl: LDS });
+  await client.response(1);
+  const state = stateStream(port);
+  state.send({ typeUrl: SDS, node: nodeOf('app.shop'), names: ['cert'] });
+  assert.equal((await state.response(0)).versionInfo, 'week-48');
+  assert.deepEqual(
+    client.responses.map(({ systemVersionInfo }) => systemVersionInfo),
+    ['week-48', '42'],
+  );
+  // Without a label the version of a state is a hash of what is in it.
+  mesh.labels.clear();
+  mesh.raw.set('sds cert', { version: 'r2', body: Buffer.from('opaque too') });
+  mesh.changed(`raw||${SDS}|cert`, `rawset||${SDS}`);
+  await server.wake();
+  assert.match((await state.response(1)).versionInfo, /^[\w-]{16}$/);
 });
 
 test('rule 63: every Any has the type URL of its response, and every resource the name that is inside it', async () => {
@@ -228,6 +388,23 @@ test('rule 64: no resource has a TTL, not even for a client that announces the f
   const resources = client.messages.flatMap((bytes) => DeltaDiscoveryResponse.decode(bytes).resources);
   assert.equal(resources.length, 6);
   for (const { name, ttl } of resources) assert.equal(ttl ?? null, null, name ?? '');
+});
+
+test('rule 65: resources of a state are never wrapped, whatever the client announces', async () => {
+  const { mesh, port } = await standUp();
+  putService(mesh, 'a.shop:80', '1');
+  const features = ['xds.config.resource-in-sotw', 'xds.config.supports-resource-in-sotw'];
+  for (const clientFeatures of [[], features]) {
+    const client = stateStream(port);
+    client.send({ typeUrl: CDS, node: { ...nodeOf('app.shop'), clientFeatures }, names: ['a.shop:80'] });
+    client.send({ typeUrl: EDS, names: ['a.shop:80', 'nx.shop:80'] });
+    client.send({ typeUrl: RDS, names: ['outbound'] });
+    await client.response(2);
+    for (const { typeUrl, resources } of client.responses)
+      for (const resource of resources) assert.equal(resource.typeUrl, typeUrl);
+    const [cluster] = client.responses[0]?.resources ?? [];
+    assert.equal(Cluster.decode(cluster?.value ?? new Uint8Array()).name, 'a.shop:80');
+  }
 });
 
 test('rule 66: an alias is answered under the canonical name with all aliases; an unknown host without a body', () =>
@@ -296,11 +473,11 @@ test('rule 68: xdstp context parameters count in any order, and the answer has t
     > ecds ack 2
     mesh raw cds ${BASE}/a?x=1&y=2 c2 static; raw ecds ${BASE}/f?x=1&y=2 f2
     < cds 3: ${BASE}/a?y=2&x=1@c2
-    < ecds 4: ${BASE}/f?y=2&x=1@f2, ${BASE}/f?x=1&y=2@f2
+    < ecds 4: ${BASE}/f?x=1&y=2@f2, ${BASE}/f?y=2&x=1@f2
     > cds ack 3
     > ecds ack 4
     mesh raw ecds ${BASE}/f?x=1&y=2 gone
-    < ecds 5: removed ${BASE}/f?y=2&x=1 ${BASE}/f?x=1&y=2
+    < ecds 5: removed ${BASE}/f?x=1&y=2 ${BASE}/f?y=2&x=1
     # What the client brings is compared under its own spelling.
     reconnect
     > cds sub ${BASE}/a?y=2&x=1 irv ${BASE}/a?y=2&x=1=c2
@@ -340,15 +517,19 @@ test('rule 68: a collection does not exist, and is answered at once', () =>
     > cds unsub ${BASE}/*
   `));
 
+/** One field with a length, as bytes. */
+const field = (number: number, ...parts: readonly (string | Buffer)[]): Buffer => {
+  const value = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
+  return Buffer.concat([Buffer.from([(number << 3) | 2, value.length]), value]);
+};
+/** ResourceLocator {name 1, dynamic_parameters 2}. */
+const LOCATOR = [field(1, 'b.shop:80'), field(2, field(1, 'env'), field(2, 'prod'))];
+
 test('rule 69: resource locators and dynamic parameters are passed over', async () => {
   const { mesh, port } = await standUp();
   putService(mesh, 'a.shop:80', '1');
   const client = stream(port);
-  const text = (field: number, value: string): Buffer =>
-    Buffer.concat([Buffer.from([(field << 3) | 2, Buffer.byteLength(value)]), Buffer.from(value)]);
-  const message = (field: number, ...parts: readonly Buffer[]): Buffer => text(field, Buffer.concat(parts).toString());
-  // ResourceLocator {name 1, dynamic_parameters 2}: fields 8 (subscribe) and 9 (unsubscribe) of a delta request.
-  const locator = [text(1, 'b.shop:80'), message(2, text(1, 'env'), text(2, 'prod'))];
+  // Fields 8 (subscribe) and 9 (unsubscribe) of a delta request.
   client.sendBytes(
     Buffer.concat([
       encodeDeltaRequest({
@@ -359,15 +540,19 @@ test('rule 69: resource locators and dynamic parameters are passed over', async 
         initialResourceVersions: new Map(),
         responseNonce: '',
       }),
-      message(8, ...locator),
-      message(9, ...locator),
+      field(8, ...LOCATOR),
+      field(9, ...LOCATOR),
     ]),
   );
-  const answer = await client.response(0);
   assert.deepEqual(
-    answer.resources.map(({ name }) => name),
+    (await client.response(0)).resources.map(({ name }) => name),
     ['a.shop:80'],
   );
+  // Field 7 of a request of the state of the world.
+  const state = stateStream(port);
+  const request = { node: nodeOf('app.shop'), typeUrl: EDS, names: ['a.shop:80'], versionInfo: '', responseNonce: '' };
+  state.sendBytes(Buffer.concat([encodeStateRequest(request), field(7, ...LOCATOR)]));
+  assert.equal((await state.response(0)).resources.length, 1);
 });
 
 test('rule 70: what a node may not have is answered like what does not exist; resource_errors is not used', async () => {
