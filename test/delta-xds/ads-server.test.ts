@@ -12,6 +12,7 @@ import {
 } from '../../src/delta-xds/index.ts';
 import { CDS, EDS, GRPC_PATHS, VHDS } from '../../src/proto/index.ts';
 import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/index.ts';
+import { type Delivered, deliveredIn } from './support/delivered.ts';
 import { assignmentBody, clusterBody, MemoryMesh, nodeOf, virtualHostBody } from './support/memory-mesh.ts';
 import { RawClient } from './support/raw-client.ts';
 
@@ -20,16 +21,11 @@ after(async () => {
   for (const one of open.reverse()) await one.close();
 });
 
-interface Delivered extends Omit<DeliveryGroup, 'steps'> {
-  readonly node: string;
-  readonly caller: string;
-}
-
 interface Stand {
   readonly mesh: MemoryMesh;
   readonly server: AdsServer;
   readonly port: number;
-  readonly ledger: Delivered[];
+  readonly ledger: () => readonly Delivered[];
   readonly edges: string[];
 }
 
@@ -56,24 +52,7 @@ const stand = async (limits: Partial<ServerLimits> = {}, mesh = new MemoryMesh()
   });
   const { port } = await server.listen('127.0.0.1', at);
   open.push(server);
-  return {
-    mesh,
-    server,
-    port,
-    edges,
-    get ledger() {
-      const steps: Delivered[] = [];
-      deliveries.pass(({ nodes, groups }) => {
-        for (const { steps: places, ...group } of groups)
-          for (let at = 0; at < places.length; at += 2) {
-            const [node, caller] = nodes[places[at] ?? -1] ?? ['', ''];
-            steps.push({ ...group, at: group.at + (places[at + 1] ?? 0), node, caller });
-          }
-        return false;
-      });
-      return steps;
-    },
-  };
+  return { mesh, server, port, edges, ledger: () => deliveredIn(deliveries) };
 };
 
 const raw = (...args: ConstructorParameters<typeof RawClient>): RawClient => {
@@ -101,8 +80,7 @@ const eventually = async (what: string, holds: () => boolean): Promise<void> => 
 };
 
 test('a sidecar asks for a host and gets it whole; unknown ones are answered at once; the edge is learned', async () => {
-  const at = await stand();
-  const { mesh, server, port, edges } = at;
+  const { mesh, server, port, ledger, edges } = await stand();
   service(mesh, 'cart.shop:80', '1');
   service(mesh, 'pay.shop:80', '1');
   mesh.set('cds', 'redis.shop:6379', clusterBody('redis.shop:6379', 'c-1', true));
@@ -143,7 +121,7 @@ test('a sidecar asks for a host and gets it whole; unknown ones are answered at 
   const held = server.resourcesOf('sidecar~1~app.shop')?.[0]?.resources ?? [];
   assert.ok(held.some(({ type, name, version }) => type === 'eds' && name === 'cart.shop:80' && version === 'e-2'));
   assert.equal(server.resourcesOf('nobody'), undefined);
-  const cart = at.ledger.filter(({ name, type }) => type === 'cds' && name === 'cart.shop:80');
+  const cart = ledger().filter(({ name, type }) => type === 'cds' && name === 'cart.shop:80');
   assert.deepEqual(
     cart.slice(0, 2).map(({ event, version, offset, caller, bytes }) => [event, version, offset, caller, bytes > 0]),
     [
@@ -211,8 +189,7 @@ test('every response names the replica, has a nonce of its own, and Any types th
 });
 
 test('a refusal is counted, kept in the status and told to the ledger; the offset is named in every response', async () => {
-  const at = await stand();
-  const { mesh, server, port } = at;
+  const { mesh, server, port, ledger } = await stand();
   service(mesh, 'cart.shop:80', '1');
   const client = raw(port);
   client.hello('app.shop');
@@ -231,7 +208,7 @@ test('a refusal is counted, kept in the status and told to the ledger; the offse
     message: 'missing ): ((',
   });
   assert.deepEqual(
-    at.ledger
+    ledger()
       .filter(({ event }) => event === 'rejected')
       .map(({ name, version, message, final }) => [name, version, message, final]),
     [['outbound/cart.shop:80', 'h-1', 'missing ): ((', true]],
