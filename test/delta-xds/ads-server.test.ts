@@ -3,13 +3,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type AdsServer,
-  createAdsServer,
-  type DeliveryGroup,
-  DeliveryLog,
-  type ServerLimits,
-} from '../../src/delta-xds/index.ts';
+import { type AdsServer, createAdsServer, DeliveryLog, type ServerLimits } from '../../src/delta-xds/index.ts';
 import { CDS, EDS, GRPC_PATHS, VHDS } from '../../src/proto/index.ts';
 import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/index.ts';
 import { type Delivered, deliveredIn } from './support/delivered.ts';
