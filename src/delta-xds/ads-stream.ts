@@ -3,6 +3,7 @@ import { TendrilError } from '../model/index.ts';
 import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest, type WireLimits } from '../proto/index.ts';
 import type { BytesCache } from './bytes-cache.ts';
 import type { AbsentEffect, AckedEffect, Effect, RejectedEffect, SendEffect } from './effect.ts';
+import { STATUS } from './grpc-status.ts';
 import type { Hub, Member, StreamPort } from './hub.ts';
 import type { LedgerEntry } from './ledger-entry.ts';
 import type { ServerLimits } from './limits.ts';
@@ -10,16 +11,6 @@ import type { XdsMethod } from './methods.ts';
 import { TYPE_URLS_OF } from './request.ts';
 import type { ResourceSource } from './resource-source.ts';
 import type { TransportListener, TransportStream } from './transport.ts';
-
-/** gRPC status codes that the server gives. */
-export const STATUS = {
-  OK: 0,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  RESOURCE_EXHAUSTED: 8,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-} as const;
 
 /** Characters of a client's error text that the ledger keeps. */
 const MAX_MESSAGE = 1_024;
