@@ -141,7 +141,8 @@ export class Call implements TransportStream {
   }
 
   onEnd(): void {
-    if (this.#ended) return;
+    // A reset also ends what can be read; 'close' follows.
+    if (this.#ended || this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR) return;
     if (this.#reader.pending > 0) this.end(STATUS.INTERNAL, 'the request ends inside a message');
     else this.#listener?.onHalfClose();
   }

@@ -15,6 +15,8 @@ export class Http2Connection implements CallOwner {
   #heardAt: number;
   /** When the ping was sent that has no answer; 0: none. */
   #pingedAt = 0;
+  /** Its answer was overdue at the last look. */
+  #overdue = false;
   /** Streams opened in the second that began then. */
   #secondAt = 0;
   #opened = 0;
@@ -44,9 +46,16 @@ export class Http2Connection implements CallOwner {
       this.#bytesRead = bytesRead;
       this.#heardAt = now;
       this.#pingedAt = 0;
+      this.#overdue = false;
       return true;
     }
-    if (this.#pingedAt > 0) return now - this.#pingedAt < timeoutMs;
+    if (this.#pingedAt > 0) {
+      if (now - this.#pingedAt < timeoutMs) return true;
+      // The answer may have come while this process was busy: what has arrived is read before the next look.
+      const overdue = this.#overdue;
+      this.#overdue = true;
+      return !overdue;
+    }
     if (now - this.#heardAt >= keepaliveMs) {
       this.#pingedAt = now;
       session.ping(nothing);
