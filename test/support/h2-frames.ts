@@ -11,7 +11,23 @@ const frame = (type: number, flags: number, stream: number, payload: Buffer = Bu
   return Buffer.concat([head, payload]);
 };
 
-export const SETTINGS = frame(4, 0, 0);
+/** Identifier -> value. */
+export const settings = (values: Readonly<Record<number, number>>): Buffer =>
+  frame(
+    4,
+    0,
+    0,
+    Buffer.concat(
+      Object.entries(values).map(([id, value]) => {
+        const one = Buffer.alloc(6);
+        one.writeUInt16BE(Number(id), 0);
+        one.writeUInt32BE(value, 2);
+        return one;
+      }),
+    ),
+  );
+
+export const SETTINGS = settings({});
 export const SETTINGS_ACK = frame(4, 1, 0);
 
 /** Text of up to 126 bytes. */
@@ -34,6 +50,12 @@ export const headers = (stream: number, path: string): Buffer => {
 };
 
 export const data = (stream: number, payload: Buffer, end = false): Buffer => frame(0, end ? 1 : 0, stream, payload);
+
+export const windowUpdate = (stream: number, bytes: number): Buffer => {
+  const payload = Buffer.alloc(4);
+  payload.writeUInt32BE(bytes);
+  return frame(8, 0, stream, payload);
+};
 
 export const reset = (stream: number): Buffer => frame(3, 0, stream, Buffer.of(0, 0, 0, 8));
 
