@@ -1,6 +1,7 @@
 /** Bounds on what one stream may ask for; both forms of xDS. At a bound the stream ends with a sentence, and is counted. */
 import type { Effect } from './effect.ts';
 import type { SessionCounters, SessionLimits } from './limits.ts';
+import type { NodeView } from './resource-source.ts';
 import type { ResourceType } from './resource-type.ts';
 import { STATUS } from './status.ts';
 
@@ -9,6 +10,7 @@ interface Bounded {
   readonly limits: SessionLimits;
   readonly counters: SessionCounters;
   readonly channels: ReadonlyMap<ResourceType, unknown>;
+  readonly view: Pick<NodeView, 'mayHold'>;
 }
 
 /** Tells the stream to end. */
@@ -35,13 +37,12 @@ export const withinBounds = (
     return false;
   }
   if (count.request > limits.namesPerRequest) {
-    refuse(
-      s,
-      STATUS.RESOURCE_EXHAUSTED,
-      `${count.request} names in one request; allowed: ${limits.namesPerRequest}`,
-      out,
-    );
-    return false;
+    // Who may hold everything names everything when it reconnects.
+    const allowed = Math.max(limits.namesPerRequest, 2 * s.view.mayHold());
+    if (count.request > allowed) {
+      refuse(s, STATUS.RESOURCE_EXHAUSTED, `${count.request} names in one request; allowed: ${allowed}`, out);
+      return false;
+    }
   }
   for (const name of names) {
     // A character has at most three bytes here.

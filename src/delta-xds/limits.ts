@@ -2,7 +2,10 @@
 export interface SessionLimits {
   /** Names (without versions held) one stream may have asked for at a time, all types. Beyond: stream ends, RESOURCE_EXHAUSTED. */
   readonly namesPerStream: number;
-  /** Names subscribed or unsubscribed in one request. Beyond: stream ends, RESOURCE_EXHAUSTED. */
+  /**
+   * Names subscribed or unsubscribed in one request; or twice the services that the node may hold, if that is more. Beyond: stream
+   * ends, RESOURCE_EXHAUSTED.
+   */
   readonly namesPerRequest: number;
   /** Resource types of one stream. Beyond: stream ends, RESOURCE_EXHAUSTED. */
   readonly typesPerStream: number;

@@ -60,6 +60,8 @@ export interface NodeView {
   clustersOf(servicePort: string): readonly string[];
   /** The service port that a cluster name stands for when the node may learn an edge to it; undefined for own and unknown ones. */
   servicePortOf(cluster: string): string | undefined;
+  /** Services that this node may come to hold, at most: its bound on names in one request follows from it. */
+  mayHold(): number;
   /** Label of the last raw event of this node and type: echoed as the type's version, decides nothing (contracts, "Raw resources"). */
   label(type: ResourceType): string | undefined;
 }

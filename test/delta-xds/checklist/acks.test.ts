@@ -224,7 +224,7 @@ test('rule 34: the error text is in the status and the ledger until an ACK, and 
   await eventually('the error shows', () => errorOf('bad.shop') !== undefined);
   assert.deepEqual(errorOf('bad.shop'), { code: 13, message: 'malformed IP address' });
   assert.deepEqual(
-    ledger
+    ledger()
       .filter(({ event }) => event === 'rejected')
       .map(({ node, type, name, version, message, final }) => [node, type, name, version, message, final]),
     [['sidecar~1~bad.shop', 'eds', 'a.shop:80', 'e-1', 'malformed IP address', true]],

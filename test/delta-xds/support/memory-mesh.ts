@@ -155,6 +155,10 @@ class MemoryView implements NodeView {
     return !denied.has(`${this.facts.caller} ${name}`) && !denied.has(`${this.facts.caller} ${port}`);
   }
 
+  mayHold(): number {
+    return this.#mesh.hosts.size;
+  }
+
   label(type: ResourceType): string | undefined {
     return this.#mesh.labels.get(type);
   }

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AdsServer, createAdsServer, type LedgerEntry, type ServerLimits } from '../../../src/delta-xds/index.ts';
+import { type AdsServer, createAdsServer, DeliveryLog, type ServerLimits } from '../../../src/delta-xds/index.ts';
+import { type Delivered, deliveredIn } from './delivered.ts';
 import { assignmentBody, clusterBody, MemoryMesh, virtualHostBody } from './memory-mesh.ts';
 import { RawClient, RawStateClient } from './raw-client.ts';
 
@@ -15,7 +16,7 @@ export interface Stand {
   readonly mesh: MemoryMesh;
   readonly server: AdsServer;
   readonly port: number;
-  readonly ledger: LedgerEntry[];
+  readonly ledger: () => readonly Delivered[];
 }
 
 export interface StandOptions {
@@ -28,7 +29,7 @@ export interface StandOptions {
 /** A server of its own on a port of its own. */
 export const standUp = async (options: StandOptions = {}): Promise<Stand> => {
   const { limits = {}, mesh = new MemoryMesh(), identifier = 'tendril/test/0', offset = () => 42 } = options;
-  const ledger: LedgerEntry[] = [];
+  const deliveries = new DeliveryLog();
   const server = createAdsServer({
     source: mesh,
     limits,
@@ -38,11 +39,11 @@ export const standUp = async (options: StandOptions = {}): Promise<Stand> => {
     logger: { info: () => undefined, warn: () => undefined },
     identifier,
     offset,
-    onLedger: (entries) => ledger.push(...entries),
+    deliveries,
   });
   open.push(server);
   const { port } = await server.listen('127.0.0.1', 0);
-  return { mesh, server, port, ledger };
+  return { mesh, server, port, ledger: () => deliveredIn(deliveries) };
 };
 
 /** A delta stream by hand. */
