@@ -7,7 +7,8 @@
  *  W2  A CDS or LDS response holds everything subscribed; what is missing in it is gone. Of other types it holds what is new to the
  *      client, and absence says nothing; an assignment that does not exist is answered without endpoints.
  *  W3  A request with a nonce that is not the last one of its type changes no subscription; its verdict counts all the same.
- *  W4  A newly listed name is answered though the client may hold it. `version_info` alone skips an answer only to a pure wildcard.
+ *  W4  A newly listed name is answered though the client may hold it; so is one that a request of W3 left out and the next one lists.
+ *      `version_info` alone skips an answer only to a pure wildcard.
  *  W5  A change waits until the last response of its type is answered, or 1 s old. Answers to names never wait.
  *  W6  A rejected response of n changed resources is tried again in halves; the bad one is parked: never sent again at that version. Where
  *      there was a good one before, full responses go on holding that.

@@ -124,6 +124,22 @@ test('rule 48: a name given up and listed again is sent again, though unchanged'
     < lds 6: l@l1, m@l1
   `));
 
+test('rule 48: also when the request that gave it up crossed a response and changed nothing', () =>
+  says(`
+    sotw
+    mesh eds a.shop:80 e1; eds b.shop:80 e1
+    > eds names a.shop:80 b.shop:80
+    < eds 1: a.shop:80@e1, b.shop:80@e1
+    > eds names a.shop:80 b.shop:80 ack 1
+    mesh eds a.shop:80 e2
+    < eds 2: a.shop:80@e2
+    > eds ack 1
+    > eds names b.shop:80 ack 1
+    > eds names b.shop:80 ack 2
+    < eds 3: b.shop:80@e1
+    > eds names b.shop:80 ack 3
+  `));
+
 test('rule 49: an empty list after names ends the subscription and is no wildcard; a first empty list of RDS or EDS is silence', () =>
   says(`
     sotw
