@@ -78,8 +78,8 @@ export interface AdsCounters extends StreamCounters, SessionCounters {
 }
 
 export interface AdsServer {
-  /** Listens; in a worker of node:cluster this shares the port. Rejects with `XDS_LISTEN`. */
-  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  /** Listens; `fd`: on this socket, which is bound to the address already. Rejects with `XDS_LISTEN`. */
+  listen(host: string, port: number, fd?: number): Promise<{ readonly host: string; readonly port: number }>;
   /** Serves a connection accepted elsewhere. */
   accept(socket: Socket): void;
   /** Takes the newest state to all sessions; resolves with its epoch when every session concerned has been told. */
@@ -153,7 +153,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
   let listener: NetServer | undefined;
 
   return {
-    listen: (host, port) =>
+    listen: (host, port, fd) =>
       new Promise((done, fail) => {
         const server = createServer({ noDelay: true, pauseOnConnect: false }, (socket) => connections.accept(socket));
         server.on('error', (error: NodeJS.ErrnoException) => {
@@ -166,7 +166,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
             }),
           );
         });
-        server.listen({ host, port, backlog: 4_096 }, () => {
+        server.listen({ ...(fd === undefined ? { host, port } : { fd }), backlog: 4_096 }, () => {
           listener = server;
           const address = server.address();
           done(

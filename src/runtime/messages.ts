@@ -41,7 +41,7 @@ export type ToChild =
 
 /** Children to their supervisor. */
 export type FromChild =
-  /** Its listener is there: a message sent earlier would be lost in a worker of node:cluster. */
+  /** Its listener is there: a message sent earlier might be lost. */
   | { readonly t: 'listening' }
   | { readonly t: 'ready'; readonly address: HostPort }
   /** It could not start (locked, foreign, newer data; port in use). The first start fails with it; a later one is tried again. */

@@ -6,7 +6,8 @@
  *    and is not is waited for during `RETURN_MS`.
  * 2. A worker from which nothing was heard for `SILENT_MS` leaves all barriers and is reported once (the supervisor restarts
  *    it). A slow one only delays barriers; time in which the core itself stood still does not count.
- * 3. A question is answered by whoever is there within `ASK_MS`; a worker that is not does not block it.
+ * 3. At most one notice waits for a worker that does not read, whatever happens meanwhile; it hears of the newest epoch when it does.
+ * 4. A question is answered by whoever is there within `ASK_MS`; a worker that is not does not block it.
  */
 import type { Channel } from './channel.ts';
 import type { HostPort } from './config.ts';
@@ -29,6 +30,8 @@ interface Peer {
   heardAt: number;
   /** Left the barrier (invariant 2). */
   silent: boolean;
+  /** Has not been told of the newest epoch (invariant 3). */
+  owed: boolean;
 }
 
 export interface WorkerRegistryOptions {
@@ -50,6 +53,8 @@ export class WorkerRegistry {
   readonly #answers = new Map<number, (body: unknown) => void>();
   #waiters: { readonly epoch: number; readonly done: () => void }[] = [];
   #question = 0;
+  /** Notices sent, and those not sent because an earlier one was still waiting. */
+  readonly counters = { notices: 0, noticesHeld: 0, silent: 0 };
   #lastTick: number;
   /** When a worker was last missing from the start or left. */
   #lastLoss: number;
@@ -88,6 +93,7 @@ export class WorkerRegistry {
             applied: 0,
             heardAt: this.#options.clock(),
             silent: false,
+            owed: false,
           };
           this.#peers.add(peer);
           this.#tell(peer, this.#options.epoch());
@@ -113,6 +119,9 @@ export class WorkerRegistry {
           this.#options.onLedger(message.entries);
       }
     };
+    channel.onDrain = () => {
+      if (peer?.owed === true) this.#tell(peer, this.#options.epoch());
+    };
     channel.onClose = () => {
       if (peer === undefined) return;
       this.#peers.delete(peer);
@@ -123,7 +132,12 @@ export class WorkerRegistry {
 
   #tell(peer: Peer, epoch: number): void {
     if (peer.applied >= epoch) return;
-    peer.channel.send({ t: 'notice', epoch });
+    peer.owed = peer.channel.waiting > 0;
+    if (peer.owed) this.counters.noticesHeld++;
+    else {
+      this.counters.notices++;
+      peer.channel.send({ t: 'notice', epoch });
+    }
   }
 
   notice(epoch: number): void {
@@ -140,6 +154,7 @@ export class WorkerRegistry {
       if (stalled) peer.heardAt = now;
       if (peer.silent || now - peer.heardAt <= SILENT_MS) continue;
       peer.silent = true;
+      this.counters.silent++;
       this.#options.onSilent(peer.pid);
     }
     this.#settle();

@@ -10,7 +10,6 @@ import {
   cleanUp,
   descendants,
   gone,
-  type ProcessRow,
   processes,
   type Serve,
   serve,
@@ -19,32 +18,11 @@ import {
   temporaryFolder,
   until,
 } from '../cli/support/tendril.ts';
+import { isCore, isWorker, only, ready, register, writable } from './support.ts';
 
 after(cleanUp);
 
 const dataFolder = (): string => join(temporaryFolder(), 'data');
-
-const isCore = ({ command }: ProcessRow): boolean => command.includes('processes/core.js');
-const isWorker = ({ command }: ProcessRow): boolean => command.includes('processes/xds-worker.js');
-const only = (rows: readonly ProcessRow[]): ProcessRow => {
-  assert.equal(rows.length, 1, JSON.stringify(rows));
-  return rows[0] ?? assert.fail();
-};
-
-/** Registers a service with an endpoint; resolves with the answer's status. */
-const register = async (server: Serve, name: string): Promise<number> => {
-  const events = [
-    { type: 'service.registered', data: { namespace: 'shop', name, ports: [{ port: 80, protocol: 'http' }] } },
-    { type: 'endpoint.registered', data: { namespace: 'shop', service: name, id: `${name}-1`, address: '127.0.0.1' } },
-  ];
-  const response = await fetch(`${server.api}/v1/events?wait=applied`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ events }),
-  });
-  await response.arrayBuffer();
-  return response.status;
-};
 
 const sidecar = (server: Serve, id = 'web-1'): SidecarClient =>
   connectSidecar({
@@ -52,19 +30,6 @@ const sidecar = (server: Serve, id = 'web-1'): SidecarClient =>
     node: { id, cluster: 'web.shop', metadata: { service: 'web', namespace: 'shop' } },
     backoff: { baseMs: 20, maxMs: 200 },
   });
-
-/** Waits until a write works again: the core is back. */
-const writable = (server: Serve, name: string): Promise<true> =>
-  until(
-    async () => ((await register(server, name).catch(() => 0)) === 200 ? true : undefined),
-    () => `no write is taken:\n${server.err()}`,
-  );
-
-const ready = async (server: Serve): Promise<number> =>
-  fetch(`${server.api}/readyz`).then(
-    (response) => response.status,
-    () => 0,
-  );
 
 describe('serve ends', { concurrency: false }, () => {
   test('SIGTERM with a connected sidecar: exit 0 within 10 s, stderr quiet, every process gone, the data free and whole', async () => {
