@@ -37,7 +37,7 @@ const REPLACE_AFTER_MS = 2_000;
 export interface CoreOptions {
   readonly config: ServeConfig;
   readonly logger: Logger;
-  /** A worker has been silent for 2 s. */
+  /** A worker has been silent for 10 s. */
   readonly restartWorker: (pid: number) => void;
   /**
    * A write to the log or the state has failed for good: LMDB's memory may be damaged, so the process is to be replaced
@@ -126,7 +126,7 @@ export class Core {
         clock: () => performance.now(),
         expected: Math.max(1, config.workers),
         epoch: () => projector.notice.epoch,
-        onSilent: options.restartWorker,
+        onDead: options.restartWorker,
         onLedger: (entries) => {
           ledger.record(entries);
           refusals.note(entries);

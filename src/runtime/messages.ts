@@ -48,5 +48,5 @@ export type FromChild =
   | { readonly t: 'fatal'; readonly code: string; readonly message: string; readonly remedy: string | undefined }
   /** From the core: it was told to end (SIGTERM), and with it all of `serve`. */
   | { readonly t: 'terminate' }
-  /** From the core: a worker that has been silent for 2 s. */
+  /** From the core: a worker that has been silent for 10 s. */
   | { readonly t: 'restart-worker'; readonly pid: number };

@@ -116,7 +116,7 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
     family(
       'tendril_workers_silent_total',
       'counter',
-      'Workers that did not answer for 2 s and were restarted.',
+      'Times a worker was not heard of for 2 s and was no longer waited for.',
       registry.counters.silent,
     ),
     family('tendril_workers_live', 'gauge', 'xDS workers that answer.', registry.live.length),

@@ -56,7 +56,7 @@ export const startSupervised = async (
     config: () => current,
     logger,
     onSilentWorker: (pid: number) => {
-      logger.warn({ pid }, 'xDS worker did not answer for 2 s; restarting it');
+      logger.warn({ pid }, 'xDS worker did not answer for 10 s; restarting it');
       workers.find((slot) => slot.pid === pid)?.kill();
     },
     onTerminate: () => void stop(),
