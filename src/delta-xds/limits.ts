@@ -47,7 +47,10 @@ export interface ServerLimits extends SessionLimits {
   /** Ping of a silent connection, and how long its answer may take, ms. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
-  /** Written and not yet taken by the transport: above the first the session is held, above the second its stream ends, bytes. */
+  /**
+   * Written and not yet taken by the transport, bytes: above the first the session is held, above the second its connection is reset.
+   * For the second, a response above `responseBytes` (one resource that cannot be split) counts as that many.
+   */
   readonly heldBytes: number;
   readonly resetBytes: number;
   /** Encoded resources kept for all streams, bytes. Beyond: those longest unused go. */
@@ -66,7 +69,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   keepaliveMs: 30_000,
   keepaliveTimeoutMs: 10_000,
   heldBytes: 256 * 1024,
-  resetBytes: 64 * 1024 * 1024,
+  resetBytes: 8 * 1024 * 1024,
   cacheBytes: 64 * 1024 * 1024,
 };
 

@@ -93,6 +93,15 @@ export class FleetSidecar {
       else if (effect.kind === 'refused') this.stats.refused++;
   }
 
+  /** Takes nothing from the connection any more, until `resume`. */
+  pause(): void {
+    this.#stream?.raw.pause();
+  }
+
+  resume(): void {
+    this.#stream?.raw.resume();
+  }
+
   ask(host: string): void {
     this.run(this.session.ask(host));
   }
