@@ -4,16 +4,19 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { ServerCredentials } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { TendrilError } from '../model/index.ts';
-import { AdsStream, STATUS, type StreamContext, type StreamCounters, zeroStreamCounters } from './ads-stream.ts';
+import { AdsStream, type StreamContext, type StreamCounters, zeroStreamCounters } from './ads-stream.ts';
 import { BytesCache } from './bytes-cache.ts';
 import { Connections } from './connections.ts';
+import type { DeliveryLog } from './delivery-log.ts';
 import { createGrpcServer } from './grpc-transport.ts';
 import { Hub } from './hub.ts';
-import type { LedgerEntry } from './ledger-entry.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSessionCounters } from './limits.ts';
+import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
-import type { HeldResource, TypeStatus } from './session.ts';
 import { SharedShapes } from './shapes.ts';
+import { STATUS } from './status.ts';
+import type { HeldResource, TypeStatus } from './stream-session.ts';
+import type { StreamHandler } from './transport.ts';
 
 export interface AdsServerOptions {
   readonly source: ResourceSource;
@@ -35,7 +38,7 @@ export interface AdsServerOptions {
   /** Offset of the state that the source answers from; named in the ledger and as `system_version_info`. Default: always 0 (not named). */
   readonly offset?: () => number;
   /** What was sent, acknowledged, rejected, removed. */
-  readonly onLedger?: (entries: readonly LedgerEntry[]) => void;
+  readonly deliveries?: DeliveryLog;
 }
 
 /** One stream of one node. */
@@ -97,7 +100,7 @@ export interface AdsServer {
 const TAG_DIGITS = 36 ** 8;
 
 export const createAdsServer = (options: AdsServerOptions): AdsServer => {
-  const { source, clock, now, random, logger, identifier, onObserve, onLedger } = options;
+  const { source, clock, now, random, logger, identifier, onObserve } = options;
   const limits: ServerLimits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
   const shapes = new SharedShapes();
   const cache = new BytesCache(limits.cacheBytes);
@@ -136,19 +139,21 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     later,
     counters: streamCounters,
     onObserve,
-    onLedger,
+    deliveries: options.deliveries,
     warn: (facts, message) => logger.warn(facts, message),
     onEnd: (stream) => streams.delete(stream),
   };
-  const grpc = createGrpcServer(
-    limits,
-    (transport) => {
-      const stream = new AdsStream(context, transport);
+  const routes = new Map<string, StreamHandler>();
+  for (const method of XDS_METHODS)
+    routes.set(method.path, (transport) => {
+      const stream = new AdsStream(context, transport, method);
       streams.add(stream);
       return stream;
-    },
-    { opened: (peer) => connections.opened(peer), reset: (peer) => connections.reset(peer) },
-  );
+    });
+  const grpc = createGrpcServer(limits, routes, {
+    opened: (peer) => connections.opened(peer),
+    reset: (peer) => connections.reset(peer),
+  });
   const connections = new Connections(grpc, options.credentials ?? ServerCredentials.createInsecure(), limits, random);
   let listener: NetServer | undefined;
 

@@ -20,3 +20,6 @@ export interface TransportListener {
 
 /** Called for every new stream. */
 export type StreamHandler = (stream: TransportStream) => TransportListener;
+
+/** Who serves which gRPC path. Any other path: UNIMPLEMENTED. */
+export type Routes = ReadonlyMap<string, StreamHandler>;

@@ -209,6 +209,15 @@ export class StateStore implements StoredKeys, StoredCatalog {
     return this.#read(this.tables.head, MESH_KEY);
   }
 
+  rawVersion(key: string): string | undefined {
+    const body = this.tables.raw.peek(key);
+    return body === undefined ? undefined : factsIn(body).version;
+  }
+
+  rawLabel(key: string): string | undefined {
+    return this.tables.rawLabel.get(key)?.toString();
+  }
+
   storedResource(key: string): ResourceFacts | undefined {
     const body = this.#read(this.tables.resource, key);
     return body === undefined ? undefined : factsIn(body);
@@ -247,6 +256,14 @@ export class StateStore implements StoredKeys, StoredCatalog {
 
   callers(): Iterable<string> {
     return this.tables.caller.keys();
+  }
+
+  raws(): Iterable<string> {
+    return this.tables.raw.keys();
+  }
+
+  rawLabels(): Iterable<string> {
+    return this.tables.rawLabel.keys();
   }
 
   units(): Iterable<string> {

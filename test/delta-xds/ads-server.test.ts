@@ -3,9 +3,16 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AdsServer, createAdsServer, type LedgerEntry, type ServerLimits } from '../../src/delta-xds/index.ts';
+import {
+  type AdsServer,
+  createAdsServer,
+  type DeliveryGroup,
+  DeliveryLog,
+  type ServerLimits,
+} from '../../src/delta-xds/index.ts';
 import { CDS, EDS, GRPC_PATHS, VHDS } from '../../src/proto/index.ts';
 import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/index.ts';
+import { type Delivered, deliveredIn } from './support/delivered.ts';
 import { assignmentBody, clusterBody, MemoryMesh, nodeOf, virtualHostBody } from './support/memory-mesh.ts';
 import { RawClient } from './support/raw-client.ts';
 
@@ -18,7 +25,7 @@ interface Stand {
   readonly mesh: MemoryMesh;
   readonly server: AdsServer;
   readonly port: number;
-  readonly ledger: LedgerEntry[];
+  readonly ledger: () => readonly Delivered[];
   readonly edges: string[];
 }
 
@@ -29,7 +36,7 @@ const service = (mesh: MemoryMesh, name: string, version: string): void => {
 };
 
 const stand = async (limits: Partial<ServerLimits> = {}, mesh = new MemoryMesh(), at = 0): Promise<Stand> => {
-  const ledger: LedgerEntry[] = [];
+  const deliveries = new DeliveryLog();
   const edges: string[] = [];
   const server = createAdsServer({
     source: mesh,
@@ -41,11 +48,11 @@ const stand = async (limits: Partial<ServerLimits> = {}, mesh = new MemoryMesh()
     identifier: 'tendril/test/0',
     offset: () => 42,
     onObserve: ({ from, to, node }) => edges.push(`${node}: ${from} -> ${to}`),
-    onLedger: (entries) => ledger.push(...entries),
+    deliveries,
   });
   const { port } = await server.listen('127.0.0.1', at);
   open.push(server);
-  return { mesh, server, port, ledger, edges };
+  return { mesh, server, port, edges, ledger: () => deliveredIn(deliveries) };
 };
 
 const raw = (...args: ConstructorParameters<typeof RawClient>): RawClient => {
@@ -114,7 +121,7 @@ test('a sidecar asks for a host and gets it whole; unknown ones are answered at 
   const held = server.resourcesOf('sidecar~1~app.shop')?.[0]?.resources ?? [];
   assert.ok(held.some(({ type, name, version }) => type === 'eds' && name === 'cart.shop:80' && version === 'e-2'));
   assert.equal(server.resourcesOf('nobody'), undefined);
-  const cart = ledger.filter(({ name, type }) => type === 'cds' && name === 'cart.shop:80');
+  const cart = ledger().filter(({ name, type }) => type === 'cds' && name === 'cart.shop:80');
   assert.deepEqual(
     cart.slice(0, 2).map(({ event, version, offset, caller, bytes }) => [event, version, offset, caller, bytes > 0]),
     [
@@ -201,7 +208,7 @@ test('a refusal is counted, kept in the status and told to the ledger; the offse
     message: 'missing ): ((',
   });
   assert.deepEqual(
-    ledger
+    ledger()
       .filter(({ event }) => event === 'rejected')
       .map(({ name, version, message, final }) => [name, version, message, final]),
     [['outbound/cart.shop:80', 'h-1', 'missing ): ((', true]],
@@ -286,6 +293,19 @@ test('a method that is not served is UNIMPLEMENTED', async () => {
   const { port } = await stand();
   const client = raw(port, {}, `${GRPC_PATHS.delta}X`);
   assert.equal((await client.status).code, 12);
+});
+
+test('a method of one type: an empty type_url means its type, another type is refused (checklist 55, 58)', async () => {
+  const { mesh, port } = await stand();
+  service(mesh, 'cart.shop:80', '1');
+  const path = '/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints';
+  const client = raw(port, {}, path);
+  client.send({ typeUrl: '', node: nodeOf('app.shop'), subscribe: ['cart.shop:80'] });
+  const { typeUrl, resources } = await client.response(0);
+  assert.deepEqual([typeUrl, resources.map(({ name }) => name)], [EDS, ['cart.shop:80']]);
+  client.send({ typeUrl: CDS });
+  const status = await client.status;
+  assert.deepEqual([status.code, status.details], [3, `${path} serves ${EDS} only, not ${CDS}`]);
 });
 
 test('a client that reads nothing holds a bounded amount, delays nobody, and gets the newest state when it reads again', async () => {

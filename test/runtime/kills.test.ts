@@ -177,7 +177,7 @@ describe('a worker that stands still while changes pour in', { concurrency: fals
     const loop = (async () => {
       while (on) {
         last = `10.1.${count >> 8}.${count & 255}`;
-        assert.equal(await post(server, [endpointEvent('svc-0', last)], 'durable'), 200);
+        assert.equal(await post(server, [endpointEvent('svc-0', last)], 'folded'), 200);
         count++;
       }
       return { count, last };

@@ -38,7 +38,7 @@ export const endpointEvent = (service: string, address: string): EventInput => (
 export const post = async (
   server: Serve,
   events: readonly EventInput[],
-  wait: 'applied' | 'durable' = 'applied',
+  wait: 'applied' | 'folded' = 'applied',
 ): Promise<number> => {
   try {
     const response = await fetch(`${server.api}/v1/events?wait=${wait}`, {
