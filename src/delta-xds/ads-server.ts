@@ -96,8 +96,8 @@ export interface AdsCounters extends StreamCounters, SessionCounters, TransportC
 }
 
 export interface AdsServer {
-  /** Listens; in a worker of node:cluster this shares the port. Rejects with `XDS_LISTEN`. */
-  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  /** Listens; `fd`: on this socket, which is bound to the address already. Rejects with `XDS_LISTEN`. */
+  listen(host: string, port: number, fd?: number): Promise<{ readonly host: string; readonly port: number }>;
   /** Serves a connection accepted elsewhere. */
   accept(socket: Socket): void;
   /** Takes the newest state to all sessions; resolves with its epoch when every session concerned has been told. */
@@ -186,12 +186,13 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
   let listener: Listener | undefined;
 
   return {
-    listen: async (host, port) => {
+    listen: async (host, port, fd) => {
       listener = await listenOn(
         host,
         port,
         (socket) => connections.accept(socket, transport),
         (error) => logger.warn({ err: error }, 'a connection could not be accepted'),
+        fd,
       );
       return { host: listener.host, port: listener.port };
     },

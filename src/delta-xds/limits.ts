@@ -59,7 +59,10 @@ export interface TransportLimits {
   /** Ping of a silent connection, and how long its answer may take, ms. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
-  /** Written and not yet taken by the transport: above the first the session is held, above the second its stream ends, bytes. */
+  /**
+   * Written and not yet taken by the transport, bytes: above the first the session is held, above the second its connection is reset.
+   * For the second, a response above `responseBytes` (one resource that cannot be split) counts as that many.
+   */
   readonly heldBytes: number;
   readonly resetBytes: number;
 }
@@ -85,7 +88,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   keepaliveMs: 30_000,
   keepaliveTimeoutMs: 10_000,
   heldBytes: 256 * 1024,
-  resetBytes: 64 * 1024 * 1024,
+  resetBytes: 8 * 1024 * 1024,
   cacheBytes: 64 * 1024 * 1024,
 };
 
