@@ -5,18 +5,18 @@ import type { Logger } from 'pino';
 import { AdsStream, type StreamContext, type StreamCounters, zeroStreamCounters } from './ads-stream.ts';
 import { BytesCache } from './bytes-cache.ts';
 import { Connections } from './connections.ts';
-import { STATUS } from './grpc-status.ts';
+import type { DeliveryLog } from './delivery-log.ts';
 import { createGrpcTransport } from './grpc-transport.ts';
 import { Health } from './health.ts';
 import { Http2Transport } from './http2/index.ts';
 import { Hub } from './hub.ts';
-import type { LedgerEntry } from './ledger-entry.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSessionCounters } from './limits.ts';
 import { type Listener, listenOn } from './listener.ts';
 import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
-import type { HeldResource, TypeStatus } from './session.ts';
 import { SharedShapes } from './shapes.ts';
+import { STATUS } from './status.ts';
+import type { HeldResource, TypeStatus } from './stream-session.ts';
 import {
   type StreamHandler,
   type TlsOptions,
@@ -51,7 +51,7 @@ export interface AdsServerOptions {
   /** Offset of the state that the source answers from; named in the ledger and as `system_version_info`. Default: always 0 (not named). */
   readonly offset?: () => number;
   /** What was sent, acknowledged, rejected, removed. */
-  readonly onLedger?: (entries: readonly LedgerEntry[]) => void;
+  readonly deliveries?: DeliveryLog;
 }
 
 /** One stream of one node. */
@@ -116,7 +116,7 @@ const DRAINING = 'the control plane is draining; reconnect';
 const TAG_DIGITS = 36 ** 8;
 
 export const createAdsServer = (options: AdsServerOptions): AdsServer => {
-  const { source, clock, now, random, logger, identifier, onObserve, onLedger } = options;
+  const { source, clock, now, random, logger, identifier, onObserve } = options;
   const limits: ServerLimits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
   const shapes = new SharedShapes();
   const cache = new BytesCache(limits.cacheBytes);
@@ -155,19 +155,18 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     later,
     counters: streamCounters,
     onObserve,
-    onLedger,
+    deliveries: options.deliveries,
     warn: (facts, message) => logger.warn(facts, message),
     onEnd: (stream) => streams.delete(stream),
   };
   const health = new Health(XDS_METHODS.map(({ path }) => path));
   const routes = new Map<string, StreamHandler>(health.routes);
   for (const method of XDS_METHODS)
-    if (method.protocol === 'delta')
-      routes.set(method.path, (stream) => {
-        const ads = new AdsStream(context, stream, method);
-        streams.add(ads);
-        return ads;
-      });
+    routes.set(method.path, (stream) => {
+      const ads = new AdsStream(context, stream, method);
+      streams.add(ads);
+      return ads;
+    });
   const connections = new Connections(limits, clock, random);
   const transportCounters = zeroTransportCounters();
   const carrier: TransportOptions = {

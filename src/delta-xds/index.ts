@@ -8,8 +8,8 @@ export {
   type TransportName,
 } from './ads-server.ts';
 export type { ChangeItem } from './change.ts';
+export { type DeliveryGroup, DeliveryLog, type DeliveryReport } from './delivery-log.ts';
 export { aliasesOf, type Effect, type Item, type SentResource } from './effect.ts';
-export type { LedgerEntry } from './ledger-entry.ts';
 export {
   DEFAULT_SESSION_LIMITS,
   type ServerLimits,
@@ -24,7 +24,10 @@ export type {
   NodeView,
   ResourceBody,
   ResourceSource,
-  ResourceType,
+  XdsProtocol,
 } from './resource-source.ts';
-export { type HeldResource, Session, type TypeStatus } from './session.ts';
+export { type ResourceType, typeUrlOf } from './resource-type.ts';
+export { Session } from './session.ts';
 export { SharedShapes } from './shapes.ts';
+export { SotwSession } from './sotw/sotw-session.ts';
+export type { HeldResource, StreamSession, TypeStatus } from './stream-session.ts';

@@ -2,11 +2,16 @@
 export interface SessionLimits {
   /** Names (without versions held) one stream may have asked for at a time, all types. Beyond: stream ends, RESOURCE_EXHAUSTED. */
   readonly namesPerStream: number;
-  /** Names subscribed or unsubscribed in one request. Beyond: stream ends, RESOURCE_EXHAUSTED. */
+  /**
+   * Names subscribed or unsubscribed in one request; or twice the services that the node may hold, if that is more. Beyond: stream
+   * ends, RESOURCE_EXHAUSTED.
+   */
   readonly namesPerRequest: number;
+  /** Resource types of one stream. Beyond: stream ends, RESOURCE_EXHAUSTED. */
+  readonly typesPerStream: number;
   /** Bytes of one name. Beyond: stream ends, INVALID_ARGUMENT. */
   readonly nameBytes: number;
-  /** Unknown hosts remembered per stream. Beyond: answered, not remembered, so not pushed when they appear. */
+  /** Unknown hosts remembered per node. Beyond: answered, not remembered, so not pushed when they appear. */
   readonly unknownNames: number;
   /** Route configurations of one stream. Beyond: hosts under further ones are answered as unknown. */
   readonly generations: number;
@@ -21,6 +26,7 @@ export interface SessionLimits {
 export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   namesPerStream: 100_000,
   namesPerRequest: 10_000,
+  typesPerStream: 64,
   nameBytes: 512,
   unknownNames: 10_000,
   generations: 16,
@@ -94,6 +100,8 @@ export interface SessionCounters {
   /** Responses rejected by clients, and resources parked after that. */
   nacks: number;
   parked: number;
+  /** State of the world: requests whose nonce was not the last one, ignored but for their verdict. */
+  staleRequests: number;
   /** Streams ended at a bound. */
   overLimit: number;
 }
@@ -104,5 +112,6 @@ export const zeroSessionCounters = (): SessionCounters => ({
   domainConflicts: 0,
   nacks: 0,
   parked: 0,
+  staleRequests: 0,
   overLimit: 0,
 });

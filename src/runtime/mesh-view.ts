@@ -1,27 +1,22 @@
 /**
- * `ResourceSource` for the xDS server: joins the projector's read model with compile's own resources.
+ * The mesh as one Envoy sees it.
  *
  * What a node may hold: a service it may see (visibility) and that its caller record does not deny. What it may learn besides:
  * anything it may hold, unless its documents say `learn: false`. Own resources (listeners, `inbound:<port>`) are a pure
- * function of node facts, service, endpoint and caller record; they are memoised by those inputs, bounded.
+ * function of node facts, service, endpoint and caller record.
  */
 import {
-  compileOwn,
   emptyAssignment,
-  emptyCluster,
   type OwnInputs,
   type OwnResources,
   resourceKey,
   routeConfiguration,
 } from '../compile/index.ts';
-import type { ChangeSet, NodeFacts, NodeView, ResourceBody, ResourceSource, ResourceType } from '../delta-xds/index.ts';
+import type { NodeFacts, NodeView, ResourceBody, ResourceType } from '../delta-xds/index.ts';
 import { clusterName, parseClusterName, parseServiceName, servicePort } from '../model/index.ts';
 import type { ReadModel, ServiceRecord } from '../projector/index.ts';
-import type { ProtoNode } from '../proto/index.ts';
-import { identify, type ListenFacts } from './node-identity.ts';
+import type { ListenFacts, NodeIdentity } from './node-identity.ts';
 
-/** Own resources kept: about 12 KB each. */
-const MAX_MEMO = 2_000;
 const OUTBOUND = /^outbound(?:~[0-9]{1,9})?$/;
 
 /** Host and port of a lower-case authority; IPv6 literals never name a service. */
@@ -43,64 +38,19 @@ const visibleTo = (record: ServiceRecord, service: string, namespace: string): b
 };
 
 /** Own resources with their names as lists that stay the same array, so that sessions share them. */
-interface OwnSet {
+export interface OwnSet {
   readonly resources: OwnResources;
   readonly names: { readonly lds: readonly string[]; readonly cds: readonly string[] };
 }
 
-export class MeshSource implements ResourceSource {
-  readonly #model: ReadModel;
-  readonly #memo = new Map<string, OwnSet>();
-  #epoch: number;
-
-  constructor(model: ReadModel) {
-    this.#model = model;
-    this.#epoch = model.epoch();
-  }
-
-  /** Last epoch given out by `catchUp`. */
-  get epoch(): number {
-    return this.#epoch;
-  }
-
-  attach(node: ProtoNode): NodeView {
-    const { facts, listen } = identify(node);
-    return new MeshView(this.#model, facts, listen, (inputs) => this.#own(inputs));
-  }
-
-  catchUp(): ChangeSet {
-    const changes = this.#model.journalSince(this.#epoch);
-    this.#epoch = changes.epoch;
-    return changes;
-  }
-
-  placeholder(type: 'cds' | 'eds', name: string): ResourceBody {
-    return type === 'cds' ? emptyCluster(name) : emptyAssignment(name);
-  }
-
-  #own(inputs: OwnInputs): OwnSet {
-    const key = JSON.stringify(inputs);
-    const known = this.#memo.get(key);
-    if (known !== undefined) return known;
-    const resources = compileOwn(inputs);
-    const made = { resources, names: { lds: [...resources.listeners.keys()], cds: [...resources.clusters.keys()] } };
-    if (this.#memo.size >= MAX_MEMO) {
-      const [oldest] = this.#memo.keys();
-      if (oldest !== undefined) this.#memo.delete(oldest);
-    }
-    this.#memo.set(key, made);
-    return made;
-  }
-}
-
-class MeshView implements NodeView {
+export class MeshView implements NodeView {
   readonly facts: NodeFacts;
   readonly #model: ReadModel;
   readonly #listen: ListenFacts;
   readonly #variants: readonly string[];
   readonly #compileOwn: (inputs: OwnInputs) => OwnSet;
 
-  constructor(model: ReadModel, facts: NodeFacts, listen: ListenFacts, compile: (inputs: OwnInputs) => OwnSet) {
+  constructor(model: ReadModel, { facts, listen }: NodeIdentity, compile: (inputs: OwnInputs) => OwnSet) {
     this.#model = model;
     this.facts = facts;
     this.#listen = listen;
@@ -140,6 +90,11 @@ class MeshView implements NodeView {
   }
 
   get(type: ResourceType, name: string): ResourceBody | undefined {
+    return this.compiled(type, name);
+  }
+
+  /** What Tendril made of events and documents, without raw resources. */
+  compiled(type: ResourceType, name: string): ResourceBody | undefined {
     switch (type) {
       case 'lds':
         return this.#own().resources.listeners.get(name);
@@ -158,6 +113,10 @@ class MeshView implements NodeView {
     const cluster = parseClusterName(name);
     if (cluster === undefined || this.#visible(cluster.service, cluster.port) === undefined) return undefined;
     return this.#shared(type, name);
+  }
+
+  label(): string | undefined {
+    return undefined;
   }
 
   own(type: 'lds' | 'cds'): readonly string[] {
@@ -189,6 +148,11 @@ class MeshView implements NodeView {
   #mayLearn(canonical: string): boolean {
     const caller = this.#model.caller(this.facts.caller);
     return caller.learn || caller.preload.includes(canonical);
+  }
+
+  mayHold(): number {
+    const { learn, preload } = this.#model.caller(this.facts.caller);
+    return learn ? this.#model.services() : preload.length;
   }
 
   preload(): readonly string[] {

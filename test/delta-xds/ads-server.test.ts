@@ -6,12 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AdsServer,
   createAdsServer,
-  type LedgerEntry,
+  DeliveryLog,
   type ServerLimits,
   type TransportName,
 } from '../../src/delta-xds/index.ts';
 import { CDS, EDS, GRPC_PATHS, VHDS } from '../../src/proto/index.ts';
 import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/index.ts';
+import { type Delivered, deliveredIn } from './support/delivered.ts';
 import { assignmentBody, clusterBody, MemoryMesh, nodeOf, virtualHostBody } from './support/memory-mesh.ts';
 import { RawClient } from './support/raw-client.ts';
 
@@ -24,7 +25,7 @@ interface Stand {
   readonly mesh: MemoryMesh;
   readonly server: AdsServer;
   readonly port: number;
-  readonly ledger: LedgerEntry[];
+  readonly ledger: () => readonly Delivered[];
   readonly edges: string[];
 }
 
@@ -40,7 +41,7 @@ const standOn = async (
   mesh: MemoryMesh,
   at: number,
 ): Promise<Stand> => {
-  const ledger: LedgerEntry[] = [];
+  const deliveries = new DeliveryLog();
   const edges: string[] = [];
   const server = createAdsServer({
     source: mesh,
@@ -53,11 +54,11 @@ const standOn = async (
     identifier: 'tendril/test/0',
     offset: () => 42,
     onObserve: ({ from, to, node }) => edges.push(`${node}: ${from} -> ${to}`),
-    onLedger: (entries) => ledger.push(...entries),
+    deliveries,
   });
   const { port } = await server.listen('127.0.0.1', at);
   open.push(server);
-  return { mesh, server, port, ledger, edges };
+  return { mesh, server, port, edges, ledger: () => deliveredIn(deliveries) };
 };
 
 const raw = (...args: ConstructorParameters<typeof RawClient>): RawClient => {
@@ -130,7 +131,7 @@ const suite = (transport: TransportName): void => {
     const held = server.resourcesOf('sidecar~1~app.shop')?.[0]?.resources ?? [];
     assert.ok(held.some(({ type, name, version }) => type === 'eds' && name === 'cart.shop:80' && version === 'e-2'));
     assert.equal(server.resourcesOf('nobody'), undefined);
-    const cart = ledger.filter(({ name, type }) => type === 'cds' && name === 'cart.shop:80');
+    const cart = ledger().filter(({ name, type }) => type === 'cds' && name === 'cart.shop:80');
     assert.deepEqual(
       cart.slice(0, 2).map(({ event, version, offset, caller, bytes }) => [event, version, offset, caller, bytes > 0]),
       [
@@ -220,7 +221,7 @@ const suite = (transport: TransportName): void => {
       message: 'missing ): ((',
     });
     assert.deepEqual(
-      ledger
+      ledger()
         .filter(({ event }) => event === 'rejected')
         .map(({ name, version, message, final }) => [name, version, message, final]),
       [['outbound/cart.shop:80', 'h-1', 'missing ): ((', true]],
