@@ -146,7 +146,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     limits,
     wireLimits: {
       maxNames: limits.namesPerRequest + limits.namesPerStream,
-      maxNameBytes: 4_096,
+      maxNameBytes: Math.max(4_096, limits.nameBytes),
       maxMetadataValues: 4_096,
     },
     identifier,
