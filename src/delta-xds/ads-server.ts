@@ -6,7 +6,6 @@ import { AdsStream, type StreamContext, type StreamCounters, zeroStreamCounters 
 import { BytesCache } from './bytes-cache.ts';
 import { Connections } from './connections.ts';
 import type { DeliveryLog } from './delivery-log.ts';
-import { STATUS } from './grpc-status.ts';
 import { createGrpcTransport } from './grpc-transport.ts';
 import { Health } from './health.ts';
 import { Http2Transport } from './http2/index.ts';
@@ -16,6 +15,7 @@ import { type Listener, listenOn } from './listener.ts';
 import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { SharedShapes } from './shapes.ts';
+import { STATUS } from './status.ts';
 import type { HeldResource, TypeStatus } from './stream-session.ts';
 import {
   type StreamHandler,
@@ -146,7 +146,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     limits,
     wireLimits: {
       maxNames: limits.namesPerRequest + limits.namesPerStream,
-      maxNameBytes: 4_096,
+      maxNameBytes: Math.max(4_096, limits.nameBytes),
       maxMetadataValues: 4_096,
     },
     identifier,

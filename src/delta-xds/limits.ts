@@ -105,8 +105,14 @@ export interface SessionCounters {
   parked: number;
   /** State of the world: requests whose nonce was not the last one, ignored but for their verdict. */
   staleRequests: number;
-  /** Streams ended at a bound. */
+  /** Streams ended at a bound of the session, in all; and by names of a request, of a stream, types, length of a name. */
   overLimit: number;
+  tooManyNames: number;
+  tooManyAsked: number;
+  tooManyTypes: number;
+  namesTooLong: number;
+  /** Questions under a route configuration beyond the bound. */
+  generationsFull: number;
 }
 
 export const zeroSessionCounters = (): SessionCounters => ({
@@ -117,4 +123,9 @@ export const zeroSessionCounters = (): SessionCounters => ({
   parked: 0,
   staleRequests: 0,
   overLimit: 0,
+  tooManyNames: 0,
+  tooManyAsked: 0,
+  tooManyTypes: 0,
+  namesTooLong: 0,
+  generationsFull: 0,
 });
