@@ -7,9 +7,9 @@ import { TendrilError } from '../model/index.ts';
 import { AdsStream, type StreamContext, type StreamCounters, zeroStreamCounters } from './ads-stream.ts';
 import { BytesCache } from './bytes-cache.ts';
 import { Connections } from './connections.ts';
+import type { DeliveryLog } from './delivery-log.ts';
 import { createGrpcServer } from './grpc-transport.ts';
 import { Hub } from './hub.ts';
-import type { LedgerEntry } from './ledger-entry.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSessionCounters } from './limits.ts';
 import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
@@ -38,7 +38,7 @@ export interface AdsServerOptions {
   /** Offset of the state that the source answers from; named in the ledger and as `system_version_info`. Default: always 0 (not named). */
   readonly offset?: () => number;
   /** What was sent, acknowledged, rejected, removed. */
-  readonly onLedger?: (entries: readonly LedgerEntry[]) => void;
+  readonly deliveries?: DeliveryLog;
 }
 
 /** One stream of one node. */
@@ -100,7 +100,7 @@ export interface AdsServer {
 const TAG_DIGITS = 36 ** 8;
 
 export const createAdsServer = (options: AdsServerOptions): AdsServer => {
-  const { source, clock, now, random, logger, identifier, onObserve, onLedger } = options;
+  const { source, clock, now, random, logger, identifier, onObserve } = options;
   const limits: ServerLimits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
   const shapes = new SharedShapes();
   const cache = new BytesCache(limits.cacheBytes);
@@ -139,7 +139,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     later,
     counters: streamCounters,
     onObserve,
-    onLedger,
+    deliveries: options.deliveries,
     warn: (facts, message) => logger.warn(facts, message),
     onEnd: (stream) => streams.delete(stream),
   };

@@ -8,9 +8,9 @@ import {
   type WireLimits,
 } from '../proto/index.ts';
 import type { BytesCache } from './bytes-cache.ts';
+import type { DeliveryLog, DeliveryNode } from './delivery-log.ts';
 import type { AckedEffect, Effect, RejectedEffect, SendEffect } from './effect.ts';
 import type { Hub, Member, StreamPort } from './hub.ts';
-import type { LedgerEntry } from './ledger-entry.ts';
 import type { ServerLimits } from './limits.ts';
 import type { XdsMethod } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
@@ -18,9 +18,6 @@ import { typeOf, typeUrlOf } from './resource-type.ts';
 import { STATUS } from './status.ts';
 import type { XdsRequest } from './stream-session.ts';
 import type { TransportListener, TransportStream } from './transport.ts';
-
-/** Characters of a client's error text that the ledger keeps. */
-const MAX_MESSAGE = 1_024;
 
 /** Where a stream puts what it has to say. */
 export interface StreamContext {
@@ -39,7 +36,7 @@ export interface StreamContext {
   readonly onObserve:
     | ((edge: { readonly from: string; readonly to: string; readonly node: string }) => void)
     | undefined;
-  readonly onLedger: ((entries: readonly LedgerEntry[]) => void) | undefined;
+  readonly deliveries: DeliveryLog | undefined;
   readonly warn: (facts: Readonly<Record<string, unknown>>, message: string) => void;
   readonly onEnd: (stream: AdsStream) => void;
 }
@@ -82,6 +79,7 @@ export class AdsStream implements TransportListener, StreamPort {
   /** Since when, ms since the epoch. */
   readonly since: number;
   #member: Member | undefined;
+  #delivery: DeliveryNode | undefined;
   /** Written and not yet taken by the transport, bytes. */
   #inFlight = 0;
   #held = false;
@@ -150,6 +148,8 @@ export class AdsStream implements TransportListener, StreamPort {
       const { protocol, typeUrl } = this.#method;
       const view = this.#context.source.attach(request.node, protocol);
       this.#member = this.#context.hub.join(view, this, protocol, typeUrl === undefined ? undefined : typeOf(typeUrl));
+      const { id, caller } = view.facts;
+      this.#delivery = this.#context.deliveries?.node(id, caller);
     } catch (error) {
       this.fail(error);
     }
@@ -204,7 +204,7 @@ export class AdsStream implements TransportListener, StreamPort {
   }
 
   #send({ type, nonce, resources, removed, versionInfo, label }: SendEffect): void {
-    const { cache, counters, identifier, onLedger } = this.#context;
+    const { cache, counters, identifier } = this.#context;
     const delta = versionInfo === undefined;
     const encoded = resources.map((resource) =>
       delta ? cache.encode(type, resource) : cache.encodeState(type, resource),
@@ -222,35 +222,23 @@ export class AdsStream implements TransportListener, StreamPort {
         ? composeDeltaResponse({ ...common, removed, systemVersionInfo: label ?? this.#offsetText })
         : composeStateResponse({ ...common, versionInfo: label ?? versionInfo }),
     );
-    if (onLedger === undefined) return;
-    const entries: LedgerEntry[] = resources.map(({ name, version }, index) =>
-      this.#entry({ type, name, version, event: 'sent', bytes: encoded[index]?.length ?? 0 }),
-    );
+    const { deliveries } = this.#context;
+    if (deliveries === undefined || this.#delivery === undefined) return;
+    const [now, offset] = [this.#context.now(), this.#context.offset()];
+    for (const [at, { name, version }] of resources.entries())
+      deliveries.note(this.#delivery, 'sent', { type, name, version }, encoded[at]?.length ?? 0, offset, now);
     // A removal that primes a route configuration is about no resource.
     for (const name of removed)
-      if (!name.endsWith('/-')) entries.push(this.#entry({ type, name, version: '', event: 'removed', bytes: 0 }));
-    if (entries.length > 0) onLedger(entries);
-  }
-
-  #entry(step: Pick<LedgerEntry, 'type' | 'name' | 'version' | 'event' | 'bytes'>): LedgerEntry {
-    const facts = this.#member?.session.facts;
-    return {
-      node: facts?.id ?? '',
-      caller: facts?.caller ?? '',
-      at: this.#context.now(),
-      offset: this.#context.offset(),
-      ...step,
-    };
+      if (!name.endsWith('/-')) deliveries.note(this.#delivery, 'removed', { type, name, version: '' }, 0, offset, now);
   }
 
   #verdict(effect: AckedEffect | RejectedEffect): void {
-    const { onLedger, warn } = this.#context;
-    const node = this.#node;
+    const { deliveries, warn } = this.#context;
     const { type, items } = effect;
     if (effect.kind === 'rejected')
       warn(
         {
-          node,
+          node: this.#node,
           type,
           names: items.slice(0, 20).map(({ name }) => name),
           code: effect.code,
@@ -259,14 +247,11 @@ export class AdsStream implements TransportListener, StreamPort {
         },
         effect.final ? 'a sidecar refused a resource' : 'a sidecar refused a response; sending its resources in parts',
       );
-    if (onLedger === undefined || items.length === 0) return;
-    onLedger(
-      items.map(({ name, version }) => {
-        const entry = this.#entry({ type, name, version, event: effect.kind, bytes: 0 });
-        if (effect.kind === 'acked') return entry;
-        return { ...entry, message: effect.message.slice(0, MAX_MESSAGE), final: effect.final };
-      }),
-    );
+    if (deliveries === undefined || this.#delivery === undefined) return;
+    const [now, offset] = [this.#context.now(), this.#context.offset()];
+    for (const { name, version } of items)
+      if (effect.kind === 'acked') deliveries.note(this.#delivery, 'acked', { type, name, version }, 0, offset, now);
+      else deliveries.reject(this.#delivery, { type, name, version }, offset, now, effect);
   }
 
   #write(message: Uint8Array): void {

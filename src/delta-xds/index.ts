@@ -7,8 +7,8 @@ export {
   type SessionStatus,
 } from './ads-server.ts';
 export type { ChangeItem } from './change.ts';
+export { type DeliveryGroup, DeliveryLog, type DeliveryReport } from './delivery-log.ts';
 export { aliasesOf, type Effect, type Item, type SentResource } from './effect.ts';
-export type { LedgerEntry } from './ledger-entry.ts';
 export {
   DEFAULT_SESSION_LIMITS,
   type ServerLimits,

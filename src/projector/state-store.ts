@@ -186,6 +186,15 @@ export class StateStore implements StoredKeys, StoredCatalog {
     return this.tables.head.peek(MESH_KEY);
   }
 
+  rawVersion(key: string): string | undefined {
+    const body = this.tables.raw.peek(key);
+    return body === undefined ? undefined : factsIn(body).version;
+  }
+
+  rawLabel(key: string): string | undefined {
+    return this.tables.rawLabel.get(key)?.toString();
+  }
+
   storedResource(key: string): ResourceFacts | undefined {
     const body = this.tables.resource.peek(key);
     return body === undefined ? undefined : factsIn(body);
@@ -211,6 +220,14 @@ export class StateStore implements StoredKeys, StoredCatalog {
 
   callers(): Iterable<string> {
     return this.tables.caller.keys();
+  }
+
+  raws(): Iterable<string> {
+    return this.tables.raw.keys();
+  }
+
+  rawLabels(): Iterable<string> {
+    return this.tables.rawLabel.keys();
   }
 
   units(): Iterable<string> {

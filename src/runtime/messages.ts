@@ -1,5 +1,5 @@
 /** What core and xDS workers say to each other over the channel, and children to their supervisor over the fork's own IPC. */
-import type { LedgerEntry } from '../delta-xds/index.ts';
+import type { DeliveryReport } from '../delta-xds/index.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 
 /** One edge that a sidecar's question proved: `node` is the stream's identity, never anything the sidecar said of others. */
@@ -29,7 +29,7 @@ export type ToCore =
   | { readonly t: 'applied'; readonly epoch: number }
   /** `upTo`: number to confirm them by, with `took`; what is not confirmed is sent to the next core again. */
   | { readonly t: 'observed'; readonly upTo: number; readonly edges: readonly ObservedEdge[] }
-  | { readonly t: 'ledger'; readonly entries: readonly LedgerEntry[] }
+  | { readonly t: 'ledger'; readonly report: DeliveryReport }
   /** Every 200 ms: the worker's event loop turns. */
   | { readonly t: 'alive' }
   | { readonly t: 'answer'; readonly id: number; readonly body: unknown };

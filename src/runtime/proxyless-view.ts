@@ -60,7 +60,8 @@ export class ProxylessView extends MeshView {
       // Calls that wait keep the cluster that they were given at first: it is the target's own, unless that one could be called.
       return grpcRoutesTo(name, super.compiled('cds', name) === undefined ? name : NOWHERE);
     }
-    const host = super.compiled('vhds', name);
+    // `get`: a raw virtual host that an operator has put.
+    const host = super.get('vhds', name) ?? super.compiled('vhds', name);
     return host === undefined ? grpcRoutesTo(name, name) : this.#forms.of('rds', name, host);
   }
 

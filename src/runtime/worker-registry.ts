@@ -38,7 +38,7 @@ export interface WorkerRegistryOptions {
   readonly expected: number;
   /** Newest committed epoch. */
   readonly epoch: () => number;
-  readonly onLedger: (entries: Extract<ToCore, { t: 'ledger' }>['entries']) => void;
+  readonly onLedger: (report: Extract<ToCore, { t: 'ledger' }>['report']) => void;
   /** Resolves with true when all edges reported so far are in the log. */
   readonly onObserved: (edges: Extract<ToCore, { t: 'observed' }>['edges']) => Promise<boolean>;
   readonly onSilent: (pid: number) => void;
@@ -110,7 +110,7 @@ export class WorkerRegistry {
           return;
         }
         case 'ledger':
-          this.#options.onLedger(message.entries);
+          this.#options.onLedger(message.report);
       }
     };
     channel.onClose = () => {

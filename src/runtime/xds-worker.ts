@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import { type AdsServer, createAdsServer, type LedgerEntry } from '../delta-xds/index.ts';
+import { type AdsServer, createAdsServer, DeliveryLog } from '../delta-xds/index.ts';
 import { ReadModel } from '../projector/index.ts';
 import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
@@ -19,7 +19,6 @@ const REPORT_MS = 200;
 const RETRY_MS = 100;
 /** Bound of what waits for a dead core; the oldest go first, counted. */
 const MAX_OBSERVED = 10_000;
-const MAX_LEDGER = 50_000;
 
 export interface XdsWorkerOptions {
   readonly config: ServeConfig;
@@ -40,9 +39,7 @@ export class XdsWorker {
   #address: HostPort = { host: '127.0.0.1', port: 0 };
   /** Edges seen, until the log has them: a core that dies takes nothing with it. */
   readonly #observed = new Outbox<ObservedEdge>(MAX_OBSERVED);
-  #ledger: LedgerEntry[] = [];
-  /** Ledger entries dropped at their bound. */
-  #ledgerDropped = 0;
+  readonly #deliveries = new DeliveryLog();
   #reportSoon = false;
 
   private constructor(options: XdsWorkerOptions, model: ReadModel) {
@@ -58,7 +55,7 @@ export class XdsWorker {
       identifier: `tendril/${hostname()}/${options.worker}`,
       offset: () => model.offset(),
       onObserve: (edge) => this.#observe(edge),
-      onLedger: (entries) => this.#remember(entries),
+      deliveries: this.#deliveries,
     });
     this.#timer = setInterval(() => this.#report(), REPORT_MS);
     this.#timer.unref();
@@ -127,12 +124,6 @@ export class XdsWorker {
     });
   }
 
-  #remember(entries: readonly LedgerEntry[]): void {
-    this.#ledger.push(...entries);
-    if (this.#ledger.length > MAX_LEDGER)
-      this.#ledgerDropped += this.#ledger.splice(0, this.#ledger.length - MAX_LEDGER).length;
-  }
-
   #report(): void {
     const core = this.#core;
     if (core === undefined) return;
@@ -140,7 +131,7 @@ export class XdsWorker {
     const seen = this.#observed.unsent();
     if (seen !== undefined && core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items }))
       this.#observed.sent(seen.upTo);
-    if (this.#ledger.length > 0 && core.send({ t: 'ledger', entries: this.#ledger })) this.#ledger = [];
+    this.#deliveries.pass((report) => core.send({ t: 'ledger', report }));
   }
 
   #answer(question: WorkerQuestion): unknown {
@@ -154,7 +145,7 @@ export class XdsWorker {
           ...this.#server.counters(),
           worker: this.#options.worker,
           observedDropped: this.#observed.dropped,
-          ledgerDropped: this.#ledgerDropped,
+          ledgerDropped: this.#deliveries.dropped,
         };
     }
   }

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AdsServer, createAdsServer, type LedgerEntry, type ServerLimits } from '../../src/delta-xds/index.ts';
+import { type AdsServer, createAdsServer, DeliveryLog, type ServerLimits } from '../../src/delta-xds/index.ts';
 import { CDS, EDS, GRPC_PATHS, VHDS } from '../../src/proto/index.ts';
 import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/index.ts';
+import { type Delivered, deliveredIn } from './support/delivered.ts';
 import { assignmentBody, clusterBody, MemoryMesh, nodeOf, virtualHostBody } from './support/memory-mesh.ts';
 import { RawClient } from './support/raw-client.ts';
 
@@ -18,7 +19,7 @@ interface Stand {
   readonly mesh: MemoryMesh;
   readonly server: AdsServer;
   readonly port: number;
-  readonly ledger: LedgerEntry[];
+  readonly ledger: () => readonly Delivered[];
   readonly edges: string[];
 }
 
@@ -29,7 +30,7 @@ const service = (mesh: MemoryMesh, name: string, version: string): void => {
 };
 
 const stand = async (limits: Partial<ServerLimits> = {}, mesh = new MemoryMesh(), at = 0): Promise<Stand> => {
-  const ledger: LedgerEntry[] = [];
+  const deliveries = new DeliveryLog();
   const edges: string[] = [];
   const server = createAdsServer({
     source: mesh,
@@ -41,11 +42,11 @@ const stand = async (limits: Partial<ServerLimits> = {}, mesh = new MemoryMesh()
     identifier: 'tendril/test/0',
     offset: () => 42,
     onObserve: ({ from, to, node }) => edges.push(`${node}: ${from} -> ${to}`),
-    onLedger: (entries) => ledger.push(...entries),
+    deliveries,
   });
   const { port } = await server.listen('127.0.0.1', at);
   open.push(server);
-  return { mesh, server, port, ledger, edges };
+  return { mesh, server, port, edges, ledger: () => deliveredIn(deliveries) };
 };
 
 const raw = (...args: ConstructorParameters<typeof RawClient>): RawClient => {
@@ -114,7 +115,7 @@ test('a sidecar asks for a host and gets it whole; unknown ones are answered at 
   const held = server.resourcesOf('sidecar~1~app.shop')?.[0]?.resources ?? [];
   assert.ok(held.some(({ type, name, version }) => type === 'eds' && name === 'cart.shop:80' && version === 'e-2'));
   assert.equal(server.resourcesOf('nobody'), undefined);
-  const cart = ledger.filter(({ name, type }) => type === 'cds' && name === 'cart.shop:80');
+  const cart = ledger().filter(({ name, type }) => type === 'cds' && name === 'cart.shop:80');
   assert.deepEqual(
     cart.slice(0, 2).map(({ event, version, offset, caller, bytes }) => [event, version, offset, caller, bytes > 0]),
     [
@@ -201,7 +202,7 @@ test('a refusal is counted, kept in the status and told to the ledger; the offse
     message: 'missing ): ((',
   });
   assert.deepEqual(
-    ledger
+    ledger()
       .filter(({ event }) => event === 'rejected')
       .map(({ name, version, message, final }) => [name, version, message, final]),
     [['outbound/cart.shop:80', 'h-1', 'missing ): ((', true]],

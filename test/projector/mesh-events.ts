@@ -1,5 +1,11 @@
 /** Events of a made-up mesh, from a seed: for tests and benchmarks of the projector. */
-import { type EventData, type EventEnvelope, type EventType, subjectOf } from '../../src/model/index.ts';
+import {
+  type EventData,
+  type EventEnvelope,
+  type EventType,
+  schemaVersionOf,
+  subjectOf,
+} from '../../src/model/index.ts';
 
 export const MESH = 'default';
 const TIME = '2026-11-21T00:00:00Z';
@@ -28,7 +34,7 @@ export const event = <T extends EventType>(
     subject: subjectOf(type, data),
     time: TIME,
     source: 'test',
-    schemaVersion: 1,
+    schemaVersion: schemaVersionOf(type),
     mesh: MESH,
     data,
     ...more,

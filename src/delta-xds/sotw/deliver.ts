@@ -1,6 +1,7 @@
 /**
  * The one decision function of a state-of-the-world session: looks at all facts and says what to send.
  */
+import { isCollection } from '../../model/index.ts';
 import { type Effect, plainResource } from '../effect.ts';
 import { GATE_MS } from '../ledger.ts';
 import type { ResourceBody } from '../resource-source.ts';
@@ -41,7 +42,7 @@ const hasChange = ({ stale, dirty, trials }: StateChannel): boolean => stale || 
 /** What a name is to be at the client; undefined: nothing (W6). */
 const goalOf = (s: SotwState, channel: StateChannel, name: string): ResourceBody | undefined => {
   const { type, parked } = channel;
-  const body = s.view.get(type, name) ?? (type === 'eds' ? s.placeholder('eds', name) : undefined);
+  const body = s.body(type, name) ?? (type === 'eds' && !isCollection(name) ? s.placeholder('eds', name) : undefined);
   if (body === undefined) return undefined;
   return parked.has(name, body.version) || channel.waits(name) ? channel.held.get(name)?.good : body;
 };
