@@ -10,12 +10,12 @@ import {
 import type { BytesCache } from './bytes-cache.ts';
 import type { DeliveryLog, DeliveryNode } from './delivery-log.ts';
 import type { AckedEffect, Effect, RejectedEffect, SendEffect } from './effect.ts';
+import { STATUS } from './grpc-status.ts';
 import type { Hub, Member, StreamPort } from './hub.ts';
 import type { ServerLimits } from './limits.ts';
 import type { XdsMethod } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { typeOf, typeUrlOf } from './resource-type.ts';
-import { STATUS } from './status.ts';
 import type { XdsRequest } from './stream-session.ts';
 import type { TransportListener, TransportStream } from './transport.ts';
 

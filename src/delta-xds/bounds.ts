@@ -1,9 +1,9 @@
 /** Bounds on what one stream may ask for; both forms of xDS. At a bound the stream ends with a sentence, and is counted. */
 import type { Effect } from './effect.ts';
+import { STATUS } from './grpc-status.ts';
 import type { SessionCounters, SessionLimits } from './limits.ts';
 import type { NodeView } from './resource-source.ts';
 import type { ResourceType } from './resource-type.ts';
-import { STATUS } from './status.ts';
 
 interface Bounded {
   closed: boolean;

@@ -5,6 +5,7 @@ export {
   type AdsServerOptions,
   createAdsServer,
   type SessionStatus,
+  type TransportName,
 } from './ads-server.ts';
 export type { ChangeItem } from './change.ts';
 export { type DeliveryGroup, DeliveryLog, type DeliveryReport } from './delivery-log.ts';

@@ -37,7 +37,7 @@ export class ProxylessView extends MeshView {
       case 'lds':
         return this.#isTarget(name) ? grpcListener(name) : undefined;
       case 'rds': {
-        const host = this.#isTarget(name) ? super.compiled('vhds', name) : undefined;
+        const host = this.#isTarget(name) ? (super.get('vhds', name) ?? super.compiled('vhds', name)) : undefined;
         return host === undefined ? undefined : this.#forms.of('rds', name, host);
       }
       case 'cds':
