@@ -15,6 +15,8 @@
  *  W7  Nothing is sent that the client did not ask for.
  *  W8  A changed cluster is followed by its assignment, where that is subscribed.
  *  W9  Order within a pass: clusters, assignments, listeners, route configurations, others.
+ *  W10 A cluster or assignment that is gone stays while listeners or route configurations are on their way: until they are acknowledged,
+ *      or 1 s old.
  */
 import type { StateRequest } from '../../proto/index.ts';
 import type { Effect } from '../effect.ts';

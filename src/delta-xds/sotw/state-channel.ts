@@ -45,6 +45,8 @@ export class StateChannel {
   readonly doubtful = new NameSet();
   /** To compare when the gate is open. */
   readonly dirty = new NameSet();
+  /** Something is gone and kept for the sake of routes on their way (W10). */
+  keeps = false;
   /** Compare everything. */
   stale = false;
   /** Parts of rejected responses, each to be tried by itself, the first one next. */

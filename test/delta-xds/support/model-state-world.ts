@@ -46,6 +46,7 @@ export const stateOpArbitrary = (refusals: boolean): fc.Arbitrary<StateOp> => {
     { weight: 8, arbitrary: fc.record({ do: fc.constant('put' as const), type, at }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('gone' as const), type, at }) },
     { weight: 5, arbitrary: fc.record({ do: fc.constant('want' as const), type, at: fc.uniqueArray(at) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('want' as const), type, at: fc.constant([]) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('preload' as const), at: fc.uniqueArray(at) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('deny' as const), at, on: fc.boolean() }) },
     { weight: 8, arbitrary: fc.record({ do: fc.constant('up' as const), count }) },
