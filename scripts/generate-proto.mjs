@@ -1,5 +1,6 @@
 // Generates src/proto/generated/envoy.{js,d.ts}, one static protobufjs module with the Envoy messages that Tendril uses, and envoy.json,
-// the same types for reflection (tests; nothing loads it at run time).
+// the same types for reflection (tests; nothing loads it at run time). Beside them api.json: all types that a raw resource may hold,
+// with their .proto field names, read when the first one is put (src/proto/json).
 //
 // Inputs: the .proto files of @grpc/grpc-js-xds, src/proto/extra/*.proto, src/proto/envoy-1.40.patch.json (missing fields, dropped
 // fields, roots). Everything not reachable from a root is left out. Properties carry the proto3 JSON name of their field
@@ -8,29 +9,23 @@
 // when there is work. Usage: node scripts/generate-proto.mjs [--force]
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { apiTypes } from './api-types.mjs';
+import { applyPatch, dropFields, emptyRoot, extraFiles, fail, includeDirs, patchFile, root } from './proto-sources.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const patchFile = join(root, 'src/proto/envoy-1.40.patch.json');
-const extraDir = join(root, 'src/proto/extra');
 const outDir = join(root, 'src/proto/generated');
-const depsDir = join(root, 'node_modules/@grpc/grpc-js-xds/deps');
-const includeDirs = [
-  ...['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'].map((name) => join(depsDir, name)),
-  join(root, 'node_modules/protobufjs'), // google/protobuf/descriptor.proto
-];
-const outputs = ['envoy.js', 'envoy.d.ts', 'envoy.json'].map((name) => join(outDir, name));
+const outputs = ['envoy.js', 'envoy.d.ts', 'envoy.json', 'api.json'].map((name) => join(outDir, name));
 const stampFile = join(outDir, 'stamp.txt');
-
-const extraFiles = readdirSync(extraDir)
-  .filter((name) => name.endsWith('.proto'))
-  .sort()
-  .map((name) => join(extraDir, name));
 
 function stampOfInputs() {
   const hash = createHash('sha256');
-  for (const file of [fileURLToPath(import.meta.url), patchFile, ...extraFiles])
+  const scripts = [
+    import.meta.url,
+    new URL('proto-sources.mjs', import.meta.url),
+    new URL('api-types.mjs', import.meta.url),
+  ];
+  for (const file of [...scripts.map((url) => fileURLToPath(url)), patchFile, ...extraFiles])
     hash.update(readFileSync(file)).update('\0');
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   for (const name of ['protobufjs', 'protobufjs-cli', '@grpc/grpc-js-xds']) {
@@ -40,18 +35,9 @@ function stampOfInputs() {
   return hash.digest('hex');
 }
 
-function fail(message) {
-  throw new Error(`generate-proto: ${message}`);
-}
-
 /** Loads every file of the packages that hold a root or a type of the patch, with imports, into one reflection root. */
 function loadProtos(protobuf, patch) {
-  const loaded = new protobuf.Root();
-  loaded.resolvePath = (_origin, target) => {
-    if (target in protobuf.common) return target; // Any, Struct, Duration, ...: built into protobufjs
-    for (const dir of includeDirs) if (existsSync(join(dir, target))) return join(dir, target);
-    return target;
-  };
+  const loaded = emptyRoot(protobuf);
   const files = new Set(extraFiles);
   const patched = [...patch.fields, ...patch.messages.flatMap((message) => message.fields)];
   for (const name of [...patch.roots, ...patched.map((field) => field.type)]) {
@@ -76,45 +62,6 @@ function loadProtos(protobuf, patch) {
     files.add(`google/protobuf/${name}.proto`);
   loaded.loadSync([...files], { keepCase: true });
   return loaded;
-}
-
-function addUnder(protobuf, loaded, fullName, make) {
-  const parts = fullName.split('.');
-  const name = parts.pop();
-  if (loaded.lookup(fullName) !== null) fail(`${fullName} exists already: take it out of the patch`);
-  const parent = loaded.lookup(parts) ?? fail(`parent of ${fullName} not found`);
-  if (!(parent instanceof protobuf.Namespace)) fail(`${parts.join('.')} holds no types`);
-  parent.add(make(name));
-}
-
-function fieldOf(protobuf, { name, number, type, label }) {
-  return new protobuf.Field(name, number, type, label === 'repeated' ? 'repeated' : undefined);
-}
-
-function applyPatch(protobuf, loaded, patch) {
-  for (const { name, values } of patch.enums)
-    addUnder(protobuf, loaded, name, (short) => new protobuf.Enum(short, values));
-  for (const { name, fields } of patch.messages) {
-    addUnder(protobuf, loaded, name, (short) => {
-      const type = new protobuf.Type(short);
-      for (const field of fields) type.add(fieldOf(protobuf, field));
-      return type;
-    });
-  }
-  for (const spec of patch.fields) {
-    const type = loaded.lookupType(spec.message);
-    if (type.fields[spec.name] !== undefined || type.fieldsById[spec.number] !== undefined) {
-      fail(`${spec.message}.${spec.name} (${spec.number}) exists already: take it out of the patch`);
-    }
-    const field = fieldOf(protobuf, spec);
-    if (spec.oneof === undefined) type.add(field);
-    else (type.oneofs[spec.oneof] ?? fail(`${spec.message} has no oneof ${spec.oneof}`)).add(field);
-  }
-  for (const { message, name } of patch.drop) {
-    const type = loaded.lookupType(message);
-    type.remove(type.fields[name] ?? fail(`${message}.${name} not found: take it out of the patch`));
-  }
-  loaded.resolveAll();
 }
 
 /** Everything reachable from the roots, as the JSON of a new reflection root with full type names and proto3 JSON property names. */
@@ -327,6 +274,7 @@ if (!fresh || process.argv.includes('--force')) {
   const patch = JSON.parse(readFileSync(patchFile, 'utf8'));
   const loaded = loadProtos(protobuf, patch);
   applyPatch(protobuf, loaded, patch);
+  dropFields(loaded, patch);
   const json = trim(protobuf, loaded, patch.roots);
   const trimmed = protobuf.Root.fromJSON(json);
   trimmed.resolveAll();
@@ -358,6 +306,7 @@ if (!fresh || process.argv.includes('--force')) {
   write(outputs[0], rewrite(code, typeCount));
   write(outputs[1], declarations(protobuf, trimmed));
   write(outputs[2], JSON.stringify(json));
+  write(outputs[3], JSON.stringify(apiTypes(protobuf, patch)));
   write(stampFile, stamp);
   console.log(`generate-proto: ${typeCount} messages in ${Math.round(performance.now() - started)} ms`);
 }

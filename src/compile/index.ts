@@ -3,5 +3,6 @@ export { compileService } from './compile.ts';
 export { emptyAssignment, emptyCluster } from './empty.ts';
 export * from './grpc/index.ts';
 export { compileOwn } from './own.ts';
+export { MAX_RAW_BYTES, type RawProblem, type RawResource, readRawResource } from './raw-resource.ts';
 export { inlineRouteConfiguration, routeConfiguration } from './route-configuration.ts';
 export * from './types.ts';

@@ -1,4 +1,5 @@
 /** Change notices as a session takes them: keys, no payloads. */
+import { spellings } from '../model/index.ts';
 import type { Generation } from './generation.ts';
 import type { ChangeKey } from './resource-source.ts';
 import { type ResourceType, typeOf } from './resource-type.ts';
@@ -125,7 +126,8 @@ export const note = (s: SessionState, item: ChangeItem): void => {
 
 const noteRaw = (s: SessionState, type: ResourceType, name: string): void => {
   if (type !== 'vhds') {
-    s.channels.get(type)?.dirty.add(name);
+    const channel = s.channels.get(type);
+    channel?.dirty.addAll(spellings(name, channel.subscription.asked));
     return;
   }
   // Put under the name of one route configuration, it stands for the service port under all of them.

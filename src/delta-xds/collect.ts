@@ -42,7 +42,7 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
   let size = 0;
   for (const [name, { sent }] of ledger.held) {
     if (sent === GONE) continue;
-    const exists = s.view.get('cds', name) !== undefined;
+    const exists = s.body('cds', name) !== undefined;
     const asked = subscription.has(name);
     if (exists && (needed.has(name) || asked || s.adopted.has(name) || !subscription.wildcard)) continue;
     if (!needed.has(name) && (used.unknown || used.clusters.has(name))) {

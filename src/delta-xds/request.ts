@@ -1,4 +1,5 @@
 /** Takes one request of a stream: verdict on a response, names, versions held. Writes facts down; `delivery.ts` answers. */
+import { isCollection } from '../model/index.ts';
 import type { DeltaRequest } from '../proto/index.ts';
 import { refuse, withinBounds } from './bounds.ts';
 import type { Effect } from './effect.ts';
@@ -66,7 +67,7 @@ const seed = (s: SessionState, channel: Channel, request: DeltaRequest, change: 
   for (const [name, version] of request.initialResourceVersions) {
     // A version alone is no subscription (checklist 21).
     if (!all && !change.asked.has(name)) continue;
-    const body = s.view.get(channel.type, name);
+    const body = s.body(channel.type, name);
     channel.ledger.seed(
       s.shapes.text(name),
       body?.version === version ? s.shapes.of(body) : s.shapes.unknown(s.shapes.text(version)),
@@ -101,7 +102,8 @@ const takeClusters = (
   for (const asked of change.asked) {
     const name = s.shapes.text(asked);
     s.take(name);
-    channel.answer(name, !isHeldFromBefore(request, change, name));
+    if (isCollection(name)) channel.absent.add(name);
+    else channel.answer(name, !isHeldFromBefore(request, change, name));
     const servicePort = view.servicePortOf(name);
     if (servicePort !== undefined && view.get('cds', name) !== undefined) s.observe(servicePort);
   }
@@ -145,7 +147,8 @@ const takeAssignments = (
     const name = s.shapes.text(asked);
     s.take(name);
     // The one exception to "always answer" (checklist 3): Envoy asks for what was just pushed behind its cluster.
-    channel.answer(name, !isHeldFromBefore(request, change, name) && onTheirWay?.has(name) !== true);
+    if (isCollection(name)) channel.absent.add(name);
+    else channel.answer(name, !isHeldFromBefore(request, change, name) && onTheirWay?.has(name) !== true);
   }
   if (change.wildcardBegan && change.asked.size === 0) channel.owed = true;
 };
@@ -195,13 +198,12 @@ const takeRoutes = (s: SessionState, channel: Channel, request: DeltaRequest, ch
   for (const asked of change.asked) {
     const name = s.shapes.text(asked);
     channel.answer(name, !isHeldFromBefore(request, change, name));
-    if (s.view.get('rds', name) === undefined || s.demand.generations.has(name)) continue;
+    if (s.body('rds', name) === undefined || s.demand.generations.has(name)) continue;
     const generation = s.demand.open(name, s.limits.generations);
     // Opened by the client long ago: this route configuration is primed without being asked (envoy-wire, fact 2).
-    if (generation === undefined || hosts === undefined) continue;
+    if (generation === undefined || hosts?.subscription.wildcard !== true) continue;
     hosts.owed = true;
-    if (hosts.subscription.wildcard)
-      for (const servicePort of s.demand.preload) hosts.now.add(s.shapes.text(`${name}/${servicePort}`));
+    for (const servicePort of s.demand.preload) hosts.now.add(s.shapes.text(`${name}/${servicePort}`));
   }
   if (change.first) channel.now.addAll(channel.ledger.held.keys());
   if (change.wildcardBegan && change.asked.size === 0) channel.owed = true;

@@ -10,7 +10,7 @@ const goalOf = (s: SessionState, channel: Channel, type: ResourceType, name: str
   const wanted =
     channel.subscription.has(name) ||
     (type === 'lds' && channel.subscription.wildcard && s.shapes.setOf(s.view.own('lds')).has(name));
-  return wanted ? s.view.get(type, name) : undefined;
+  return wanted ? s.body(type, name) : undefined;
 };
 
 /** False: paused. */

@@ -1,4 +1,5 @@
 /** The facts of one stream. `intake*.ts` writes them down, `delivery.ts` and its helpers look at them and say what to send. */
+import { canonicalName } from '../model/index.ts';
 import { Demand } from './demand.ts';
 import type { Effect, Item, SentResource } from './effect.ts';
 import { type Lane, Ledger } from './ledger.ts';
@@ -121,6 +122,11 @@ export class SessionState {
     this.demand = new Demand(options.view, options.shapes);
     this.take(options.view.facts.caller);
     for (const name of this.demand.preload) this.take(name);
+  }
+
+  /** The resource of a name as the client spells it; undefined: there is none that the node may hold. */
+  body(type: ResourceType, name: string): ResourceBody | undefined {
+    return this.view.get(type, canonicalName(name));
   }
 
   /** The channel of a type that has been asked for on this stream. */

@@ -4,7 +4,6 @@
  */
 import { Compile, type Validator } from 'typebox/compile';
 import {
-  EVENT_SCHEMA_VERSION,
   type EventBatch,
   type EventData,
   type EventEnvelope,
@@ -13,11 +12,13 @@ import {
   type Finding,
   isObject,
   nearestWord,
+  schemaVersionOf,
   subjectOf,
 } from '../model/index.ts';
 import { documentFindings } from './document-check.ts';
 import { isPlainText, ruleFindings } from './event-rules.ts';
 import { type InputLimits, limitFinding } from './input-limits.ts';
+import { gathered, limitsOf, type RawCheck, rawFindings } from './raw-event.ts';
 import { schemaFindings, unknownField } from './schema-findings.ts';
 
 const FIELDS = ['type', 'id', 'source', 'time', 'reason', 'expect', 'data'];
@@ -32,9 +33,7 @@ const OWN_TYPES: readonly EventType[] = [
 ];
 const EVENT_TYPES = Object.keys(eventSchemas) as EventType[];
 /** Types that a writer outside may use. */
-export const PUBLIC_EVENT_TYPES = EVENT_TYPES.filter(
-  (type) => !OWN_TYPES.includes(type) && !type.startsWith('resource.'),
-);
+export const PUBLIC_EVENT_TYPES = EVENT_TYPES.filter((type) => !OWN_TYPES.includes(type));
 
 const RFC3339 = /^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$/;
 const MAX_ID = 256;
@@ -52,6 +51,8 @@ const checkerOf = (type: EventType): Validator => {
 
 export interface CheckContext {
   readonly limits: InputLimits;
+  /** Reads what a `resource.put` holds; absent: the fold alone does. */
+  readonly rawCheck?: RawCheck;
   /** Allows the families that only Tendril writes. */
   readonly internal: boolean;
 }
@@ -84,13 +85,6 @@ const show = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').sl
 /** Undefined: the type may be used here. */
 const typeFinding = (type: unknown, context: CheckContext): Finding | undefined => {
   if (type === undefined) return finding('E103', '', '"type" is missing', `such as ${PUBLIC_EVENT_TYPES[0]}`);
-  if (typeof type === 'string' && type.startsWith('resource.'))
-    return finding(
-      'E107',
-      '/type',
-      `"${type}" has its shape but raw resources are not served in this version: refused`,
-      'a later version takes them',
-    );
   if (typeof type !== 'string' || !Object.hasOwn(eventSchemas, type)) {
     const near = typeof type === 'string' ? nearestWord(type, PUBLIC_EVENT_TYPES) : undefined;
     const meant = near === undefined ? '' : ` (did you mean ${near}?)`;
@@ -109,9 +103,10 @@ const typeFinding = (type: unknown, context: CheckContext): Finding | undefined 
   return undefined;
 };
 
-const envelopeFindings = (raw: Record<string, unknown>): Finding[] => {
+const envelopeFindings = (raw: Record<string, unknown>, more: readonly string[]): Finding[] => {
   const findings: Finding[] = [];
-  for (const key of Object.keys(raw)) if (!FIELDS.includes(key)) findings.push(unknownField(key, FIELDS, []));
+  const allowed = [...FIELDS, ...more];
+  for (const key of Object.keys(raw)) if (!FIELDS.includes(key)) findings.push(unknownField(key, allowed, []));
   const { id, source, time, reason, expect } = raw;
   for (const [name, value] of [
     ['id', id],
@@ -143,28 +138,30 @@ const envelopeFindings = (raw: Record<string, unknown>): Finding[] => {
 export const checkEvent = (raw: unknown, context: CheckContext): CheckResult => {
   if (!isObject(raw))
     return refuse(finding('E102', '', `an event is ${show(raw)}; allowed is an object with type and data`));
-  const limit = limitFinding(raw, context.limits);
+  const limit = limitFinding(raw, limitsOf(raw, context.limits));
   if (limit !== undefined) return refuse(limit);
-  const findings = envelopeFindings(raw);
-  const typed = typeFinding(raw.type, context);
-  if (typed !== undefined)
-    return refuse(typed, ...findings.filter((entry) => typed.code !== 'E107' || entry.code !== 'E101'));
-  const type = raw.type as EventType;
-  const { data } = raw;
+  const { event, at, flat } = gathered(raw);
+  const findings = envelopeFindings(event, flat);
+  const typed = typeFinding(event.type, context);
+  if (typed !== undefined) return refuse(typed, ...findings);
+  const type = event.type as EventType;
+  const { data } = event;
   if (data === undefined) return refuse(finding('E103', '', '"data" is missing'), ...findings);
   if (!checkerOf(type).Check(data)) {
-    const found = schemaFindings(eventSchemas[type], data, ['data']);
+    const found = schemaFindings(eventSchemas[type], data, at);
     findings.push(...(found.length > 0 ? found : [finding('E102', '/data', `data does not fit ${type}`)]));
     return refuse(...findings);
   }
   const typedData = data as EventData[EventType];
-  findings.push(...ruleFindings(type, typedData, ['data']));
+  findings.push(...ruleFindings(type, typedData, at));
+  if (type === 'resource.put' && findings.length === 0)
+    findings.push(...rawFindings(typedData as EventData['resource.put'], at, context.rawCheck));
   const warnings: Finding[] = [];
   if (type === 'policy.applied')
     for (const entry of documentFindings(typedData as EventData['policy.applied'], ['data', 'document']))
       (entry.severity === 'error' ? findings : warnings).push(entry);
   if (findings.length > 0) return refuse(...findings);
-  return { ok: true, event: raw as unknown as CheckedEvent, warnings };
+  return { ok: true, event: event as unknown as CheckedEvent, warnings };
 };
 
 export interface Stamp {
@@ -183,7 +180,7 @@ export const toEnvelope = (event: CheckedEvent, stamp: Stamp, batch: EventBatch 
   subject: subjectOf(event.type, event.data),
   time: event.time ?? stamp.time,
   source: event.source ?? stamp.caller,
-  schemaVersion: EVENT_SCHEMA_VERSION,
+  schemaVersion: schemaVersionOf(event.type),
   mesh: stamp.mesh,
   data: event.data,
   ...(event.reason === undefined ? {} : { reason: event.reason }),

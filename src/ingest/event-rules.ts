@@ -17,6 +17,7 @@ import {
   parseTarget,
   pointerOf,
   pointerTokens,
+  rawRefProblem,
 } from '../model/index.ts';
 
 type Report = (code: string, path: readonly (string | number)[], message: string) => void;
@@ -140,6 +141,11 @@ const checkId = (data: { readonly id: string }, report: Report): void => {
     report('E104', ['id'], 'the id has control characters; allowed is plain text of 1..256 characters');
 };
 
+const checkRawRef = (data: EventData['resource.delete'], report: Report): void => {
+  const problem = rawRefProblem(data);
+  if (problem !== undefined) report('E104', [problem.field], problem.message);
+};
+
 /** Findings about data that already fits its schema, pointers below `path`. */
 export const ruleFindings = (
   type: EventType,
@@ -161,6 +167,11 @@ export const ruleFindings = (
     case 'endpoint.health-changed':
     case 'endpoint.deregistered':
       checkId(data as EventData['endpoint.deregistered'], report);
+      break;
+    case 'resource.put':
+    case 'resource.delete':
+    case 'resource.clear':
+      checkRawRef(data as EventData['resource.delete'], report);
       break;
     case 'policy.patched':
       checkPatch(data as EventData['policy.patched'], report);

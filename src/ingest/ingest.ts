@@ -14,6 +14,7 @@ import { type EventBatch, type Finding, TendrilError } from '../model/index.ts';
 import { type CheckedEvent, checkEvent, type Stamp, toEnvelope } from './event-check.ts';
 import { DEFAULT_LIMITS, type InputLimits } from './input-limits.ts';
 import type { FoldPort, Outcome } from './ports.ts';
+import type { RawCheck } from './raw-event.ts';
 import { type EventAnswer, outcomeFindings, placeFinding, type Submission, type SubmitAnswer } from './submission.ts';
 
 export interface IngestOptions {
@@ -23,6 +24,8 @@ export interface IngestOptions {
   readonly now: () => number;
   readonly newId: () => string;
   readonly limits?: Partial<InputLimits>;
+  /** Reads raw resources before they are appended; absent: only the fold does, and quarantines those that are bad. */
+  readonly rawCheck?: RawCheck;
   /** Submissions waiting for append or fold at one time. Default 1,000. */
   readonly maxWaiting?: number;
   /** Default 100,000 events. */
@@ -116,7 +119,12 @@ export class Ingest {
 
   /** Checks raw events without appending; findings carry the submission's places. Rejects as `submit` does. */
   #check(submission: Submission): { readonly events: readonly CheckedEvent[]; readonly warnings: readonly Finding[] } {
-    const context = { limits: this.limits, internal: submission.internal === true };
+    const { rawCheck } = this.#options;
+    const context = {
+      limits: this.limits,
+      internal: submission.internal === true,
+      ...(rawCheck === undefined ? {} : { rawCheck }),
+    };
     const events: CheckedEvent[] = [];
     const errors: Finding[] = [];
     const warnings: Finding[] = [];

@@ -13,9 +13,20 @@ export interface InputLimits {
   readonly keyLength: number;
   /** Events of one batch (1,000). */
   readonly batchEvents: number;
+  /** Of a `resource.put`: bytes as JSON (2 MiB: 1 MiB encoded, in base64, and room). */
+  readonly rawBytes: number;
+  /** Of a `resource.put`: levels (200: the 100 levels of messages that protobuf takes, each in a list). */
+  readonly rawDepth: number;
 }
 
-export const DEFAULT_LIMITS: InputLimits = { eventBytes: 256 * 1024, depth: 32, keyLength: 512, batchEvents: 1_000 };
+export const DEFAULT_LIMITS: InputLimits = {
+  eventBytes: 256 * 1024,
+  depth: 32,
+  keyLength: 512,
+  batchEvents: 1_000,
+  rawBytes: 2 * 1024 * 1024,
+  rawDepth: 200,
+};
 
 /** True when the text has half of a surrogate pair: it would not survive UTF-8. (ES2024, in Node 20; not in our `lib` yet.) */
 const isBroken = (text: string): boolean => !(text as string & { isWellFormed(): boolean }).isWellFormed();
@@ -150,6 +161,6 @@ export const limitFinding = (value: unknown, limits: InputLimits): Finding | und
     severity: 'error',
     message: `the event has ${walk.bytes > limits.eventBytes ? 'more than ' : ''}${size} bytes, ${limits.eventBytes} allowed`,
     pointer: '',
-    hint: 'split it: many endpoints are many events, not one document',
+    hint: 'split it: many things are many events, not one',
   };
 };

@@ -9,6 +9,8 @@ import { type UpcastRegistry, upcast } from './upcast.ts';
 export const RECORD_HEADER_BYTES = 8;
 /** Bound of an event's `data` as JSON, in bytes (reference/reliability.md, section 4c). */
 export const MAX_DATA_BYTES = 256 * 1024;
+/** The same of a `resource.put`: a resource of 1 MiB in base64, and room. */
+const MAX_RAW_DATA_BYTES = 2 * 1024 * 1024;
 /** Bound of all other fields together. */
 const MAX_ENVELOPE_BYTES = 64 * 1024;
 const TWO_32 = 2 ** 32;
@@ -65,9 +67,9 @@ const stringify = (event: EventEnvelope): string => {
 
 const requireFit = (event: EventEnvelope, length: number): void => {
   const data = Buffer.byteLength(JSON.stringify(event.data));
-  if (data <= MAX_DATA_BYTES && length - data <= MAX_ENVELOPE_BYTES) return;
-  const [what, found, limit] =
-    data > MAX_DATA_BYTES ? ['data', data, MAX_DATA_BYTES] : ['envelope', length - data, MAX_ENVELOPE_BYTES];
+  const most = event.type === 'resource.put' ? MAX_RAW_DATA_BYTES : MAX_DATA_BYTES;
+  if (data <= most && length - data <= MAX_ENVELOPE_BYTES) return;
+  const [what, found, limit] = data > most ? ['data', data, most] : ['envelope', length - data, MAX_ENVELOPE_BYTES];
   throw new TendrilError('EVENT_TOO_LARGE', `event ${event.id}: its ${what} has ${found} bytes, ${limit} are allowed`, {
     remedy: 'split it into several events',
   });

@@ -3,7 +3,7 @@
  * An upcaster turns the `data` of one version into that of the next; it is pure and never changed once released, or a replay
  * would give another state.
  */
-import { EVENT_SCHEMA_VERSION, type EventEnvelope } from '../model/index.ts';
+import { EVENT_SCHEMA_VERSION, type EventEnvelope, LATER_VERSIONS } from '../model/index.ts';
 
 export type Upcaster = (data: unknown) => unknown;
 
@@ -12,10 +12,16 @@ export interface UpcastRegistry {
   readonly current: number;
   /** By event type: the upcaster from version n to n + 1, by n. A type that did not change has none. */
   readonly upcasters: ReadonlyMap<string, ReadonlyMap<number, Upcaster>>;
+  /** Types that have a meaning only from this version on, above `current`; their older events are given as they were written. */
+  readonly later?: ReadonlyMap<string, number>;
 }
 
 /** Version 1 is the first, so there is nothing to raise yet. */
-export const upcastRegistry: UpcastRegistry = { current: EVENT_SCHEMA_VERSION, upcasters: new Map() };
+export const upcastRegistry: UpcastRegistry = {
+  current: EVENT_SCHEMA_VERSION,
+  upcasters: new Map(),
+  later: LATER_VERSIONS,
+};
 
 export type UpcastResult =
   | { readonly event: EventEnvelope; readonly unreadable?: undefined }
@@ -36,10 +42,11 @@ export const upcast = (parsed: unknown, registry: UpcastRegistry = upcastRegistr
   }
   if (typeof event.data !== 'object' || event.data === null)
     return { unreadable: 'envelope field data is not an object' };
-  if (version > registry.current) {
-    return { unreadable: `schemaVersion ${version} comes from a newer Tendril; this one knows ${registry.current}` };
+  const newest = Math.max(registry.current, registry.later?.get(event.type as string) ?? 0);
+  if (version > newest) {
+    return { unreadable: `schemaVersion ${version} comes from a newer Tendril; this one knows ${newest}` };
   }
-  return version === registry.current ? { event: parsed as EventEnvelope } : raise(event, version, registry);
+  return version >= registry.current ? { event: parsed as EventEnvelope } : raise(event, version, registry);
 };
 
 const raise = (event: Record<string, unknown>, from: number, registry: UpcastRegistry): UpcastResult => {

@@ -47,5 +47,18 @@ export interface RecordedEvent<T extends EventType = EventType> extends EventEnv
 /** What the fold made of an event. */
 export type EventStatus = 'applied' | 'rejected' | 'quarantined' | 'duplicate';
 
-/** Current version of every event's `data` shape. */
+/** Version of the `data` shape of all events, but for those of `LATER_VERSIONS`. */
 export const EVENT_SCHEMA_VERSION = 1;
+
+/**
+ * Families that got their meaning with a later version. Raw resources had a shape in version 1 but no effect (quarantined, E107), and
+ * a replay of such an event must not give it one: so they begin with version 2.
+ */
+export const LATER_VERSIONS: ReadonlyMap<string, number> = new Map([
+  ['resource.put', 2],
+  ['resource.delete', 2],
+  ['resource.clear', 2],
+]);
+
+/** Version that events of this type are written with. */
+export const schemaVersionOf = (type: string): number => LATER_VERSIONS.get(type) ?? EVENT_SCHEMA_VERSION;

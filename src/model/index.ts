@@ -3,4 +3,6 @@ export * from './event.ts';
 export * from './event-schema.ts';
 export * from './finding.ts';
 export * from './names.ts';
+export * from './raw-ref.ts';
 export * from './subject.ts';
+export * from './xdstp.ts';

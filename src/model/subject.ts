@@ -1,6 +1,7 @@
 /** Keys of entities: `subject` of events, and keys of state, history and `expect`. */
 import type { EventType } from './event.ts';
 import type { EventData } from './event-schema.ts';
+import { rawNodeSubject, rawSubject } from './raw-ref.ts';
 
 export const serviceSubject = (namespace: string, name: string): string => `service/${namespace}/${name}`;
 export const endpointSubject = (namespace: string, service: string, id: string): string =>
@@ -49,8 +50,8 @@ export const subjectOf = <T extends EventType>(type: T, data: EventData[T]): str
       return edgeSubject(text('from'), text('to'));
     case 'resource.put':
     case 'resource.delete':
-      return `resource/${text('node')}/${text('typeUrl')}/${text('name')}`;
+      return rawSubject({ node: text('node'), typeUrl: text('typeUrl'), name: text('name') });
     case 'resource.clear':
-      return `resource/${text('node')}`;
+      return rawNodeSubject(text('node'));
   }
 };

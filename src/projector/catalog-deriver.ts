@@ -14,6 +14,9 @@ export interface StoredCatalog {
   endpoint(key: string): Buffer | undefined;
   caller(name: string): Buffer | undefined;
   mesh(): Buffer | undefined;
+  /** Version of a raw resource. */
+  rawVersion(key: string): string | undefined;
+  rawLabel(key: string): string | undefined;
 }
 
 const same = (stored: Buffer | undefined, now: Buffer | undefined): boolean =>

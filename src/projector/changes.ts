@@ -45,6 +45,10 @@ export class DerivedChanges {
   readonly hosts = new Map<string, string | undefined>();
   readonly endpoints = new Map<string, Uint8Array | undefined>();
   readonly callers = new Map<string, Uint8Array | undefined>();
+  /** By `rawKey`. */
+  readonly raw = new Map<string, StoredResource | undefined>();
+  /** By `rawSetKey`. */
+  readonly rawLabels = new Map<string, string | undefined>();
   mesh: Uint8Array | undefined;
   /** Change keys for the journal, see `ChangeKey` of delta-xds. */
   readonly keys = new Set<string>();

@@ -3,6 +3,7 @@ import { DependencyGraph } from '../dependency-graph/index.ts';
 import { CatalogDeriver, type StoredCatalog } from './catalog-deriver.ts';
 import { DerivedChanges } from './changes.ts';
 import type { FoldState } from './fold/types.ts';
+import { RawDeriver } from './raw-deriver.ts';
 import { ResourceDeriver, type ResourceDeriverOptions } from './resource-deriver.ts';
 
 export interface DeriverOptions extends Omit<ResourceDeriverOptions, 'inputs'> {
@@ -18,6 +19,10 @@ export interface StoredKeys {
   endpoints(): Iterable<string>;
   callers(): Iterable<string>;
   units(): Iterable<string>;
+  /** Raw resources. */
+  raws(): Iterable<string>;
+  /** Sets of raw resources with a label. */
+  rawLabels(): Iterable<string>;
 }
 
 export class Deriver {
@@ -25,12 +30,14 @@ export class Deriver {
   readonly graph: DependencyGraph;
   readonly #fold: FoldState;
   readonly #catalog: CatalogDeriver;
+  readonly #raw: RawDeriver;
 
   constructor(options: DeriverOptions) {
     this.#fold = options.fold;
     this.graph = new DependencyGraph(options.fold.graphLookup);
     this.resources = new ResourceDeriver({ ...options, inputs: options.fold.compileInputs });
     this.#catalog = new CatalogDeriver(options.fold, this.graph, options.stored);
+    this.#raw = new RawDeriver(options.fold, options.stored);
   }
 
   /** The fold has been loaded: brings the graph's indexes up to it. Derives nothing. */
@@ -48,6 +55,7 @@ export class Deriver {
     yield* this.resources.derive(inputs, into);
     yield* this.#catalog.records(inputs, endpoints, into);
     yield* this.#catalog.callers(this.graph.affected(inputs), into);
+    yield* this.#raw.derive(inputs, into);
     return into;
   }
 
@@ -65,6 +73,7 @@ export class Deriver {
     yield* this.#catalog.callers(new Set([...this.graph.callers(), ...stored.callers()]), into);
     this.#catalog.hosts(stored.hosts(), into);
     this.#removeStale(stored, into);
+    yield* this.#raw.deriveAll(stored, into);
     return into;
   }
 

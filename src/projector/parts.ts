@@ -33,6 +33,8 @@ export const NOTHING_STORED: Stored & StoredKeys = {
   endpoint: () => undefined,
   caller: () => undefined,
   mesh: () => undefined,
+  rawVersion: () => undefined,
+  rawLabel: () => undefined,
   storedResource: () => undefined,
   resources: () => NONE,
   services: () => NONE,
@@ -40,6 +42,8 @@ export const NOTHING_STORED: Stored & StoredKeys = {
   endpoints: () => NONE,
   callers: () => NONE,
   units: () => NONE,
+  raws: () => NONE,
+  rawLabels: () => NONE,
 };
 
 /** Raised when the same state compiles to other resources, or records of the read model change. */

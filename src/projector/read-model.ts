@@ -12,6 +12,7 @@
  */
 import type { EndpointView } from '../compile/index.ts';
 import type { CallerRecord } from '../dependency-graph/index.ts';
+import { compareText, rawKey, rawSetKey } from '../model/index.ts';
 import type { StoreLogger } from '../store/index.ts';
 import { epochIn, offsetIn } from './head.ts';
 import { readJournal } from './journal.ts';
@@ -19,7 +20,7 @@ import { inodeOf, type ModelFile, openModelFile } from './model-file.ts';
 import { RecordCache } from './record-cache.ts';
 import { decodeCaller, decodeEndpoint, decodeMesh, decodeResource, decodeService, endpointKey } from './records.ts';
 import { HEAD_KEY, MESH_KEY } from './state-tables.ts';
-import type { ModelChanges, ServiceRecord, StoredResource } from './types.ts';
+import type { ModelChanges, RawSet, ServiceRecord, StoredResource } from './types.ts';
 
 export interface ReadModelOptions {
   /** Data directory (the state lies in its folder `state`). */
@@ -38,12 +39,18 @@ const MAX_SERVICES = 20_000;
 const MAX_CALLERS = 10_000;
 const MAX_ENDPOINTS = 10_000;
 const MAX_HOSTS = 10_000;
+const MAX_RAW_SETS = 20_000;
+/** Of all sets in memory together. */
+const MAX_RAW_NAMES = 200_000;
 const LOOK_AGAIN_MS = 200;
 /** Weight of a resource beside its body. */
 const RESOURCE_OVERHEAD = 300;
 
 const ANYBODY: Omit<CallerRecord, 'caller'> = { preload: [], denied: [], learn: true, tcp: [] };
 const one = (): number => 1;
+/** Key of a raw resource in memory and in the journal: this, then `rawKey`. */
+const RAW = 'raw|';
+const NO_RAW: RawSet = { names: [] };
 
 export class ReadModel {
   readonly #options: ReadModelOptions;
@@ -52,10 +59,12 @@ export class ReadModel {
   readonly #callers = new RecordCache<CallerRecord>(MAX_CALLERS, MAX_CALLERS);
   readonly #endpoints = new RecordCache<EndpointView>(MAX_ENDPOINTS, MAX_ENDPOINTS);
   readonly #hosts = new RecordCache<string>(MAX_HOSTS, MAX_HOSTS);
+  readonly #rawSets = new RecordCache<RawSet>(MAX_RAW_SETS, MAX_RAW_NAMES);
   #file: ModelFile;
   #epoch = 0;
   #offset = 0;
   #suffixes: readonly string[] | undefined;
+  #someRaw: boolean | undefined;
   /** M1: this turn has looked at the head already. */
   #isFresh = false;
   /** M4: the next journal answer is `everything`. */
@@ -94,6 +103,26 @@ export class ReadModel {
   resource(key: string): StoredResource | undefined {
     this.#sync();
     return this.#resources.get(key, this.#readResource, (resource) => resource.body.length + RESOURCE_OVERHEAD);
+  }
+
+  /**
+   * A raw resource of this node alone; of a virtual host the body is without its name. Who asks looks at the node, then at '', then
+   * at compiled ones.
+   * @param node `node.id`; '' = every node
+   */
+  raw(node: string, typeUrl: string, name: string): StoredResource | undefined {
+    if (!this.#hasRaw() || this.rawSet(node, typeUrl).names.length === 0) return undefined;
+    const key = `${RAW}${rawKey({ node, typeUrl, name })}`;
+    return this.#resources.get(key, this.#readRaw, (resource) => resource.body.length + RESOURCE_OVERHEAD);
+  }
+
+  /**
+   * Names of the raw resources of a node and type, and its label; the same object again while nothing of it changed.
+   * @param node `node.id`; '' = every node
+   */
+  rawSet(node: string, typeUrl: string): RawSet {
+    if (!this.#hasRaw()) return NO_RAW;
+    return this.#rawSets.get(rawSetKey(node, typeUrl), this.#readRawSet, ({ names }) => names.length + 1) ?? NO_RAW;
   }
 
   /** @param name `<service>.<namespace>` */
@@ -156,6 +185,14 @@ export class ReadModel {
     await this.#file.environment.close();
   }
 
+  /** False: there are no raw resources and no labels at all, which costs one look for each commit. */
+  #hasRaw(): boolean {
+    this.#sync();
+    const { raw, rawLabel } = this.#file.tables;
+    this.#someRaw ??= raw.count() > 0 || rawLabel.count() > 0;
+    return this.#someRaw;
+  }
+
   /** M1 */
   #sync(): void {
     if (this.#isFresh) return;
@@ -176,6 +213,7 @@ export class ReadModel {
     const epoch = epochIn(head);
     if (epoch === this.#epoch) return;
     this.#offset = offsetIn(head);
+    this.#someRaw = undefined;
     const before = this.#epoch;
     this.#epoch = epoch;
     this.#forget(readJournal(tables.journal, before, epoch));
@@ -185,7 +223,8 @@ export class ReadModel {
   #forget(changes: ModelChanges): void {
     this.#suffixes = undefined;
     if (changes.everything) {
-      for (const cache of [this.#resources, this.#services, this.#callers, this.#endpoints, this.#hosts]) cache.clear();
+      for (const cache of [this.#resources, this.#services, this.#callers, this.#endpoints, this.#hosts, this.#rawSets])
+        cache.clear();
       return;
     }
     for (const key of changes.keys) {
@@ -200,6 +239,9 @@ export class ReadModel {
           // Records with a star stand behind any caller.
           if (rest.startsWith('*')) this.#callers.clear();
           else this.#callers.delete(rest);
+          break;
+        case 'rawset':
+          this.#rawSets.delete(rest);
           break;
         case 'own':
           this.#endpoints.delete(rest);
@@ -244,6 +286,21 @@ export class ReadModel {
   readonly #readResource = (key: string): StoredResource | undefined => {
     const bytes = this.#file.tables.resource.peek(key);
     return bytes === undefined ? undefined : decodeResource(bytes);
+  };
+
+  readonly #readRaw = (key: string): StoredResource | undefined => {
+    const bytes = this.#file.tables.raw.peek(key.slice(RAW.length));
+    return bytes === undefined ? undefined : decodeResource(bytes);
+  };
+
+  readonly #readRawSet = (key: string): RawSet | undefined => {
+    const { raw, rawLabel } = this.#file.tables;
+    const label = rawLabel.get(key)?.toString();
+    // Names follow a bar; `}` is the character behind it.
+    const names = [...raw.keys({ start: `${key}|`, end: `${key}}` })].map((found) => found.slice(key.length + 1));
+    if (names.length === 0 && label === undefined) return undefined;
+    // The table is in order of UTF-8.
+    return { names: names.sort(compareText), ...(label === undefined ? {} : { label }) };
   };
 
   readonly #readService = (name: string): ServiceRecord | undefined => {

@@ -3,7 +3,7 @@ import type { Environment, Table } from '../store/index.ts';
 import type { PackKey } from './tiers.ts';
 
 /** Raised when the layout below changes; an older state is made anew from the log. */
-export const STATE_SCHEMA = { name: 'tendril-state', version: 1 } as const;
+export const STATE_SCHEMA = { name: 'tendril-state', version: 2 } as const;
 export const STATE_NAME = 'state';
 
 export const HEAD_KEY = 'head';
@@ -23,6 +23,10 @@ export interface ModelTables {
   readonly endpoint: Table<string>;
   /** `<service>.<namespace>`, `*.<namespace>`, `*` -> CallerRecord. */
   readonly caller: Table<string>;
+  /** `rawKey` -> raw resource. */
+  readonly raw: Table<string>;
+  /** `rawSetKey` -> label, where there is one. */
+  readonly rawLabel: Table<string>;
   /** Epoch -> keys changed with it. */
   readonly journal: Table<number>;
 }
@@ -53,6 +57,8 @@ export const openModelTables = (environment: Environment): ModelTables => ({
   host: environment.table('host'),
   endpoint: environment.table('endpoint'),
   caller: environment.table('caller'),
+  raw: environment.table('raw'),
+  rawLabel: environment.table('raw-label'),
   journal: environment.table('journal'),
 });
 

@@ -31,6 +31,14 @@ export interface StoredResource {
   readonly eds?: string;
 }
 
+/** Raw resources of one node and type. */
+export interface RawSet {
+  /** Ascending (UTF-16 order). */
+  readonly names: readonly string[];
+  /** `version` of the last raw event of the node and type, where it gave one. */
+  readonly label?: string;
+}
+
 /** A registered service as workers see it: the highest-ranked facet. */
 export type ServiceRecord = ServiceView;
 

@@ -7,6 +7,7 @@ import { decodeResource } from './records.ts';
 import { entityTerm, TERM_BYTES } from './state-hash.ts';
 import { MESH_KEY, type StateTables } from './state-tables.ts';
 import { inSlices } from './turns.ts';
+import type { StoredResource } from './types.ts';
 import type { Findings } from './verify-findings.ts';
 
 const UNITS_PER_TURN = 64;
@@ -49,22 +50,31 @@ const compareTable = (
     if (!table.has(key)) findings.add('state', `${table.name}[${key}]`, 'it is missing');
 };
 
-export const compareModel = async (tables: StateTables, run: FoldRun, findings: Findings): Promise<void> => {
-  const deriver = createDeriver(run.fold, NOTHING_STORED, undefined);
-  deriver.loaded();
-  const derived = await inSlices(deriver.deriveAll(endpointKeys(run), NOTHING_STORED), UNITS_PER_TURN);
-  for (const unit of deriver.resources.failedUnits) findings.add('state', `unit ${unit}`, 'it cannot be compiled');
-  for (const { key, body } of tables.resource.range()) {
-    const now = derived.resources.get(key);
+const compareResources = (
+  table: Table<string>,
+  derived: ReadonlyMap<string, StoredResource | undefined>,
+  findings: Findings,
+): void => {
+  for (const { key, body } of table.range()) {
+    const now = derived.get(key);
     const stored = decodeResource(body);
-    const where = `resource[${key}]`;
+    const where = `${table.name}[${key}]`;
     if (now === undefined) findings.add('state', where, 'the replay has no such resource');
     else if (now.version !== stored.version || Buffer.compare(now.body, stored.body) !== 0) {
       findings.add('state', where, `the replay gives version ${now.version}, stored is ${stored.version}`);
     }
   }
-  for (const key of derived.resources.keys())
-    if (!tables.resource.has(key)) findings.add('state', `resource[${key}]`, 'it is missing');
+  for (const key of derived.keys())
+    if (!table.has(key)) findings.add('state', `${table.name}[${key}]`, 'it is missing');
+};
+
+export const compareModel = async (tables: StateTables, run: FoldRun, findings: Findings): Promise<void> => {
+  const deriver = createDeriver(run.fold, NOTHING_STORED, undefined);
+  deriver.loaded();
+  const derived = await inSlices(deriver.deriveAll(endpointKeys(run), NOTHING_STORED), UNITS_PER_TURN);
+  for (const unit of deriver.resources.failedUnits) findings.add('state', `unit ${unit}`, 'it cannot be compiled');
+  compareResources(tables.resource, derived.resources, findings);
+  compareResources(tables.raw, derived.raw, findings);
   compareTable(tables.service, derived.services, findings);
   compareTable(tables.endpoint, derived.endpoints, findings);
   compareTable(tables.caller, derived.callers, findings);
@@ -74,6 +84,9 @@ export const compareModel = async (tables: StateTables, run: FoldRun, findings: 
   }
   for (const host of tables.host.keys())
     if (!derived.hosts.has(host)) findings.add('state', `host[${host}]`, 'it belongs to nobody');
+  for (const key of new Set([...derived.rawLabels.keys(), ...tables.rawLabel.keys()]))
+    if (tables.rawLabel.get(key)?.toString() !== derived.rawLabels.get(key))
+      findings.add('state', `raw-label[${key}]`, `the replay gives ${derived.rawLabels.get(key) ?? 'none'}`);
   const mesh = tables.head.get(MESH_KEY);
   if (mesh === undefined || (derived.mesh !== undefined && !isDeepStrictEqual(json(mesh), json(derived.mesh)))) {
     findings.add('state', 'head[mesh]', 'the replay gives another mesh');

@@ -65,6 +65,11 @@ export const writeDerived = (batch: Batch, tables: StateTables, derived: Derived
     if (resource === undefined) batch.remove(tables.resource, key);
     else batch.putFramed(tables.resource, key, encodeResource(resource, slab));
   }
+  for (const [key, resource] of derived.raw) {
+    if (resource === undefined) batch.remove(tables.raw, key);
+    else batch.putFramed(tables.raw, key, encodeResource(resource, slab));
+  }
+  writeTexts(batch, tables.rawLabel, derived.rawLabels);
   for (const [service, units] of derived.units) {
     if (units === undefined) batch.remove(tables.unit, service);
     else batch.put(tables.unit, service, encodeUnits(units.config, units.endpoints));
@@ -72,11 +77,19 @@ export const writeDerived = (batch: Batch, tables: StateTables, derived: Derived
   writeBytes(batch, tables.service, derived.services);
   writeBytes(batch, tables.endpoint, derived.endpoints);
   writeBytes(batch, tables.caller, derived.callers);
-  for (const [host, owner] of derived.hosts) {
-    if (owner === undefined) batch.remove(tables.host, host);
-    else batch.put(tables.host, host, Buffer.from(owner));
-  }
+  writeTexts(batch, tables.host, derived.hosts);
   if (derived.mesh !== undefined) batch.put(tables.head, MESH_KEY, derived.mesh);
+};
+
+const writeTexts = (
+  batch: Batch,
+  table: StateTables['host'],
+  changes: ReadonlyMap<string, string | undefined>,
+): void => {
+  for (const [key, text] of changes) {
+    if (text === undefined) batch.remove(table, key);
+    else batch.put(table, key, Buffer.from(text));
+  }
 };
 
 const writeBytes = (

@@ -118,6 +118,8 @@ const STATE_TABLES = [
   'host',
   'endpoint',
   'caller',
+  'raw',
+  'raw-label',
   'outcome',
   'quarantine',
   'proof',

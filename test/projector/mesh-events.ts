@@ -1,5 +1,11 @@
 /** Events of a made-up mesh, from a seed: for tests and benchmarks of the projector. */
-import { type EventData, type EventEnvelope, type EventType, subjectOf } from '../../src/model/index.ts';
+import {
+  type EventData,
+  type EventEnvelope,
+  type EventType,
+  schemaVersionOf,
+  subjectOf,
+} from '../../src/model/index.ts';
 
 export const MESH = 'default';
 const TIME = '2026-11-21T00:00:00Z';
@@ -15,6 +21,8 @@ export const randomFrom = (seed: number): (() => number) => {
   };
 };
 
+/** Several processes may write into one log. */
+const process36 = process.pid.toString(36);
 let counter = 0;
 
 export const event = <T extends EventType>(
@@ -23,12 +31,12 @@ export const event = <T extends EventType>(
   more: Partial<Omit<EventEnvelope, 'type' | 'data'>> = {},
 ): EventEnvelope =>
   ({
-    id: `e${++counter}`,
+    id: `e${process36}-${++counter}`,
     type,
     subject: subjectOf(type, data),
     time: TIME,
     source: 'test',
-    schemaVersion: 1,
+    schemaVersion: schemaVersionOf(type),
     mesh: MESH,
     data,
     ...more,

@@ -1,4 +1,5 @@
 /** Change notices as a state-of-the-world session takes them. */
+import { spellings } from '../../model/index.ts';
 import type { ChangeItem } from '../change.ts';
 import type { SotwState } from './sotw-state.ts';
 
@@ -15,9 +16,11 @@ export const noteItem = (s: SotwState, item: ChangeItem): void => {
       // Route configurations of such clients hold their virtual hosts.
       s.channels.get('rds')?.dirty.addAll(s.channels.get('rds')?.subscription.asked ?? []);
       return;
-    case 'raw':
-      s.channels.get(item.type)?.dirty.add(item.name);
+    case 'raw': {
+      const channel = s.channels.get(item.type);
+      channel?.dirty.addAll(spellings(item.name, channel.subscription.asked));
       return;
+    }
     case 'hosts':
       return;
     case 'rawset':

@@ -1,4 +1,5 @@
 /** The facts of one state-of-the-world stream. */
+import { canonicalName } from '../../model/index.ts';
 import type { StateRequest } from '../../proto/index.ts';
 import type { Effect } from '../effect.ts';
 import type { SessionCounters, SessionLimits } from '../limits.ts';
@@ -35,6 +36,11 @@ export class SotwState {
     this.placeholder = options.placeholder;
     this.limits = options.limits;
     this.counters = options.counters;
+  }
+
+  /** The resource of a name as the client spells it; undefined: there is none that the node may hold. */
+  body(type: ResourceType, name: string): ResourceBody | undefined {
+    return this.view.get(type, canonicalName(name));
   }
 
   ensure(type: ResourceType): StateChannel {

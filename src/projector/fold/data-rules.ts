@@ -8,6 +8,7 @@ import {
   isKind,
   parseServiceName,
   parseTarget,
+  rawRefProblem,
 } from '../../model/index.ts';
 
 const PORT = /^[1-9][0-9]{0,4}$/;
@@ -88,6 +89,12 @@ export const dataProblem = (type: EventType, data: unknown): string | undefined 
         if (problem !== undefined) return problem;
       }
       return undefined;
+    case 'resource.put':
+    case 'resource.delete':
+    case 'resource.clear': {
+      const problem = rawRefProblem(data as EventData['resource.delete']);
+      return problem === undefined ? undefined : `${problem.field}: ${problem.message}`;
+    }
     case 'policy.patched':
     case 'policy.deleted':
     case 'policy.refused':

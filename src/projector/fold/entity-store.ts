@@ -9,6 +9,7 @@ import { Block } from './endpoint-block.ts';
 import { endpointChanges } from './endpoint-changes.ts';
 import { EndpointShards } from './endpoint-shards.ts';
 import { MESH_KEY, type MeshEntity, type MeshState } from './mesh-state.ts';
+import { decodeRaw, encodeRaw, type RawSetEntity } from './raw-entity.ts';
 import type { ServiceEntity } from './service-entity.ts';
 import type { Table } from './table.ts';
 import type { FoldChanges, PolicyEntity } from './types.ts';
@@ -53,14 +54,20 @@ export class EntityStore {
     const entities: Entities = new Map();
     const endpoints = new Set<string>();
     const inputs = state.changes.drain();
-    const encodeAll = <V extends object>(table: Table<V>, keyOf: (key: string) => string): void => {
+    const encodeAll = <V extends object>(
+      table: Table<V>,
+      keyOf: (key: string) => string,
+      bytesOf: (value: V) => Uint8Array = encode,
+    ): void => {
       for (const { key, after } of table.drain())
-        entities.set(keyOf(key), after === undefined ? undefined : encode(after));
+        entities.set(keyOf(key), after === undefined ? undefined : bytesOf(after));
     };
     encodeAll(state.mesh, () => MESH_KEY);
     encodeAll(state.services, (name) => `svc/${name}`);
     encodeAll(state.policies, (key) => `pol/${key}`);
     encodeAll(state.edges, (caller) => `edges/${caller}`);
+    encodeAll(state.raw, (key) => `raw/${key}`, encodeRaw);
+    encodeAll(state.rawSets, (key) => `rawset/${key}`);
     const warm: Block[] = [];
     for (const { key, before, after } of state.endpoints.drain()) {
       drainShards(key, before, after, entities, warm);
@@ -113,6 +120,12 @@ export class EntityStore {
         break;
       case 'edges':
         state.edges.load(name, parse(bytes) as CallerEdges);
+        break;
+      case 'raw':
+        state.raw.load(name, decodeRaw(bytes));
+        break;
+      case 'rawset':
+        state.rawSets.load(name, parse(bytes) as RawSetEntity);
         break;
       case 'eps':
         this.placeBlock(name, bytes);

@@ -8,7 +8,9 @@ import {
   type EventBatch,
   type EventType,
   eventSchemas,
+  LATER_VERSIONS,
   type RecordedEvent,
+  schemaVersionOf,
   subjectOf,
 } from '../../model/index.ts';
 import { dataProblem } from './data-rules.ts';
@@ -102,17 +104,26 @@ const schemaProblem = (type: EventType, data: unknown): string | undefined => {
   return error === undefined ? `data does not fit ${type}` : `data${error.instancePath} ${error.message}`;
 };
 
+const versionProblem = ({ type, schemaVersion }: RecordedEvent): Refusal | undefined => {
+  const due = schemaVersionOf(type);
+  if (schemaVersion === due) return undefined;
+  if (schemaVersion === EVENT_SCHEMA_VERSION) {
+    const message = `${type} has a shape but no effect in schema version ${schemaVersion}; it has one from version ${due} on.`;
+    return quarantined('E107', message);
+  }
+  const found = JSON.stringify(schemaVersion);
+  return quarantined('version', `The event has schema version ${found}, this build reads ${due}.`);
+};
+
 /** Undefined: the event may be applied. */
 export const checkEvent = (event: RecordedEvent, mesh: string): Refusal | undefined => {
   const envelope = envelopeProblem(event);
   if (envelope !== undefined) return quarantined('schema', `The envelope is bad: ${envelope}.`);
   if (event.mesh !== mesh)
     return quarantined('mesh', `The event is of mesh ${JSON.stringify(event.mesh)}, this is ${mesh}.`);
-  if (event.schemaVersion !== EVENT_SCHEMA_VERSION) {
-    return quarantined(
-      'version',
-      `The event has schema version ${JSON.stringify(event.schemaVersion)}, this build reads ${EVENT_SCHEMA_VERSION}.`,
-    );
+  if (event.schemaVersion !== EVENT_SCHEMA_VERSION || LATER_VERSIONS.has(event.type)) {
+    const version = versionProblem(event);
+    if (version !== undefined) return version;
   }
   if (isQuickEndpoint(event)) {
     if (isEndpointSubject(event.subject, event.data as EndpointRef)) return undefined;

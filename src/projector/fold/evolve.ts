@@ -3,10 +3,11 @@ import type { EventType, RecordedEvent } from '../../model/index.ts';
 import { edgeChanged, edgesRenewed } from './evolve-edge.ts';
 import { endpointHealthChanged, endpointRegistered, endpointWithdrawn } from './evolve-endpoint.ts';
 import { policyApplied, policyDeleted, policyPatched, policyRefused } from './evolve-policy.ts';
+import { resourceDeleted, resourcePut, resourcesCleared } from './evolve-raw.ts';
 import { serviceDeregistered, serviceRegistered } from './evolve-service.ts';
 import { MESH_KEY, type MeshState } from './mesh-state.ts';
 import type { Unit } from './unit.ts';
-import { APPLIED, type Applied, quarantined, type Refusal } from './verdict.ts';
+import { APPLIED, type Applied, type Refusal } from './verdict.ts';
 
 type Reducer<T extends EventType> = (state: MeshState, unit: Unit, event: RecordedEvent<T>) => Applied | Refusal;
 
@@ -19,10 +20,6 @@ const meshConfigured: Reducer<'mesh.configured'> = (state, _unit, event) => {
   if (!same) state.changes.touchInput('mesh');
   return APPLIED;
 };
-
-/** Raw resources have their events already; a later version compiles them (E107, policies.md section 1). */
-const rawResource = (event: RecordedEvent): Refusal =>
-  quarantined('E107', `${event.type} has its shape but is not compiled in this version, so it would have no effect.`);
 
 const reducers: { readonly [T in EventType]: Reducer<T> } = {
   'mesh.configured': meshConfigured,
@@ -43,9 +40,9 @@ const reducers: { readonly [T in EventType]: Reducer<T> } = {
   'dependency.observed': (state, _unit, event) => edgeChanged(state, event),
   'dependency.renewed': (state, _unit, event) => edgesRenewed(state, event),
   'dependency.expired': (state, _unit, event) => edgeChanged(state, event),
-  'resource.put': (_state, _unit, event) => rawResource(event as RecordedEvent),
-  'resource.delete': (_state, _unit, event) => rawResource(event as RecordedEvent),
-  'resource.clear': (_state, _unit, event) => rawResource(event as RecordedEvent),
+  'resource.put': (state, _unit, event) => resourcePut(state, event),
+  'resource.delete': (state, _unit, event) => resourceDeleted(state, event),
+  'resource.clear': (state, _unit, event) => resourcesCleared(state, event),
 };
 
 /** @param event checked by `checkEvent`: its type is known and its data has that type's shape */

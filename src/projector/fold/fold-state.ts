@@ -19,10 +19,13 @@ import { compileInputsOf, graphInputsOf, graphLookupOf } from './fold-inputs.ts'
 import { DEFAULT_WINDOW, Idempotency, type IdempotencyWindow } from './idempotency.ts';
 import { MeshState } from './mesh-state.ts';
 import { subjectOffset } from './subject-offset.ts';
-import type { FoldChanges, FoldState, PolicyEntity, ServiceFacet } from './types.ts';
+import type { FoldChanges, FoldState, PolicyEntity, RawEntity, ServiceFacet } from './types.ts';
 
-/** Raised when equal logs may fold to other entities than before: stored states of another version are rebuilt. */
-export const FOLD_VERSION = 1;
+/**
+ * Raised when equal logs may fold to other entities than before: stored states of another version are rebuilt. 2: raw resources;
+ * all other events fold to what they did. To be raised also when new descriptors (`generated/api.json`) accept more raw resources.
+ */
+export const FOLD_VERSION = 2;
 
 export interface FoldOptions {
   /** Events of other meshes are quarantined. */
@@ -154,6 +157,22 @@ class Fold implements FoldState {
 
   callersWithEdges(): Iterable<string> {
     return this.state.edges.keys();
+  }
+
+  raw(key: string): RawEntity | undefined {
+    return this.state.raw.get(key);
+  }
+
+  rawKeys(): Iterable<string> {
+    return this.state.raw.keys();
+  }
+
+  rawLabel(key: string): string | undefined {
+    return this.state.rawSets.get(key)?.label;
+  }
+
+  rawSetKeys(): Iterable<string> {
+    return this.state.rawSets.keys();
   }
 
   subjectOffset(subject: string): number {

@@ -7,6 +7,8 @@ import { EffectiveDocuments } from './effective-documents.ts';
 import type { EndpointShards } from './endpoint-shards.ts';
 import { ForeignSubsets } from './foreign-subsets.ts';
 import { PolicyIndex } from './policy-index.ts';
+import type { RawEntity, RawSetEntity } from './raw-entity.ts';
+import { RawIndex } from './raw-index.ts';
 import { type ServiceEntity, serviceViewOf } from './service-entity.ts';
 import { ServiceIndex } from './service-index.ts';
 import { Journal, Table } from './table.ts';
@@ -45,6 +47,11 @@ export class MeshState {
   readonly endpoints: Table<EndpointShards>;
   readonly policies: Table<PolicyEntity>;
   readonly edges: Table<CallerEdges>;
+  /** By `rawKey`. */
+  readonly raw: Table<RawEntity>;
+  /** By `rawSetKey`. */
+  readonly rawSets: Table<RawSetEntity>;
+  readonly rawIndex = new RawIndex();
   readonly foreignSubsets = new ForeignSubsets();
   private readonly defaults: MeshView;
   private readonly texts = new Map<string, string>();
@@ -63,6 +70,8 @@ export class MeshState {
       this.foreignSubsets.changed(before, after);
     });
     this.edges = new Table(this.journal);
+    this.raw = new Table(this.journal, (key, before, after) => this.rawIndex.changed(key, before, after));
+    this.rawSets = new Table(this.journal, (key, before, after) => this.rawIndex.setChanged(key, before, after));
   }
 
   /** One string for all equal ones: sources of facets come with every event anew. Bound: 4,096, then it starts over. */

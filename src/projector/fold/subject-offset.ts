@@ -1,4 +1,4 @@
-import { serviceName } from '../../model/index.ts';
+import { rawOfSubject, serviceName } from '../../model/index.ts';
 import { edgeTo } from './edge-entity.ts';
 import { MESH_KEY, type MeshState } from './mesh-state.ts';
 
@@ -18,7 +18,8 @@ const partsOf = (path: string, count: number): readonly string[] => {
 
 /**
  * Offset of the last event applied to the entity of a subject; 0 when there is none (any more). Subjects that are no entity
- * (`edges`, `resource/…`) have 0 always.
+ * (`edges`) have 0 always; all raw resources of a
+ * node have the offset of the last event on them.
  */
 export const subjectOffset = (state: MeshState, subject: string): number => {
   if (subject === MESH_KEY) return state.mesh.get(MESH_KEY)?.offset ?? 0;
@@ -38,6 +39,13 @@ export const subjectOffset = (state: MeshState, subject: string): number => {
     case 'edge': {
       const [from = '', to = ''] = partsOf(rest, 1);
       return edgeTo(state.edges.get(from), to)?.lastOffset ?? 0;
+    }
+    case 'resource': {
+      const raw = rawOfSubject(subject);
+      if ('key' in raw) return state.raw.get(raw.key)?.offset ?? 0;
+      let last = 0;
+      for (const set of state.rawIndex.setsOf(raw.node)) last = Math.max(last, state.rawSets.get(set)?.offset ?? 0);
+      return last;
     }
     default:
       return 0;

@@ -2,13 +2,16 @@
  * Door between the fold (pure, in memory) and the projector that stores what it gives.
  *
  * Entity keys: `mesh` · `svc/<service>.<namespace>` · `eps/<service>.<namespace>/<block>` · `pol/<Kind>/<namespace>/<name>` ·
- * `edges/<caller>`. Input keys (what derivations read): `mesh` · `svc:<service>.<namespace>` · `eps:<service>.<namespace>` ·
- * `doc:<Kind>|<scope>` (scope as `scopeKey` of the model gives it) · `edges:<caller>`.
+ * `edges/<caller>` · `raw/<rawKey>` · `rawset/<rawSetKey>`. Input keys (what derivations read): `mesh` · `svc:<service>.<namespace>` · `eps:<service>.<namespace>` ·
+ * `doc:<Kind>|<scope>` (scope as `scopeKey` of the model gives it) · `edges:<caller>` · `raw:<rawKey>` · `rawset:<rawSetKey>` (its label).
  */
 import type { CompileInputs, EndpointView, ServiceView } from '../../compile/index.ts';
 import type { EdgeRecord, GraphLookup } from '../../dependency-graph/index.ts';
 import type { LogRecord } from '../../log/index.ts';
 import type { FoldOutcome } from '../types.ts';
+import type { RawEntity } from './raw-entity.ts';
+
+export type { RawEntity };
 
 /** Changes since the last `drain`: what must be stored and what must be derived again. */
 export interface FoldChanges {
@@ -100,6 +103,12 @@ export interface FoldState {
   policy(kind: string, namespace: string, name: string): PolicyEntity | undefined;
   edges(caller: string): readonly EdgeRecord[];
   callersWithEdges(): Iterable<string>;
+  /** @param key as `rawKey` of the model gives it */
+  raw(key: string): RawEntity | undefined;
+  rawKeys(): Iterable<string>;
+  /** Label of a node and type. @param key as `rawSetKey` of the model gives it */
+  rawLabel(key: string): string | undefined;
+  rawSetKeys(): Iterable<string>;
   /** Offset of the last event applied to a subject (0: none): what `expect` and If-Match compare with. */
   subjectOffset(subject: string): number;
   /** Counts for health and metrics. */

@@ -205,7 +205,8 @@ export class SimEnvoy {
         for (const name of removed) this.listeners.delete(name);
         break;
       case 'rds':
-        for (const { name, version } of good) this.routes.set(name, version);
+        // One that was given up meanwhile is ignored.
+        for (const { name, version } of good) if (this.askedRoutes.has(name)) this.routes.set(name, version);
         break;
       case 'vhds':
         return this.#takeHosts(good, removed);

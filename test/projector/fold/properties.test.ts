@@ -40,6 +40,8 @@ const picture = (fold: FoldState) => ({
   facets: [...fold.serviceNames()].map((name) => fold.serviceFacets(name)),
   policies: [...fold.policies()],
   edges: [...fold.callersWithEdges()].sort().map((caller) => fold.edges(caller)),
+  raw: [...fold.rawKeys()].sort().map((key) => [key, fold.raw(key)]),
+  rawLabels: [...fold.rawSetKeys()].sort().map((key) => [key, fold.rawLabel(key)]),
   rememberedFrom: fold.rememberedFrom,
 });
 

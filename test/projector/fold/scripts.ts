@@ -193,6 +193,31 @@ const renewed = fc
   .array(fc.record({ from: caller, to: target }), { minLength: 1, maxLength: 3 })
   .map((edges) => told('dependency.renewed', { edges }));
 
+const node = fc.constantFrom({}, { node: 'n1' }, { node: 'n/2 ü' });
+const label = fc.constantFrom({}, {}, { version: '1' }, { version: '2' });
+const rawName = fc.constantFrom('x', 'y', 'z|/z');
+const CDS = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+const VHDS = 'type.googleapis.com/envoy.config.route.v3.VirtualHost';
+const UNKNOWN = 'type.googleapis.com/my.own.Message';
+const later = { schemaVersion: 2 };
+const rawPut = fc
+  .tuple(node, label, rawName, fc.constantFrom(1, 2), fc.constantFrom(CDS, VHDS, UNKNOWN), source)
+  .map(([where, version, called, content, typeUrl, by]) => {
+    const fields = {
+      [CDS]: { name: called, type: 'EDS', connectTimeout: `${content}s` },
+      [VHDS]: { name: called, domains: [`${content}.example.com`], routes: [{ route: { cluster: 'a' } }] },
+      [UNKNOWN]: { value: content === 1 ? 'AQ==' : '' },
+    }[typeUrl];
+    const resource = { '@type': typeUrl, ...fields };
+    return told('resource.put', { ...where, ...version, typeUrl, name: called, resource }, { ...later, source: by });
+  });
+const rawDeleted = fc
+  .tuple(node, label, rawName, fc.constantFrom(CDS, UNKNOWN))
+  .map(([where, version, called, typeUrl]) =>
+    told('resource.delete', { ...where, ...version, typeUrl, name: called }, later),
+  );
+const rawCleared = node.map((where) => told('resource.clear', where, later));
+
 const configured = fc
   .constantFrom(['.mesh.local'], ['.corp'])
   .map((suffixes) => told('mesh.configured', { name: 'test', suffixes: [...suffixes] }));
@@ -201,6 +226,7 @@ const poison = fc.constantFrom<Told>(
   told('endpoint.registered', { namespace: 'default', service: 'a', id: 'x', address: 'nowhere' }),
   { ...told('service.deregistered', { namespace: 'default', name: 'a' }), mesh: 'other' },
   told('resource.clear', {}),
+  told('resource.put', { typeUrl: CDS, name: 'x', resource: { '@type': CDS, name: 'other' } }, later),
 );
 
 export const anyEvent: fc.Arbitrary<Told> = fc
@@ -219,6 +245,9 @@ export const anyEvent: fc.Arbitrary<Told> = fc
       { weight: 2, arbitrary: observed },
       { weight: 1, arbitrary: renewed },
       { weight: 1, arbitrary: configured },
+      { weight: 4, arbitrary: rawPut },
+      { weight: 2, arbitrary: rawDeleted },
+      { weight: 1, arbitrary: rawCleared },
       { weight: 1, arbitrary: poison },
     ),
     rarely(fc.nat(40), 8),
