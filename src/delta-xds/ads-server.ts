@@ -14,6 +14,7 @@ import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSes
 import { type Listener, listenOn } from './listener.ts';
 import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
+import { ResponseTemplates } from './response-templates.ts';
 import { SharedShapes } from './shapes.ts';
 import { STATUS } from './status.ts';
 import type { HeldResource, TypeStatus } from './stream-session.ts';
@@ -143,6 +144,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     hub,
     source,
     cache,
+    templates: new ResponseTemplates(),
     limits,
     wireLimits: {
       maxNames: limits.namesPerRequest + limits.namesPerStream,

@@ -1,7 +1,7 @@
 /** The facts of one stream. `intake*.ts` writes them down, `delivery.ts` and its helpers look at them and say what to send. */
 import { canonicalName } from '../model/index.ts';
 import { Demand } from './demand.ts';
-import type { Effect, Item, SentResource } from './effect.ts';
+import type { Effect, Item, SendEffect, SentResource } from './effect.ts';
 import { type Lane, Ledger } from './ledger.ts';
 import type { SessionCounters, SessionLimits } from './limits.ts';
 import { NameSet } from './name-set.ts';
@@ -213,7 +213,10 @@ export class SessionState {
     channel.ledger.record({ nonce, at: now, lane, items, questions });
     for (const { body, name } of resources) this.passBytes += (body?.length ?? 0) + name.length;
     const label = this.view.label(type);
-    out.push({ kind: 'send', type, nonce, resources, removed, ...(label === undefined ? {} : { label }) });
+    const effect: SendEffect = { kind: 'send', type, nonce, resources, removed };
+    if (label !== undefined) effect.label = label;
+    if (response.alone === true) effect.alone = true;
+    out.push(effect);
     return nonce;
   }
 
@@ -234,4 +237,6 @@ export interface Response {
   readonly removed: readonly string[];
   readonly items: readonly Item[];
   readonly questions: readonly string[];
+  /** As in `SendEffect`. */
+  readonly alone?: boolean;
 }

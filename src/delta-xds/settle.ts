@@ -23,13 +23,9 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   const { nonce, items } = response;
   if (verdict.error === undefined) {
     channel.lastError = undefined;
-    if (type === 'vhds') recall(s, channel, response);
-    channel.ledger.accept(response, (before, after) => {
-      if (type === 'vhds' && (after === GONE || !sameList(before.clusters, after.clusters))) s.collect = true;
-    });
+    if (type === 'vhds') acceptHosts(s, channel, response);
+    else channel.ledger.accept(response);
     if (s.collectAgain) s.collect = true;
-    for (const generation of s.demand.generations.values())
-      if (type === 'vhds' && generation.primedBy === nonce) generation.primedBy = '';
     out.push({ kind: 'acked', type, nonce, items });
     return true;
   }
@@ -49,6 +45,15 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
       channel.owed = true;
     }
   return true;
+};
+
+const acceptHosts = (s: SessionState, channel: Channel, response: Outstanding): void => {
+  recall(s, channel, response);
+  channel.ledger.accept(response, (before, after) => {
+    if (after === GONE || !sameList(before.clusters, after.clusters)) s.collect = true;
+  });
+  for (const generation of s.demand.generations.values())
+    if (generation.primedBy === response.nonce) generation.primedBy = '';
 };
 
 /**
