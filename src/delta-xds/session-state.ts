@@ -103,6 +103,8 @@ export class SessionState {
   /** Something may no longer be of interest: announce afresh. */
   interestStale = false;
   waitingAnnounced = false;
+  /** Rights of the caller when everything was last compared. */
+  rights: string | undefined;
   /** Time of the last timer effect; 0: none pending. */
   timerAt = 0;
   readonly #tag: string;
@@ -120,6 +122,7 @@ export class SessionState {
     this.only = options.only;
     this.#tag = options.tag;
     this.demand = new Demand(options.view, options.shapes);
+    this.rights = options.view.rights?.();
     this.take(options.view.facts.caller);
     for (const name of this.demand.preload) this.take(name);
   }
