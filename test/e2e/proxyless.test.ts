@@ -182,6 +182,40 @@ spec:
       assert.equal((await client.call('split.default:50051', { headers: { 'x-gone': '1' } })).code, status.UNAVAILABLE);
     });
 
+    test('a failure that the Route says to retry is answered by another endpoint', async () => {
+      const [good, bad] = [await toys.grpc('twice-good'), await toys.grpc('twice-bad')];
+      bad.fail(status.UNAVAILABLE);
+      await mesh.docs(`
+kind: Route
+metadata: {name: twice}
+spec: {retry: {attempts: 4, when: {grpc: [unavailable]}}}
+`);
+      await mesh.events(
+        ...serviceEvents('twice', GRPC, [
+          { id: 'twice-1', ports: { 50051: good.port } },
+          { id: 'twice-2', ports: { 50051: bad.port } },
+        ]),
+      );
+      await eventually('both have been called', async () => {
+        assert.equal(await client.reached('twice.default:50051', { waitForReady: true }), 'twice-good');
+        return bad.hits() > 0;
+      });
+    });
+
+    test('a service outside the mesh is found by its name', async () => {
+      const { port } = await toys.grpc('outside-1');
+      await mesh.events({
+        type: 'service.registered',
+        data: {
+          namespace: 'default',
+          name: 'outside',
+          ports: [{ port, protocol: 'grpc' }],
+          external: { hosts: ['localhost'] },
+        },
+      });
+      assert.equal(await client.reached(`outside.default:${port}`, { waitForReady: true }), 'outside-1');
+    });
+
     test('a service removed: calls fail at once, as to one that never was; it comes back', async () => {
       await serve('brief', 'brief-1');
       const target = 'brief.default:50051';
