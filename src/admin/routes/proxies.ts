@@ -7,7 +7,7 @@ import { type AnyRoute, integerParam, route, textParam, wordParam } from '../rou
 import { explain, resourceTypeOf } from '../why.ts';
 
 const STATES = ['in-sync', 'pending', 'refused', 'offline'] as const;
-const TYPES = 'cds, eds, lds, rds, vhds';
+const TYPES = 'cds, eds, lds, rds, vhds, srds, sds, ecds, rtds';
 
 const withTimes = (view: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
