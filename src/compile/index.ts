@@ -2,6 +2,6 @@
 export { compileService } from './compile.ts';
 export { emptyAssignment, emptyCluster } from './empty.ts';
 export { compileOwn } from './own.ts';
-export { MAX_RAW_BYTES, type RawProblem, type RawResource, rawProblem, readRawResource } from './raw-resource.ts';
+export { type RawProblem, type RawResource, rawProblem, readRawResource } from './raw-resource.ts';
 export { routeConfiguration } from './route-configuration.ts';
 export * from './types.ts';
