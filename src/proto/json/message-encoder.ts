@@ -42,14 +42,13 @@ const enumScalar = (fullName: string): Scalar<bigint> => ({
   write: (sink, value) => sink.varint64(value),
 });
 
-const enums = new Map<string, Scalar>();
+const plainTypes = new Map<string, Scalar | undefined>();
 
-/** Undefined: it is a message. */
+/** How a field of this type is written; undefined: it is a message. */
 const plainOf = (type: string): Scalar | undefined => {
-  const scalar = scalarOf(type) ?? enums.get(type);
-  if (scalar !== undefined || enumType(type) === undefined) return scalar;
-  const made = enumScalar(type) as Scalar;
-  enums.set(type, made);
+  if (plainTypes.has(type)) return plainTypes.get(type);
+  const made = scalarOf(type) ?? (enumType(type) === undefined ? undefined : (enumScalar(type) as Scalar));
+  plainTypes.set(type, made);
   return made;
 };
 
