@@ -13,7 +13,7 @@
 import type { EndpointView } from '../compile/index.ts';
 import type { CallerRecord } from '../dependency-graph/index.ts';
 import { compareText, rawKey, rawSetKey } from '../model/index.ts';
-import type { StoreLogger } from '../store/index.ts';
+import type { StoreLogger, Table } from '../store/index.ts';
 import { epochIn, offsetIn } from './head.ts';
 import { readJournal } from './journal.ts';
 import { inodeOf, type ModelFile, openModelFile } from './model-file.ts';
@@ -51,6 +51,11 @@ const one = (): number => 1;
 /** Key of a raw resource in memory and in the journal: this, then `rawKey`. */
 const RAW = 'raw|';
 const NO_RAW: RawSet = { names: [] };
+
+const hasKeys = (table: Table<string>): boolean => {
+  for (const _key of table.keys({ limit: 1 })) return true;
+  return false;
+};
 
 export class ReadModel {
   readonly #options: ReadModelOptions;
@@ -182,7 +187,7 @@ export class ReadModel {
   #hasRaw(): boolean {
     this.#sync();
     const { raw, rawLabel } = this.#file.tables;
-    this.#someRaw ??= raw.count() > 0 || rawLabel.count() > 0;
+    this.#someRaw ??= hasKeys(raw) || hasKeys(rawLabel);
     return this.#someRaw;
   }
 
