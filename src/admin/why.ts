@@ -2,14 +2,7 @@
  * Why a sidecar holds a resource: the chain resource <- documents and events it is made of <- edge with its evidence <- node.
  * Joins the ledger with state and graph; decides nothing.
  */
-import {
-  documentKey,
-  parseClusterName,
-  parseServiceName,
-  rawRefProblem,
-  rawSubject,
-  serviceName,
-} from '../model/index.ts';
+import { documentKey, parseClusterName, parseServiceName, rawSubject, serviceName } from '../model/index.ts';
 import type { AdminPorts, DocumentView, EdgeView, FacetView, ProxyView, RawView, ResourceView } from './ports.ts';
 
 export interface WhySource {
@@ -238,40 +231,4 @@ const summaryOf = (
   const since = edge.firstOffset === undefined ? '' : ` since event ${edge.firstOffset}`;
   const evidence = edge.evidence.length === 0 ? '' : ` (${edge.evidence.join(', ')})`;
   return `${proxy.id} holds ${type} ${name} because of the ${edge.origin} edge ${edge.from} -> ${subject}${evidence}${since}`;
-};
-
-/**
- * `cluster/cart.shop:8080`, `cds`, `Cluster` and full type URLs, as people write them. Types without a short name, which are raw
- * resources, are named by their type URL.
- */
-export const resourceTypeOf = (text: string): string | undefined => {
-  const last = (text.split('/').at(-1) ?? '').split('.').at(-1)?.toLowerCase() ?? '';
-  const short = Object.hasOwn(TYPES, last) ? TYPES[last] : undefined;
-  return short ?? (rawRefProblem({ typeUrl: text }) === undefined ? text : undefined);
-};
-
-const TYPES: Readonly<Record<string, string>> = {
-  cds: 'cds',
-  cluster: 'cds',
-  eds: 'eds',
-  clusterloadassignment: 'eds',
-  endpoint: 'eds',
-  endpoints: 'eds',
-  lds: 'lds',
-  listener: 'lds',
-  rds: 'rds',
-  routeconfiguration: 'rds',
-  route: 'rds',
-  routes: 'rds',
-  vhds: 'vhds',
-  virtualhost: 'vhds',
-  host: 'vhds',
-  srds: 'srds',
-  scopedrouteconfiguration: 'srds',
-  sds: 'sds',
-  secret: 'sds',
-  ecds: 'ecds',
-  typedextensionconfig: 'ecds',
-  rtds: 'rtds',
-  runtime: 'rtds',
 };
