@@ -56,6 +56,7 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
   const disk = guard.condition();
   const statuses = Object.entries(projector.fold.counters);
   const projected = projector.counters;
+  const raw = projector.fold.rawTotals;
   return [
     family('tendril_log_head_offset', 'gauge', 'Last durable offset of the event log.', log.head().offset),
     family('tendril_log_appends_total', 'counter', 'Appends acknowledged.', log.counters.appends),
@@ -81,6 +82,8 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
       projected.compileFailures,
     ),
     labelled('tendril_events_total', 'counter', 'Folded events by outcome since start.', 'status', statuses),
+    family('tendril_raw_resources', 'gauge', 'Raw resources of all nodes (100,000 are allowed).', raw.resources),
+    family('tendril_raw_resources_bytes', 'gauge', 'Bytes of all of them (256 MiB are allowed).', raw.bytes),
     family('tendril_ingest_appended_total', 'counter', 'Events appended by ingest.', ingest.counters.appended),
     family('tendril_ingest_waiting', 'gauge', 'Submissions waiting for log or fold.', ingest.counters.waiting),
     labelled(
