@@ -6,7 +6,6 @@ import { AdsStream, type StreamContext, type StreamCounters, zeroStreamCounters 
 import { BytesCache } from './bytes-cache.ts';
 import { Connections } from './connections.ts';
 import type { DeliveryLog } from './delivery-log.ts';
-import { STATUS } from './grpc-status.ts';
 import { createGrpcTransport } from './grpc-transport.ts';
 import { Health } from './health.ts';
 import { Http2Transport } from './http2/index.ts';
@@ -16,6 +15,7 @@ import { type Listener, listenOn } from './listener.ts';
 import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { SharedShapes } from './shapes.ts';
+import { STATUS } from './status.ts';
 import type { HeldResource, TypeStatus } from './stream-session.ts';
 import {
   type StreamHandler,
@@ -96,8 +96,8 @@ export interface AdsCounters extends StreamCounters, SessionCounters, TransportC
 }
 
 export interface AdsServer {
-  /** Listens; in a worker of node:cluster this shares the port. Rejects with `XDS_LISTEN`. */
-  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  /** Listens; `fd`: on this socket, which is bound to the address already. Rejects with `XDS_LISTEN`. */
+  listen(host: string, port: number, fd?: number): Promise<{ readonly host: string; readonly port: number }>;
   /** Serves a connection accepted elsewhere. */
   accept(socket: Socket): void;
   /** Takes the newest state to all sessions; resolves with its epoch when every session concerned has been told. */
@@ -146,7 +146,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     limits,
     wireLimits: {
       maxNames: limits.namesPerRequest + limits.namesPerStream,
-      maxNameBytes: 4_096,
+      maxNameBytes: Math.max(4_096, limits.nameBytes),
       maxMetadataValues: 4_096,
     },
     identifier,
@@ -186,12 +186,13 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
   let listener: Listener | undefined;
 
   return {
-    listen: async (host, port) => {
+    listen: async (host, port, fd) => {
       listener = await listenOn(
         host,
         port,
         (socket) => connections.accept(socket, transport),
         (error) => logger.warn({ err: error }, 'a connection could not be accepted'),
+        fd,
       );
       return { host: listener.host, port: listener.port };
     },

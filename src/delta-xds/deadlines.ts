@@ -37,6 +37,8 @@ export class Deadlines<T> {
   }
 
   #arm(ms: number): void {
+    // `expired` may have added an item and armed it.
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#look(), ms);
     this.#timer.unref();
   }

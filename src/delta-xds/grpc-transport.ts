@@ -11,7 +11,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { Deadlines } from './deadlines.ts';
-import { STATUS } from './grpc-status.ts';
+import { STATUS } from './status.ts';
 import {
   type ConnectionHooks,
   GROUPS,

@@ -6,7 +6,7 @@ import {
   SERVING_STATUS,
   type ServingStatus,
 } from '../proto/index.ts';
-import { STATUS } from './grpc-status.ts';
+import { STATUS } from './status.ts';
 import type { Routes, StreamHandler, TransportListener, TransportStream } from './transport.ts';
 
 const nothing = (): void => undefined;

@@ -59,7 +59,10 @@ export interface TransportLimits {
   /** Ping of a silent connection, and how long its answer may take, ms. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
-  /** Written and not yet taken by the transport: above the first the session is held, above the second its stream ends, bytes. */
+  /**
+   * Written and not yet taken by the transport, bytes: above the first the session is held, above the second its connection is reset.
+   * For the second, a response above `responseBytes` (one resource that cannot be split) counts as that many.
+   */
   readonly heldBytes: number;
   readonly resetBytes: number;
 }
@@ -85,7 +88,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   keepaliveMs: 30_000,
   keepaliveTimeoutMs: 10_000,
   heldBytes: 256 * 1024,
-  resetBytes: 64 * 1024 * 1024,
+  resetBytes: 8 * 1024 * 1024,
   cacheBytes: 64 * 1024 * 1024,
 };
 
@@ -102,8 +105,14 @@ export interface SessionCounters {
   parked: number;
   /** State of the world: requests whose nonce was not the last one, ignored but for their verdict. */
   staleRequests: number;
-  /** Streams ended at a bound. */
+  /** Streams ended at a bound of the session, in all; and by names of a request, of a stream, types, length of a name. */
   overLimit: number;
+  tooManyNames: number;
+  tooManyAsked: number;
+  tooManyTypes: number;
+  namesTooLong: number;
+  /** Questions under a route configuration beyond the bound. */
+  generationsFull: number;
 }
 
 export const zeroSessionCounters = (): SessionCounters => ({
@@ -114,4 +123,9 @@ export const zeroSessionCounters = (): SessionCounters => ({
   parked: 0,
   staleRequests: 0,
   overLimit: 0,
+  tooManyNames: 0,
+  tooManyAsked: 0,
+  tooManyTypes: 0,
+  namesTooLong: 0,
+  generationsFull: 0,
 });

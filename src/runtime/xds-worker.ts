@@ -19,11 +19,15 @@ const REPORT_MS = 200;
 const RETRY_MS = 100;
 /** Bound of what waits for a dead core; the oldest go first, counted. */
 const MAX_OBSERVED = 10_000;
+/** Bytes on their way to a core that does not read, before reports are kept back: one report may be larger. */
+const MAX_WAITING = 64 * 1024;
 
 export interface XdsWorkerOptions {
   readonly config: ServeConfig;
   readonly worker: number;
   readonly logger: Logger;
+  /** File descriptor of the port, bound already. Default: `config.xds` is bound. */
+  readonly portFd?: number;
   /** `--workers 0`: the other end lives in this process; else the core is dialled. */
   readonly channel?: Channel<ToCore, ToWorker>;
 }
@@ -48,6 +52,8 @@ export class XdsWorker {
     this.#source = new MeshSource(model);
     this.#server = createAdsServer({
       source: this.#source,
+      transport: options.config.xdsTransport,
+      limits: options.config.xdsLimits,
       clock: () => performance.now(),
       now: Date.now,
       random: Math.random,
@@ -70,7 +76,7 @@ export class XdsWorker {
     replaced = () => void worker.#wake();
     const { host, port } = options.config.xds;
     try {
-      worker.#address = await worker.#server.listen(host, port);
+      worker.#address = await worker.#server.listen(host, port, options.portFd);
     } catch (error) {
       clearInterval(worker.#timer);
       await model.close();
@@ -126,7 +132,8 @@ export class XdsWorker {
 
   #report(): void {
     const core = this.#core;
-    if (core === undefined) return;
+    // A core that does not read gets nothing more: what it is to know is kept here, within the bounds above.
+    if (core === undefined || core.waiting > MAX_WAITING) return;
     core.send({ t: 'alive' });
     const seen = this.#observed.unsent();
     if (seen !== undefined && core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items }))

@@ -4,7 +4,7 @@
  */
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Deadlines } from '../deadlines.ts';
-import { STATUS } from '../grpc-status.ts';
+import { STATUS } from '../status.ts';
 import type { TransportListener, TransportOptions, TransportStream } from '../transport.ts';
 import { FRAME_HEADER, FrameReader } from './frame-reader.ts';
 import { RESPONSE_HEADERS, trailersOf } from './grpc-headers.ts';

@@ -16,7 +16,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Deadlines } from '../deadlines.ts';
-import { STATUS } from '../grpc-status.ts';
+import { STATUS } from '../status.ts';
 import { GROUPS, type TlsOptions, type Transport, type TransportOptions } from '../transport.ts';
 import { Call, type CallContext } from './call.ts';
 import { headerBytes, refusedAs } from './grpc-headers.ts';

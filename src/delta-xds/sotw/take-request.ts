@@ -2,9 +2,9 @@
 import type { StateRequest } from '../../proto/index.ts';
 import { refuse, withinBounds } from '../bounds.ts';
 import type { Effect, Item } from '../effect.ts';
-import { STATUS } from '../grpc-status.ts';
 import type { ResourceBody } from '../resource-source.ts';
 import { typeOf } from '../resource-type.ts';
+import { STATUS } from '../status.ts';
 import type { SotwState } from './sotw-state.ts';
 import type { StateChannel, Unanswered } from './state-channel.ts';
 import { pureWildcard } from './state-version.ts';

@@ -1,4 +1,4 @@
-/** gRPC status codes that the server gives. Source: grpc.io, "Status codes". */
+/** gRPC status codes that the server gives (grpc.io, "Status codes"). */
 export const STATUS = {
   OK: 0,
   INVALID_ARGUMENT: 3,
