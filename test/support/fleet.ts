@@ -19,6 +19,8 @@ export interface FleetOptions {
   readonly caller?: (index: number) => string;
   readonly refuse?: ClientSessionOptions['refuse'];
   readonly streamsPerConnection?: number;
+  /** Bytes that a stream, and a connection, may be sent before they are read. Default: HTTP/2's 65,535. */
+  readonly window?: number;
 }
 
 export class FleetSidecar {
@@ -123,11 +125,13 @@ export class Fleet {
 
   #dial(group: readonly FleetSidecar[]): void {
     if (this.#closed) return;
-    const connection = openConnection(this.#options.port);
+    const { port, window } = this.#options;
+    const connection = openConnection(port, window === undefined ? {} : { settings: { initialWindowSize: window } });
     this.#connections.add(connection);
     // A group shares its fate: whatever ends one of its streams ends the connection, as with a sidecar's own one.
     const lost = (): void => connection.destroy();
     connection.once('connect', () => {
+      if (window !== undefined) connection.setLocalWindowSize(window);
       for (const sidecar of group) sidecar.open(connection, lost);
     });
     connection.once('close', () => {
