@@ -40,6 +40,8 @@ const stand = async (t: TestContext, services: number): Promise<Stand> => {
   mesh.preloads.set('app.shop', names);
   const server = createAdsServer({
     source: mesh,
+    // A peer whose socket stands still is taken for dead after 40 s; a slow machine must not look like that.
+    limits: { keepaliveMs: 600_000 },
     clock: () => performance.now(),
     now: Date.now,
     random: Math.random,
@@ -91,7 +93,7 @@ const newest = (sidecar: FleetSidecar, at: Stand): Promise<true> =>
     () => `${sidecar.id} does not have the newest state`,
   );
 
-const CHANGES = 2_000;
+const CHANGES = 1_000;
 const SERVICES = 200;
 
 for (const where of ['its stream', 'its socket'] as const)
@@ -114,10 +116,11 @@ for (const where of ['its stream', 'its socket'] as const)
       await at.change(version, version);
       const key = `${EDS} ${at.names[version % SERVICES]} e-${version}`;
       // One change after the other: whatever held the others up would hold up this loop.
-      await until(
-        () => (others.every(({ received }) => received.has(key)) ? true : undefined),
-        () => `the others wait for ${key}`,
-      );
+      const deadline = performance.now() + 30_000;
+      while (!others.every(({ received }) => received.has(key))) {
+        assert.ok(performance.now() < deadline, `the others wait for ${key}`);
+        await new Promise((next) => setImmediate(next));
+      }
     }
     assert.ok(at.peak() <= BOUND, `${at.peak()} bytes in flight`);
     const { resets, sessions } = at.server.counters();
@@ -135,7 +138,7 @@ for (const where of ['its stream', 'its socket'] as const)
     for (const sidecar of [slow, ...others]) assert.equal(sidecar.stats.streams, 1, 'nobody was dropped');
   });
 
-test('a client that asks for 24 MB and never reads: at most 8 MiB wait; then it gets all of it, as it is by then', async (t) => {
+test('a client that asks for 13 MB and never reads: at most 8 MiB wait; then it gets all of it, as it is by then', async (t) => {
   const at = await stand(t, 6_000);
   const connection = openConnection(at.port);
   t.after(() => connection.destroy());
