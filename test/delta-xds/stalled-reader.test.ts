@@ -169,7 +169,7 @@ test('a client that asks for 13 MB and never reads: at most 8 MiB wait; then it 
     () => 'the session is never held',
   );
   // It goes on asking, too: a held session answers nothing.
-  for (let index = 0; index < 2_000; index++)
+  for (let index = 0; index < 200; index++)
     stream.send(request({ typeUrl: VHDS, subscribe: [`outbound/nobody-${index}.shop`] }));
   for (let version = 1; version <= 300; version++) await at.change(version * 7, version);
   assert.ok(at.peak() > 2 ** 20 && at.peak() <= BOUND, `${at.peak()} bytes in flight`);
@@ -194,7 +194,7 @@ test('one resource above the bound is sent all the same, and no more than that o
     () => 'no response',
   );
   sidecar.pause();
-  for (let version = 1; version <= 50; version++) {
+  for (let version = 1; version <= 12; version++) {
     at.mesh.set('eds', big, assignmentBody(big, `e-big-${version}`, [8_080], 9 * 2 ** 20));
     for (const name of small) at.mesh.set('eds', name, assignmentBody(name, `e-${version}`, [8_080], PADDING));
     await at.server.wake();
