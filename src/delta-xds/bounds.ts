@@ -33,6 +33,7 @@ export const withinBounds = (
 ): boolean => {
   const { limits } = s;
   if (!s.channels.has(type) && s.channels.size >= limits.typesPerStream) {
+    s.counters.tooManyTypes++;
     refuse(s, STATUS.RESOURCE_EXHAUSTED, `more than ${limits.typesPerStream} resource types on one stream`, out);
     return false;
   }
@@ -40,6 +41,7 @@ export const withinBounds = (
     // Who may hold everything names everything when it reconnects.
     const allowed = Math.max(limits.namesPerRequest, 2 * s.view.mayHold());
     if (count.request > allowed) {
+      s.counters.tooManyNames++;
       refuse(s, STATUS.RESOURCE_EXHAUSTED, `${count.request} names in one request; allowed: ${allowed}`, out);
       return false;
     }
@@ -49,10 +51,12 @@ export const withinBounds = (
     if (name.length * 3 <= limits.nameBytes) continue;
     const bytes = Buffer.byteLength(name);
     if (bytes <= limits.nameBytes) continue;
+    s.counters.namesTooLong++;
     refuse(s, STATUS.INVALID_ARGUMENT, `a resource name has ${bytes} bytes; allowed: ${limits.nameBytes}`, out);
     return false;
   }
   if (count.stream > limits.namesPerStream) {
+    s.counters.tooManyAsked++;
     refuse(
       s,
       STATUS.RESOURCE_EXHAUSTED,

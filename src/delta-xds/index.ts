@@ -5,11 +5,14 @@ export {
   type AdsServerOptions,
   createAdsServer,
   type SessionStatus,
+  type TransportName,
 } from './ads-server.ts';
 export type { ChangeItem } from './change.ts';
 export { type DeliveryGroup, DeliveryLog, type DeliveryReport } from './delivery-log.ts';
 export { aliasesOf, type Effect, type Item, type SentResource } from './effect.ts';
+export { LIMIT_RANGES } from './limit-ranges.ts';
 export {
+  DEFAULT_SERVER_LIMITS,
   DEFAULT_SESSION_LIMITS,
   type ServerLimits,
   type SessionCounters,

@@ -36,7 +36,7 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
 };
 
 /** Bounds of the transport. */
-export interface ServerLimits extends SessionLimits {
+export interface TransportLimits {
   /** Bytes of one message received. Beyond: stream ends, RESOURCE_EXHAUSTED. */
   readonly receiveBytes: number;
   /** Streams per connection (HTTP/2 MAX_CONCURRENT_STREAMS). */
@@ -46,8 +46,14 @@ export interface ServerLimits extends SessionLimits {
   /** Connections in all, and of one address. Beyond: closed at once. */
   readonly connections: number;
   readonly connectionsPerAddress: number;
+  /** A connection must have begun HTTP/2, or a TLS handshake, within this time, ms. Beyond: closed. */
+  readonly handshakeMs: number;
   /** A connection must open its first stream within this time, ms. Beyond: closed. */
   readonly firstStreamMs: number;
+  /** A connection whose streams have all ended may wait this long for another one, ms. Beyond: closed. */
+  readonly idleMs: number;
+  /** Streams that one connection may open in one second (http2). Beyond: closed, ENHANCE_YOUR_CALM. */
+  readonly streamsPerSecond: number;
   /** A stream must send its first message within this time, ms. Beyond: stream ends, DEADLINE_EXCEEDED. */
   readonly firstMessageMs: number;
   /** Ping of a silent connection, and how long its answer may take, ms. */
@@ -59,6 +65,10 @@ export interface ServerLimits extends SessionLimits {
    */
   readonly heldBytes: number;
   readonly resetBytes: number;
+}
+
+/** All bounds of the xDS server. */
+export interface ServerLimits extends SessionLimits, TransportLimits {
   /** Encoded resources kept for all streams, bytes. Beyond: those longest unused go. */
   readonly cacheBytes: number;
 }
@@ -70,7 +80,10 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   headerBytes: 16 * 1024,
   connections: 50_000,
   connectionsPerAddress: 50_000,
+  handshakeMs: 5_000,
   firstStreamMs: 10_000,
+  idleMs: 300_000,
+  streamsPerSecond: 200,
   firstMessageMs: 30_000,
   keepaliveMs: 30_000,
   keepaliveTimeoutMs: 10_000,
@@ -92,8 +105,14 @@ export interface SessionCounters {
   parked: number;
   /** State of the world: requests whose nonce was not the last one, ignored but for their verdict. */
   staleRequests: number;
-  /** Streams ended at a bound. */
+  /** Streams ended at a bound of the session, in all; and by names of a request, of a stream, types, length of a name. */
   overLimit: number;
+  tooManyNames: number;
+  tooManyAsked: number;
+  tooManyTypes: number;
+  namesTooLong: number;
+  /** Questions under a route configuration beyond the bound. */
+  generationsFull: number;
 }
 
 export const zeroSessionCounters = (): SessionCounters => ({
@@ -104,4 +123,9 @@ export const zeroSessionCounters = (): SessionCounters => ({
   parked: 0,
   staleRequests: 0,
   overLimit: 0,
+  tooManyNames: 0,
+  tooManyAsked: 0,
+  tooManyTypes: 0,
+  namesTooLong: 0,
+  generationsFull: 0,
 });

@@ -100,6 +100,7 @@ const takeQuestion = (
   const split = splitVirtualHostName(name);
   const generation = split === undefined ? undefined : s.demand.open(split.routeConfiguration, s.limits.generations);
   if (split === undefined || generation === undefined) {
+    if (split !== undefined) s.counters.generationsFull++;
     channel.questions.add(name);
     return;
   }

@@ -2,6 +2,7 @@
 export * from './canonical.ts';
 export * from './delta-request.ts';
 export * from './delta-response.ts';
+export * from './health.ts';
 export * from './json/index.ts';
 export * from './messages.ts';
 export { encodeNode, type JsonObject, type JsonValue, type ProtoNode, toStruct } from './node.ts';

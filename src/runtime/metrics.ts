@@ -25,7 +25,7 @@ const labelled = (
 
 /** `sentBytes` -> `sent_bytes`. */
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-const GAUGES = new Set(['sessions', 'connections', 'inLine', 'cacheBytes', 'inFlightBytes']);
+const GAUGES = new Set(['sessions', 'connections', 'inLine', 'cacheBytes', 'inFlightBytes', 'healthWatches']);
 
 const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
   const answers = await parts.registry.ask<AdsCounters & { readonly worker: number }>({ what: 'counters' });

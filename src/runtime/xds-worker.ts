@@ -52,6 +52,8 @@ export class XdsWorker {
     this.#source = new MeshSource(model);
     this.#server = createAdsServer({
       source: this.#source,
+      transport: options.config.xdsTransport,
+      limits: options.config.xdsLimits,
       clock: () => performance.now(),
       now: Date.now,
       random: Math.random,

@@ -19,8 +19,8 @@ const clientOf = (target: string): grpc.Client => {
   return made;
 };
 
-process.on('message', ({ id, target, headers, timeoutMs }: CallOrder) => {
-  const metadata = new grpc.Metadata();
+process.on('message', ({ id, target, headers, timeoutMs, waitForReady }: CallOrder) => {
+  const metadata = new grpc.Metadata({ waitForReady });
   for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
   const answer = (outcome: Omit<CallOutcome, 'id'>): boolean | undefined => process.send?.({ id, ...outcome });
   clientOf(target).makeUnaryRequest(

@@ -11,6 +11,7 @@ export interface CallOrder {
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  readonly waitForReady: boolean;
 }
 
 export interface CallOutcome {
@@ -25,6 +26,8 @@ export interface CallInput {
   readonly headers?: Readonly<Record<string, string>>;
   /** Default 20,000. */
   readonly timeoutMs?: number;
+  /** The call waits until there is something to call; else it fails at once. */
+  readonly waitForReady?: boolean;
 }
 
 const CHILD = fileURLToPath(new URL('./proxyless-child.js', import.meta.url));
@@ -65,8 +68,11 @@ export class ProxylessClient {
   }
 
   /** One call to `xds:///<target>`; resolves with whatever came of it. */
-  call(target: string, { headers = {}, timeoutMs = 20_000 }: CallInput = {}): Promise<CallOutcome> {
-    const order: CallOrder = { id: ++this.#calls, target: `xds:///${target}`, headers, timeoutMs };
+  call(
+    target: string,
+    { headers = {}, timeoutMs = 20_000, waitForReady = false }: CallInput = {},
+  ): Promise<CallOutcome> {
+    const order: CallOrder = { id: ++this.#calls, target: `xds:///${target}`, headers, timeoutMs, waitForReady };
     return new Promise((resolve) => {
       this.#open.set(order.id, resolve);
       this.#child.send(order);

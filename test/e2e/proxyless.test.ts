@@ -42,7 +42,7 @@ suite('proxyless', () => {
       return (
         resources.length === 4 &&
         ['cds', 'eds', 'lds', 'rds'].every((type) =>
-          resources.some((each) => each.type === type && each.name === CART && each.state === 'in-sync'),
+          resources.some((each) => each.type === type && each.name === CART && each.state === 'acked'),
         )
       );
     });
@@ -110,20 +110,12 @@ spec:
     await eventually('all calls go to v2', async () => (await shares()) === 1);
   });
 
-  test('a service that appears later: the call that waits for it succeeds', async () => {
-    const waiting = client.call('late.default:50051', { timeoutMs: 60_000 });
-    await eventually('the client has asked', async () => {
-      const { body } = await mesh.request('GET', `/v1/proxies/${encodeURIComponent(client.id)}`);
-      return JSON.stringify(body).includes('"streams":1');
-    });
+  test('a service that appears later: unknown it fails at once; a call that waits for it succeeds', async () => {
+    const target = 'late.default:50051';
+    assert.equal((await client.call(target)).code, status.UNAVAILABLE);
+    const waiting = client.reached(target, { waitForReady: true, timeoutMs: 60_000 });
     await serve('late', 'late-1');
-    const { code, text } = await waiting;
-    // A gRPC client fails calls after 15 s without a listener, and takes it when it comes: then the next call succeeds.
-    if (code !== status.OK) assert.match(text, /late\.default:50051/);
-    await eventually(
-      'the service is reached',
-      async () => (await client.call('late.default:50051')).code === status.OK,
-    );
+    assert.equal(await waiting, 'late-1');
   });
 
   test('a service without endpoints fails at once; they come', async () => {
@@ -150,26 +142,31 @@ spec:
     assert.equal((await client.call('split.default:50051', { headers: { 'x-gone': '1' } })).code, status.UNAVAILABLE);
   });
 
-  test('a service removed: calls fail, and the client says which', async () => {
+  test('a service removed: calls fail at once, as to one that never was; it comes back', async () => {
     await serve('brief', 'brief-1');
-    assert.equal(await client.reached('brief.default:50051'), 'brief-1');
+    const target = 'brief.default:50051';
+    assert.equal(await client.reached(target), 'brief-1');
     await mesh.events({ type: 'service.deregistered', data: { namespace: 'default', name: 'brief' } });
-    await eventually('calls fail', async () => {
-      const { code, text } = await client.call('brief.default:50051');
-      return code === status.UNAVAILABLE && text.includes('brief.default:50051');
-    });
+    await eventually('calls fail', async () => (await client.call(target)).code === status.UNAVAILABLE);
+    assert.equal((await client.call(target)).text, (await client.call('never.default:50051')).text);
     assert.equal(await client.reached(CART), 'cart-3');
+    await serve('brief', 'brief-2');
+    assert.match(await client.reached(target, { waitForReady: true }), /^brief-[12]$/);
   });
 
-  test('what may not be seen is as if it did not exist; it is there when it may', async () => {
+  test('what may not be called is as if it did not exist; it is there when it may', async () => {
     await serve('secret', 'secret-1', { namespace: 'vault', visibility: 'namespace' });
-    const hidden = await client.call('secret.vault:50051', { timeoutMs: 1_000 });
-    assert.notEqual(hidden.code, status.OK);
-    await serve('secret', 'secret-1', { namespace: 'vault' });
-    await eventually(
-      'the service is reached',
-      async () => (await client.call('secret.vault:50051')).code === status.OK,
-    );
+    const denied = (type: string) => mesh.events({ type, data: { from: 'web.default', to: 'cart.default' } });
+    const never = await client.call('never.default:50051');
+    assert.equal(never.code, status.UNAVAILABLE);
+    assert.equal((await client.call('secret.vault:50051')).text, never.text);
+    await serve('secret', 'secret-2', { namespace: 'vault' });
+    assert.match(await client.reached('secret.vault:50051', { waitForReady: true }), /^secret-/);
+
+    await denied('dependency.denied');
+    await eventually('calls fail', async () => (await client.call(CART)).text === never.text);
+    await denied('dependency.withdrawn');
+    assert.equal(await client.reached(CART, { waitForReady: true }), 'cart-3');
   });
 
   test('the control plane is killed and comes back: calls go on, and news arrive again', async () => {

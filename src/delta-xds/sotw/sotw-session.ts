@@ -7,13 +7,16 @@
  *  W2  A CDS or LDS response holds everything subscribed; what is missing in it is gone. Of other types it holds what is new to the
  *      client, and absence says nothing; an assignment that does not exist is answered without endpoints.
  *  W3  A request with a nonce that is not the last one of its type changes no subscription; its verdict counts all the same.
- *  W4  A newly listed name is answered though the client may hold it. `version_info` alone skips an answer only to a pure wildcard.
+ *  W4  A newly listed name is answered though the client may hold it; so is one that a request of W3 left out and the next one lists.
+ *      `version_info` alone skips an answer only to a pure wildcard.
  *  W5  A change waits until the last response of its type is answered, or 1 s old. Answers to names never wait.
  *  W6  A rejected response of n changed resources is tried again in halves; the bad one is parked: never sent again at that version. Where
  *      there was a good one before, full responses go on holding that.
  *  W7  Nothing is sent that the client did not ask for.
  *  W8  A changed cluster is followed by its assignment, where that is subscribed.
  *  W9  Order within a pass: clusters, assignments, listeners, route configurations, others.
+ *  W10 A cluster or assignment that is gone stays while listeners or route configurations are on their way: until they are acknowledged,
+ *      or 1 s old.
  */
 import type { StateRequest } from '../../proto/index.ts';
 import type { Effect } from '../effect.ts';

@@ -28,6 +28,9 @@ export const takeStateRequest = (s: SotwState, request: StateRequest, out: Effec
     // Checklist 32: the client will say it again in its answer to what is on its way.
     if (request.responseNonce !== channel.nonce) {
       s.counters.staleRequests++;
+      // It may have given names up that it lists again in that answer: then it waits for them (checklist 48).
+      const listed = new Set(request.names);
+      for (const name of channel.subscription.asked) if (!listed.has(name)) channel.doubtful.add(name);
       return;
     }
   }
@@ -40,6 +43,8 @@ export const takeStateRequest = (s: SotwState, request: StateRequest, out: Effec
     channel.now.add(name);
     s.observe(name, out);
   }
+  for (const name of channel.doubtful.all) if (channel.subscription.has(name)) channel.now.add(name);
+  channel.doubtful.clear();
   if (change.asked.size > 0 || change.dropped.size > 0 || change.first) s.interestStale = true;
   if (change.wildcardBegan && !(change.first && isCurrent(s, channel, request))) channel.owed = true;
 };
