@@ -27,11 +27,38 @@ const labelled = (
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const GAUGES = new Set(['sessions', 'connections', 'inLine', 'cacheBytes', 'inFlightBytes', 'healthWatches']);
 
+/** Types that always have their line: a counter that appears with its first value looks like no increase. */
+const NO_TYPES = { cds: 0, eds: 0, lds: 0, rds: 0, vhds: 0 };
+
 const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
   const answers = await parts.registry.ask<AdsCounters & { readonly worker: number }>({ what: 'counters' });
   const names = new Set(answers.flatMap((answer) => Object.keys(answer)));
-  names.delete('worker');
-  return [...names].sort().flatMap((name) => {
+  // By type below.
+  for (const name of ['worker', 'nacks']) names.delete(name);
+  const byType = (
+    values: (answer: AdsCounters) => Readonly<Record<string, number>>,
+  ): { readonly labels: Record<string, string>; readonly value: number }[] =>
+    answers.flatMap((answer) =>
+      Object.entries({ ...NO_TYPES, ...values(answer) }).map(([type, value]) => ({
+        labels: { worker: String(answer.worker), type },
+        value,
+      })),
+    );
+  const refusals: readonly MetricFamily[] = [
+    {
+      name: 'tendril_xds_nacks_total',
+      type: 'counter',
+      help: 'Responses that sidecars rejected, by resource type.',
+      samples: byType(({ nacksByType }) => nacksByType),
+    },
+    {
+      name: 'tendril_xds_parked',
+      type: 'gauge',
+      help: 'Resources that connected sidecars refuse as of now and are not sent again, by resource type.',
+      samples: byType(({ parkedByType }) => parkedByType),
+    },
+  ];
+  const plain = [...names].sort().flatMap((name): readonly MetricFamily[] => {
     const samples = answers.flatMap((answer) => {
       const value = (answer as unknown as Record<string, unknown>)[name];
       return typeof value === 'number' ? [{ labels: { worker: String(answer.worker) }, value }] : [];
@@ -48,6 +75,7 @@ const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> =
           },
         ];
   });
+  return [...plain, ...refusals];
 };
 
 export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
