@@ -6,6 +6,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
+import fc from 'fast-check';
+import { routeSpec, upstreamSpec } from '../compile/grpc/specs.ts';
 import { buildGo, type GoProgram, requireGo } from '../support/go.ts';
 import { repositoryRoot } from '../support/root.ts';
 import { endpointEvent, eventually, type Mesh, serviceEvents, startMesh } from './harness.ts';
@@ -268,6 +270,49 @@ spec: {lb: {ringHash: {}}, hash: [{header: x-user}]}
       assert.equal(await words(CART), never);
       await denied('dependency.withdrawn');
       assert.equal(await client.reached(CART, { waitForReady: true }), 'cart-3');
+    });
+
+    test('whatever documents say, the client refuses nothing', async () => {
+      const count = 30;
+      const options = { seed: 20, numRuns: count };
+      const [routes, upstreams] = [fc.sample(routeSpec, options), fc.sample(upstreamSpec, options)];
+      const { port } = await toys.grpc('any');
+      let accepted = 0;
+      for (let at = 0; at < count; at++) {
+        const name = `any-${at}`;
+        const subsets = { v1: { labels: { v: '1' } }, v2: { labels: { v: '2' } } };
+        const endpoints = ['a', 'b', 'b'].map((zone, index) => ({
+          id: `${name}-${index}`,
+          ports: { 50051: port },
+          locality: { region: 'eu', zone },
+          labels: { v: String(1 + (index % 2)) },
+          weight: 1 + index,
+        }));
+        await mesh.events(...serviceEvents(name, GRPC, endpoints));
+        const metadata = { name, namespace: 'default' };
+        const documents = [
+          { kind: 'Upstream', metadata, spec: { ...upstreams[at], subsets } },
+          { kind: 'Route', metadata, spec: routes[at] },
+        ].map((document) => JSON.stringify({ apiVersion: 'tendril.dev/v1', ...document }));
+        const answer = await mesh.request('POST', '/v1/docs:apply?wait=applied', documents.join('\n---\n'));
+        if (answer.status === 200) accepted++;
+      }
+      assert.ok(accepted > count / 3, `only ${accepted} of ${count} documents are valid`);
+      const outcomes = await Promise.all(
+        Array.from({ length: count }, (_, at) =>
+          client.call(`any-${at}.default:50051`, { headers: { 'x-user': 'ab' } }),
+        ),
+      );
+      assert.deepEqual(
+        outcomes.filter(({ code }) => code < 0),
+        [],
+      );
+      let row: Record<string, unknown> = {};
+      await eventually('all is acknowledged', async () => {
+        row = (await mesh.request('GET', `/v1/proxies/${encodeURIComponent(client.id)}`)).body;
+        return row.state !== 'pending';
+      });
+      assert.deepEqual([row.state, row.lastError], ['in-sync', undefined]);
     });
 
     test('the control plane is killed and comes back: calls go on, and news arrive again', async () => {
