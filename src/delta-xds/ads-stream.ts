@@ -53,6 +53,8 @@ export interface StreamCounters {
   held: number;
   resets: number;
   failures: number;
+  /** Written and not yet taken by the transport, all streams, as of now. */
+  inFlightBytes: number;
 }
 
 export const zeroStreamCounters = (): StreamCounters => ({
@@ -67,6 +69,7 @@ export const zeroStreamCounters = (): StreamCounters => ({
   held: 0,
   resets: 0,
   failures: 0,
+  inFlightBytes: 0,
 });
 
 /** Types that describe services of the mesh; the others are the node's own. */
@@ -82,6 +85,8 @@ export class AdsStream implements TransportListener, StreamPort {
   #delivery: DeliveryNode | undefined;
   /** Written and not yet taken by the transport, bytes. */
   #inFlight = 0;
+  /** The same with no response counted above `responseBytes`: one resource may be larger than any bound. */
+  #weight = 0;
   #held = false;
   #drainWanted = false;
   #ended = false;
@@ -261,12 +266,18 @@ export class AdsStream implements TransportListener, StreamPort {
     counters.responseBytes += length;
     this.sent.responses++;
     this.sent.bytes += length;
+    const weight = Math.min(length, limits.responseBytes);
     this.#inFlight += length;
+    this.#weight += weight;
+    counters.inFlightBytes += length;
     const room = this.#transport.write(message, () => {
+      if (this.#ended) return;
       this.#inFlight -= length;
+      this.#weight -= weight;
+      counters.inFlightBytes -= length;
       if (this.#inFlight === 0 && this.#drainWanted) this.#wantDrained();
     });
-    if (this.#inFlight > limits.resetBytes) {
+    if (this.#weight > limits.resetBytes) {
       counters.resets++;
       this.#ended = true;
       this.#transport.reset();
@@ -310,6 +321,8 @@ export class AdsStream implements TransportListener, StreamPort {
 
   #leave(): void {
     this.#ended = true;
+    this.#context.counters.inFlightBytes -= this.#inFlight;
+    this.#inFlight = 0;
     if (this.#member !== undefined) this.#context.hub.leave(this.#member);
     this.#context.onEnd(this);
   }

@@ -11,12 +11,16 @@ export interface Listener {
   close(): void;
 }
 
-/** Listens; in a worker of node:cluster this shares the port. Rejects with `XDS_LISTEN`. `failed`: a connection could not be accepted. */
+/**
+ * Listens; `fd`: on this socket, which is bound to the address already. Rejects with `XDS_LISTEN`. `failed`: a connection could not be
+ * accepted.
+ */
 export const listenOn = (
   host: string,
   port: number,
   accept: (socket: Socket) => void,
   failed: (error: Error) => void,
+  fd?: number,
 ): Promise<Listener> =>
   new Promise((done, fail) => {
     const server: Server = createServer({ noDelay: true, pauseOnConnect: false }, accept);
@@ -30,7 +34,7 @@ export const listenOn = (
         }),
       );
     });
-    server.listen({ host, port, backlog: BACKLOG }, () => {
+    server.listen({ ...(fd === undefined ? { host, port } : { fd }), backlog: BACKLOG }, () => {
       const address = server.address();
       const at = typeof address === 'object' && address !== null ? address : { address: host, port };
       done({ host: at.address, port: at.port, close: () => server.close() });

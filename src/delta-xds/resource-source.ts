@@ -47,7 +47,7 @@ export interface NodeView {
   /**
    * `cds`, `eds`: by cluster name (`inbound:<port>` and EDS `local` are the node's own) · `lds`: by listener name ·
    * `rds`: by route configuration name · `vhds`: by canonical service port `<service>.<namespace>:<port>` · others: by name, raw
-   * resources alone. A raw resource wins over a compiled one of its name.
+   * resources alone. A raw resource wins over a compiled one of its name. xdstp names come with their context parameters sorted.
    */
   get(type: ResourceType, name: string): ResourceBody | undefined;
   /** Own listeners (`lds`) and own clusters (`cds`, the `inbound:<port>`), raw bases among both: what a wildcard has without edges. */

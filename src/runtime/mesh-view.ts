@@ -2,7 +2,7 @@
  * The mesh as one Envoy sees it.
  *
  * What a node may hold: a service it may see (visibility) and that its caller record does not deny. What it may learn besides:
- * anything it may hold, unless its documents say `learn: false`. Own resources (listeners, `inbound:<port>`) are a pure
+ * anything it may hold, unless its documents say `learn: false`. Raw resources come before what is compiled. Own resources (listeners, `inbound:<port>`) are a pure
  * function of node facts, service, endpoint and caller record.
  */
 import {
@@ -16,6 +16,12 @@ import type { NodeFacts, NodeView, ResourceBody, ResourceType } from '../delta-x
 import { clusterName, parseClusterName, parseServiceName, servicePort } from '../model/index.ts';
 import type { ReadModel, ServiceRecord } from '../projector/index.ts';
 import type { ListenFacts, NodeIdentity } from './node-identity.ts';
+import { RawView } from './raw-view.ts';
+
+type ClusterName = NonNullable<ReturnType<typeof parseClusterName>>;
+
+/** Types whose resources are named after a service port. */
+const OF_SERVICES: ReadonlySet<string> = new Set(['cds', 'eds', 'vhds']);
 
 const OUTBOUND = /^outbound(?:~[0-9]{1,9})?$/;
 
@@ -49,6 +55,9 @@ export class MeshView implements NodeView {
   readonly #listen: ListenFacts;
   readonly #variants: readonly string[];
   readonly #compileOwn: (inputs: OwnInputs) => OwnSet;
+  readonly #raw: RawView;
+  /** Own names and raw bases together: the same array while nothing changed. */
+  readonly #bases: { lds?: readonly string[]; cds?: readonly string[] } = {};
 
   constructor(model: ReadModel, { facts, listen }: NodeIdentity, compile: (inputs: OwnInputs) => OwnSet) {
     this.#model = model;
@@ -56,6 +65,7 @@ export class MeshView implements NodeView {
     this.#listen = listen;
     this.#variants = [`ns:${facts.namespace}`, ''];
     this.#compileOwn = compile;
+    this.#raw = new RawView(model, facts.id);
   }
 
   /** The service, when this node may hold it. */
@@ -89,8 +99,18 @@ export class MeshView implements NodeView {
     return undefined;
   }
 
+  /** A raw resource follows the filter of the compiled one whose name it has, and wins. */
   get(type: ResourceType, name: string): ResourceBody | undefined {
-    return this.compiled(type, name);
+    const raw = this.#raw.get(type, type === 'vhds' ? `outbound/${name}` : name);
+    if (raw === undefined) return this.compiled(type, name);
+    const service = OF_SERVICES.has(type) ? this.#ownerOf(name) : undefined;
+    return service === undefined || this.#visible(service.service, service.port) !== undefined ? raw : undefined;
+  }
+
+  /** The registered service whose cluster, assignment or virtual host has this name. */
+  #ownerOf(name: string): ClusterName | undefined {
+    const cluster = parseClusterName(name);
+    return cluster === undefined || this.#model.service(cluster.service) === undefined ? undefined : cluster;
   }
 
   /** What Tendril made of events and documents, without raw resources. */
@@ -109,18 +129,27 @@ export class MeshView implements NodeView {
         break;
       case 'vhds':
         break;
+      default:
+        return undefined;
     }
     const cluster = parseClusterName(name);
     if (cluster === undefined || this.#visible(cluster.service, cluster.port) === undefined) return undefined;
     return this.#shared(type, name);
   }
 
-  label(): string | undefined {
-    return undefined;
+  label(type: ResourceType): string | undefined {
+    return this.#raw.label(type);
   }
 
   own(type: 'lds' | 'cds'): readonly string[] {
-    return this.#own().names[type];
+    const own = this.#own().names[type];
+    const raw = this.#raw.names(type);
+    if (raw.length === 0) return own;
+    const names = [...new Set([...own, ...raw.filter((name) => this.#ownerOf(name) === undefined)])];
+    const known = this.#bases[type];
+    if (known?.length === names.length && known.every((name, at) => name === names[at])) return known;
+    this.#bases[type] = names;
+    return names;
   }
 
   resolveHost(authority: string): string | undefined {
@@ -164,7 +193,7 @@ export class MeshView implements NodeView {
     if (cluster === undefined) return [];
     const record = this.#visible(cluster.service, cluster.port);
     if (record === undefined) return [];
-    if (isHttp(record, cluster.port)) return this.#shared('vhds', canonical)?.clusters ?? [];
+    if (isHttp(record, cluster.port)) return this.get('vhds', canonical)?.clusters ?? [];
     return [clusterName(cluster.service, cluster.port)];
   }
 

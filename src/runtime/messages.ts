@@ -41,12 +41,12 @@ export type ToChild =
 
 /** Children to their supervisor. */
 export type FromChild =
-  /** Its listener is there: a message sent earlier would be lost in a worker of node:cluster. */
+  /** Its listener is there: a message sent earlier might be lost. */
   | { readonly t: 'listening' }
   | { readonly t: 'ready'; readonly address: HostPort }
   /** It could not start (locked, foreign, newer data; port in use). The first start fails with it; a later one is tried again. */
   | { readonly t: 'fatal'; readonly code: string; readonly message: string; readonly remedy: string | undefined }
   /** From the core: it was told to end (SIGTERM), and with it all of `serve`. */
   | { readonly t: 'terminate' }
-  /** From the core: a worker that has been silent for 2 s. */
+  /** From the core: a worker that has been silent for 10 s. */
   | { readonly t: 'restart-worker'; readonly pid: number };

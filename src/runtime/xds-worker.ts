@@ -9,6 +9,7 @@ import { ReadModel } from '../projector/index.ts';
 import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { xdsListenError } from './listen-error.ts';
+import { LoopLag } from './loop-lag.ts';
 import { MeshSource } from './mesh-source.ts';
 import type { ObservedEdge, ToCore, ToWorker, WorkerQuestion } from './messages.ts';
 import { ANONYMOUS } from './node-identity.ts';
@@ -19,11 +20,15 @@ const REPORT_MS = 200;
 const RETRY_MS = 100;
 /** Bound of what waits for a dead core; the oldest go first, counted. */
 const MAX_OBSERVED = 10_000;
+/** Bytes on their way to a core that does not read, before reports are kept back: one report may be larger. */
+const MAX_WAITING = 64 * 1024;
 
 export interface XdsWorkerOptions {
   readonly config: ServeConfig;
   readonly worker: number;
   readonly logger: Logger;
+  /** File descriptor of the port, bound already. Default: `config.xds` is bound. */
+  readonly portFd?: number;
   /** `--workers 0`: the other end lives in this process; else the core is dialled. */
   readonly channel?: Channel<ToCore, ToWorker>;
 }
@@ -35,6 +40,7 @@ export class XdsWorker {
   readonly #options: XdsWorkerOptions;
   readonly #stop = new AbortController();
   readonly #timer: NodeJS.Timeout;
+  readonly #lag = new LoopLag(() => performance.now());
   #core: Channel<ToCore, ToWorker> | undefined;
   #address: HostPort = { host: '127.0.0.1', port: 0 };
   /** Edges seen, until the log has them: a core that dies takes nothing with it. */
@@ -72,9 +78,10 @@ export class XdsWorker {
     replaced = () => void worker.#wake();
     const { host, port } = options.config.xds;
     try {
-      worker.#address = await worker.#server.listen(host, port);
+      worker.#address = await worker.#server.listen(host, port, options.portFd);
     } catch (error) {
       clearInterval(worker.#timer);
+      worker.#lag.close();
       await model.close();
       throw xdsListenError(error, options.config.xds);
     }
@@ -128,7 +135,8 @@ export class XdsWorker {
 
   #report(): void {
     const core = this.#core;
-    if (core === undefined) return;
+    // A core that does not read gets nothing more: what it is to know is kept here, within the bounds above.
+    if (core === undefined || core.waiting > MAX_WAITING) return;
     core.send({ t: 'alive' });
     const seen = this.#observed.unsent();
     if (seen !== undefined && core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items }))
@@ -148,6 +156,7 @@ export class XdsWorker {
           worker: this.#options.worker,
           observedDropped: this.#observed.dropped,
           ledgerDropped: this.#deliveries.dropped,
+          loopLag: this.#lag.read(),
         };
     }
   }
@@ -157,6 +166,7 @@ export class XdsWorker {
     await this.#server.drain();
     this.#report();
     clearInterval(this.#timer);
+    this.#lag.close();
     this.#stop.abort();
     this.#core?.close();
     await this.#server.close();

@@ -58,7 +58,7 @@ const standOn = async (
   });
   const { port } = await server.listen('127.0.0.1', at);
   open.push(server);
-  return { mesh, server, port, edges, ledger: () => deliveredIn(deliveries) };
+  return { mesh, server, port, ledger: () => deliveredIn(deliveries), edges };
 };
 
 const raw = (...args: ConstructorParameters<typeof RawClient>): RawClient => {

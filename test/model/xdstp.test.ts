@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { canonicalName, isCollection, spellings } from '../../src/model/index.ts';
+import {
+  canonicalName,
+  isCollection,
+  type RawRef,
+  rawKey,
+  rawOfSubject,
+  rawSubject,
+  spellings,
+} from '../../src/model/index.ts';
 
 const BASE = 'xdstp://mesh.example/envoy.config.cluster.v3.Cluster/shop/a';
 
@@ -40,4 +48,12 @@ test('all spellings of a name among those asked for', () => {
   assert.deepEqual(spellings(`${BASE}?a=1&b=2`, asked), [`${BASE}?a=1&b=2`, `${BASE}?b=2&a=1`]);
   assert.deepEqual(spellings(`${BASE}?c=3`, asked), [`${BASE}?c=3`]);
   assert.deepEqual(spellings('x', asked), ['x']);
+});
+
+test('a raw resource is one, whatever the order of its context parameters', () => {
+  const ref = { typeUrl: 'type.googleapis.com/envoy.config.cluster.v3.Cluster' };
+  const [one, other] = [`${BASE}?a=1&b=2`, `${BASE}?b=2&a=1`].map((name) => ({ ...ref, name })) as [RawRef, RawRef];
+  assert.equal(rawKey(one), rawKey(other));
+  assert.equal(rawSubject(one), rawSubject(other));
+  assert.deepEqual(rawOfSubject(rawSubject(other)), { key: rawKey(one) });
 });

@@ -5,4 +5,4 @@
 export { grpcAssignment } from './assignment.ts';
 export { emptyGrpcCluster, type GrpcCluster, grpcCluster } from './cluster.ts';
 export { grpcListener } from './listener.ts';
-export { grpcRoutes, UNSUPPORTED_CLUSTER } from './routes.ts';
+export { grpcRoutes, grpcRoutesTo, NOWHERE } from './routes.ts';

@@ -22,8 +22,8 @@ import { resource, wrapped } from '../values.ts';
 import { isTextKey } from './headers.ts';
 import { grpcMatches } from './match.ts';
 
-/** Cluster of routes that gRPC clients cannot follow; it has no endpoints. Clients quote the name in their error. */
-export const UNSUPPORTED_CLUSTER = 'not-supported-by-grpc';
+/** A cluster without endpoints: of routes that gRPC clients cannot follow, and of targets that they may not call. */
+export const NOWHERE = 'nowhere';
 
 const MAX_UINT32 = 0xffffffff;
 /** gRPC makes at most 5 attempts. */
@@ -82,7 +82,7 @@ const destination = (action: RouteAction): IRouteAction | undefined => {
 
 const routeAction = ({ route: action }: Route): IRouteAction => {
   const to = action === null ? undefined : destination(action);
-  if (action === null || to === undefined) return { cluster: UNSUPPORTED_CLUSTER };
+  if (action === null || to === undefined) return { cluster: NOWHERE };
   return {
     ...to,
     maxStreamDuration: maxStreamDuration(action),
@@ -109,3 +109,12 @@ export const grpcRoutes = (name: string, virtualHost: Uint8Array): OwnResource =
     virtualHosts: [{ name, domains: ['*'], routes: routes.flatMap(grpcRoute) }],
   });
 };
+
+/** What stands for the routes of a target that has none: all calls go to one cluster. */
+export const grpcRoutesTo = (target: string, cluster: string): OwnResource =>
+  resource(RouteConfiguration, {
+    name: target,
+    virtualHosts: [
+      { name: target, domains: ['*'], routes: [{ name: target, match: { prefix: '/' }, route: { cluster } }] },
+    ],
+  });

@@ -14,6 +14,9 @@ import { stateVersion, wildcardNames } from './state-version.ts';
 /** W9; types not named here come behind them, as they were asked for. */
 const ORDER: readonly ResourceType[] = ['cds', 'eds', 'lds', 'rds', 'srds', 'sds', 'ecds', 'rtds'];
 const ORDERED: ReadonlySet<string> = new Set(ORDER);
+/** W10: of these, what is gone is kept while routes are on their way. */
+const KEPT: readonly ResourceType[] = ['cds', 'eds'];
+const ROUTES: readonly ResourceType[] = ['lds', 'rds'];
 
 export const deliver = (s: SotwState, now: number, out: Effect[]): void => {
   if (s.closed) return;
@@ -27,9 +30,17 @@ const pass = (s: SotwState, now: number, out: Effect[]): void => {
   for (const type of [...ORDER, ...others]) {
     const channel = s.channels.get(type);
     if (channel?.subscription.opened !== true) continue;
-    if (!(channel.full ? sendWhole(s, channel, now, out) : sendParts(s, channel, now, out))) return;
+    if (!sendType(s, channel, now, out)) return;
+  }
+  // Nothing moved after all: what was kept goes.
+  for (const type of KEPT) {
+    const channel = s.channels.get(type);
+    if (channel?.keeps === true && !routesMove(s, now) && !sendType(s, channel, now, out)) return;
   }
 };
+
+const sendType = (s: SotwState, channel: StateChannel, now: number, out: Effect[]): boolean =>
+  channel.full ? sendWhole(s, channel, now, out) : sendParts(s, channel, now, out);
 
 /** Time from which a change may go; 0: now (W5). */
 const gateOpensAt = ({ unanswered }: StateChannel, now: number): number => {
@@ -39,11 +50,31 @@ const gateOpensAt = ({ unanswered }: StateChannel, now: number): number => {
 
 const hasChange = ({ stale, dirty, trials }: StateChannel): boolean => stale || dirty.size > 0 || trials.length > 0;
 
+/** Listeners or route configurations may change at the client, or have changed and are not acknowledged. */
+const routesMove = (s: SotwState, now: number): boolean =>
+  ROUTES.some((type) => {
+    const channel = s.channels.get(type);
+    return channel !== undefined && (hasChange(channel) || gateOpensAt(channel, now) > 0);
+  });
+
+/** What the client has of a name that is gone, while routes may still use it (W10). */
+const keptOf = (s: SotwState, channel: StateChannel, name: string, now: number): ResourceBody | undefined => {
+  const good = KEPT.includes(channel.type) ? channel.held.get(name)?.good : undefined;
+  if (good === undefined || !routesMove(s, now)) return undefined;
+  channel.keeps = true;
+  return good;
+};
+
 /** What a name is to be at the client; undefined: nothing (W6). */
-const goalOf = (s: SotwState, channel: StateChannel, name: string): ResourceBody | undefined => {
+const goalOf = (s: SotwState, channel: StateChannel, name: string, now: number): ResourceBody | undefined => {
   const { type, parked } = channel;
-  const body = s.body(type, name) ?? (type === 'eds' && !isCollection(name) ? s.placeholder('eds', name) : undefined);
-  if (body === undefined) return undefined;
+  let body = s.body(type, name);
+  if (body === undefined) {
+    const kept = keptOf(s, channel, name, now);
+    if (kept !== undefined) return kept;
+    if (type !== 'eds' || isCollection(name)) return undefined;
+    body = s.placeholder('eds', name);
+  }
   return parked.has(name, body.version) || channel.waits(name) ? channel.held.get(name)?.good : body;
 };
 
@@ -52,15 +83,19 @@ const sendWhole = (s: SotwState, channel: StateChannel, now: number, out: Effect
   const asked = channel.owed || channel.now.size > 0;
   if (!asked && (!hasChange(channel) || gateOpensAt(channel, now) > 0)) return true;
   const { subscription, held } = channel;
-  const names = subscription.wildcard ? wildcardNames(s, channel) : new Set<string>();
+  channel.keeps = false;
+  const names = new Set(subscription.asked);
+  if (subscription.wildcard) for (const name of wildcardNames(s, channel)) names.add(name);
+  // Those that a wildcard no longer stands for.
+  const leaving = subscription.wildcard ? [...held.keys()].filter((name) => !names.has(name)) : [];
   let items = new Map<string, ResourceBody>();
   let changed: string[] = [];
   // Parts whose resources have become what the client holds need no trial.
   for (;;) {
     items = new Map();
     changed = [];
-    for (const name of new Set([...names, ...subscription.asked])) {
-      const body = goalOf(s, channel, name);
+    for (const name of [...names, ...leaving]) {
+      const body = names.has(name) ? goalOf(s, channel, name, now) : keptOf(s, channel, name, now);
       if (body === undefined) continue;
       items.set(s.shapes.text(name), body);
       if (held.get(name)?.good?.version !== body.version) changed.push(name);
@@ -70,7 +105,7 @@ const sendWhole = (s: SotwState, channel: StateChannel, now: number, out: Effect
   }
   channel.now.clear();
   channel.dirty.clear();
-  channel.stale = channel.trials.length > 0;
+  channel.stale = channel.trials.length > 0 || channel.keeps;
   if (!asked && isHeld(channel, items)) return true;
   const followers = channel.type === 'cds' ? changedAssignments(channel, items) : [];
   send(s, channel, items, changed, now, out);
@@ -108,17 +143,18 @@ interface Unit {
 const sendParts = (s: SotwState, channel: StateChannel, now: number, out: Effect[]): boolean => {
   const open = hasChange(channel) && gateOpensAt(channel, now) === 0;
   if (channel.now.size === 0 && !open) return true;
-  let units = newParts(s, channel, open);
+  channel.keeps = false;
+  let units = newParts(s, channel, open, now);
   // Parts whose resources have become what the client holds need no trial.
   while (open && channel.trials[0] !== undefined && !units.some(({ name }) => channel.trials[0]?.has(name))) {
     channel.trials.shift();
     channel.stale = true;
-    units = newParts(s, channel, open);
+    units = newParts(s, channel, open, now);
   }
   channel.now.clear();
   if (open) {
     channel.dirty.clear();
-    channel.stale = channel.trials.length > 0;
+    channel.stale = channel.trials.length > 0 || channel.keeps;
   }
   const runs: Unit[][] = split(units, s.limits.responseBytes);
   for (const [at, run] of runs.entries()) {
@@ -133,11 +169,11 @@ const sendParts = (s: SotwState, channel: StateChannel, now: number, out: Effect
   return true;
 };
 
-const newParts = (s: SotwState, channel: StateChannel, open: boolean): Unit[] => {
+const newParts = (s: SotwState, channel: StateChannel, open: boolean, now: number): Unit[] => {
   const { subscription, held } = channel;
   const units: Unit[] = [];
   const consider = (name: string, force: boolean): void => {
-    const body = subscription.has(name) ? goalOf(s, channel, name) : undefined;
+    const body = subscription.has(name) ? goalOf(s, channel, name, now) : undefined;
     if (body === undefined || (!force && held.get(name)?.sent?.version === body.version)) return;
     units.push({ name: s.shapes.text(name), body, size: body.body.length + name.length + RESOURCE_OVERHEAD });
   };
@@ -199,9 +235,16 @@ const announce = (s: SotwState, out: Effect[]): void => {
 const schedule = (s: SotwState, now: number, out: Effect[]): void => {
   if (s.paused) return;
   let at = 0;
+  const consider = (time: number): void => {
+    if (time > now && (at === 0 || time < at)) at = time;
+  };
   for (const channel of s.channels.values()) {
-    const opens = hasChange(channel) ? gateOpensAt(channel, now) : 0;
-    if (opens > now && (at === 0 || opens < at)) at = opens;
+    consider(hasChange(channel) ? gateOpensAt(channel, now) : 0);
+    if (!channel.keeps) continue;
+    for (const type of ROUTES) {
+      const routes = s.channels.get(type);
+      if (routes !== undefined) consider(gateOpensAt(routes, now));
+    }
   }
   if (at === 0 || (s.timerAt !== 0 && s.timerAt <= at)) return;
   s.timerAt = at;

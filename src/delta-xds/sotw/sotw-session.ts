@@ -7,17 +7,22 @@
  *  W2  A CDS or LDS response holds everything subscribed; what is missing in it is gone. Of other types it holds what is new to the
  *      client, and absence says nothing; an assignment that does not exist is answered without endpoints.
  *  W3  A request with a nonce that is not the last one of its type changes no subscription; its verdict counts all the same.
- *  W4  A newly listed name is answered though the client may hold it. `version_info` alone skips an answer only to a pure wildcard.
+ *  W4  A newly listed name is answered though the client may hold it; so is one that a request of W3 left out and the next one lists.
+ *      `version_info` alone skips an answer only to a pure wildcard.
  *  W5  A change waits until the last response of its type is answered, or 1 s old. Answers to names never wait.
  *  W6  A rejected response of n changed resources is tried again in halves; the bad one is parked: never sent again at that version. Where
  *      there was a good one before, full responses go on holding that.
  *  W7  Nothing is sent that the client did not ask for.
  *  W8  A changed cluster is followed by its assignment, where that is subscribed.
  *  W9  Order within a pass: clusters, assignments, listeners, route configurations, others.
+ *  W10 A cluster or assignment that is gone stays while listeners or route configurations are on their way: until they are acknowledged,
+ *      or 1 s old.
  */
 import type { StateRequest } from '../../proto/index.ts';
 import type { Effect } from '../effect.ts';
+import type { Parked } from '../parked.ts';
 import type { NodeFacts } from '../resource-source.ts';
+import type { ResourceType } from '../resource-type.ts';
 import type { SessionOptions } from '../session-state.ts';
 import { type HeldResource, type StreamSession, servicePortsIn, type TypeStatus } from '../stream-session.ts';
 import { deliver } from './deliver.ts';
@@ -90,17 +95,27 @@ export class SotwSession implements StreamSession {
 
   status(): TypeStatus[] {
     return [...this.#state.channels.values()].map(
-      ({ type, subscription, held, unanswered, parked, now, dirty, lastError }) => ({
-        type,
-        wildcard: subscription.wildcard,
-        asked: subscription.asked.size,
-        held: held.size,
-        unacked: unanswered.length,
-        parked: parked.size,
-        pending: now.size + dirty.size,
-        ...(lastError === undefined ? {} : { lastError }),
-      }),
+      ({ type, subscription, held, unanswered, parked, now, dirty, lastError }) => {
+        const refused = this.#refused(type, parked);
+        // A refusal of something that has changed since is over.
+        const over = parked.size > 0 && refused.size === 0;
+        return {
+          type,
+          wildcard: subscription.wildcard,
+          asked: subscription.asked.size,
+          held: held.size,
+          unacked: unanswered.length,
+          parked: refused.size,
+          pending: now.size + dirty.size,
+          ...(lastError === undefined || over ? {} : { lastError }),
+        };
+      },
     );
+  }
+
+  /** Names and versions that the client has refused and would be sent otherwise. */
+  #refused(type: ResourceType, parked: Parked): ReadonlyMap<string, string> {
+    return parked.now((name) => this.#state.view.get(type, name)?.version);
   }
 
   servicePorts(): number {
@@ -110,7 +125,7 @@ export class SotwSession implements StreamSession {
   resources(): HeldResource[] {
     const list: HeldResource[] = [];
     for (const { type, subscription, held, parked } of this.#state.channels.values()) {
-      const refused = parked.newest;
+      const refused = this.#refused(type, parked);
       for (const [name, { sent, good }] of held) {
         const version = refused.get(name);
         list.push({
@@ -122,6 +137,8 @@ export class SotwSession implements StreamSession {
           asked: subscription.has(name),
         });
       }
+      for (const [name, version] of refused)
+        if (!held.has(name)) list.push({ type, name, version: '', refused: version, asked: true });
     }
     return list;
   }

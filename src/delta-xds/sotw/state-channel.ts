@@ -41,8 +41,12 @@ export class StateChannel {
   owed = false;
   /** Asked for, or to follow its cluster: sent at once, though the client may hold it. */
   readonly now = new NameSet();
+  /** Missing in a request that changed nothing (W3): to be answered should the next one list them. */
+  readonly doubtful = new NameSet();
   /** To compare when the gate is open. */
   readonly dirty = new NameSet();
+  /** Something is gone and kept for the sake of routes on their way (W10). */
+  keeps = false;
   /** Compare everything. */
   stale = false;
   /** Parts of rejected responses, each to be tried by itself, the first one next. */

@@ -2,6 +2,7 @@
 import type { StateRequest } from '../../proto/index.ts';
 import { refuse, withinBounds } from '../bounds.ts';
 import type { Effect, Item } from '../effect.ts';
+import { countNack } from '../limits.ts';
 import type { ResourceBody } from '../resource-source.ts';
 import { typeOf } from '../resource-type.ts';
 import { STATUS } from '../status.ts';
@@ -28,6 +29,9 @@ export const takeStateRequest = (s: SotwState, request: StateRequest, out: Effec
     // Checklist 32: the client will say it again in its answer to what is on its way.
     if (request.responseNonce !== channel.nonce) {
       s.counters.staleRequests++;
+      // It may have given names up that it lists again in that answer: then it waits for them (checklist 48).
+      const listed = new Set(request.names);
+      for (const name of channel.subscription.asked) if (!listed.has(name)) channel.doubtful.add(name);
       return;
     }
   }
@@ -40,6 +44,8 @@ export const takeStateRequest = (s: SotwState, request: StateRequest, out: Effec
     channel.now.add(name);
     s.observe(name, out);
   }
+  for (const name of channel.doubtful.all) if (channel.subscription.has(name)) channel.now.add(name);
+  channel.doubtful.clear();
   if (change.asked.size > 0 || change.dropped.size > 0 || change.first) s.interestStale = true;
   if (change.wildcardBegan && !(change.first && isCurrent(s, channel, request))) channel.owed = true;
 };
@@ -62,13 +68,13 @@ const settle = (s: SotwState, channel: StateChannel, request: StateRequest, out:
   const { type } = channel;
   const { nonce, items, changed } = response;
   if (request.errorDetail === undefined) {
-    channel.lastError = undefined;
+    if (channel.parked.size === 0) channel.lastError = undefined;
     channel.accept(response);
     out.push({ kind: 'acked', type, nonce, items: itemsOf(s, items) });
     return;
   }
   const { code, message } = request.errorDetail;
-  s.counters.nacks++;
+  countNack(s.counters, type);
   channel.lastError = { code, message };
   channel.reject(response);
   const suspects = changed.flatMap((name) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { grpcListener, grpcRoutes, UNSUPPORTED_CLUSTER } from '../../../src/compile/index.ts';
+import { grpcListener, grpcRoutes, NOWHERE } from '../../../src/compile/index.ts';
 import { contentVersion, type IRoute, virtualHostTail } from '../../../src/proto/index.ts';
 import { compileAll, find, mesh, port, service } from '../support.ts';
 import { chosen, taken } from './client.ts';
@@ -82,7 +82,7 @@ describe('destinations', () => {
         },
       },
     ] satisfies IRoute[]) {
-      assert.equal(chosen(rawRoutes(route, rest), '/a.B/C'), UNSUPPORTED_CLUSTER, JSON.stringify(route));
+      assert.equal(chosen(rawRoutes(route, rest), '/a.B/C'), NOWHERE, JSON.stringify(route));
       assert.equal(chosen(rawRoutes(route, rest), '/b.B/C'), 'x');
     }
   });

@@ -124,6 +124,22 @@ test('rule 48: a name given up and listed again is sent again, though unchanged'
     < lds 6: l@l1, m@l1
   `));
 
+test('rule 48: also when the request that gave it up crossed a response and changed nothing', () =>
+  says(`
+    sotw
+    mesh eds a.shop:80 e1; eds b.shop:80 e1
+    > eds names a.shop:80 b.shop:80
+    < eds 1: a.shop:80@e1, b.shop:80@e1
+    > eds names a.shop:80 b.shop:80 ack 1
+    mesh eds a.shop:80 e2
+    < eds 2: a.shop:80@e2
+    > eds ack 1
+    > eds names b.shop:80 ack 1
+    > eds names b.shop:80 ack 2
+    < eds 3: b.shop:80@e1
+    > eds names b.shop:80 ack 3
+  `));
+
 test('rule 49: an empty list after names ends the subscription and is no wildcard; a first empty list of RDS or EDS is silence', () =>
   says(`
     sotw
@@ -161,10 +177,11 @@ test('rule 50: when the last cluster or listener goes, an empty response says so
     > cds ack 1
     > lds ack 2
     mesh inbound inbound:80 gone; lds l gone
-    < cds 3: (empty)
-    < lds 4: (empty)
-    > cds ack 3
-    > lds ack 4
+    < lds 3: (empty)
+    # The cluster after the listener (rule 37).
+    > lds ack 3
+    < cds 4: (empty)
+    > cds ack 4
     mesh lds l l1
     < lds 5: l@l1
     reconnect
@@ -289,6 +306,54 @@ test('rule 29: on a state-of-the-world stream too names in a NACK count', () =>
     > eds names a.shop:80 b.shop:80 ack 2
     > eds names b.shop:80 c.shop:80 nack 2 no
     < eds 3: c.shop:80@e1
+  `));
+
+test('rule 37: on a state-of-the-world stream a cluster that is gone stays until the routes that used it have changed', () =>
+  says(`
+    sotw
+    mesh cds a.shop:80 c1; eds a.shop:80 e1; cds a.shop:80/v2 c1; eds a.shop:80/v2 e1; raw rds r r1
+    > rds names r
+    < rds 1: r@r1
+    > cds names a.shop:80 a.shop:80/v2
+    ! learned app.shop -> a.shop:80
+    < cds 2: a.shop:80@c1, a.shop:80/v2@c1
+    > eds names a.shop:80 a.shop:80/v2
+    < eds 3: a.shop:80@e1, a.shop:80/v2@e1
+    > rds names r ack 1
+    > cds names a.shop:80 a.shop:80/v2 ack 2
+    > eds names a.shop:80 a.shop:80/v2 ack 3
+    mesh raw rds r r2; cds a.shop:80/v2 gone; eds a.shop:80/v2 gone; eds a.shop:80 e2
+    < eds 4: a.shop:80@e2
+    < rds 5: r@r2
+    > eds names a.shop:80 a.shop:80/v2 ack 4
+    > rds names r ack 5
+    < cds 6: a.shop:80@c1
+    < eds 7: a.shop:80/v2@empty
+    # A gRPC application gives it up by itself when its routes no longer name it.
+    > cds names a.shop:80 ack 6
+    > eds names a.shop:80 ack 7
+    # Routes that nobody acknowledges hold nothing up for longer than a second; those that do not change for no time.
+    mesh raw rds r r3; cds a.shop:80 gone
+    < rds 8: r@r3
+    tick 1000
+    < cds 9: (empty)
+    > rds names r ack 8
+    mesh eds a.shop:80 gone
+    < eds 10: a.shop:80@empty
+  `));
+
+test('rule 37: routes that might have changed and did not hold nothing up', () =>
+  says(`
+    sotw
+    mesh inbound inbound:80 i1; lds l l1
+    > cds
+    < cds 1: inbound:80@i1
+    > lds
+    < lds 2: l@l1
+    > cds ack 1
+    > lds ack 2
+    mesh inbound inbound:80 gone
+    < cds 3: (empty)
   `));
 
 test('rule 38: on a state-of-the-world stream too a changed cluster is followed by its assignment', () =>

@@ -1,11 +1,12 @@
 /**
  * The books of the model check: what was asked, what was sent, what the client held. Fails when something is sent that neither changed
- * nor was asked for (S6), when a version goes back at the server or at the client, and when server and client do not agree at rest.
+ * nor was asked for (S6) or was refused before (S7), when a version goes back at the server or at the client, and when server and client do not agree at rest.
  */
 import assert from 'node:assert/strict';
-import type { SendEffect } from '../../../src/delta-xds/effect.ts';
+import type { RejectedEffect, SendEffect } from '../../../src/delta-xds/effect.ts';
 import type { HeldResource } from '../../../src/delta-xds/index.ts';
 import { typeOf } from '../../../src/delta-xds/resource-type.ts';
+import { GONE } from '../../../src/delta-xds/shapes.ts';
 import type { DeltaRequest } from '../../../src/proto/index.ts';
 import type { SimEnvoy, Type } from './sim-envoy.ts';
 
@@ -34,6 +35,8 @@ export class Audit {
   readonly #opened = new Set<string>();
   /** Clusters of the response just sent: their assignments follow. */
   #clusters: ReadonlySet<string> = new Set();
+  /** `<type> <name> <version>` known to be what the client cannot take, on this stream. */
+  readonly #parked = new Set<string>();
   readonly #newestSent = new Map<string, number>();
   readonly #newestHeld = new Map<string, number>();
 
@@ -45,6 +48,13 @@ export class Audit {
     this.#asked = new Set();
     this.#opened.clear();
     this.#clusters = new Set();
+    this.#parked.clear();
+  }
+
+  rejected({ type, items, final }: RejectedEffect): void {
+    if (!final) return;
+    for (const { name, version, shape } of items)
+      if (shape !== undefined && shape !== GONE) this.#parked.add(`${type} ${name} ${version}`);
   }
 
   asked({ typeUrl, subscribe, initialResourceVersions }: DeltaRequest): void {
@@ -61,6 +71,7 @@ export class Audit {
     for (const { name, version, body } of resources) {
       const key = `${type} ${name}`;
       if (body === undefined) continue;
+      assert.ok(!this.#parked.has(`${key} ${version}`), `S7: ${key}@${version} is sent again, refused`);
       const number = numberOf(version);
       if (number >= 0) {
         assert.ok(number >= (this.#newestSent.get(key) ?? 0), `${key}: version goes back to ${version}`);

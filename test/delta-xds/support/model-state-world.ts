@@ -31,7 +31,7 @@ export type StateOp =
   | { readonly do: 'deny'; readonly at: number; readonly on: boolean }
   | { readonly do: 'up' | 'down'; readonly count: number }
   | { readonly do: 'time'; readonly ms: number }
-  | { readonly do: 'refuse'; readonly type: StateType; readonly next: number }
+  | { readonly do: 'refuse'; readonly type: StateType }
   | { readonly do: 'lost' | 'wake' | 'turn' | 'reconnect' | 'hold' | 'drain' };
 
 export const stateOpArbitrary = (refusals: boolean): fc.Arbitrary<StateOp> => {
@@ -46,6 +46,7 @@ export const stateOpArbitrary = (refusals: boolean): fc.Arbitrary<StateOp> => {
     { weight: 8, arbitrary: fc.record({ do: fc.constant('put' as const), type, at }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('gone' as const), type, at }) },
     { weight: 5, arbitrary: fc.record({ do: fc.constant('want' as const), type, at: fc.uniqueArray(at) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('want' as const), type, at: fc.constant([]) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('preload' as const), at: fc.uniqueArray(at) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('deny' as const), at, on: fc.boolean() }) },
     { weight: 8, arbitrary: fc.record({ do: fc.constant('up' as const), count }) },
@@ -58,7 +59,7 @@ export const stateOpArbitrary = (refusals: boolean): fc.Arbitrary<StateOp> => {
     plain('hold', 1),
     plain('drain', 2),
   ];
-  const refuse = fc.record({ do: fc.constant('refuse' as const), type, next: fc.nat({ max: 2 }) });
+  const refuse = fc.record({ do: fc.constant('refuse' as const), type });
   return refusals ? fc.oneof(...calm, { weight: 3, arbitrary: refuse }) : fc.oneof(...calm);
 };
 
@@ -82,6 +83,10 @@ class StateWorld {
   /** Names of the last request of a type that the server had to heed; undefined: everything. */
   #heeded = new Map<StateType, ReadonlySet<string> | undefined>();
   readonly #lastNonce = new Map<string, string>();
+  /** Types whose next change the client cannot take. */
+  readonly #refuseNext = new Set<StateType>();
+  /** `<type> <name> <version>` known to be what the client cannot take, on this stream. */
+  readonly #parked = new Set<string>();
   readonly #newest = new Map<string, number>();
 
   constructor(calm: boolean, partial: boolean) {
@@ -126,7 +131,11 @@ class StateWorld {
   #execute(effect: Effect): void {
     if (effect.kind === 'pause') this.#pauseAsked = true;
     assert.notEqual(effect.kind, 'close');
+    if (effect.kind === 'rejected' && effect.final)
+      for (const { name, version } of effect.items) this.#parked.add(`${effect.type} ${name} ${version}`);
     if (effect.kind !== 'send') return;
+    for (const { name, version } of effect.resources)
+      assert.ok(!this.#parked.has(`${effect.type} ${name} ${version}`), `W6: ${effect.type} ${name}@${version} again`);
     const { type, nonce, resources, removed, versionInfo } = effect;
     if (!isStateType(type)) assert.fail(`W7: a response of type ${type}`);
     assert.notEqual(versionInfo ?? '', '');
@@ -178,7 +187,7 @@ class StateWorld {
         mesh.changed(`caller|${CALLER}`);
         return;
       case 'refuse':
-        this.#client.refuses.add(`${op.type} ${PREFIX[op.type]}-${this.#version + 1 + op.next}`);
+        this.#refuseNext.add(op.type);
         return;
       case 'lost':
         mesh.lost();
@@ -205,6 +214,7 @@ class StateWorld {
         this.#pauseAsked = false;
         this.#heeded = new Map();
         this.#lastNonce.clear();
+        this.#parked.clear();
         this.#member = this.#join();
         this.#client.connect();
         return;
@@ -223,6 +233,7 @@ class StateWorld {
     // The last name of each type never exists.
     const name = NAMES[type][index % (NAMES[type].length - 1)] ?? '';
     const version = `${PREFIX[type]}-${++this.#version}`;
+    if (there && this.#refuseNext.delete(type)) this.#client.refuses.add(`${type} ${version}`);
     switch (type) {
       case 'cds':
         if (name !== 'inbound:80') {

@@ -179,6 +179,7 @@ export class World {
   #execute(effect: Effect): void {
     if (effect.kind === 'pause') this.#pauseAsked = true;
     assert.notEqual(effect.kind, 'close');
+    if (effect.kind === 'rejected') this.#audit.rejected(effect);
     if (effect.kind !== 'send') return;
     const names = [...effect.resources.map(({ name }) => name), ...effect.removed];
     assert.equal(new Set(names).size, names.length, `S10: a name twice in ${effect.type} ${names.join(' ')}`);
