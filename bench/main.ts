@@ -36,6 +36,11 @@ const SUITES: readonly Suite[] = [
   { name: 'first-request', quick: { sidecars: 2 }, goals: ['above a warm one P50 <= 6 ms'] },
   { name: 'held-bytes', quick: { large: 500 }, goals: ['<= 2.5 KB', 'the same at 100 and 5,000 services within 5 %'] },
   { name: 'unknown-host', quick: {}, goals: ['P99 <= 100 ms over 1,000'] },
+  {
+    name: 'transport',
+    quick: { connections: 300, rounds: 20, repeats: 1, many: 1_000 },
+    goals: ['http2 beside grpc-js: server CPU per message, memory per connection'],
+  },
   { name: 'large-service', quick: {}, goals: ['P99 <= 100 ms'] },
 ];
 

@@ -42,9 +42,10 @@ const tell = (message: unknown): Promise<void> =>
 const main = async (dir: string, mode: string): Promise<void> => {
   const clock = { now: Date.now };
   const begun = performance.now();
+  const prepared = Projector.prepare({ dir, mesh: MESH });
   const log = await openEventLog({ kind: 'lmdb', dir, mesh: MESH, clock });
   const logMs = performance.now() - begun;
-  const projector = await Projector.open({ dir, log, mesh: MESH, clock });
+  const projector = await Projector.open({ dir, log, mesh: MESH, clock, prepared });
   const stateMs = performance.now() - begun - logMs;
   const services = [...projector.fold.serviceNames()].length;
   const report: ChildReport = { logMs, stateMs, offset: projector.notice.offset, services };

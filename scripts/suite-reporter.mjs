@@ -9,6 +9,7 @@ const BUDGETS = {
   store: 60,
   projector: 120,
   'delta-xds': 90,
+  contracts: 60,
   compile: 60,
   proto: 40,
   support: 30,

@@ -1,19 +1,33 @@
 /** The xDS server of one process: hub, cache, connections and the gRPC service joined together. */
 
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { ServerCredentials } from '@grpc/grpc-js';
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { TendrilError } from '../model/index.ts';
-import { AdsStream, STATUS, type StreamContext, type StreamCounters, zeroStreamCounters } from './ads-stream.ts';
+import { AdsStream, type StreamContext, type StreamCounters, zeroStreamCounters } from './ads-stream.ts';
 import { BytesCache } from './bytes-cache.ts';
 import { Connections } from './connections.ts';
-import { createGrpcServer } from './grpc-transport.ts';
+import type { DeliveryLog } from './delivery-log.ts';
+import { createGrpcTransport } from './grpc-transport.ts';
+import { Health } from './health.ts';
+import { Http2Transport } from './http2/index.ts';
 import { Hub } from './hub.ts';
-import type { LedgerEntry } from './ledger-entry.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSessionCounters } from './limits.ts';
+import { type Listener, listenOn } from './listener.ts';
+import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
-import type { HeldResource, TypeStatus } from './session.ts';
 import { SharedShapes } from './shapes.ts';
+import { STATUS } from './status.ts';
+import type { HeldResource, TypeStatus } from './stream-session.ts';
+import {
+  type StreamHandler,
+  type TlsOptions,
+  type Transport,
+  type TransportCounters,
+  type TransportOptions,
+  zeroTransportCounters,
+} from './transport.ts';
+
+/** The two transports; what they do is the same. */
+export type TransportName = 'grpc-js' | 'http2';
 
 export interface AdsServerOptions {
   readonly source: ResourceSource;
@@ -28,14 +42,16 @@ export interface AdsServerOptions {
   readonly logger: Pick<Logger, 'info' | 'warn'>;
   /** `control_plane.identifier` of every response: this replica and worker. */
   readonly identifier: string;
+  /** What carries the streams. Default: 'grpc-js'. */
+  readonly transport?: TransportName;
   /** Default: plaintext. */
-  readonly credentials?: ServerCredentials;
+  readonly tls?: TlsOptions;
   /** A sidecar's question proved an edge; at most once per stream and service port. */
   readonly onObserve?: (edge: { readonly from: string; readonly to: string; readonly node: string }) => void;
   /** Offset of the state that the source answers from; named in the ledger and as `system_version_info`. Default: always 0 (not named). */
   readonly offset?: () => number;
   /** What was sent, acknowledged, rejected, removed. */
-  readonly onLedger?: (entries: readonly LedgerEntry[]) => void;
+  readonly deliveries?: DeliveryLog;
 }
 
 /** One stream of one node. */
@@ -59,10 +75,12 @@ export interface SessionStatus {
   readonly types: readonly TypeStatus[];
 }
 
-export interface AdsCounters extends StreamCounters, SessionCounters {
+export interface AdsCounters extends StreamCounters, SessionCounters, TransportCounters {
   readonly sessions: number;
+  readonly healthWatches: number;
   readonly connections: number;
   readonly connectionsRefused: number;
+  readonly connectionsLate: number;
   readonly connectionsIdle: number;
   readonly wakes: number;
   readonly changeKeys: number;
@@ -78,8 +96,8 @@ export interface AdsCounters extends StreamCounters, SessionCounters {
 }
 
 export interface AdsServer {
-  /** Listens; in a worker of node:cluster this shares the port. Rejects with `XDS_LISTEN`. */
-  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  /** Listens; `fd`: on this socket, which is bound to the address already. Rejects with `XDS_LISTEN`. */
+  listen(host: string, port: number, fd?: number): Promise<{ readonly host: string; readonly port: number }>;
   /** Serves a connection accepted elsewhere. */
   accept(socket: Socket): void;
   /** Takes the newest state to all sessions; resolves with its epoch when every session concerned has been told. */
@@ -94,10 +112,11 @@ export interface AdsServer {
   close(): Promise<void>;
 }
 
+const DRAINING = 'the control plane is draining; reconnect';
 const TAG_DIGITS = 36 ** 8;
 
 export const createAdsServer = (options: AdsServerOptions): AdsServer => {
-  const { source, clock, now, random, logger, identifier, onObserve, onLedger } = options;
+  const { source, clock, now, random, logger, identifier, onObserve } = options;
   const limits: ServerLimits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
   const shapes = new SharedShapes();
   const cache = new BytesCache(limits.cacheBytes);
@@ -127,7 +146,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     limits,
     wireLimits: {
       maxNames: limits.namesPerRequest + limits.namesPerStream,
-      maxNameBytes: 4_096,
+      maxNameBytes: Math.max(4_096, limits.nameBytes),
       maxMetadataValues: 4_096,
     },
     identifier,
@@ -136,47 +155,48 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     later,
     counters: streamCounters,
     onObserve,
-    onLedger,
+    deliveries: options.deliveries,
     warn: (facts, message) => logger.warn(facts, message),
     onEnd: (stream) => streams.delete(stream),
   };
-  const grpc = createGrpcServer(
+  const health = new Health(XDS_METHODS.map(({ path }) => path));
+  const routes = new Map<string, StreamHandler>(health.routes);
+  for (const method of XDS_METHODS)
+    routes.set(method.path, (stream) => {
+      const ads = new AdsStream(context, stream, method);
+      streams.add(ads);
+      return ads;
+    });
+  const connections = new Connections(limits, clock, random);
+  const transportCounters = zeroTransportCounters();
+  const carrier: TransportOptions = {
     limits,
-    (transport) => {
-      const stream = new AdsStream(context, transport);
-      streams.add(stream);
-      return stream;
+    routes,
+    hooks: {
+      opened: (peer) => connections.opened(peer),
+      closed: (peer) => connections.closed(peer),
+      reset: (peer) => connections.reset(peer),
     },
-    { opened: (peer) => connections.opened(peer), reset: (peer) => connections.reset(peer) },
-  );
-  const connections = new Connections(grpc, options.credentials ?? ServerCredentials.createInsecure(), limits, random);
-  let listener: NetServer | undefined;
+    counters: transportCounters,
+    clock,
+    tls: options.tls,
+  };
+  const transport: Transport =
+    options.transport === 'http2' ? new Http2Transport(carrier) : createGrpcTransport(carrier);
+  let listener: Listener | undefined;
 
   return {
-    listen: (host, port) =>
-      new Promise((done, fail) => {
-        const server = createServer({ noDelay: true, pauseOnConnect: false }, (socket) => connections.accept(socket));
-        server.on('error', (error: NodeJS.ErrnoException) => {
-          // After the start: a connection that could not be accepted (too many open files). The next one may be.
-          if (server.listening) logger.warn({ err: error }, 'a connection could not be accepted');
-          fail(
-            new TendrilError('XDS_LISTEN', `cannot listen for xDS on ${host}:${port}: ${error.code ?? error.message}`, {
-              remedy: 'choose another address with --xds HOST:PORT',
-              cause: error,
-            }),
-          );
-        });
-        server.listen({ host, port, backlog: 4_096 }, () => {
-          listener = server;
-          const address = server.address();
-          done(
-            typeof address === 'object' && address !== null
-              ? { host: address.address, port: address.port }
-              : { host, port },
-          );
-        });
-      }),
-    accept: (socket) => connections.accept(socket),
+    listen: async (host, port, fd) => {
+      listener = await listenOn(
+        host,
+        port,
+        (socket) => connections.accept(socket, transport),
+        (error) => logger.warn({ err: error }, 'a connection could not be accepted'),
+        fd,
+      );
+      return { host: listener.host, port: listener.port };
+    },
+    accept: (socket) => connections.accept(socket, transport),
     wake: () => hub.wake(),
     sessions: () => {
       const list: SessionStatus[] = [];
@@ -206,9 +226,12 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     counters: () => ({
       ...streamCounters,
       ...sessionCounters,
+      ...transportCounters,
       sessions: hub.size,
+      healthWatches: health.watches,
       connections: connections.size,
       connectionsRefused: connections.counters.refused,
+      connectionsLate: connections.counters.handshakesLate,
       connectionsIdle: connections.counters.idle,
       wakes: hub.counters.wakes,
       changeKeys: hub.counters.keys,
@@ -225,19 +248,20 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     drain: async (overMs = 5_000) => {
       listener?.close();
       listener = undefined;
-      await connections.drain(overMs, (peers) => {
-        for (const stream of [...streams])
-          if (peers.has(stream.peer)) stream.end(STATUS.UNAVAILABLE, 'the control plane is draining; reconnect');
+      health.drain();
+      await connections.drain(transport, overMs, (peers) => {
+        for (const stream of [...streams]) if (peers.has(stream.peer)) stream.end(STATUS.UNAVAILABLE, DRAINING);
+        health.end(peers, STATUS.UNAVAILABLE, DRAINING);
       });
-      for (const stream of [...streams]) stream.end(STATUS.UNAVAILABLE, 'the control plane is draining; reconnect');
+      for (const stream of [...streams]) stream.end(STATUS.UNAVAILABLE, DRAINING);
       await connections.gone(1_500);
     },
     close: async () => {
       listener?.close();
       listener = undefined;
       hub.close();
+      transport.destroy();
       connections.destroy();
-      grpc.forceShutdown();
       await connections.gone(1_000);
     },
   };

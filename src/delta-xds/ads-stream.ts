@@ -1,27 +1,23 @@
-/** One aggregated delta stream: bytes in, requests to the hub; effects to bytes out. Decides nothing. */
+/** One delta stream, aggregated or of a single type: bytes in, requests to the hub; effects to bytes out. Decides nothing. */
 import { TendrilError } from '../model/index.ts';
-import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest, type WireLimits } from '../proto/index.ts';
+import {
+  composeDeltaResponse,
+  composeStateResponse,
+  decodeDeltaRequest,
+  decodeStateRequest,
+  type WireLimits,
+} from '../proto/index.ts';
 import type { BytesCache } from './bytes-cache.ts';
-import type { AbsentEffect, AckedEffect, Effect, RejectedEffect, SendEffect } from './effect.ts';
+import type { DeliveryLog, DeliveryNode } from './delivery-log.ts';
+import type { AckedEffect, Effect, RejectedEffect, SendEffect } from './effect.ts';
 import type { Hub, Member, StreamPort } from './hub.ts';
-import type { LedgerEntry } from './ledger-entry.ts';
 import type { ServerLimits } from './limits.ts';
-import { TYPE_URLS_OF } from './request.ts';
+import type { XdsMethod } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
+import { typeOf, typeUrlOf } from './resource-type.ts';
+import { STATUS } from './status.ts';
+import type { XdsRequest } from './stream-session.ts';
 import type { TransportListener, TransportStream } from './transport.ts';
-
-/** gRPC status codes that the server gives. */
-export const STATUS = {
-  OK: 0,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  RESOURCE_EXHAUSTED: 8,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-} as const;
-
-/** Characters of a client's error text that the ledger keeps. */
-const MAX_MESSAGE = 1_024;
 
 /** Where a stream puts what it has to say. */
 export interface StreamContext {
@@ -40,7 +36,7 @@ export interface StreamContext {
   readonly onObserve:
     | ((edge: { readonly from: string; readonly to: string; readonly node: string }) => void)
     | undefined;
-  readonly onLedger: ((entries: readonly LedgerEntry[]) => void) | undefined;
+  readonly deliveries: DeliveryLog | undefined;
   readonly warn: (facts: Readonly<Record<string, unknown>>, message: string) => void;
   readonly onEnd: (stream: AdsStream) => void;
 }
@@ -57,6 +53,8 @@ export interface StreamCounters {
   held: number;
   resets: number;
   failures: number;
+  /** Written and not yet taken by the transport, all streams, as of now. */
+  inFlightBytes: number;
 }
 
 export const zeroStreamCounters = (): StreamCounters => ({
@@ -71,6 +69,7 @@ export const zeroStreamCounters = (): StreamCounters => ({
   held: 0,
   resets: 0,
   failures: 0,
+  inFlightBytes: 0,
 });
 
 /** Types that describe services of the mesh; the others are the node's own. */
@@ -79,20 +78,25 @@ const SERVICE_TYPES: ReadonlySet<string> = new Set(['cds', 'eds', 'vhds']);
 export class AdsStream implements TransportListener, StreamPort {
   readonly #context: StreamContext;
   readonly #transport: TransportStream;
+  readonly #method: XdsMethod;
   /** Since when, ms since the epoch. */
   readonly since: number;
   #member: Member | undefined;
+  #delivery: DeliveryNode | undefined;
   /** Written and not yet taken by the transport, bytes. */
   #inFlight = 0;
+  /** The same with no response counted above `responseBytes`: one resource may be larger than any bound. */
+  #weight = 0;
   #held = false;
   #drainWanted = false;
   #ended = false;
   /** Totals of this stream. */
   readonly sent = { responses: 0, resources: 0, bytes: 0, serviceBytes: 0 };
 
-  constructor(context: StreamContext, transport: TransportStream) {
+  constructor(context: StreamContext, transport: TransportStream, method: XdsMethod) {
     this.#context = context;
     this.#transport = transport;
+    this.#method = method;
     this.since = context.now();
     context.counters.streams++;
   }
@@ -110,9 +114,13 @@ export class AdsStream implements TransportListener, StreamPort {
     const { counters, hub } = this.#context;
     counters.requests++;
     counters.requestBytes += message.length;
-    let request: DeltaRequest;
+    let request: XdsRequest;
     try {
-      request = decodeDeltaRequest(message, this.#context.wireLimits);
+      const { wireLimits } = this.#context;
+      request =
+        this.#method.protocol === 'delta'
+          ? decodeDeltaRequest(message, wireLimits)
+          : decodeStateRequest(message, wireLimits);
     } catch (error) {
       counters.malformed++;
       const limit = error instanceof TendrilError && error.code === 'XDS_LIMIT';
@@ -122,17 +130,31 @@ export class AdsStream implements TransportListener, StreamPort {
       );
       return;
     }
+    const { typeUrl } = this.#method;
+    if (typeUrl !== undefined && request.typeUrl !== typeUrl) {
+      // Checklist 55: a method of one type needs no type_url.
+      if (request.typeUrl !== '') {
+        counters.malformed++;
+        this.end(STATUS.INVALID_ARGUMENT, `${this.#method.path} serves ${typeUrl} only, not ${request.typeUrl}`);
+        return;
+      }
+      request = { ...request, typeUrl };
+    }
     const member = this.#member ?? this.#join(request);
     if (member !== undefined) hub.request(member, request);
   }
 
-  #join(request: DeltaRequest): Member | undefined {
+  #join(request: XdsRequest): Member | undefined {
     if (request.node === undefined) {
       this.end(STATUS.INVALID_ARGUMENT, 'the first request of a stream must carry the node');
       return undefined;
     }
     try {
-      this.#member = this.#context.hub.join(this.#context.source.attach(request.node), this);
+      const { protocol, typeUrl } = this.#method;
+      const view = this.#context.source.attach(request.node, protocol);
+      this.#member = this.#context.hub.join(view, this, protocol, typeUrl === undefined ? undefined : typeOf(typeUrl));
+      const { id, caller } = view.facts;
+      this.#delivery = this.#context.deliveries?.node(id, caller);
     } catch (error) {
       this.fail(error);
     }
@@ -152,9 +174,6 @@ export class AdsStream implements TransportListener, StreamPort {
     switch (effect.kind) {
       case 'send':
         this.#send(effect);
-        return;
-      case 'absent':
-        this.#absent(effect);
         return;
       case 'acked':
       case 'rejected':
@@ -189,9 +208,12 @@ export class AdsStream implements TransportListener, StreamPort {
     return this.#member?.session.facts.id ?? '';
   }
 
-  #send({ type, nonce, resources, removed }: SendEffect): void {
-    const { cache, counters, identifier, onLedger } = this.#context;
-    const encoded = resources.map((resource) => cache.encode(type, resource));
+  #send({ type, nonce, resources, removed, versionInfo, label }: SendEffect): void {
+    const { cache, counters, identifier } = this.#context;
+    const delta = versionInfo === undefined;
+    const encoded = resources.map((resource) =>
+      delta ? cache.encode(type, resource) : cache.encodeState(type, resource),
+    );
     if (SERVICE_TYPES.has(type))
       for (const [index, { name }] of resources.entries()) {
         if (name !== 'local' && !name.startsWith('inbound:')) this.sent.serviceBytes += encoded[index]?.length ?? 0;
@@ -199,51 +221,29 @@ export class AdsStream implements TransportListener, StreamPort {
     counters.resources += resources.length;
     counters.removals += removed.length;
     this.sent.resources += resources.length;
+    const common = { typeUrl: typeUrlOf(type), nonce, resources: encoded, controlPlaneId: identifier };
     this.#write(
-      composeDeltaResponse({
-        typeUrl: TYPE_URLS_OF[type],
-        nonce,
-        resources: encoded,
-        removed,
-        controlPlaneId: identifier,
-        systemVersionInfo: this.#offsetText,
-      }),
+      delta
+        ? composeDeltaResponse({ ...common, removed, systemVersionInfo: label ?? this.#offsetText })
+        : composeStateResponse({ ...common, versionInfo: label ?? versionInfo }),
     );
-    if (onLedger === undefined) return;
-    const entries: LedgerEntry[] = resources.map(({ name, version }, index) =>
-      this.#entry({ type, name, version, event: 'sent', bytes: encoded[index]?.length ?? 0 }),
-    );
+    const { deliveries } = this.#context;
+    if (deliveries === undefined || this.#delivery === undefined) return;
+    const [now, offset] = [this.#context.now(), this.#context.offset()];
+    for (const [at, { name, version }] of resources.entries())
+      deliveries.note(this.#delivery, 'sent', { type, name, version }, encoded[at]?.length ?? 0, offset, now);
     // A removal that primes a route configuration is about no resource.
     for (const name of removed)
-      if (!name.endsWith('/-')) entries.push(this.#entry({ type, name, version: '', event: 'removed', bytes: 0 }));
-    if (entries.length > 0) onLedger(entries);
-  }
-
-  #entry(step: Pick<LedgerEntry, 'type' | 'name' | 'version' | 'event' | 'bytes'>): LedgerEntry {
-    const facts = this.#member?.session.facts;
-    return {
-      node: facts?.id ?? '',
-      caller: facts?.caller ?? '',
-      at: this.#context.now(),
-      offset: this.#context.offset(),
-      ...step,
-    };
-  }
-
-  #absent({ typeUrl, nonce, removed }: AbsentEffect): void {
-    this.#write(
-      composeDeltaResponse({ typeUrl, nonce, resources: [], removed, controlPlaneId: this.#context.identifier }),
-    );
+      if (!name.endsWith('/-')) deliveries.note(this.#delivery, 'removed', { type, name, version: '' }, 0, offset, now);
   }
 
   #verdict(effect: AckedEffect | RejectedEffect): void {
-    const { onLedger, warn } = this.#context;
-    const node = this.#node;
+    const { deliveries, warn } = this.#context;
     const { type, items } = effect;
     if (effect.kind === 'rejected')
       warn(
         {
-          node,
+          node: this.#node,
           type,
           names: items.slice(0, 20).map(({ name }) => name),
           code: effect.code,
@@ -252,14 +252,11 @@ export class AdsStream implements TransportListener, StreamPort {
         },
         effect.final ? 'a sidecar refused a resource' : 'a sidecar refused a response; sending its resources in parts',
       );
-    if (onLedger === undefined || items.length === 0) return;
-    onLedger(
-      items.map(({ name, version }) => {
-        const entry = this.#entry({ type, name, version, event: effect.kind, bytes: 0 });
-        if (effect.kind === 'acked') return entry;
-        return { ...entry, message: effect.message.slice(0, MAX_MESSAGE), final: effect.final };
-      }),
-    );
+    if (deliveries === undefined || this.#delivery === undefined) return;
+    const [now, offset] = [this.#context.now(), this.#context.offset()];
+    for (const { name, version } of items)
+      if (effect.kind === 'acked') deliveries.note(this.#delivery, 'acked', { type, name, version }, 0, offset, now);
+      else deliveries.reject(this.#delivery, { type, name, version }, offset, now, effect);
   }
 
   #write(message: Uint8Array): void {
@@ -269,12 +266,18 @@ export class AdsStream implements TransportListener, StreamPort {
     counters.responseBytes += length;
     this.sent.responses++;
     this.sent.bytes += length;
+    const weight = Math.min(length, limits.responseBytes);
     this.#inFlight += length;
+    this.#weight += weight;
+    counters.inFlightBytes += length;
     const room = this.#transport.write(message, () => {
+      if (this.#ended) return;
       this.#inFlight -= length;
+      this.#weight -= weight;
+      counters.inFlightBytes -= length;
       if (this.#inFlight === 0 && this.#drainWanted) this.#wantDrained();
     });
-    if (this.#inFlight > limits.resetBytes) {
+    if (this.#weight > limits.resetBytes) {
       counters.resets++;
       this.#ended = true;
       this.#transport.reset();
@@ -318,6 +321,8 @@ export class AdsStream implements TransportListener, StreamPort {
 
   #leave(): void {
     this.#ended = true;
+    this.#context.counters.inFlightBytes -= this.#inFlight;
+    this.#inFlight = 0;
     if (this.#member !== undefined) this.#context.hub.leave(this.#member);
     this.#context.onEnd(this);
   }

@@ -1,15 +1,16 @@
 /**
- * Encoded `Resource` messages, made once for all streams. A virtual host's bytes hold its route configuration's name (in the resource's
+ * Encoded resources, made once for all streams: `Resource` messages for delta, `Any` for the state of the world. A virtual host's bytes hold its route configuration's name (in the resource's
  * name), so the name and version identify them.
  *
  * Bound: bytes; beyond it the longest unused go first. Counters: hits, misses, evicted.
  */
-import { encodeResource, encodeVirtualHostResource } from '../proto/index.ts';
+import { encodeAny, encodeResource, encodeVirtualHostResource } from '../proto/index.ts';
 import { aliasesOf, type SentResource } from './effect.ts';
-import { TYPE_URLS_OF } from './request.ts';
-import type { ResourceType } from './resource-source.ts';
+import { type ResourceType, typeUrlOf } from './resource-type.ts';
 
 interface Entry {
+  /** The table it stands in. */
+  readonly names: Map<string, Entry[]>;
   readonly key: string;
   readonly version: string;
   readonly bytes: Uint8Array;
@@ -25,6 +26,7 @@ export class BytesCache {
   readonly #maxBytes: number;
   /** Entries per type and name, newest last. */
   readonly #names = new Map<ResourceType, Map<string, Entry[]>>();
+  readonly #stateNames = new Map<ResourceType, Map<string, Entry[]>>();
   /** All entries, oldest first; used ones get another round. */
   readonly #order = new Set<Entry>();
   #bytes = 0;
@@ -40,14 +42,23 @@ export class BytesCache {
     return this.#bytes;
   }
 
-  /** The encoded resource; kept when its bytes follow from name and version alone. */
+  /** The encoded `Resource` (delta); kept when its bytes follow from name and version alone. */
   encode(type: ResourceType, resource: SentResource): Uint8Array {
     if (resource.body === undefined || resource.extra.length > 0) return encode(type, resource);
-    let names = this.#names.get(type);
-    if (names === undefined) {
-      names = new Map();
-      this.#names.set(type, names);
-    }
+    return this.#get(tableOf(this.#names, type), resource, encode, type);
+  }
+
+  /** The encoded `Any` (state of the world). */
+  encodeState(type: ResourceType, resource: SentResource): Uint8Array {
+    return this.#get(tableOf(this.#stateNames, type), resource, encodeState, type);
+  }
+
+  #get(
+    names: Map<string, Entry[]>,
+    resource: SentResource,
+    make: (type: ResourceType, resource: SentResource) => Uint8Array,
+    type: ResourceType,
+  ): Uint8Array {
     const entries = names.get(resource.name);
     if (entries !== undefined)
       for (const entry of entries)
@@ -57,8 +68,8 @@ export class BytesCache {
           return entry.bytes;
         }
     this.misses++;
-    const bytes = encode(type, resource);
-    this.#keep(names, entries, { key: resource.name, version: resource.version, bytes, used: false });
+    const bytes = make(type, resource);
+    this.#keep(names, entries, { names, key: resource.name, version: resource.version, bytes, used: false });
     return bytes;
   }
 
@@ -88,16 +99,25 @@ export class BytesCache {
   #evict(entry: Entry): void {
     this.#bytes -= entry.bytes.length + ENTRY_OVERHEAD;
     this.evicted++;
-    for (const names of this.#names.values()) {
-      const entries = names.get(entry.key);
-      const at = entries?.indexOf(entry) ?? -1;
-      if (entries === undefined || at < 0) continue;
-      entries.splice(at, 1);
-      if (entries.length === 0) names.delete(entry.key);
-      return;
-    }
+    const entries = entry.names.get(entry.key);
+    const at = entries?.indexOf(entry) ?? -1;
+    if (entries === undefined || at < 0) return;
+    entries.splice(at, 1);
+    if (entries.length === 0) entry.names.delete(entry.key);
   }
 }
+
+const tableOf = (tables: Map<ResourceType, Map<string, Entry[]>>, type: ResourceType): Map<string, Entry[]> => {
+  let names = tables.get(type);
+  if (names === undefined) {
+    names = new Map();
+    tables.set(type, names);
+  }
+  return names;
+};
+
+const encodeState = (type: ResourceType, { body }: SentResource): Uint8Array =>
+  encodeAny(typeUrlOf(type), body ?? new Uint8Array(0));
 
 const encode = (type: ResourceType, resource: SentResource): Uint8Array => {
   const { name, version, body } = resource;
@@ -106,7 +126,7 @@ const encode = (type: ResourceType, resource: SentResource): Uint8Array => {
   return encodeResource({
     name,
     version,
-    typeUrl: TYPE_URLS_OF[type],
+    typeUrl: typeUrlOf(type),
     aliases,
     ...(body === undefined ? {} : { body }),
   });

@@ -1,6 +1,8 @@
 /** Change notices as a session takes them: keys, no payloads. */
+import { spellings } from '../model/index.ts';
 import type { Generation } from './generation.ts';
 import type { ChangeKey } from './resource-source.ts';
+import { type ResourceType, typeOf } from './resource-type.ts';
 import type { Channel, SessionState } from './session-state.ts';
 
 /** One thing that may have changed. */
@@ -14,6 +16,10 @@ export type ChangeItem =
   | { readonly kind: 'own' }
   /** What the node is preloaded with or denied. */
   | { readonly kind: 'caller' }
+  /** One raw resource. */
+  | { readonly kind: 'raw'; readonly type: ResourceType; readonly name: string }
+  /** Which raw resources of a type there are. */
+  | { readonly kind: 'rawset'; readonly type: ResourceType }
   | { readonly kind: 'everything' };
 
 /** Whom a change concerns. */
@@ -21,6 +27,8 @@ export type Audience =
   | { readonly by: 'subject'; readonly name: string }
   | { readonly by: 'caller'; readonly name: string }
   | { readonly by: 'namespace'; readonly name: string }
+  /** One node, by its id. */
+  | { readonly by: 'node'; readonly name: string }
   | { readonly by: 'waiting' }
   | { readonly by: 'all' };
 
@@ -28,6 +36,9 @@ export interface Notice {
   readonly audience: Audience;
   readonly item: ChangeItem;
 }
+
+/** Types whose resources `markHeld` looks at. */
+const BY_SERVICE: ReadonlySet<string> = new Set(['cds', 'eds', 'vhds']);
 
 const HOSTS: ChangeItem = { kind: 'hosts' };
 const OWN: ChangeItem = { kind: 'own' };
@@ -55,6 +66,13 @@ export const noticesOf = (key: ChangeKey, subjectOf: (name: string) => string): 
       return [{ audience: { by: 'caller', name: first }, item: OWN }];
     case 'local':
       return [{ audience: { by: 'caller', name: rest }, item: OWN }];
+    case 'raw':
+    case 'rawset': {
+      const [typeUrl = '', ...name] = others;
+      const type = typeOf(typeUrl);
+      const item: ChangeItem = kind === 'raw' ? { kind, type, name: name.join('|') } : { kind, type };
+      return [{ audience: first === '' ? { by: 'all' } : { by: 'node', name: decodeURIComponent(first) }, item }];
+    }
     default:
       return [{ audience: { by: 'all' }, item: { kind: 'everything' } }];
   }
@@ -90,6 +108,13 @@ export const note = (s: SessionState, item: ChangeItem): void => {
     case 'own':
       markOwn(s);
       return;
+    case 'raw':
+      noteRaw(s, item.type, item.name);
+      return;
+    case 'rawset':
+      // Which of them are bases decides what a wildcard holds.
+      if (item.type === 'lds' || item.type === 'cds') markOwn(s);
+      return;
     case 'caller':
     case 'everything':
       refresh(s);
@@ -97,6 +122,19 @@ export const note = (s: SessionState, item: ChangeItem): void => {
     default:
       item satisfies never;
   }
+};
+
+const noteRaw = (s: SessionState, type: ResourceType, name: string): void => {
+  if (type !== 'vhds') {
+    const channel = s.channels.get(type);
+    channel?.dirty.addAll(spellings(name, channel.subscription.asked));
+    return;
+  }
+  // Put under the name of one route configuration, it stands for the service port under all of them.
+  const servicePort = name.slice(name.indexOf('/') + 1);
+  markPort(s, servicePort);
+  s.channel('cds')?.dirty.addAll(s.view.clustersOf(servicePort));
+  s.collect = true;
 };
 
 /** A service port's virtual host, under every route configuration of the node, and its clusters. */
@@ -168,7 +206,7 @@ const refresh = (s: SessionState): void => {
   }
   for (const name of went) markPort(s, name);
   markHeld(s, () => true);
-  markAll(s.channel('rds'), () => true);
+  for (const channel of s.channels.values()) if (!BY_SERVICE.has(channel.type)) markAll(channel, () => true);
   markOwn(s);
   resolveHosts(s, () => true);
   for (const name of s.demand.wanted()) {

@@ -42,7 +42,7 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
   let size = 0;
   for (const [name, { sent }] of ledger.held) {
     if (sent === GONE) continue;
-    const exists = s.view.get('cds', name) !== undefined;
+    const exists = s.body('cds', name) !== undefined;
     const asked = subscription.has(name);
     if (exists && (needed.has(name) || asked || s.adopted.has(name) || !subscription.wildcard)) continue;
     if (!needed.has(name) && (used.unknown || used.clusters.has(name))) {
@@ -51,7 +51,7 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
     }
     if (needed.has(name) || asked) {
       const body = s.placeholder('cds', name);
-      if (sent.version === body.version || ledger.isParked(name, body.version)) continue;
+      if (sent.version === body.version || ledger.parked.has(name, body.version)) continue;
       resources.push(plainResource(name, body.version, body.body));
       items.push({ name, version: body.version, shape: s.shapes.of(body), atom: items.length });
       size += body.body.length + name.length + RESOURCE_OVERHEAD;

@@ -1,117 +1,144 @@
 /**
- * Accepted connections: bounds per server and address, first-stream time-out, and the buckets in which they are sent away when the
- * server drains. grpc-js offers GOAWAY only for all connections of an injector, so there are as many injectors as steps.
+ * Accepted connections: bounds in all and per address, time-outs of those that open no stream, and the groups in which they are sent
+ * away when the server drains.
  */
 
 import type { Socket } from 'node:net';
-import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
-import type { ServerLimits } from './limits.ts';
+import { Deadlines } from './deadlines.ts';
+import type { TransportLimits } from './limits.ts';
+import { type ConnectionHooks, GROUPS, type Transport } from './transport.ts';
 
-const BUCKETS = 64;
 /** A connection's GOAWAY comes this much after the one before it, at most, ms. */
 const STEP_MS = 5;
 /** After GOAWAY a connection has this long to end by itself, ms. */
 const GRACE_MS = 1_000;
-
-type Injector = ReturnType<GrpcServer['createConnectionInjector']>;
-
-interface Bucket {
-  readonly injector: Injector;
-  readonly sockets: Set<Socket>;
-}
+/** HTTP/2 begins with 24 bytes and the header of a SETTINGS frame. */
+const PREFACE_BYTES = 33;
 
 interface Connection {
   readonly socket: Socket;
   readonly address: string;
-  readonly bucket: Bucket;
-  idle: NodeJS.Timeout | undefined;
+  readonly group: number;
+  /** Streams open. */
+  streams: number;
 }
 
-export class Connections {
-  readonly #limits: ServerLimits;
+export interface ConnectionCounters {
+  accepted: number;
+  /** Closed at once: too many in all, or of their address. */
+  refused: number;
+  /** Closed: said nothing that begins HTTP/2; opened no first stream; opened no other stream for long. */
+  handshakesLate: number;
+  idle: number;
+}
+
+export class Connections implements ConnectionHooks {
+  readonly #limits: TransportLimits;
   readonly #random: () => number;
-  readonly #buckets: Bucket[] = [];
   readonly #byPeer = new Map<string, Connection>();
   readonly #perAddress = new Map<string, number>();
+  readonly #perGroup = new Uint32Array(GROUPS);
+  readonly #handshakes: Deadlines<Connection>;
+  readonly #firstStreams: Deadlines<Connection>;
+  readonly #idle: Deadlines<Connection>;
   #next = 0;
-  /** Counters. */
-  readonly counters = { accepted: 0, refused: 0, idle: 0 };
+  readonly counters: ConnectionCounters = { accepted: 0, refused: 0, handshakesLate: 0, idle: 0 };
 
-  constructor(grpc: GrpcServer, credentials: ServerCredentials, limits: ServerLimits, random: () => number) {
+  /** `clock`: ms, monotonic. `random`: [0, 1). */
+  constructor(limits: TransportLimits, clock: () => number, random: () => number) {
     this.#limits = limits;
     this.#random = random;
-    for (let count = 0; count < BUCKETS; count++)
-      this.#buckets.push({ injector: grpc.createConnectionInjector(credentials), sockets: new Set() });
+    const idle = ({ socket }: Connection): void => {
+      this.counters.idle++;
+      socket.destroy();
+    };
+    this.#handshakes = new Deadlines(limits.handshakeMs, clock, ({ socket }) => {
+      if (socket.bytesRead >= PREFACE_BYTES) return;
+      this.counters.handshakesLate++;
+      socket.destroy();
+    });
+    this.#firstStreams = new Deadlines(limits.firstStreamMs, clock, idle);
+    this.#idle = new Deadlines(limits.idleMs, clock, idle);
   }
 
   get size(): number {
     return this.#byPeer.size;
   }
 
-  /** Takes over an accepted socket, or closes it at a bound. */
-  accept(socket: Socket): void {
-    const address = socket.remoteAddress ?? 'unknown';
+  /** Takes over an accepted socket and gives it to `transport`, or closes it at a bound. */
+  accept(socket: Socket, transport: Transport): void {
+    const address = socket.remoteAddress;
+    // Gone already.
+    if (address === undefined) {
+      socket.destroy();
+      return;
+    }
     const count = this.#perAddress.get(address) ?? 0;
     if (this.#byPeer.size >= this.#limits.connections || count >= this.#limits.connectionsPerAddress) {
       this.counters.refused++;
       socket.destroy();
       return;
     }
-    const bucket = this.#buckets[this.#next++ % BUCKETS];
-    if (bucket === undefined) return;
     this.counters.accepted++;
     this.#perAddress.set(address, count + 1);
-    const peer = `${address}:${socket.remotePort ?? this.#next}`;
-    const idle = setTimeout(() => {
-      this.counters.idle++;
-      socket.destroy();
-    }, this.#limits.firstStreamMs);
-    idle.unref();
-    const connection: Connection = { socket, address, bucket, idle };
+    const peer = `${address}:${socket.remotePort ?? 0}`;
+    const connection: Connection = { socket, address, group: this.#next++ % GROUPS, streams: 0 };
     this.#byPeer.set(peer, connection);
-    bucket.sockets.add(socket);
+    this.#perGroup[connection.group] = (this.#perGroup[connection.group] ?? 0) + 1;
+    this.#handshakes.add(connection);
+    this.#firstStreams.add(connection);
     socket.setNoDelay(true);
-    socket.once('close', () => {
-      clearTimeout(connection.idle);
-      bucket.sockets.delete(socket);
-      if (this.#byPeer.get(peer) === connection) this.#byPeer.delete(peer);
-      const left = (this.#perAddress.get(address) ?? 1) - 1;
-      if (left > 0) this.#perAddress.set(address, left);
-      else this.#perAddress.delete(address);
-    });
-    bucket.injector.injectConnection(socket);
+    socket.once('close', () => this.#gone(peer, connection));
+    transport.serve(socket, connection.group);
   }
 
-  /** A stream has begun on this connection. */
+  #gone(peer: string, connection: Connection): void {
+    const { address, group } = connection;
+    this.#handshakes.delete(connection);
+    this.#firstStreams.delete(connection);
+    this.#idle.delete(connection);
+    this.#perGroup[group] = (this.#perGroup[group] ?? 1) - 1;
+    if (this.#byPeer.get(peer) === connection) this.#byPeer.delete(peer);
+    const left = (this.#perAddress.get(address) ?? 1) - 1;
+    if (left > 0) this.#perAddress.set(address, left);
+    else this.#perAddress.delete(address);
+  }
+
   opened(peer: string): void {
     const connection = this.#byPeer.get(peer);
     if (connection === undefined) return;
-    clearTimeout(connection.idle);
-    connection.idle = undefined;
+    if (connection.streams++ > 0) return;
+    this.#handshakes.delete(connection);
+    this.#firstStreams.delete(connection);
+    this.#idle.delete(connection);
   }
 
-  /** Drops a connection. */
+  closed(peer: string): void {
+    const connection = this.#byPeer.get(peer);
+    if (connection !== undefined && --connection.streams === 0) this.#idle.add(connection);
+  }
+
   reset(peer: string): void {
     this.#byPeer.get(peer)?.socket.destroy();
   }
 
   /**
-   * GOAWAY to all, bucket by bucket in random order, over at most `overMs` with jitter. `leaving` is called for the peers of each
-   * bucket right after its GOAWAY: end their streams.
+   * GOAWAY to all, group by group in random order, over at most `overMs` with jitter. `leaving` is called for the peers of each
+   * group right after its GOAWAY: end their streams.
    */
-  async drain(overMs: number, leaving: (peers: ReadonlySet<string>) => void): Promise<void> {
-    const busy = this.#buckets.filter(({ sockets }) => sockets.size > 0);
+  async drain(transport: Transport, overMs: number, leaving: (peers: ReadonlySet<string>) => void): Promise<void> {
+    const busy = [...this.#perGroup.keys()].filter((group) => (this.#perGroup[group] ?? 0) > 0);
     for (let at = busy.length - 1; at > 0; at--) {
       const other = Math.floor(this.#random() * (at + 1));
       const [a, b] = [busy[at], busy[other]];
       if (a !== undefined && b !== undefined) [busy[at], busy[other]] = [b, a];
     }
     const step = Math.min(overMs, this.size * STEP_MS) / Math.max(1, busy.length);
-    for (const [at, bucket] of busy.entries()) {
+    for (const [at, group] of busy.entries()) {
       if (at > 0) await new Promise((next) => setTimeout(next, step * (0.5 + this.#random())));
       const peers = new Set<string>();
-      for (const [peer, connection] of this.#byPeer) if (connection.bucket === bucket) peers.add(peer);
-      bucket.injector.drain(GRACE_MS);
+      for (const [peer, connection] of this.#byPeer) if (connection.group === group) peers.add(peer);
+      transport.drain(group, GRACE_MS);
       leaving(peers);
     }
   }
@@ -124,6 +151,8 @@ export class Connections {
 
   destroy(): void {
     for (const { socket } of this.#byPeer.values()) socket.destroy();
-    for (const { injector } of this.#buckets) injector.destroy();
+    this.#handshakes.close();
+    this.#firstStreams.close();
+    this.#idle.close();
   }
 }

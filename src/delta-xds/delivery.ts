@@ -12,6 +12,17 @@ import { answerWork, broadcastWork, isolateWork, type Work } from './work.ts';
 
 const NO_CLUSTERS: ReadonlySet<string> = new Set();
 
+/** Types between route configurations and virtual hosts, and behind those (checklist 36); others follow as they were asked for. */
+const BEFORE_HOSTS = ['srds'] as const;
+const AFTER_HOSTS = ['sds', 'ecds', 'rtds'] as const;
+const NAMED: ReadonlySet<string> = new Set(['cds', 'eds', 'lds', 'rds', 'vhds', ...BEFORE_HOSTS, ...AFTER_HOSTS]);
+
+const sendOthers = (s: SessionState, work: Work, now: number, out: Effect[]): boolean => {
+  if (!AFTER_HOSTS.every((type) => sendPlain(s, type, work, now, out))) return false;
+  for (const type of s.channels.keys()) if (!NAMED.has(type) && !sendPlain(s, type, work, now, out)) return false;
+  return true;
+};
+
 /** One round; false: paused in the middle, the rest is still noted. */
 const round = (s: SessionState, work: Work, now: number, out: Effect[]): boolean => {
   const plan = planHosts(s, work);
@@ -20,7 +31,9 @@ const round = (s: SessionState, work: Work, now: number, out: Effect[]): boolean
     sendAssignments(s, work, now, out) &&
     sendPlain(s, 'lds', work, now, out) &&
     sendPlain(s, 'rds', work, now, out) &&
-    sendHosts(s, work, plan, now, out)
+    BEFORE_HOSTS.every((type) => sendPlain(s, type, work, now, out)) &&
+    sendHosts(s, work, plan, now, out) &&
+    sendOthers(s, work, now, out)
   );
 };
 

@@ -1,7 +1,7 @@
 /**
  * What a session asks its surroundings to do: data, executed in order by `ads-stream.ts`, which decides nothing.
  */
-import type { ResourceType } from './resource-source.ts';
+import type { ResourceType } from './resource-type.ts';
 import type { Shape } from './shapes.ts';
 
 /** One resource in a response. */
@@ -41,14 +41,10 @@ export interface SendEffect {
   readonly nonce: string;
   readonly resources: readonly SentResource[];
   readonly removed: readonly string[];
-}
-
-/** Write a response of a type this server does not know: nothing of it exists. */
-export interface AbsentEffect {
-  readonly kind: 'absent';
-  readonly typeUrl: string;
-  readonly nonce: string;
-  readonly removed: readonly string[];
+  /** State of the world: `version_info`, unless the type is labelled. Delta: undefined. */
+  readonly versionInfo?: string;
+  /** Label of the node's raw resources of this type: echoed as the version of the type, instead of what it would be. */
+  readonly label?: string;
 }
 
 /** One resource of a response, as the ledger remembers it. */
@@ -116,7 +112,6 @@ export interface CloseEffect {
 
 export type Effect =
   | SendEffect
-  | AbsentEffect
   | AckedEffect
   | RejectedEffect
   | ObserveEffect

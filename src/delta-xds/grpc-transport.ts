@@ -1,33 +1,43 @@
-/** The gRPC service of the aggregated delta stream on grpc-js: messages pass as bytes, in both directions. */
+/** The transport on grpc-js: messages pass as bytes, in both directions. */
+import type { Socket } from 'node:net';
 import {
   Server as GrpcServer,
   type Metadata,
+  type MethodDefinition,
+  ServerCredentials,
   type ServerDuplexStream,
-  type ServiceDefinition,
+  ServerInterceptingCall,
+  type ServerInterceptor,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { GRPC_PATHS } from '../proto/index.ts';
-import { STATUS } from './ads-stream.ts';
-import type { ServerLimits } from './limits.ts';
-import type { StreamHandler, TransportStream } from './transport.ts';
+import { Deadlines } from './deadlines.ts';
+import { STATUS } from './status.ts';
+import {
+  type ConnectionHooks,
+  GROUPS,
+  type StreamHandler,
+  type TlsOptions,
+  type Transport,
+  type TransportCounters,
+  type TransportOptions,
+  type TransportStream,
+} from './transport.ts';
 
 const same = (bytes: Buffer): Buffer => bytes;
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Further services (SotW, one type alone, health) are added here. */
-const DEFINITION: ServiceDefinition = {
-  DeltaAggregatedResources: {
-    path: GRPC_PATHS.delta,
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  },
-};
+/** Every method is a stream in both directions here; one that takes and gives a single message looks the same on the wire. */
+const definitionOf = (path: string): MethodDefinition<Buffer, Buffer> => ({
+  path,
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: same,
+  requestDeserialize: same,
+  responseSerialize: same,
+  responseDeserialize: same,
+});
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
@@ -37,12 +47,30 @@ const headerBytes = (metadata: Metadata): number => {
   return bytes;
 };
 
-export interface GrpcHooks {
-  readonly opened: (peer: string) => void;
-  readonly reset: (peer: string) => void;
-}
+const credentialsOf = (tls: TlsOptions | undefined): ServerCredentials =>
+  tls === undefined
+    ? ServerCredentials.createInsecure()
+    : ServerCredentials.createSsl(
+        tls.clientCa === undefined ? null : Buffer.from(tls.clientCa),
+        [{ private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.cert) }],
+        tls.clientCa !== undefined,
+      );
 
-export const createGrpcServer = (limits: ServerLimits, handle: StreamHandler, hooks: GrpcHooks): GrpcServer => {
+/** grpc-js refuses large messages by itself; here it is counted and said in the words of the other transport. */
+const countRefused =
+  (counters: TransportCounters, receiveBytes: number): ServerInterceptor =>
+  (_method, call) => {
+    const send = call.sendStatus;
+    call.sendStatus = (status) => {
+      const large = status.code === STATUS.RESOURCE_EXHAUSTED && status.details?.startsWith('Received message larger');
+      if (large) counters.messagesRefused++;
+      send.call(call, large ? { ...status, details: `a message exceeds ${receiveBytes} bytes` } : status);
+    };
+    return new ServerInterceptingCall(call);
+  };
+
+export const createGrpcTransport = (options: TransportOptions): Transport => {
+  const { limits, routes, counters, clock } = options;
   const server = new GrpcServer({
     'grpc.max_receive_message_length': limits.receiveBytes,
     'grpc.max_send_message_length': -1,
@@ -50,38 +78,58 @@ export const createGrpcServer = (limits: ServerLimits, handle: StreamHandler, ho
     'grpc.keepalive_time_ms': limits.keepaliveMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.enable_channelz': 0,
+    interceptors: [countRefused(counters, limits.receiveBytes)],
   });
-  const implementation: UntypedServiceImplementation = {
-    DeltaAggregatedResources: (call: Call): void => {
-      const peer = call.getPeer();
-      hooks.opened(peer);
-      const stream = transportOf(call, peer, hooks);
-      if (headerBytes(call.metadata) > limits.headerBytes) {
-        stream.end(STATUS.RESOURCE_EXHAUSTED, `the request's headers exceed ${limits.headerBytes} bytes`);
-        return;
-      }
-      const listener = handle(stream);
-      const first = setTimeout(
-        () => stream.end(STATUS.DEADLINE_EXCEEDED, `no request within ${limits.firstMessageMs} ms`),
-        limits.firstMessageMs,
-      );
-      first.unref();
-      call.on('data', (message: Buffer) => {
-        clearTimeout(first);
-        listener.onMessage(message);
-      });
-      call.on('end', () => listener.onHalfClose());
-      call.on('cancelled', () => {
-        clearTimeout(first);
-        listener.onClose();
-      });
+  const first = new Deadlines<TransportStream>(limits.firstMessageMs, clock, (stream) => {
+    counters.firstMessagesLate++;
+    stream.end(STATUS.DEADLINE_EXCEEDED, `no request within ${limits.firstMessageMs} ms`);
+  });
+  const implementation: UntypedServiceImplementation = {};
+  for (const [path, handle] of routes) implementation[path] = (call: Call): void => serve(call, handle, options, first);
+  server.addService(Object.fromEntries([...routes.keys()].map((path) => [path, definitionOf(path)])), implementation);
+  const credentials = credentialsOf(options.tls);
+  const injectors = Array.from({ length: GROUPS }, () => server.createConnectionInjector(credentials));
+  return {
+    serve: (socket: Socket, group) => injectors[group]?.injectConnection(socket),
+    drain: (group, graceMs) => injectors[group]?.drain(graceMs),
+    destroy: () => {
+      first.close();
+      for (const injector of injectors) injector.destroy();
+      server.forceShutdown();
     },
   };
-  server.addService(DEFINITION, implementation);
-  return server;
 };
 
-const transportOf = (call: Call, peer: string, hooks: GrpcHooks): TransportStream => ({
+const serve = (
+  call: Call,
+  handle: StreamHandler,
+  { limits, hooks, counters }: TransportOptions,
+  first: Deadlines<TransportStream>,
+): void => {
+  const peer = call.getPeer();
+  hooks.opened(peer);
+  const stream = transportOf(call, peer, hooks);
+  if (headerBytes(call.metadata) > limits.headerBytes) {
+    counters.headersRefused++;
+    call.on('cancelled', () => hooks.closed(peer));
+    stream.end(STATUS.RESOURCE_EXHAUSTED, `the request's headers exceed ${limits.headerBytes} bytes`);
+    return;
+  }
+  const listener = handle(stream);
+  first.add(stream);
+  call.on('data', (message: Buffer) => {
+    first.delete(stream);
+    listener.onMessage(message);
+  });
+  call.on('end', () => listener.onHalfClose());
+  call.on('cancelled', () => {
+    first.delete(stream);
+    hooks.closed(peer);
+    listener.onClose();
+  });
+};
+
+const transportOf = (call: Call, peer: string, hooks: ConnectionHooks): TransportStream => ({
   peer,
   write: (message, taken) => call.write(asBuffer(message), taken),
   end: (code, message) => {

@@ -82,7 +82,7 @@ export class HostPlan {
       this.removals.add(name);
       return 'removed';
     }
-    if (held === body.version || ledger.isParked(name, body.version)) return 'same';
+    if (held === body.version || ledger.parked.has(name, body.version)) return 'same';
     this.#add(generation, name, body);
     return 'added';
   }
@@ -109,7 +109,7 @@ export class HostPlan {
     const body = servicePort === undefined || servicePort === '' ? undefined : view.get('vhds', servicePort);
     if (generation !== undefined && servicePort !== undefined && split !== undefined && body !== undefined) {
       const name = virtualHostName(shapes, generation.routeConfiguration, servicePort);
-      if (!this.#channel.ledger.isParked(name, body.version)) {
+      if (!this.#channel.ledger.parked.has(name, body.version)) {
         const addition = this.#add(generation, name, body);
         if (body.domains?.includes(split.rest) !== true) addition.extra.push(question);
         this.answers.set(question, name);

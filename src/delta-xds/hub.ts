@@ -9,15 +9,17 @@
  *
  * Bounds: per session one place in line; the keys kept for it are shared lists, and beyond `MAX_ITEMS` become "compare everything".
  */
-import type { DeltaRequest } from '../proto/index.ts';
 import type { ChangeItem } from './change.ts';
 import { noticesOf } from './change.ts';
 import type { Effect } from './effect.ts';
 import { InterestIndex } from './interest-index.ts';
-import type { NodeView, ResourceSource } from './resource-source.ts';
+import type { NodeView, ResourceSource, XdsProtocol } from './resource-source.ts';
+import type { ResourceType } from './resource-type.ts';
 import { Session } from './session.ts';
 import type { SessionOptions } from './session-state.ts';
 import type { SharedShapes } from './shapes.ts';
+import { SotwSession } from './sotw/sotw-session.ts';
+import type { StreamSession, XdsRequest } from './stream-session.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 /** Sessions served per turn of the event loop. */
@@ -33,7 +35,7 @@ export interface StreamPort {
 }
 
 export interface Member {
-  readonly session: Session;
+  readonly session: StreamSession;
   readonly port: StreamPort;
   /** Waiting for its turn. */
   pending: ChangeItem[] | undefined;
@@ -91,31 +93,46 @@ export class Hub {
     return this.#line.length - this.#lineAt;
   }
 
-  join(view: NodeView, port: StreamPort): Member {
+  join(view: NodeView, port: StreamPort, protocol: XdsProtocol = 'delta', only?: ResourceType): Member {
     const { shapes, session, tag } = this.#options;
+    const options: SessionOptions = {
+      view,
+      shapes,
+      placeholder: this.#placeholder,
+      ...session,
+      tag: tag(),
+      waitingBeside: () => this.#waitingBeside(member),
+      only,
+    };
     const member: Member = {
-      session: new Session({ view, shapes, placeholder: this.#placeholder, ...session, tag: tag() }),
+      session: protocol === 'delta' ? new Session(options) : new SotwSession(options),
       port,
       pending: undefined,
       joined: true,
     };
-    this.#index.join(member, view.facts.caller, view.facts.namespace);
+    this.#index.join(member, view.facts);
     return member;
   }
 
   leave(member: Member): void {
     if (!member.joined) return;
     member.joined = false;
-    const { caller, namespace } = member.session.facts;
-    this.#index.leave(member, caller, namespace, member.session.subjects);
+    this.#index.leave(member, member.session.facts, member.session.subjects);
     this.#wheel.cancel(member);
   }
 
-  request(member: Member, request: DeltaRequest): void {
+  /** Unknown hosts that the other streams of its node remember. */
+  #waitingBeside(member: Member): number {
+    let waiting = 0;
+    for (const other of this.#index.of({ by: 'node', name: member.session.facts.id }))
+      if (other !== member) waiting += other.session.waiting;
+    return waiting;
+  }
+
+  request(member: Member, request: XdsRequest): void {
     if (!member.joined) return;
     this.#guard(member, () => {
-      // An ACK asks nothing: it needs no newer state than the session has.
-      if (request.subscribe.length > 0 || request.responseNonce === '') this.#catchUp();
+      if (member.session.asks(request)) this.#catchUp();
       notePending(member);
       return member.session.onRequest(request, this.#options.clock());
     });

@@ -5,11 +5,14 @@ export {
   type AdsServerOptions,
   createAdsServer,
   type SessionStatus,
+  type TransportName,
 } from './ads-server.ts';
 export type { ChangeItem } from './change.ts';
+export { type DeliveryGroup, DeliveryLog, type DeliveryReport } from './delivery-log.ts';
 export { aliasesOf, type Effect, type Item, type SentResource } from './effect.ts';
-export type { LedgerEntry } from './ledger-entry.ts';
+export { LIMIT_RANGES } from './limit-ranges.ts';
 export {
+  DEFAULT_SERVER_LIMITS,
   DEFAULT_SESSION_LIMITS,
   type ServerLimits,
   type SessionCounters,
@@ -23,7 +26,10 @@ export type {
   NodeView,
   ResourceBody,
   ResourceSource,
-  ResourceType,
+  XdsProtocol,
 } from './resource-source.ts';
-export { type HeldResource, Session, type TypeStatus } from './session.ts';
+export { type ResourceType, typeUrlOf } from './resource-type.ts';
+export { Session } from './session.ts';
 export { SharedShapes } from './shapes.ts';
+export { SotwSession } from './sotw/sotw-session.ts';
+export type { HeldResource, StreamSession, TypeStatus } from './stream-session.ts';

@@ -1,10 +1,14 @@
-/** Who must hear of what: subjects, callers, namespaces, waiting hosts -> members. */
+/** Who must hear of what: subjects, callers, namespaces, nodes, waiting hosts -> members. */
 import type { Audience } from './change.ts';
+import type { NodeFacts } from './resource-source.ts';
+
+type Place = Pick<NodeFacts, 'id' | 'caller' | 'namespace'>;
 
 export class InterestIndex<T> {
   readonly #subjects = new Map<string, Set<T>>();
   readonly #callers = new Map<string, Set<T>>();
   readonly #namespaces = new Map<string, Set<T>>();
+  readonly #nodes = new Map<string, Set<T>>();
   readonly #waiting = new Set<T>();
   readonly #all = new Set<T>();
 
@@ -16,14 +20,16 @@ export class InterestIndex<T> {
     return this.#all;
   }
 
-  join(member: T, caller: string, namespace: string): void {
+  join(member: T, { id, caller, namespace }: Place): void {
     this.#all.add(member);
+    put(this.#nodes, id, member);
     put(this.#callers, caller, member);
     put(this.#namespaces, namespace, member);
   }
 
-  leave(member: T, caller: string, namespace: string, subjects: Iterable<string>): void {
+  leave(member: T, { id, caller, namespace }: Place, subjects: Iterable<string>): void {
     this.#all.delete(member);
+    take(this.#nodes, id, member);
     this.#waiting.delete(member);
     take(this.#callers, caller, member);
     take(this.#namespaces, namespace, member);
@@ -51,6 +57,8 @@ export class InterestIndex<T> {
         return this.#callers.get(audience.name) ?? [];
       case 'namespace':
         return this.#namespaces.get(audience.name) ?? [];
+      case 'node':
+        return this.#nodes.get(audience.name) ?? [];
       case 'waiting':
         return this.#waiting;
       case 'all':

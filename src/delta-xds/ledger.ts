@@ -5,6 +5,7 @@
  * its own word when the stream began). A NACK puts `sent` back to `good`.
  */
 import type { Item } from './effect.ts';
+import { Parked } from './parked.ts';
 import { GONE, type Shape } from './shapes.ts';
 
 export interface Held {
@@ -29,17 +30,13 @@ export interface Outstanding {
 /** After this time without an ACK a response no longer holds back others, ms. */
 export const GATE_MS = 1_000;
 
-/** Refused versions remembered per name. */
-const MAX_PARKED = 32;
-
 /** Responses remembered per type; a client that never answers loses the oldest (its late ACK is then ignored). */
 const MAX_OUTSTANDING = 128;
 
 export class Ledger {
   readonly held = new Map<string, Held>();
+  readonly parked = new Parked();
   #outstanding: Outstanding[] = [];
-  /** Name -> versions that the client has refused, newest last. */
-  #parked: Map<string, string[]> | undefined;
 
   get outstanding(): readonly Outstanding[] {
     return this.#outstanding;
@@ -114,26 +111,6 @@ export class Ledger {
   /** The client no longer wants it and has dropped it by itself. */
   forget(name: string): void {
     this.held.delete(name);
-  }
-
-  park(name: string, version: string): void {
-    this.#parked ??= new Map();
-    const versions = this.#parked.get(name) ?? [];
-    versions.push(version);
-    if (versions.length > MAX_PARKED) versions.shift();
-    this.#parked.set(name, versions);
-  }
-
-  /** True when the client has refused exactly this on this stream: it is never sent again. */
-  isParked(name: string, version: string): boolean {
-    return this.#parked?.get(name)?.includes(version) ?? false;
-  }
-
-  /** Names of which a version was refused, with the newest such version. */
-  get parked(): ReadonlyMap<string, string> {
-    const parked = new Map<string, string>();
-    for (const [name, versions] of this.#parked ?? []) parked.set(name, versions.at(-1) ?? '');
-    return parked;
   }
 
   unackedNames(): ReadonlySet<string> {

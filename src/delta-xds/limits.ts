@@ -2,11 +2,16 @@
 export interface SessionLimits {
   /** Names (without versions held) one stream may have asked for at a time, all types. Beyond: stream ends, RESOURCE_EXHAUSTED. */
   readonly namesPerStream: number;
-  /** Names subscribed or unsubscribed in one request. Beyond: stream ends, RESOURCE_EXHAUSTED. */
+  /**
+   * Names subscribed or unsubscribed in one request; or twice the services that the node may hold, if that is more. Beyond: stream
+   * ends, RESOURCE_EXHAUSTED.
+   */
   readonly namesPerRequest: number;
+  /** Resource types of one stream. Beyond: stream ends, RESOURCE_EXHAUSTED. */
+  readonly typesPerStream: number;
   /** Bytes of one name. Beyond: stream ends, INVALID_ARGUMENT. */
   readonly nameBytes: number;
-  /** Unknown hosts remembered per stream. Beyond: answered, not remembered, so not pushed when they appear. */
+  /** Unknown hosts remembered per node. Beyond: answered, not remembered, so not pushed when they appear. */
   readonly unknownNames: number;
   /** Route configurations of one stream. Beyond: hosts under further ones are answered as unknown. */
   readonly generations: number;
@@ -21,6 +26,7 @@ export interface SessionLimits {
 export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   namesPerStream: 100_000,
   namesPerRequest: 10_000,
+  typesPerStream: 64,
   nameBytes: 512,
   unknownNames: 10_000,
   generations: 16,
@@ -30,7 +36,7 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
 };
 
 /** Bounds of the transport. */
-export interface ServerLimits extends SessionLimits {
+export interface TransportLimits {
   /** Bytes of one message received. Beyond: stream ends, RESOURCE_EXHAUSTED. */
   readonly receiveBytes: number;
   /** Streams per connection (HTTP/2 MAX_CONCURRENT_STREAMS). */
@@ -40,16 +46,29 @@ export interface ServerLimits extends SessionLimits {
   /** Connections in all, and of one address. Beyond: closed at once. */
   readonly connections: number;
   readonly connectionsPerAddress: number;
+  /** A connection must have begun HTTP/2, or a TLS handshake, within this time, ms. Beyond: closed. */
+  readonly handshakeMs: number;
   /** A connection must open its first stream within this time, ms. Beyond: closed. */
   readonly firstStreamMs: number;
+  /** A connection whose streams have all ended may wait this long for another one, ms. Beyond: closed. */
+  readonly idleMs: number;
+  /** Streams that one connection may open in one second (http2). Beyond: closed, ENHANCE_YOUR_CALM. */
+  readonly streamsPerSecond: number;
   /** A stream must send its first message within this time, ms. Beyond: stream ends, DEADLINE_EXCEEDED. */
   readonly firstMessageMs: number;
   /** Ping of a silent connection, and how long its answer may take, ms. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
-  /** Written and not yet taken by the transport: above the first the session is held, above the second its stream ends, bytes. */
+  /**
+   * Written and not yet taken by the transport, bytes: above the first the session is held, above the second its connection is reset.
+   * For the second, a response above `responseBytes` (one resource that cannot be split) counts as that many.
+   */
   readonly heldBytes: number;
   readonly resetBytes: number;
+}
+
+/** All bounds of the xDS server. */
+export interface ServerLimits extends SessionLimits, TransportLimits {
   /** Encoded resources kept for all streams, bytes. Beyond: those longest unused go. */
   readonly cacheBytes: number;
 }
@@ -61,12 +80,15 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   headerBytes: 16 * 1024,
   connections: 50_000,
   connectionsPerAddress: 50_000,
+  handshakeMs: 5_000,
   firstStreamMs: 10_000,
+  idleMs: 300_000,
+  streamsPerSecond: 200,
   firstMessageMs: 30_000,
   keepaliveMs: 30_000,
   keepaliveTimeoutMs: 10_000,
   heldBytes: 256 * 1024,
-  resetBytes: 64 * 1024 * 1024,
+  resetBytes: 8 * 1024 * 1024,
   cacheBytes: 64 * 1024 * 1024,
 };
 
@@ -81,8 +103,16 @@ export interface SessionCounters {
   /** Responses rejected by clients, and resources parked after that. */
   nacks: number;
   parked: number;
-  /** Streams ended at a bound. */
+  /** State of the world: requests whose nonce was not the last one, ignored but for their verdict. */
+  staleRequests: number;
+  /** Streams ended at a bound of the session, in all; and by names of a request, of a stream, types, length of a name. */
   overLimit: number;
+  tooManyNames: number;
+  tooManyAsked: number;
+  tooManyTypes: number;
+  namesTooLong: number;
+  /** Questions under a route configuration beyond the bound. */
+  generationsFull: number;
 }
 
 export const zeroSessionCounters = (): SessionCounters => ({
@@ -91,5 +121,11 @@ export const zeroSessionCounters = (): SessionCounters => ({
   domainConflicts: 0,
   nacks: 0,
   parked: 0,
+  staleRequests: 0,
   overLimit: 0,
+  tooManyNames: 0,
+  tooManyAsked: 0,
+  tooManyTypes: 0,
+  namesTooLong: 0,
+  generationsFull: 0,
 });

@@ -100,6 +100,7 @@ const takeQuestion = (
   const split = splitVirtualHostName(name);
   const generation = split === undefined ? undefined : s.demand.open(split.routeConfiguration, s.limits.generations);
   if (split === undefined || generation === undefined) {
+    if (split !== undefined) s.counters.generationsFull++;
     channel.questions.add(name);
     return;
   }
@@ -120,10 +121,13 @@ const takeQuestion = (
   channel.questions.add(s.shapes.text(name));
 };
 
+/** No further unknown host of this node is remembered. */
+const isFull = (s: SessionState): boolean => s.demand.waiting + s.waitingBeside() >= s.limits.unknownNames;
+
 /** Canonical service port of an asked host, remembered; '' when nothing answers it. */
 const resolveHost = (s: SessionState, generation: Generation, host: string): string => {
   const servicePort = s.view.resolveHost(host.toLowerCase());
-  if (servicePort === undefined && !generation.hosts.has(host) && s.demand.waiting >= s.limits.unknownNames) {
+  if (servicePort === undefined && !generation.hosts.has(host) && isFull(s)) {
     s.counters.unknownNotKept++;
     return '';
   }

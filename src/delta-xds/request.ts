@@ -1,74 +1,35 @@
 /** Takes one request of a stream: verdict on a response, names, versions held. Writes facts down; `delivery.ts` answers. */
+import { isCollection } from '../model/index.ts';
 import type { DeltaRequest } from '../proto/index.ts';
-import { CDS, EDS, LDS, RDS, VHDS } from '../proto/index.ts';
+import { refuse, withinBounds } from './bounds.ts';
 import type { Effect } from './effect.ts';
 import { GATE_MS } from './ledger.ts';
 import { takeHosts } from './request-hosts.ts';
-import type { ResourceType } from './resource-source.ts';
+import { typeOf } from './resource-type.ts';
 import type { Channel, SessionState } from './session-state.ts';
 import { settle } from './settle.ts';
+import { STATUS } from './status.ts';
 import type { SubscriptionChange } from './subscription.ts';
 
-export const TYPE_URLS_OF = { cds: CDS, eds: EDS, lds: LDS, rds: RDS, vhds: VHDS } as const satisfies Record<
-  ResourceType,
-  string
->;
-
-const TYPES: ReadonlyMap<string, ResourceType> = new Map([
-  [CDS, 'cds'],
-  [EDS, 'eds'],
-  [LDS, 'lds'],
-  [RDS, 'rds'],
-  [VHDS, 'vhds'],
-]);
-
-const INVALID_ARGUMENT = 3;
-const RESOURCE_EXHAUSTED = 8;
-
-const close = (s: SessionState, code: number, message: string, out: Effect[]): void => {
-  s.closed = true;
-  s.counters.overLimit++;
-  out.push({ kind: 'close', code, message });
-};
-
-/** True when the request is within bounds; else the stream has been told to end. */
-const withinBounds = (s: SessionState, request: DeltaRequest, out: Effect[]): boolean => {
-  const { limits } = s;
-  const count = request.subscribe.length + request.unsubscribe.length;
-  if (count > limits.namesPerRequest) {
-    close(s, RESOURCE_EXHAUSTED, `${count} names in one request; allowed: ${limits.namesPerRequest}`, out);
-    return false;
-  }
-  for (const name of request.subscribe)
-    if (Buffer.byteLength(name) > limits.nameBytes) {
-      close(
-        s,
-        INVALID_ARGUMENT,
-        `a resource name has ${Buffer.byteLength(name)} bytes; allowed: ${limits.nameBytes}`,
-        out,
-      );
-      return false;
-    }
-  let asked = request.subscribe.length + s.demand.hosts;
+/** Names that the stream has asked for. */
+const askedOn = (s: SessionState): number => {
+  let asked = s.demand.hosts;
   for (const { subscription } of s.channels.values()) asked += subscription.asked.size;
-  if (asked > limits.namesPerStream) {
-    close(s, RESOURCE_EXHAUSTED, `${asked} names asked for on one stream; allowed: ${limits.namesPerStream}`, out);
-    return false;
-  }
-  return true;
+  return asked;
 };
 
 export const takeRequest = (s: SessionState, request: DeltaRequest, now: number, out: Effect[]): void => {
   if (request.typeUrl === '') {
-    close(s, INVALID_ARGUMENT, 'a request on an aggregated stream needs a type_url', out);
+    refuse(s, STATUS.INVALID_ARGUMENT, 'a request on an aggregated stream needs a type_url', out);
     return;
   }
-  if (!withinBounds(s, request, out)) return;
-  const type = TYPES.get(request.typeUrl);
-  if (type === undefined) {
-    answerUnknownType(s, request, out);
-    return;
-  }
+  const type = typeOf(request.typeUrl);
+  const { subscribe, unsubscribe } = request;
+  const count = {
+    request: subscribe.length + unsubscribe.length,
+    stream: subscribe.length === 0 ? 0 : subscribe.length + askedOn(s),
+  };
+  if (!withinBounds(s, type, subscribe, count, out)) return;
   const channel = s.ensure(type);
   // Names asked in the message that acknowledges their response were asked before it arrived.
   const onTheirWay = request.subscribe.length === 0 ? undefined : channel.ledger.unackedNames();
@@ -94,15 +55,9 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
     case 'vhds':
       takeHosts(s, channel, request, change);
       break;
+    default:
+      takeNamed(s, channel, request, change);
   }
-};
-
-/** Checklist 56: the stream lives on, nothing of this type exists. An ACK needs no answer. */
-const answerUnknownType = (s: SessionState, request: DeltaRequest, out: Effect[]): void => {
-  const names = [...new Set(request.subscribe)].filter((name) => name !== '*');
-  if (request.responseNonce !== '' && request.subscribe.length === 0) return;
-  if (request.responseNonce === '' && request.subscribe.length === 0 && request.unsubscribe.length > 0) return;
-  out.push({ kind: 'absent', typeUrl: request.typeUrl, nonce: s.nextNonce(), removed: names });
 };
 
 /** Notes the versions that the client brought, in the first message of a type only (checklist 20). */
@@ -112,7 +67,7 @@ const seed = (s: SessionState, channel: Channel, request: DeltaRequest, change: 
   for (const [name, version] of request.initialResourceVersions) {
     // A version alone is no subscription (checklist 21).
     if (!all && !change.asked.has(name)) continue;
-    const body = s.view.get(channel.type, name);
+    const body = s.body(channel.type, name);
     channel.ledger.seed(
       s.shapes.text(name),
       body?.version === version ? s.shapes.of(body) : s.shapes.unknown(s.shapes.text(version)),
@@ -147,7 +102,8 @@ const takeClusters = (
   for (const asked of change.asked) {
     const name = s.shapes.text(asked);
     s.take(name);
-    channel.answer(name, !isHeldFromBefore(request, change, name));
+    if (isCollection(name)) channel.absent.add(name);
+    else channel.answer(name, !isHeldFromBefore(request, change, name));
     const servicePort = view.servicePortOf(name);
     if (servicePort !== undefined && view.get('cds', name) !== undefined) s.observe(servicePort);
   }
@@ -191,7 +147,8 @@ const takeAssignments = (
     const name = s.shapes.text(asked);
     s.take(name);
     // The one exception to "always answer" (checklist 3): Envoy asks for what was just pushed behind its cluster.
-    channel.answer(name, !isHeldFromBefore(request, change, name) && onTheirWay?.has(name) !== true);
+    if (isCollection(name)) channel.absent.add(name);
+    else channel.answer(name, !isHeldFromBefore(request, change, name) && onTheirWay?.has(name) !== true);
   }
   if (change.wildcardBegan && change.asked.size === 0) channel.owed = true;
 };
@@ -218,6 +175,18 @@ const takeListeners = (s: SessionState, channel: Channel, request: DeltaRequest,
   if (change.first) channel.now.addAll(channel.ledger.held.keys());
 };
 
+/** Types that only raw resources bring, also such as this server does not know (checklist 56): by name, a wildcard holds nothing. */
+const takeNamed = (s: SessionState, channel: Channel, request: DeltaRequest, change: SubscriptionChange): void => {
+  seed(s, channel, request, change);
+  for (const name of change.dropped.keys()) {
+    channel.ledger.forget(name);
+    channel.settled(name);
+  }
+  for (const name of change.asked) channel.answer(s.shapes.text(name), !isHeldFromBefore(request, change, name));
+  if (change.first) channel.now.addAll(channel.ledger.held.keys());
+  if (change.wildcardBegan && change.asked.size === 0) channel.owed = true;
+};
+
 const takeRoutes = (s: SessionState, channel: Channel, request: DeltaRequest, change: SubscriptionChange): void => {
   seed(s, channel, request, change);
   for (const name of change.dropped.keys()) {
@@ -229,13 +198,12 @@ const takeRoutes = (s: SessionState, channel: Channel, request: DeltaRequest, ch
   for (const asked of change.asked) {
     const name = s.shapes.text(asked);
     channel.answer(name, !isHeldFromBefore(request, change, name));
-    if (s.view.get('rds', name) === undefined || s.demand.generations.has(name)) continue;
+    if (s.body('rds', name) === undefined || s.demand.generations.has(name)) continue;
     const generation = s.demand.open(name, s.limits.generations);
     // Opened by the client long ago: this route configuration is primed without being asked (envoy-wire, fact 2).
-    if (generation === undefined || hosts === undefined) continue;
+    if (generation === undefined || hosts?.subscription.wildcard !== true) continue;
     hosts.owed = true;
-    if (hosts.subscription.wildcard)
-      for (const servicePort of s.demand.preload) hosts.now.add(s.shapes.text(`${name}/${servicePort}`));
+    for (const servicePort of s.demand.preload) hosts.now.add(s.shapes.text(`${name}/${servicePort}`));
   }
   if (change.first) channel.now.addAll(channel.ledger.held.keys());
   if (change.wildcardBegan && change.asked.size === 0) channel.owed = true;

@@ -3,9 +3,10 @@
  * delta-xds knows neither state nor compile; the runtime joins the read model and compile behind these ports.
  */
 import type { ProtoNode } from '../proto/index.ts';
+import type { ResourceType } from './resource-type.ts';
 
-/** Short names of the resource types that Tendril compiles. */
-export type ResourceType = 'cds' | 'eds' | 'lds' | 'rds' | 'vhds';
+/** Which of the two forms of xDS a stream speaks: incremental, or state of the world. */
+export type XdsProtocol = 'delta' | 'sotw';
 
 /** One resource as a node may hold it. Immutable: a changed resource is another object with another version. */
 export interface ResourceBody {
@@ -45,10 +46,11 @@ export interface NodeView {
   readonly facts: NodeFacts;
   /**
    * `cds`, `eds`: by cluster name (`inbound:<port>` and EDS `local` are the node's own) · `lds`: by listener name ·
-   * `rds`: by route configuration name · `vhds`: by canonical service port `<service>.<namespace>:<port>`.
+   * `rds`: by route configuration name · `vhds`: by canonical service port `<service>.<namespace>:<port>` · others: by name, raw
+   * resources alone. A raw resource wins over a compiled one of its name. xdstp names come with their context parameters sorted.
    */
   get(type: ResourceType, name: string): ResourceBody | undefined;
-  /** Own listeners (`lds`) and own clusters (`cds`, the `inbound:<port>`): the part of the wildcard that no edge brings. */
+  /** Own listeners (`lds`) and own clusters (`cds`, the `inbound:<port>`), raw bases among both: what a wildcard has without edges. */
   own(type: 'lds' | 'cds'): readonly string[];
   /** Canonical service port for a lower-case authority (`host` or `host:port`), or undefined (unknown, denied, invisible). */
   resolveHost(authority: string): string | undefined;
@@ -58,6 +60,10 @@ export interface NodeView {
   clustersOf(servicePort: string): readonly string[];
   /** The service port that a cluster name stands for when the node may learn an edge to it; undefined for own and unknown ones. */
   servicePortOf(cluster: string): string | undefined;
+  /** Services that this node may come to hold, at most: its bound on names in one request follows from it. */
+  mayHold(): number;
+  /** Label of the last raw event of this node and type: echoed as the type's version, decides nothing (contracts, "Raw resources"). */
+  label(type: ResourceType): string | undefined;
 }
 
 /**
@@ -66,13 +72,15 @@ export interface NodeView {
  * `caller|<service>.<namespace>`: what this caller is preloaded with or denied changed · `caller|*.<namespace>`, `caller|*`: the
  * same for callers without a record of their own · `svc|<service>.<namespace>`: ports, visibility or external hosts changed, so
  * own listeners of its nodes and answers about it may change · `own|<service>.<namespace>|<endpoint id>`: the endpoint record
- * changed · `local|<variant>|<service>.<namespace>`: EDS `local` of this service's nodes changed.
+ * changed · `local|<variant>|<service>.<namespace>`: EDS `local` of this service's nodes changed ·
+ * `raw|<node>|<type URL>|<name>`: a raw resource changed, appeared or vanished; `rawset|<node>|<type URL>`: the names or the label
+ * of a node's raw resources of a type changed (node: URI-encoded; empty: every node).
  */
 export type ChangeKey = string;
 
 export interface ResourceSource {
   /** The view of one stream's node. Never fails: an unknown caller sees what anybody may see. */
-  attach(node: ProtoNode): NodeView;
+  attach(node: ProtoNode, protocol: XdsProtocol): NodeView;
   /**
    * Moves to the newest committed state and returns the keys changed since the last call; `everything: true` when that is no
    * longer known (too far behind): every session then compares all it holds.

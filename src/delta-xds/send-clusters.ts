@@ -1,4 +1,5 @@
 /** Clusters, each followed by its assignment (envoy-wire, fact 6); and assignments by themselves. */
+import { isCollection } from '../model/index.ts';
 import { type Effect, type Item, plainResource } from './effect.ts';
 import type { ResourceBody } from './resource-source.ts';
 import type { Channel, SessionState } from './session-state.ts';
@@ -33,13 +34,13 @@ const clusterGoal = (
   force: boolean,
   needed: boolean,
 ): ResourceBody | undefined => {
-  const body = s.view.get('cds', name);
+  const body = s.body('cds', name);
   const held = channel.ledger.versionOf(name);
   const wanted = (): boolean =>
     needed || channel.subscription.has(name) || (channel.subscription.wildcard && s.needed().has(name));
   if (body !== undefined) {
     if (held === undefined && !force && !wanted()) return undefined;
-    if (!channel.ledger.isParked(name, body.version)) return body;
+    if (!channel.ledger.parked.has(name, body.version)) return body;
     // Refused, and no good one before it: calls shall fail at once, not after the on-demand time-out.
     return held === undefined || force ? s.placeholder('cds', name) : undefined;
   }
@@ -47,7 +48,7 @@ const clusterGoal = (
     s.collect = true;
     return undefined;
   }
-  return wanted() ? s.placeholder('cds', name) : undefined;
+  return wanted() && !isCollection(name) ? s.placeholder('cds', name) : undefined;
 };
 
 /**
@@ -71,7 +72,7 @@ export const sendClusters = (
     const body = clusterGoal(s, channel, name, force, needed);
     if (
       body === undefined ||
-      channel.ledger.isParked(name, body.version) ||
+      channel.ledger.parked.has(name, body.version) ||
       (!force && channel.ledger.versionOf(name) === body.version)
     ) {
       channel.settled(name);
@@ -127,13 +128,14 @@ export const sendClusters = (
 
 /** The assignment that must follow a cluster; undefined when the client has refused exactly this one. */
 const assignmentUnit = (s: SessionState, name: string, atom: number): Unit | undefined => {
-  const body = s.view.get('eds', name) ?? s.placeholder('eds', name);
-  return s.channels.get('eds')?.ledger.isParked(name, body.version) ? undefined : unitOf(s, name, body, atom);
+  const body = s.body('eds', name) ?? s.placeholder('eds', name);
+  return s.channels.get('eds')?.ledger.parked.has(name, body.version) ? undefined : unitOf(s, name, body, atom);
 };
 
 /** Directly after their clusters: past every gate, and not counted by it. */
 const sendAssignmentUnits = (s: SessionState, work: Work, units: readonly Unit[], now: number, out: Effect[]): void => {
-  if (units.length === 0) return;
+  // On a stream of one type clusters come alone: their assignments are asked for on another.
+  if (units.length === 0 || s.only !== undefined) return;
   const channel = s.ensure('eds');
   s.send(
     {
@@ -163,21 +165,23 @@ export const sendAssignments = (s: SessionState, work: Work, now: number, out: E
     const body = assignmentGoal(s, channel, name, force);
     if (
       body === undefined ||
-      channel.ledger.isParked(name, body.version) ||
+      channel.ledger.parked.has(name, body.version) ||
       (!force && channel.ledger.versionOf(name) === body.version)
     )
       channel.settled(name);
     else units.push(unitOf(s, name, body, units.length));
   }
+  const absent = work.lane === 'answer' ? [...channel.absent.all] : [];
+  if (absent.length > 0) channel.absent.clear();
   const runs = split(units, s.limits.responseBytes);
-  if (runs.length === 0 && work.lane === 'answer' && channel.owed) runs.push([]);
-  for (const run of runs) {
+  if (runs.length === 0 && (absent.length > 0 || (work.lane === 'answer' && channel.owed))) runs.push([]);
+  for (const [at, run] of runs.entries()) {
     s.send(
       {
         type: 'eds',
         lane: work.lane,
         resources: run.map(resourceOf),
-        removed: [],
+        removed: at === 0 ? absent : [],
         items: run.map(itemOf),
         questions: [],
       },
@@ -195,10 +199,10 @@ export const sendAssignments = (s: SessionState, work: Work, now: number, out: E
 
 const assignmentGoal = (s: SessionState, channel: Channel, name: string, force: boolean): ResourceBody | undefined => {
   if (channel.ledger.versionOf(name) === undefined && !channel.subscription.has(name)) return undefined;
-  const body = s.view.get('eds', name);
+  const body = s.body('eds', name);
   if (body !== undefined) return body;
   const cluster = s.channels.get('cds')?.ledger.versionOf(name);
   // Its cluster is gone too: both stay as they are until no virtual host uses them (collect.ts).
-  if (cluster !== undefined && !force && s.view.get('cds', name) === undefined) return undefined;
-  return s.placeholder('eds', name);
+  if (cluster !== undefined && !force && s.body('cds', name) === undefined) return undefined;
+  return isCollection(name) ? undefined : s.placeholder('eds', name);
 };

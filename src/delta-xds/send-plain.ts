@@ -1,19 +1,20 @@
-/** Listeners and route configurations: what is wanted goes out, what is not is removed, in one response. */
+/** Listeners, route configurations, and all types that need no more care: what is wanted goes out, what is not is removed. */
 import { type Effect, type Item, plainResource, type SentResource } from './effect.ts';
 import type { ResourceBody } from './resource-source.ts';
+import type { ResourceType } from './resource-type.ts';
 import type { Channel, SessionState } from './session-state.ts';
 import { GONE } from './shapes.ts';
 import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
 
-const goalOf = (s: SessionState, channel: Channel, type: 'lds' | 'rds', name: string): ResourceBody | undefined => {
+const goalOf = (s: SessionState, channel: Channel, type: ResourceType, name: string): ResourceBody | undefined => {
   const wanted =
     channel.subscription.has(name) ||
     (type === 'lds' && channel.subscription.wildcard && s.shapes.setOf(s.view.own('lds')).has(name));
-  return wanted ? s.view.get(type, name) : undefined;
+  return wanted ? s.body(type, name) : undefined;
 };
 
 /** False: paused. */
-export const sendPlain = (s: SessionState, type: 'lds' | 'rds', work: Work, now: number, out: Effect[]): boolean => {
+export const sendPlain = (s: SessionState, type: ResourceType, work: Work, now: number, out: Effect[]): boolean => {
   const channel = s.channel(type);
   if (channel === undefined) return true;
   const names = work.names(type);
@@ -31,7 +32,7 @@ export const sendPlain = (s: SessionState, type: 'lds' | 'rds', work: Work, now:
       if (ledger.versionOf(name) !== undefined) gone.push({ name, version: '', shape: GONE, atom: atom++ });
       if (ledger.versionOf(name) !== undefined || force) removed.push(name);
       channel.settled(name);
-    } else if (ledger.isParked(name, body.version) || (!force && ledger.versionOf(name) === body.version))
+    } else if (ledger.parked.has(name, body.version) || (!force && ledger.versionOf(name) === body.version))
       channel.settled(name);
     else
       units.push({

@@ -1,10 +1,12 @@
 /** The facts of one stream. `intake*.ts` writes them down, `delivery.ts` and its helpers look at them and say what to send. */
+import { canonicalName } from '../model/index.ts';
 import { Demand } from './demand.ts';
 import type { Effect, Item, SentResource } from './effect.ts';
 import { type Lane, Ledger } from './ledger.ts';
 import type { SessionCounters, SessionLimits } from './limits.ts';
 import { NameSet } from './name-set.ts';
-import type { NodeView, ResourceBody, ResourceType } from './resource-source.ts';
+import type { NodeView, ResourceBody } from './resource-source.ts';
+import type { ResourceType } from './resource-type.ts';
 import { NEGATIVE_PREFIX, type SharedShapes } from './shapes.ts';
 import { Subscription } from './subscription.ts';
 
@@ -62,6 +64,10 @@ export interface SessionOptions {
   readonly counters: SessionCounters;
   /** Unlike that of any other stream of the mesh: part of the versions of negative answers. */
   readonly tag: string;
+  /** Unknown hosts that the other streams of this node remember: the bound is per node. */
+  readonly waitingBeside: () => number;
+  /** The only type of this stream; undefined: aggregated. */
+  readonly only?: ResourceType | undefined;
 }
 
 export class SessionState {
@@ -70,6 +76,8 @@ export class SessionState {
   readonly placeholder: SessionOptions['placeholder'];
   readonly limits: SessionLimits;
   readonly counters: SessionCounters;
+  readonly waitingBeside: () => number;
+  readonly only: ResourceType | undefined;
   readonly demand: Demand;
   readonly channels = new Map<ResourceType, Channel>();
   /** Nothing is sent until the transport has drained. */
@@ -108,10 +116,17 @@ export class SessionState {
     this.placeholder = options.placeholder;
     this.limits = options.limits;
     this.counters = options.counters;
+    this.waitingBeside = options.waitingBeside;
+    this.only = options.only;
     this.#tag = options.tag;
     this.demand = new Demand(options.view, options.shapes);
     this.take(options.view.facts.caller);
     for (const name of this.demand.preload) this.take(name);
+  }
+
+  /** The resource of a name as the client spells it; undefined: there is none that the node may hold. */
+  body(type: ResourceType, name: string): ResourceBody | undefined {
+    return this.view.get(type, canonicalName(name));
   }
 
   /** The channel of a type that has been asked for on this stream. */
@@ -197,7 +212,8 @@ export class SessionState {
     channel.owed = false;
     channel.ledger.record({ nonce, at: now, lane, items, questions });
     for (const { body, name } of resources) this.passBytes += (body?.length ?? 0) + name.length;
-    out.push({ kind: 'send', type, nonce, resources, removed });
+    const label = this.view.label(type);
+    out.push({ kind: 'send', type, nonce, resources, removed, ...(label === undefined ? {} : { label }) });
     return nonce;
   }
 

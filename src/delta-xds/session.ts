@@ -29,39 +29,12 @@ import { type ChangeItem, note } from './change.ts';
 import { deliver } from './delivery.ts';
 import type { Effect } from './effect.ts';
 import { takeRequest } from './request.ts';
-import type { NodeFacts, ResourceType } from './resource-source.ts';
+import type { NodeFacts } from './resource-source.ts';
 import { type SessionOptions, SessionState } from './session-state.ts';
 import { GONE } from './shapes.ts';
+import { type HeldResource, type StreamSession, servicePortsIn, type TypeStatus } from './stream-session.ts';
 
-/** One resource at one client. */
-export interface HeldResource {
-  readonly type: ResourceType;
-  /** Name on the wire. */
-  readonly name: string;
-  /** Last version sent; '' while a removal is on its way. */
-  readonly version: string;
-  /** Last version known to be taken. */
-  readonly acked?: string;
-  /** Version that the client refused. */
-  readonly refused?: string;
-  /** Asked for by this very name; a virtual host: by a host that it answers. */
-  readonly asked: boolean;
-}
-
-/** One type on one stream, in short. */
-export interface TypeStatus {
-  readonly type: ResourceType;
-  readonly wildcard: boolean;
-  readonly asked: number;
-  readonly held: number;
-  readonly unacked: number;
-  readonly parked: number;
-  /** Names that wait for their turn. */
-  readonly pending: number;
-  readonly lastError?: { readonly code: number; readonly message: string };
-}
-
-export class Session {
+export class Session implements StreamSession {
   readonly #state: SessionState;
 
   constructor(options: SessionOptions) {
@@ -72,12 +45,18 @@ export class Session {
     return this.#state.view.facts;
   }
 
-  /** Subjects whose changes concern this session, as announced by interest effects. */
   get subjects(): ReadonlySet<string> {
     return this.#state.interest;
   }
 
-  /** One message of the client. */
+  get waiting(): number {
+    return this.#state.demand.waiting;
+  }
+
+  asks(request: DeltaRequest): boolean {
+    return request.subscribe.length > 0 || request.responseNonce === '';
+  }
+
   onRequest(request: DeltaRequest, now: number): Effect[] {
     const out: Effect[] = [];
     if (this.#state.closed) return out;
@@ -87,7 +66,6 @@ export class Session {
     return out;
   }
 
-  /** Something may have changed; the newest state is read through the view. */
   onChange(items: readonly ChangeItem[], now: number): Effect[] {
     const out: Effect[] = [];
     this.note(items);
@@ -95,13 +73,11 @@ export class Session {
     return out;
   }
 
-  /** Notes changes without acting on them: before a question is answered. */
   note(items: readonly ChangeItem[]): void {
     this.#state.beginPass();
     for (const item of items) note(this.#state, item);
   }
 
-  /** The time of the last timer effect has come. */
   onTick(now: number): Effect[] {
     const out: Effect[] = [];
     this.#state.timerAt = 0;
@@ -109,12 +85,10 @@ export class Session {
     return out;
   }
 
-  /** The transport is full: nothing is sent until `onDrained`. */
   hold(): void {
     this.#state.paused = true;
   }
 
-  /** The transport has taken everything. */
   onDrained(now: number): Effect[] {
     const out: Effect[] = [];
     this.#state.paused = false;
@@ -138,20 +112,14 @@ export class Session {
     return list;
   }
 
-  /** Service ports of which the client holds a cluster: subsets count with their service, own clusters not at all. */
   servicePorts(): number {
-    const held = this.#state.channels.get('cds')?.ledger.held;
-    if (held === undefined) return 0;
-    const ports = new Set<string>();
-    for (const name of held.keys()) if (!name.startsWith('inbound:')) ports.add(name.split('/', 1)[0] ?? name);
-    return ports.size;
+    return servicePortsIn(this.#state.channels.get('cds')?.ledger.held.keys() ?? []);
   }
 
-  /** Everything the client holds, as far as the server knows. */
   resources(): HeldResource[] {
     const list: HeldResource[] = [];
     for (const { type, subscription, ledger } of this.#state.channels.values()) {
-      const { parked } = ledger;
+      const parked = ledger.parked.newest;
       for (const [name, { sent, good }] of ledger.held) {
         const refused = parked.get(name);
         list.push({

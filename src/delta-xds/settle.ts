@@ -68,7 +68,7 @@ const park = (s: SessionState, channel: Channel, { items, questions }: Outstandi
   let parked = 0;
   for (const { name, version, shape } of items) {
     if (shape === undefined || shape === GONE) continue;
-    channel.ledger.park(name, version);
+    channel.ledger.parked.add(name, version);
     parked++;
     // Without a good one before it the name gets an empty cluster, so that its calls fail at once.
     if (channel.type === 'cds') channel.now.add(name);

@@ -1,6 +1,6 @@
 /** One round of sending: which names, and with which right of way. */
 import type { Lane } from './ledger.ts';
-import type { ResourceType } from './resource-source.ts';
+import type { ResourceType } from './resource-type.ts';
 import type { SessionState, Suspects } from './session-state.ts';
 
 export interface Work {

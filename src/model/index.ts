@@ -5,3 +5,4 @@ export * from './finding.ts';
 export * from './names.ts';
 export * from './raw-ref.ts';
 export * from './subject.ts';
+export * from './xdstp.ts';

@@ -2,8 +2,11 @@
  * Names of raw resources: a node ('' stands for every node), a type URL, a name.
  *
  * A key has the form `<node, percent-encoded>|<type URL>|<name>`, a set of one node and type `<node, percent-encoded>|<type URL>`: the
- * encoding leaves no bar in a node, the rules below none in a type URL, so keys split in one way only.
+ * encoding leaves no bar in a node, the rules below none in a type URL, so keys split in one way only. Spellings of one xdstp name are
+ * one key.
  */
+
+import { canonicalName } from './xdstp.ts';
 
 export interface RawRef {
   /** Absent: every node. */
@@ -49,7 +52,8 @@ export const rawRefProblem = (
 const nodePart = (node: string | undefined): string => (node === undefined ? '' : encodeURIComponent(node));
 
 export const rawSetKey = (node: string | undefined, typeUrl: string): string => `${nodePart(node)}|${typeUrl}`;
-export const rawKey = ({ node, typeUrl, name }: RawRef): string => `${nodePart(node)}|${typeUrl}|${name}`;
+export const rawKey = ({ node, typeUrl, name }: RawRef): string =>
+  `${nodePart(node)}|${typeUrl}|${canonicalName(name)}`;
 
 /** The set that a key belongs to. */
 export const setOfRawKey = (key: string): string => key.slice(0, key.indexOf('|', key.indexOf('|') + 1));
@@ -57,7 +61,8 @@ export const setOfRawKey = (key: string): string => key.slice(0, key.indexOf('|'
 export const nodeOfRawKey = (key: string): string => key.slice(0, key.indexOf('|'));
 
 /** Subject of one raw resource: `resource/<node, percent-encoded>/<type URL>/<name>`. */
-export const rawSubject = ({ node, typeUrl, name }: RawRef): string => `resource/${nodePart(node)}/${typeUrl}/${name}`;
+export const rawSubject = ({ node, typeUrl, name }: RawRef): string =>
+  `resource/${nodePart(node)}/${typeUrl}/${canonicalName(name)}`;
 /** Subject of all raw resources of a node. */
 export const rawNodeSubject = (node: string | undefined): string => `resource/${nodePart(node)}`;
 

@@ -7,14 +7,16 @@ export class IdempotencyChunks {
   /** Last offsets of the final packs, oldest first. */
   #final: number[] = [];
 
-  /** Reads the table and hands the entries to the fold in order of offset. */
-  load(table: Table<PackKey>, entries: (packed: Uint8Array) => void): void {
-    const packs = [...table.range()];
-    for (const { key, body } of packs) {
+  /** Reads the table and gives the entries in order of offset. */
+  *load(table: Table<PackKey>): Generator<Uint8Array> {
+    const keys = [...table.keys()];
+    for (const key of keys.sort((a, b) => a[1] - b[1])) {
+      const body = table.get(key);
+      if (body === undefined) continue;
       this.#tiers.load(key, body);
       if (key[0] === FINAL_LEVEL) this.#final.push(key[1]);
+      yield new Uint8Array(body.buffer, body.byteOffset, body.length);
     }
-    for (const { body } of packs.sort((a, b) => a.key[1] - b.key[1])) entries(new Uint8Array(body));
   }
 
   /**

@@ -2,7 +2,7 @@
 export * from './fold/index.ts';
 export { Ledger, type LedgerOptions } from './ledger.ts';
 export type { LedgerStep } from './ledger-ring.ts';
-export { Projector, type ProjectorCounters, type ProjectorOptions } from './projector.ts';
+export { type PreparedState, Projector, type ProjectorCounters, type ProjectorOptions } from './projector.ts';
 export { ReadModel, type ReadModelOptions } from './read-model.ts';
 export type { PastImage, StateQueries } from './state-queries.ts';
 export type * from './types.ts';

@@ -1,45 +1,62 @@
 /** Nodes that the ledger knows, in order of use. Bound: 100,000; at the bound those not heard of for longest go. */
-import type { LedgerEntry, LedgerNode } from './types.ts';
+import type { LedgerNode } from './types.ts';
 
 export const MAX_NODES = 100_000;
+
+interface Known {
+  caller: string;
+  lastSentAt: number | undefined;
+  lastAckAt: number | undefined;
+}
 
 export const encodeNode = (node: LedgerNode): Buffer => Buffer.from(JSON.stringify(node));
 
 export class LedgerNodes {
-  readonly #nodes = new Map<string, LedgerNode>();
+  readonly #nodes = new Map<string, Known>();
   /** Differ from what is stored. */
   readonly #touched = new Set<string>();
 
   /** Takes in a stored node. */
-  load(node: string, body: Buffer): void {
-    this.#nodes.set(node, JSON.parse(body.toString()) as LedgerNode);
+  load(id: string, body: Buffer): void {
+    const { caller, lastSentAt, lastAckAt } = JSON.parse(body.toString()) as LedgerNode;
+    this.#nodes.set(id, { caller, lastSentAt, lastAckAt });
   }
 
-  get(node: string): LedgerNode | undefined {
-    return this.#nodes.get(node);
-  }
-
-  note(entry: LedgerEntry): void {
-    const { node, caller, event, at } = entry;
-    const { lastSentAt, lastAckAt } = this.#nodes.get(node) ?? {};
-    const sentAt = event === 'sent' || event === 'removed' ? at : lastSentAt;
-    const ackAt = event === 'acked' ? at : lastAckAt;
-    // Set anew: the map stays in order of use.
-    this.#nodes.delete(node);
-    this.#nodes.set(node, {
+  get(id: string): LedgerNode | undefined {
+    const known = this.#nodes.get(id);
+    if (known === undefined) return undefined;
+    const { caller, lastSentAt, lastAckAt } = known;
+    return {
       caller,
-      ...(sentAt === undefined ? {} : { lastSentAt: sentAt }),
-      ...(ackAt === undefined ? {} : { lastAckAt: ackAt }),
-    });
-    this.#touched.add(node);
+      ...(lastSentAt === undefined ? {} : { lastSentAt }),
+      ...(lastAckAt === undefined ? {} : { lastAckAt }),
+    };
+  }
+
+  /** `at`: ms since the epoch. */
+  note(id: string, caller: string, event: 'sent' | 'acked' | 'rejected' | 'removed', at: number): void {
+    const known = this.#touched.has(id) ? this.#nodes.get(id) : this.#renew(id, caller);
+    if (known === undefined) return;
+    known.caller = caller;
+    if (event === 'acked') known.lastAckAt = at;
+    else if (event !== 'rejected') known.lastSentAt = at;
+  }
+
+  /** Set anew once between two writes: the map stays in order of use. */
+  #renew(id: string, caller: string): Known {
+    const known = this.#nodes.get(id) ?? { caller, lastSentAt: undefined, lastAckAt: undefined };
+    this.#nodes.delete(id);
+    this.#nodes.set(id, known);
+    this.#touched.add(id);
     const [oldest] = this.#nodes.keys();
     if (this.#nodes.size > MAX_NODES && oldest !== undefined) this.#drop(oldest);
+    return known;
   }
 
   /** Drops nodes not heard of since `horizon` (ms since the epoch). */
   forget(horizon: number): void {
-    for (const [node, { lastSentAt = 0, lastAckAt = 0 }] of this.#nodes) {
-      if (Math.max(lastSentAt, lastAckAt) < horizon) this.#drop(node);
+    for (const [id, { lastSentAt = 0, lastAckAt = 0 }] of this.#nodes) {
+      if (Math.max(lastSentAt, lastAckAt) < horizon) this.#drop(id);
     }
   }
 
@@ -50,8 +67,8 @@ export class LedgerNodes {
     return touched;
   }
 
-  #drop(node: string): void {
-    this.#nodes.delete(node);
-    this.#touched.add(node);
+  #drop(id: string): void {
+    this.#nodes.delete(id);
+    this.#touched.add(id);
   }
 }

@@ -1,17 +1,16 @@
 /** Steps of the delivery of one resource to one node: the latest eight, oldest first. */
-import type { LedgerEntry, LedgerRow } from './types.ts';
+import type { DeliveryGroup, LedgerRow } from './types.ts';
 
 export const RING_STEPS = 8;
 
-/** What the key does not say. */
-export type LedgerStep = Pick<LedgerEntry, 'event' | 'version' | 'bytes' | 'offset' | 'at' | 'message'>;
+/** What the key does not say. `at`: ms since the epoch. */
+export type LedgerStep = Pick<DeliveryGroup, 'event' | 'version' | 'bytes' | 'offset' | 'at' | 'message'>;
 
-const EVENTS: readonly LedgerEntry['event'][] = ['sent', 'acked', 'rejected', 'removed'];
+const EVENTS: readonly DeliveryGroup['event'][] = ['sent', 'acked', 'rejected', 'removed'];
 
 type Packed = [event: number, version: string, bytes: number, offset: number, at: number, message?: string];
 
-export const stepOf = (entry: LedgerEntry): LedgerStep => {
-  const { event, version, bytes, offset, at, message } = entry;
+export const stepOf = ({ event, version, bytes, offset, message }: DeliveryGroup, at: number): LedgerStep => {
   return { event, version, bytes, offset, at, ...(message === undefined ? {} : { message }) };
 };
 

@@ -2,25 +2,27 @@
  * The delivery ledger: what each node was sent, acknowledged and refused (design, section 9). Not in the log, one per replica, in
  * an environment of its own (`ledger/`).
  *
- * Durability is relaxed on purpose: entries are gathered for 2 s and written without waiting for the disk, so a crash loses the
- * last seconds, and a damaged ledger is begun anew. Nothing is decided from it.
+ * Durability is relaxed on purpose: steps are gathered for 2 s, under load for up to 15 s, and written without waiting for the disk, so
+ * a crash loses the last seconds, and a damaged ledger is begun anew. Nothing is decided from it.
  *
  * Bounds: eight steps per node and resource; 7 days, and 1,000,000 resources of nodes (above that the horizon is halved until they
- * fit); 100,000 entries that wait to be written (the oldest go); 100,000 nodes in memory. All are counted.
+ * fit); 100,000 steps that wait to be written (the oldest go); 100,000 nodes in memory. All are counted.
  */
 import { type DiskGuard, type Environment, openEnvironment, type StoreLogger, type Table } from '../store/index.ts';
 import { encodeNode, LedgerNodes, MAX_NODES } from './ledger-nodes.ts';
 import { decodeRing, encodeRing, extendRing, type LedgerStep, rowOf, stepOf } from './ledger-ring.ts';
+import { LedgerWaiting } from './ledger-waiting.ts';
 import { nextTurn } from './turns.ts';
-import type { LedgerEntry, LedgerNode, LedgerRow } from './types.ts';
+import type { DeliveryGroup, DeliveryReport, LedgerNode, LedgerRow } from './types.ts';
 
 const SCHEMA = { name: 'tendril-ledger', version: 1 } as const;
 const KEEP_MS = 7 * 24 * 3_600_000;
 const FLUSH_MS = 2_000;
+/** Longest pause after a write that took long. */
+const MAX_REST_MS = 15_000;
 const SWEEP_MS = 3_600_000;
 const MAX_RESOURCES = 1_000_000;
 const MAX_WAITING = 100_000;
-const MAX_MESSAGE = 1_024;
 const KEYS_PER_TURN = 500;
 /** LMDB's bound for keys, with room for its own separators. */
 const MAX_KEY_LENGTH = 1_500;
@@ -40,22 +42,18 @@ export interface LedgerOptions {
   readonly maxResources?: number;
 }
 
-interface Waiting {
-  readonly key: ResourceKey;
-  readonly steps: LedgerStep[];
-}
-
 export class Ledger {
-  /** Entries dropped at the bound of those that wait, entries that cannot be keys, resources removed by age or number, writes that failed. */
-  readonly counters = { recorded: 0, dropped: 0, ignored: 0, swept: 0, failed: 0 };
+  /** Steps taken in, steps of names that cannot be keys, resources removed by age or number, writes that failed. */
+  readonly counters = { recorded: 0, ignored: 0, swept: 0, failed: 0 };
   readonly #options: LedgerOptions;
   readonly #environment: Environment;
   readonly #resources: Table<ResourceKey>;
   readonly #stored: Table<string>;
   readonly #nodes = new LedgerNodes();
   readonly #timers: readonly NodeJS.Timeout[];
-  #waiting = new Map<string, Waiting>();
-  #waitingSteps = 0;
+  /** Before this time, performance.now(), nothing is written of its own accord. */
+  #restUntil = 0;
+  readonly #waiting = new LedgerWaiting(MAX_WAITING);
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(options: LedgerOptions, environment: Environment) {
@@ -65,7 +63,7 @@ export class Ledger {
     this.#stored = environment.table('node');
     for (const { key, body } of this.#stored.range({ limit: MAX_NODES })) this.#nodes.load(key, body);
     this.#timers = [
-      setInterval(() => void this.flush(), FLUSH_MS).unref(),
+      setInterval(() => this.#flushInTime(), FLUSH_MS).unref(),
       setInterval(() => void this.sweep(), SWEEP_MS).unref(),
     ];
   }
@@ -86,10 +84,16 @@ export class Ledger {
     return new Ledger(options, environment);
   }
 
-  /** Takes entries in; they are written later. Never fails. */
-  record(entries: readonly LedgerEntry[]): void {
-    for (const entry of entries) this.#take(entry);
-    while (this.#waitingSteps > MAX_WAITING) this.#dropOldest();
+  /** Takes a report in; it is written later. Never fails. */
+  record({ nodes, groups }: DeliveryReport): void {
+    const fit = nodes.map(([id]) => id !== '' && !UNFIT.test(id));
+    for (const group of groups) this.#take(group, nodes, fit);
+    this.#waiting.trim();
+  }
+
+  /** Steps dropped at the bound of those that wait. */
+  get dropped(): number {
+    return this.#waiting.dropped;
   }
 
   /** What is known of a node; undefined: never heard of, or not for 7 days. */
@@ -101,9 +105,10 @@ export class Ledger {
   deliveries(node: string): readonly LedgerRow[] {
     const rings = new Map<string, { readonly key: ResourceKey; steps: readonly LedgerStep[] }>();
     for (const { key, body } of this.#range(node)) rings.set(key.join('\n'), { key, steps: decodeRing(body) });
-    for (const [id, { key, steps }] of this.#waiting) {
-      if (key[0] === node)
-        rings.set(id, { key, steps: extendRing(rings.get(id)?.steps ?? [], steps, this.#horizon()) });
+    for (const { type, name, steps } of this.#waiting.ofNode(node)) {
+      const key: ResourceKey = [node, type, name];
+      const id = key.join('\n');
+      rings.set(id, { key, steps: extendRing(rings.get(id)?.steps ?? [], steps, this.#horizon()) });
     }
     return [...rings.keys()].sort().flatMap((id) => {
       const ring = rings.get(id);
@@ -114,7 +119,7 @@ export class Ledger {
   /** The latest steps of one resource on a node, oldest first. */
   steps(node: string, type: string, name: string): readonly LedgerStep[] {
     const body = this.#resources.get([node, type, name]);
-    const waiting = this.#waiting.get([node, type, name].join('\n'))?.steps ?? [];
+    const waiting = this.#waiting.get(node, type, name);
     return extendRing(body === undefined ? [] : decodeRing(body), waiting, this.#horizon());
   }
 
@@ -136,30 +141,29 @@ export class Ledger {
     await this.#environment.close();
   }
 
-  #take(entry: LedgerEntry): void {
-    const { node, type, name } = entry;
-    if (node === '' || name === '' || node.length + name.length > MAX_KEY_LENGTH / 3 || UNFIT.test(node + name)) {
-      this.counters.ignored++;
+  /** `fit`: whether a node's id can be a key. */
+  #take(group: DeliveryGroup, nodes: DeliveryReport['nodes'], fit: readonly boolean[]): void {
+    const { type, name, event, steps } = group;
+    if (name === '' || UNFIT.test(name)) {
+      this.counters.ignored += steps.length / 2;
       return;
     }
-    this.counters.recorded++;
-    const message = entry.message?.slice(0, MAX_MESSAGE);
-    const step = stepOf(message === undefined ? entry : { ...entry, message });
-    const id = `${node}\n${type}\n${name}`;
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) this.#waiting.set(id, { key: [node, type, name], steps: [step] });
-    else waiting.steps.push(step);
-    this.#waitingSteps++;
-    this.#nodes.note(entry);
-  }
-
-  #dropOldest(): void {
-    const [id] = this.#waiting.keys();
-    if (id === undefined) return;
-    const dropped = this.#waiting.get(id)?.steps.length ?? 0;
-    this.#waiting.delete(id);
-    this.#waitingSteps -= dropped;
-    this.counters.dropped += dropped;
+    const resource = this.#waiting.of(type, name);
+    let step: LedgerStep | undefined;
+    for (let at = 0; at + 1 < steps.length; at += 2) {
+      const place = steps[at] ?? -1;
+      const [node, caller] = nodes[place] ?? ['', ''];
+      if (fit[place] !== true || node.length + name.length > MAX_KEY_LENGTH / 3) {
+        this.counters.ignored++;
+        continue;
+      }
+      this.counters.recorded++;
+      const time = group.at + (steps[at + 1] ?? 0);
+      // What happened in the same millisecond is the same step.
+      if (step?.at !== time) step = stepOf(group, time);
+      this.#waiting.add(resource, node, step);
+      this.#nodes.note(node, caller, event, time);
+    }
   }
 
   #horizon(): number {
@@ -170,15 +174,24 @@ export class Ledger {
     return this.#resources.range({ start: [node, '\u0001', '\u0001'], end: [node, '\uffff', '\uffff'] });
   }
 
+  /** Writes what waits; after a write that took long, not before a while: at most a twentieth of the time goes into it. */
+  #flushInTime(): void {
+    const begun = performance.now();
+    if (begun < this.#restUntil || this.#waiting.size === 0) return;
+    void this.flush().then(() => {
+      const took = performance.now() - begun;
+      this.#restUntil = performance.now() + Math.min(MAX_REST_MS, took * 20);
+    });
+  }
+
   async #flush(): Promise<void> {
-    const waiting = [...this.#waiting.values()];
-    this.#waiting = new Map();
-    this.#waitingSteps = 0;
+    const waiting = this.#waiting.take();
     const horizon = this.#horizon();
     for (let at = 0; at < waiting.length; at += KEYS_PER_TURN) {
       this.#environment.refresh();
       await this.#environment.commit((batch) => {
-        for (const { key, steps } of waiting.slice(at, at + KEYS_PER_TURN)) {
+        for (const { node, type, name, steps } of waiting.slice(at, at + KEYS_PER_TURN)) {
+          const key: ResourceKey = [node, type, name];
           const body = this.#resources.peek(key);
           const ring = extendRing(body === undefined ? [] : decodeRing(body), steps, horizon);
           if (ring.length > 0) batch.put(this.#resources, key, encodeRing(ring));

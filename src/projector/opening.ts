@@ -17,19 +17,24 @@ import { FOLD_VERSION } from './fold/index.ts';
 import type { FoldRun } from './fold-run.ts';
 import type { Head } from './head.ts';
 import { createDeriver, createRun, endpointKeys, type PartOptions } from './parts.ts';
-import { rebuild, UNITS_PER_TURN } from './rebuild.ts';
+import { nothingLeft, rebuild, UNITS_PER_TURN } from './rebuild.ts';
 import type { StateStore } from './state-store.ts';
-import { inSlices } from './turns.ts';
+import { inSlices, nextTurn } from './turns.ts';
 
 /** A state that stands at `head`. */
 export interface Opened {
   readonly run: FoldRun;
   readonly deriver: Deriver;
   readonly head: Head;
+  /**
+   * What is left to load before the first event is folded, and nobody needs for reading: idempotency entries, reads of compile
+   * units. Yields often.
+   */
+  readonly rest: Generator<void>;
 }
 
 /** Codes after which the stored state is made anew. */
-const REBUILT_AFTER: ReadonlySet<string> = new Set(['CORRUPT_RECORD', 'STATE_UNREADABLE']);
+export const REBUILT_AFTER: ReadonlySet<string> = new Set(['CORRUPT_RECORD', 'STATE_UNREADABLE']);
 
 /** @throws TendrilError `STATE_AHEAD_OF_LOG`, `STATE_OF_ANOTHER_LOG`, `LOG_GAP`, and whatever log and store throw. */
 export const openState = async (store: StateStore, options: PartOptions): Promise<Opened> => {
@@ -109,7 +114,6 @@ const load = (store: StateStore, options: PartOptions, head: Head): FoldRun | st
       run.terms.set(key, term);
     }
     if (run.terms.hash.hex() !== head.hash) return 'its entities do not add up to the state hash stored with it';
-    store.loadPacks((packed) => run.fold.loadIdempotency(packed));
   } catch (error) {
     return requireRebuildable(error);
   }
@@ -118,17 +122,25 @@ const load = (store: StateStore, options: PartOptions, head: Head): FoldRun | st
   return run;
 };
 
-const resume = (store: StateStore, options: PartOptions, run: FoldRun, head: Head): Promise<Opened> | Opened => {
+const resume = (store: StateStore, options: PartOptions, run: FoldRun, head: Head): Opened => {
   const deriver = createDeriver(run.fold, store, options.logger);
-  try {
-    for (const [service, units] of store.storedUnits()) deriver.resources.load(service, units);
-  } catch (error) {
-    return start(store, options, requireRebuildable(error), head);
-  }
   deriver.resources.sharedBytes = head.sharedBytes;
   deriver.loaded();
-  return { run, deriver, head };
+  return { run, deriver, head, rest: loadRest(store, run, deriver) };
 };
+
+/** Damage found here ends the projector, and the next start makes the state anew. */
+function* loadRest(store: StateStore, run: FoldRun, deriver: Deriver | undefined): Generator<void> {
+  for (const entries of store.loadPacks()) {
+    run.fold.loadIdempotency(entries);
+    yield;
+  }
+  if (deriver === undefined) return;
+  for (const page of store.storedUnits()) {
+    for (const [service, units] of page) deriver.resources.load(service, units);
+    yield;
+  }
+}
 
 /** O3 */
 const deriveAgain = async (store: StateStore, options: PartOptions, run: FoldRun, head: Head): Promise<Opened> => {
@@ -139,10 +151,11 @@ const deriveAgain = async (store: StateStore, options: PartOptions, run: FoldRun
   );
   const deriver = createDeriver(run.fold, store, logger);
   deriver.loaded();
+  for (const _ of loadRest(store, run, undefined)) await nextTurn();
   const derived = await inSlices(deriver.deriveAll(endpointKeys(run), store), UNITS_PER_TURN);
   const { sharedBytes } = deriver.resources;
   const next = { ...head, epoch: head.epoch + 1, derivation, sharedBytes };
   await store.prepare({ folded: new FoldedChanges(), derived, head: next, everything: false })();
   logger?.info({ changed: derived.resources.size }, 'resources are derived again');
-  return { run, deriver, head: next };
+  return { run, deriver, head: next, rest: nothingLeft() };
 };

@@ -5,7 +5,7 @@ import { TendrilError } from '../model/index.ts';
 import type { DiskGuard, StoreLogger } from '../store/index.ts';
 import type { FoldOptions, FoldState } from './fold/index.ts';
 import type { Head } from './head.ts';
-import { type Opened, openState } from './opening.ts';
+import { type Opened, openState, REBUILT_AFTER } from './opening.ts';
 import { derivationOf } from './parts.ts';
 import { Progress } from './progress.ts';
 import { RunLoop } from './run-loop.ts';
@@ -32,6 +32,15 @@ export interface ProjectorOptions {
   readonly fold?: Omit<FoldOptions, 'mesh'>;
   /** Largest size of the state on disk in bytes (default 1 TiB). */
   readonly mapSize?: number;
+  /** From `Projector.prepare`. */
+  readonly prepared?: PreparedState;
+}
+
+/** The state's files, opened or being opened. */
+export interface PreparedState {
+  readonly store: Promise<StateStore>;
+  /** Closes them again; for whoever does not come to `Projector.open`. */
+  abandon(): Promise<void>;
 }
 
 export interface ProjectorCounters {
@@ -79,20 +88,47 @@ export class Projector {
   }
 
   /**
+   * Opens the state's files ahead of `open`, which is given the result. After a kill the files of log and state are both read
+   * through, which takes seconds: so both at once.
+   */
+  static prepare(options: Pick<ProjectorOptions, 'dir' | 'mesh' | 'logger' | 'guard' | 'mapSize'>): PreparedState {
+    const { dir, mesh, logger, guard, mapSize } = options;
+    const store = StateStore.open({
+      dir,
+      mesh,
+      ...(logger === undefined ? {} : { logger }),
+      ...(guard === undefined ? {} : { guard }),
+      ...(mapSize === undefined ? {} : { mapSize }),
+    });
+    // Whoever waits for it sees the error.
+    store.catch(() => undefined);
+    const abandon = (): Promise<void> =>
+      store.then(
+        (opened) => opened.close(),
+        () => undefined,
+      );
+    return { store, abandon };
+  }
+
+  /**
    * Loads or builds the state and resolves when it holds the log as it was at the call, or stands still for want of disk space
    * (`condition`). Then it follows.
    * @throws TendrilError as `openEnvironment`, and `STATE_AHEAD_OF_LOG`, `STATE_OF_ANOTHER_LOG`, `LOG_GAP`, `LOG_CORRUPT`.
    */
   static async open(options: ProjectorOptions): Promise<Projector> {
-    const { log, logger, guard, mapSize } = options;
-    const target = log.head().offset;
-    const store = await StateStore.open({
-      dir: options.dir,
-      mesh: options.mesh,
-      ...(logger === undefined ? {} : { logger }),
-      ...(guard === undefined ? {} : { guard }),
-      ...(mapSize === undefined ? {} : { mapSize }),
-    });
+    const { prepared, ...rest } = options;
+    try {
+      return await Projector.#open(options);
+    } catch (error) {
+      // Damage found while it caught up: it has been noted, so the state is made anew now.
+      if (!(error instanceof TendrilError && REBUILT_AFTER.has(error.code))) throw error;
+      return Projector.#open(rest);
+    }
+  }
+
+  static async #open(options: ProjectorOptions): Promise<Projector> {
+    const target = options.log.head().offset;
+    const store = await (options.prepared ?? Projector.prepare(options)).store;
     try {
       const derivation = derivationOf(options.version);
       const projector = new Projector(options, store, await openState(store, { ...options, derivation }));

@@ -125,6 +125,12 @@ export class ReadModel {
     return this.#services.get(name, this.#readService, one);
   }
 
+  /** Number of services. */
+  services(): number {
+    this.#sync();
+    return this.#file.tables.service.count();
+  }
+
   /** Service that owns an external host (lower case). */
   externalHost(host: string): string | undefined {
     this.#sync();

@@ -15,6 +15,9 @@ const SPOOL_EVENTS = 16_384;
 const RECORDS_PER_TURN = 1024;
 export const UNITS_PER_TURN = 64;
 
+/** For a state that is complete. */
+export function* nothingLeft(): Generator<void> {}
+
 /** @param before what is published now, if anything */
 export const rebuild = async (
   store: StateStore,
@@ -64,5 +67,5 @@ export const rebuild = async (
       'the state is made anew',
     );
   }
-  return { run, deriver, head };
+  return { run, deriver, head, rest: nothingLeft() };
 };

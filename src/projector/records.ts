@@ -68,7 +68,13 @@ const inOrder = <T>(map: Readonly<Record<string, T>>): Readonly<Record<string, T
 };
 
 const json = (value: object): Buffer => Buffer.from(JSON.stringify(value));
-const parse = <T>(bytes: Buffer): T => JSON.parse(bytes.toString('utf8', 0, bytes.length)) as T;
+const parse = <T>(bytes: Buffer): T => {
+  try {
+    return JSON.parse(bytes.toString('utf8', 0, bytes.length)) as T;
+  } catch {
+    throw damaged('record');
+  }
+};
 
 export const encodeService = (service: ServiceRecord): Buffer => {
   const { name, namespace, ports, labels, interfaces, externalHosts, visibility, defaultPort } = service;

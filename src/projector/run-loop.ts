@@ -8,13 +8,15 @@
  * P3 A single event is committed at once. While a commit is being written, or more waits in the log than half of what is folded,
  *    more events are folded (up to `MAX_PENDING`, `FULL_BATCH`) and go together into the next one: batches grow with the load,
  *    without a timer.
- * P4 A full disk pauses it. Any other failed commit, or an end of the log, ends it: it says so and writes nothing more.
+ * P4 A full disk pauses it. Any other failed commit, damage, or an end of the log ends it: it says so and writes nothing more, but for
+ *    a note that the next start makes a damaged state anew.
+ * P5 Nothing is folded or committed before all that folding needs is loaded (`Opened.rest`); reading does not wait for that.
  */
 import type { EventLog, LogRecord } from '../log/index.ts';
 import { TendrilError } from '../model/index.ts';
 import type { StoreLogger } from '../store/index.ts';
 import type { Head } from './head.ts';
-import type { Opened } from './opening.ts';
+import { type Opened, REBUILT_AFTER } from './opening.ts';
 import { headOf } from './parts.ts';
 import { RecordQueue } from './record-queue.ts';
 import { decodeService } from './records.ts';
@@ -56,6 +58,8 @@ export class RunLoop {
   #oldest: number | undefined;
   #oldestWriting: number | undefined;
   #ended: Promise<void> = Promise.resolve();
+  /** The note of P4. */
+  #noted: Promise<void> | undefined;
 
   constructor(options: RunLoopOptions) {
     const { head, run } = options.opened;
@@ -102,6 +106,7 @@ export class RunLoop {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#ended;
+    await this.#noted;
   }
 
   async #follow(): Promise<void> {
@@ -112,6 +117,7 @@ export class RunLoop {
     const from = opened.run.read + 1;
     const reading = queue.read(log.follow({ from, signal, maxBatch: RECORDS_PER_BATCH }));
     try {
+      await this.#loadRest();
       while (!signal.aborted) {
         const records = queue.takeNow();
         if (records !== undefined) {
@@ -129,6 +135,14 @@ export class RunLoop {
     }
     queue.stop();
     await reading;
+  }
+
+  /** P5 */
+  async #loadRest(): Promise<void> {
+    for (const _ of this.#options.opened.rest) {
+      await nextTurn();
+      if (this.#stop.signal.aborted) return;
+    }
   }
 
   /** P3 */
@@ -233,5 +247,8 @@ export class RunLoop {
     );
     this.#options.onFailed(failure);
     this.#stop.abort();
+    // Where even that cannot be written, the next start finds the damage again.
+    if (REBUILT_AFTER.has(failure.code))
+      this.#noted = this.#options.store.requestRebuild(failure.message).catch(() => undefined);
   }
 }

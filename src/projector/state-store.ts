@@ -8,7 +8,15 @@
  * S3 Nothing is published (epoch 0) before a first build is complete; a rebuild over an older state publishes once, at its end,
  *    so that workers serve the old state until then.
  */
-import { type Batch, type DiskGuard, type Environment, openEnvironment, type StoreLogger } from '../store/index.ts';
+import { TendrilError } from '../model/index.ts';
+import {
+  type Batch,
+  type DiskGuard,
+  type Environment,
+  openEnvironment,
+  type StoreLogger,
+  type Table,
+} from '../store/index.ts';
 import type { StoredCatalog } from './catalog-deriver.ts';
 import type { DerivedChanges, EntityChange, FoldedChanges, ServiceUnits } from './changes.ts';
 import type { StoredKeys } from './deriver.ts';
@@ -48,6 +56,8 @@ export interface StateCommit {
   readonly everything: boolean;
 }
 
+const UNIT_PAGE = 1_000;
+
 export interface StoredEntity {
   readonly key: string;
   readonly term: Buffer;
@@ -60,9 +70,11 @@ export class StateStore implements StoredKeys, StoredCatalog {
   readonly #history = new Tiers(joinRows);
   readonly #idempotency = new IdempotencyChunks();
   readonly #journal: JournalWriter;
+  readonly #logger: StoreLogger | undefined;
 
-  private constructor(environment: Environment) {
+  private constructor(environment: Environment, logger: StoreLogger | undefined) {
     this.environment = environment;
+    this.#logger = logger;
     this.tables = openStateTables(environment);
     this.#journal = new JournalWriter(this.tables.journal);
   }
@@ -81,7 +93,7 @@ export class StateStore implements StoredKeys, StoredCatalog {
       ...(guard === undefined ? {} : { guard }),
       ...(mapSize === undefined ? {} : { mapSize }),
     });
-    return new StateStore(environment);
+    return new StateStore(environment, logger);
   }
 
   /** Undefined before the first publication. */
@@ -101,14 +113,20 @@ export class StateStore implements StoredKeys, StoredCatalog {
     }
   }
 
-  *storedUnits(): Iterable<readonly [service: string, units: ServiceUnits]> {
-    for (const { key, body } of this.tables.unit.range()) yield [key, decodeUnits(body)];
+  /** In pages: between two of them others may have a turn. */
+  *storedUnits(): Generator<readonly (readonly [service: string, units: ServiceUnits])[]> {
+    for (let start = '', page = 0; ; page++) {
+      const entries = [...this.tables.unit.range({ ...(page === 0 ? {} : { start }), limit: UNIT_PAGE })];
+      yield entries.slice(page === 0 ? 0 : 1).map(({ key, body }) => [key, decodeUnits(body)] as const);
+      start = entries.at(-1)?.key ?? '';
+      if (entries.length < UNIT_PAGE) return;
+    }
   }
 
-  /** Takes in the packs that grow; the fold gets its idempotency entries. */
-  loadPacks(entries: (packed: Uint8Array) => void): void {
-    this.#idempotency.load(this.tables.idempotency, entries);
+  /** Takes in the packs that grow, before the first commit; gives idempotency entries for the fold, in order of offset. */
+  *loadPacks(): Generator<Uint8Array> {
     for (const { key, body } of this.tables.history.range()) this.#history.load(key, body);
+    yield* this.#idempotency.load(this.tables.idempotency);
   }
 
   /**
@@ -129,9 +147,14 @@ export class StateStore implements StoredKeys, StoredCatalog {
       });
   }
 
+  /** The next start makes the state anew. */
+  async requestRebuild(why: string): Promise<void> {
+    await this.environment.commit((batch) => batch.put(this.tables.head, REBUILD_KEY, Buffer.from(why)));
+  }
+
   /** Begins to make the state anew: what it was folded from so far is forgotten, what workers read stays. */
   async beginRebuild(why: string): Promise<void> {
-    await this.environment.commit((batch) => batch.put(this.tables.head, REBUILD_KEY, Buffer.from(why)));
+    await this.requestRebuild(why);
     const spool = new Spool();
     const { outcome, quarantine, history, image, idempotency, proof } = this.tables;
     for (const table of [outcome, quarantine, proof]) for (const key of table.keys()) spool.remove(table, key);
@@ -164,26 +187,26 @@ export class StateStore implements StoredKeys, StoredCatalog {
     });
   }
 
-  // StoredCatalog: as committed.
+  // StoredCatalog: as committed. What is damaged counts as absent: it differs from what is derived, so it is written again.
 
   service(name: string): Buffer | undefined {
-    return this.tables.service.peek(name);
+    return this.#read(this.tables.service, name);
   }
 
   host(host: string): string | undefined {
-    return this.tables.host.get(host)?.toString();
+    return this.#read(this.tables.host, host)?.toString();
   }
 
   endpoint(key: string): Buffer | undefined {
-    return this.tables.endpoint.peek(key);
+    return this.#read(this.tables.endpoint, key);
   }
 
   caller(name: string): Buffer | undefined {
-    return this.tables.caller.peek(name);
+    return this.#read(this.tables.caller, name);
   }
 
   mesh(): Buffer | undefined {
-    return this.tables.head.peek(MESH_KEY);
+    return this.#read(this.tables.head, MESH_KEY);
   }
 
   rawVersion(key: string): string | undefined {
@@ -196,8 +219,21 @@ export class StateStore implements StoredKeys, StoredCatalog {
   }
 
   storedResource(key: string): ResourceFacts | undefined {
-    const body = this.tables.resource.peek(key);
+    const body = this.#read(this.tables.resource, key);
     return body === undefined ? undefined : factsIn(body);
+  }
+
+  #read(table: Table<string>, key: string): Buffer | undefined {
+    try {
+      return table.peek(key);
+    } catch (error) {
+      if (!(error instanceof TendrilError) || error.code !== 'CORRUPT_RECORD') throw error;
+      this.#logger?.error(
+        { err: error, table: table.name, key },
+        'a damaged record of the read model is derived again',
+      );
+      return undefined;
+    }
   }
 
   // StoredKeys.

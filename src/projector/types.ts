@@ -89,11 +89,8 @@ export interface ProjectorCondition {
   readonly failedUnits: number;
 }
 
-/** One step of the delivery of one resource to one node (design, section 9). */
-export interface LedgerEntry {
-  readonly node: string;
-  /** `<service>.<namespace>` of the node. */
-  readonly caller: string;
+/** One step of the delivery of one resource to nodes that took it alike (design, section 9). */
+export interface DeliveryGroup {
   /** Short name of the resource type: `cds`, `eds`, … */
   readonly type: string;
   readonly name: string;
@@ -103,13 +100,22 @@ export interface LedgerEntry {
   readonly bytes: number;
   /** Offset of the state it was made from. */
   readonly offset: number;
-  /** ms since the epoch. */
-  readonly at: number;
   readonly event: 'sent' | 'acked' | 'rejected' | 'removed';
+  /** Of the first of them, ms since the epoch. */
+  readonly at: number;
+  /** Place of a node in the report's list, ms after `at`; again and again. */
+  readonly steps: readonly number[];
   /** `rejected`: the node's error text, at most 1,024 characters. */
   readonly message?: string;
   /** `rejected`: true: this very resource is refused; false: it was in a response of several that was refused as a whole. */
   readonly final?: boolean;
+}
+
+/** What one xDS worker saw since its last report. */
+export interface DeliveryReport {
+  /** Id and `<service>.<namespace>` of the nodes. */
+  readonly nodes: readonly (readonly [id: string, caller: string])[];
+  readonly groups: readonly DeliveryGroup[];
 }
 
 /** What a node was last told of one resource, and what it said to it. */

@@ -1,7 +1,8 @@
 /** DeltaDiscoveryRequest by hand: what a client says on a delta stream (envoy.service.discovery.v3). */
 import { emptyNode, encodeNode, type NodeDraft, type ProtoNode, readNode } from './node.ts';
-import { BYTES, DEFAULT_WIRE_LIMITS, overLimit, VARINT, type WireLimits, WireReader } from './wire-reader.ts';
-import { delimitedSize, textLength, varintSize, WireWriter } from './wire-writer.ts';
+import { encodeStatus, readStatus, type StatusParts, statusLength } from './status.ts';
+import { BYTES, DEFAULT_WIRE_LIMITS, overLimit, type WireLimits, WireReader } from './wire-reader.ts';
+import { delimitedSize, textLength, WireWriter } from './wire-writer.ts';
 
 export interface DeltaRequest {
   /** Present in the first message of a stream only. */
@@ -14,7 +15,7 @@ export interface DeltaRequest {
   /** Nonce of the response that this message acknowledges or rejects; empty for a message on the client's own account. */
   readonly responseNonce: string;
   /** Present in a NACK. */
-  readonly errorDetail?: { readonly code: number; readonly message: string };
+  readonly errorDetail?: StatusParts;
 }
 
 /**
@@ -75,18 +76,6 @@ export function decodeDeltaRequest(bytes: Uint8Array, limits: WireLimits = DEFAU
   };
 }
 
-/** google.rpc.Status; a text above 64 KiB is refused. */
-function readStatus(reader: WireReader, status: { code: number; message: string }): void {
-  const outer = reader.enter();
-  while (reader.at < reader.end) {
-    const tag = reader.tag();
-    if (tag === ((1 << 3) | VARINT)) status.code = reader.int32();
-    else if (tag === ((2 << 3) | BYTES)) status.message = reader.text('error text');
-    else reader.skip(tag);
-  }
-  reader.leave(outer);
-}
-
 /** Encodes a DeltaDiscoveryRequest (the sidecar client's side). `errorDetail.code` must be 0..16. */
 export function encodeDeltaRequest(request: DeltaRequest): Uint8Array {
   const node = request.node === undefined ? undefined : encodeNode(request.node);
@@ -110,22 +99,10 @@ export function encodeDeltaRequest(request: DeltaRequest): Uint8Array {
     writer.text(2, version, textLength(version));
   }
   if (request.responseNonce !== '') writer.text(6, request.responseNonce, textLength(request.responseNonce));
-  if (request.errorDetail !== undefined) {
-    const { code, message } = request.errorDetail;
-    writer.open(7, errorLength);
-    if (code !== 0) {
-      writer.varint(1 << 3);
-      writer.varint(code);
-    }
-    if (message !== '') writer.text(2, message, textLength(message));
-  }
+  if (request.errorDetail !== undefined) encodeStatus(writer, 7, request.errorDetail);
   return writer.finish();
 }
 
 function pairLength(name: string, version: string): number {
   return delimitedSize(textLength(name)) + delimitedSize(textLength(version));
-}
-
-function statusLength({ code, message }: { readonly code: number; readonly message: string }): number {
-  return (code === 0 ? 0 : 1 + varintSize(code)) + (message === '' ? 0 : delimitedSize(textLength(message)));
 }

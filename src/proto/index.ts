@@ -2,8 +2,11 @@
 export * from './canonical.ts';
 export * from './delta-request.ts';
 export * from './delta-response.ts';
+export * from './health.ts';
 export * from './json/index.ts';
 export * from './messages.ts';
 export { encodeNode, type JsonObject, type JsonValue, type ProtoNode, toStruct } from './node.ts';
+export * from './state-request.ts';
+export * from './state-response.ts';
 export * from './type-urls.ts';
-export { DEFAULT_WIRE_LIMITS, type WireLimits } from './wire-reader.ts';
+export { DEFAULT_WIRE_LIMITS, type WireLimits, WireReader } from './wire-reader.ts';

@@ -3,12 +3,11 @@
  * sections 4 and 10). Pure.
  */
 import { isIP } from 'node:net';
-import { isDnsLabel, parseServiceName, TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/index.ts';
+import { bootstrapNode, type NodeOptions } from './bootstrap-node.ts';
 import type { HostPort } from './config.ts';
 
-export interface BootstrapOptions {
-  /** `<service>.<namespace>` */
-  readonly service: string;
+export interface BootstrapOptions extends NodeOptions {
   readonly xds: HostPort;
   readonly adminPort: number;
   /** Address of all listeners; default 127.0.0.1. */
@@ -18,11 +17,6 @@ export interface BootstrapOptions {
   readonly inboundPort?: number | undefined;
   /** node.id; default `sidecar~<endpoint or bind>~<service>`. */
   readonly id?: string | undefined;
-  /** Id of the endpoint record this sidecar stands beside. */
-  readonly endpoint?: string | undefined;
-  readonly serviceAccount?: string | undefined;
-  readonly region?: string | undefined;
-  readonly zone?: string | undefined;
 }
 
 /** 2 s in every ConfigSource: Envoy's default stalls 15 s on an unanswered type; 0 s would wait for ever (envoy-wire2, section 4). */
@@ -32,32 +26,16 @@ const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** A complete Envoy bootstrap. Throws `USAGE` for names and addresses that do not fit. */
 export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknown> => {
-  const service = parseServiceName(options.service);
-  if (service === undefined)
-    throw new TendrilError(
-      'USAGE',
-      `--service is "${options.service}"; allowed: <service>.<namespace>, for example cart.shop`,
-    );
-  if (options.serviceAccount !== undefined && !isDnsLabel(options.serviceAccount))
-    throw new TendrilError('USAGE', `--service-account is "${options.serviceAccount}"; allowed: a DNS label`);
+  const { cluster, locality, metadata } = bootstrapNode(options);
   const bind = options.bind ?? '127.0.0.1';
   if (isIP(bind) === 0) throw new TendrilError('USAGE', `--bind is "${bind}"; allowed: an IP address`);
-  const locality =
-    options.region === undefined && options.zone === undefined
-      ? {}
-      : {
-          locality: { ...(options.region && { region: options.region }), ...(options.zone && { zone: options.zone }) },
-        };
   return {
     node: {
       id: options.id ?? `sidecar~${options.endpoint ?? bind}~${options.service}`,
-      cluster: options.service,
-      ...locality,
+      cluster,
+      ...(Object.keys(locality).length === 0 ? {} : { locality }),
       metadata: {
-        service: service.name,
-        namespace: service.namespace,
-        ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-        ...(options.serviceAccount === undefined ? {} : { serviceAccount: options.serviceAccount }),
+        ...metadata,
         listen: {
           address: bind,
           outbound: options.outboundPort ?? 15001,

@@ -3,6 +3,7 @@
  *
  * Only small messages travel here: notices, questions of the admin API, reports of workers. Bounds: a line of 32 MiB
  * (longer: the peer is cut off), 64 MiB of unsent bytes (the peer does not read: it is cut off, and comes back with its epoch).
+ * Before that, both sides look at `waiting` and keep back what can be said later in one message.
  */
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -25,6 +26,9 @@ export const channelPath = (data: string): string => {
 export interface Channel<Out, In> {
   /** False when the peer is gone or was cut off. */
   send(message: Out): boolean;
+  /** Bytes that the system has not taken yet: above 0 the peer does not read. `onDrain` follows when all are taken. */
+  readonly waiting: number;
+  onDrain: () => void;
   onMessage: (message: In) => void;
   onClose: () => void;
   close(): void;
@@ -36,10 +40,16 @@ const wrap = <Out, In>(socket: Socket): Channel<Out, In> => {
   const channel: Channel<Out, In> = {
     send: (message) => {
       if (socket.destroyed || socket.writableEnded) return false;
-      socket.write(`${JSON.stringify(message)}\n`);
+      socket.write(`${JSON.stringify(message)}\n`, () => {
+        if (socket.writableLength === 0) channel.onDrain();
+      });
       if (socket.writableLength > MAX_UNSENT) socket.destroy();
       return !socket.destroyed;
     },
+    get waiting() {
+      return socket.writableLength;
+    },
+    onDrain: () => undefined,
     onMessage: () => undefined,
     onClose: () => undefined,
     close: () => socket.end(),
@@ -109,6 +119,8 @@ export const channelPair = <A, B>(): readonly [Channel<A, B>, Channel<B, A>] => 
       if (open) queueMicrotask(() => open && peer().onMessage(message));
       return open;
     },
+    waiting: 0,
+    onDrain: () => undefined,
     onMessage: () => undefined,
     onClose: () => undefined,
     close: () => {

@@ -2,7 +2,9 @@
  * Configuration of `tendril serve`: flags win over `TENDRIL_*`, those over `--config FILE`, those over the defaults
  * (contracts, "Process"). Every problem is found before anything is opened.
  */
-import { type Finding, isDnsLabel, TendrilError } from '../model/index.ts';
+import type { ServerLimits, TransportName } from '../delta-xds/index.ts';
+import { type Finding, isDnsLabel, isObject, TendrilError } from '../model/index.ts';
+import { parseXdsLimits } from './xds-limits.ts';
 
 export interface HostPort {
   readonly host: string;
@@ -27,6 +29,10 @@ export interface ServeConfig {
   readonly logLevel: string;
   /** Free space to keep, bytes; undefined: the disk guard's default. */
   readonly diskReserve: number | undefined;
+  /** What carries the xDS streams. */
+  readonly xdsTransport: TransportName;
+  /** Bounds of the xDS port that are not at their default (docs/limits.md). */
+  readonly xdsLimits: Partial<ServerLimits>;
 }
 
 /** One option of `serve`: its flag, and from the flag its variable (`--mesh-suffixes` -> `TENDRIL_MESH_SUFFIXES`). */
@@ -56,6 +62,8 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { flag: 'insecure-bind', type: 'boolean', value: '', help: 'allow an address that is not loopback' },
   { flag: 'log-level', type: 'string', value: 'LEVEL', help: 'trace|debug|info|warn|error (default info)' },
   { flag: 'disk-reserve', type: 'string', value: 'BYTES', help: 'free disk space to keep (default 256 MB)' },
+  { flag: 'xds-transport', type: 'string', value: 'grpc-js|http2', help: 'HTTP/2 of the xDS port (default grpc-js)' },
+  { flag: 'xds-limits', type: 'string', value: 'NAME=N,…', help: 'bounds of the xDS port (docs/limits.md)' },
 ];
 
 const DEFAULTS: Readonly<Record<string, string>> = {
@@ -67,6 +75,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   mesh: 'default',
   'mesh-suffixes': '.mesh.local,.svc.cluster.local',
   'log-level': 'info',
+  'xds-transport': 'grpc-js',
 };
 
 const variableOf = (flag: string): string => `TENDRIL_${flag.replaceAll('-', '_').toUpperCase()}`;
@@ -96,6 +105,12 @@ export interface ConfigSources {
   readonly file?: Readonly<Record<string, unknown>>;
 }
 
+/** A list in the file may be a list, a map (`NAME: VALUE`), or a single value. */
+const listOf = (value: unknown): readonly unknown[] => {
+  if (Array.isArray(value)) return value;
+  return isObject(value) ? Object.entries(value).map(([name, one]) => `${name}=${String(one)}`) : [value];
+};
+
 /** Joins the sources. Throws `TendrilError` `CONFIG_INVALID` with one finding per problem. */
 export const resolveConfig = (sources: ConfigSources): ServeConfig => {
   const findings: Finding[] = [];
@@ -115,7 +130,7 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     const variable = sources.env[variableOf(flag)] || undefined;
     const value = sources.flags[flag] ?? variable ?? sources.file?.[flag] ?? DEFAULTS[flag];
     if (value === undefined) continue;
-    const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+    const list = listOf(value);
     if (list.every((item) => ['string', 'number', 'boolean'].includes(typeof item))) values.set(flag, list.join(','));
     else findings.push(configError(flag, JSON.stringify(value), 'a text, a number, or a list of texts'));
   }
@@ -167,6 +182,11 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
   const reserve = values.get('disk-reserve');
   if (reserve !== undefined && !/^[0-9]{1,15}$/.test(reserve))
     findings.push(configError('disk-reserve', reserve, 'a number of bytes'));
+  const transport = text('xds-transport');
+  if (transport !== 'grpc-js' && transport !== 'http2')
+    findings.push(configError('xds-transport', transport, 'grpc-js, http2'));
+  const { limits, problems } = parseXdsLimits(text('xds-limits'));
+  for (const { value, allowed } of problems) findings.push(configError('xds-limits', value, allowed));
   const config: ServeConfig = {
     data: text('data'),
     xds: address('xds'),
@@ -180,6 +200,8 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     insecureBind,
     logLevel: level,
     diskReserve: reserve === undefined ? undefined : Number(reserve),
+    xdsTransport: transport === 'http2' ? 'http2' : 'grpc-js',
+    xdsLimits: limits,
   };
   const [first] = findings;
   if (first !== undefined)

@@ -38,7 +38,7 @@ const REPLACE_AFTER_MS = 2_000;
 export interface CoreOptions {
   readonly config: ServeConfig;
   readonly logger: Logger;
-  /** A worker has been silent for 2 s. */
+  /** A worker has been silent for 10 s. */
   readonly restartWorker: (pid: number) => void;
   /**
    * A write to the log or the state has failed for good: LMDB's memory may be damaged, so the process is to be replaced
@@ -106,24 +106,19 @@ export class Core {
       });
       opened.push(() => guard.close());
       const clock = { now: Date.now };
-      const log = await openEventLog({ kind: config.log, dir: config.data, mesh: config.mesh, clock, logger, guard });
-      opened.push(() => log.close());
-      const version = packageVersion();
       if (config.log === 'memory')
         // A log in memory starts empty with its process: so must what was folded from the one before.
         for (const derived of ['state', 'ledger']) rmSync(join(config.data, derived), { recursive: true, force: true });
       // The state's reserve is half of the log's: what was acknowledged can still be folded.
       const stateGuard = createDiskGuard({ path: config.data, reserveBytes: reserve / 2 });
       opened.push(() => stateGuard.close());
-      const projector = await Projector.open({
-        dir: config.data,
-        log,
-        mesh: config.mesh,
-        clock,
-        logger,
-        guard: stateGuard,
-        version,
-      });
+      const stateOptions = { dir: config.data, mesh: config.mesh, logger, guard: stateGuard };
+      const prepared = Projector.prepare(stateOptions);
+      opened.push(() => prepared.abandon());
+      const log = await openEventLog({ kind: config.log, dir: config.data, mesh: config.mesh, clock, logger, guard });
+      opened.push(() => log.close());
+      const version = packageVersion();
+      const projector = await Projector.open({ ...stateOptions, log, clock, version, prepared });
       opened.push(() => projector.close());
       const ledger = await Ledger.open({ dir: config.data, mesh: config.mesh, clock, logger, guard });
       opened.push(() => ledger.close());
@@ -132,10 +127,10 @@ export class Core {
         clock: () => performance.now(),
         expected: Math.max(1, config.workers),
         epoch: () => projector.notice.epoch,
-        onSilent: options.restartWorker,
-        onLedger: (entries) => {
-          ledger.record(entries);
-          refusals.note(entries);
+        onDead: options.restartWorker,
+        onLedger: (report) => {
+          ledger.record(report);
+          refusals.note(report);
         },
         onObserved: async (edges) => {
           learned.report(edges);

@@ -1,5 +1,6 @@
 /** The composition root: configuration, processes, life cycle. */
 export { type BootstrapOptions, envoyBootstrap } from './bootstrap-envoy.ts';
+export { type GrpcBootstrapOptions, grpcBootstrap } from './bootstrap-grpc.ts';
 export { type HostPort, parseHostPort, resolveConfig, SERVE_OPTIONS, type ServeConfig } from './config.ts';
 export { packageRoot, packageVersion } from './package-version.ts';
 export { startServer } from './server.ts';

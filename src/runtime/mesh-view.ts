@@ -1,27 +1,28 @@
 /**
- * `ResourceSource` for the xDS server: joins the projector's read model with compile's own resources.
+ * The mesh as one Envoy sees it.
  *
  * What a node may hold: a service it may see (visibility) and that its caller record does not deny. What it may learn besides:
- * anything it may hold, unless its documents say `learn: false`. Own resources (listeners, `inbound:<port>`) are a pure
- * function of node facts, service, endpoint and caller record; they are memoised by those inputs, bounded.
+ * anything it may hold, unless its documents say `learn: false`. Raw resources come before what is compiled. Own resources (listeners, `inbound:<port>`) are a pure
+ * function of node facts, service, endpoint and caller record.
  */
 import {
-  compileOwn,
   emptyAssignment,
-  emptyCluster,
   type OwnInputs,
   type OwnResources,
   resourceKey,
   routeConfiguration,
 } from '../compile/index.ts';
-import type { ChangeSet, NodeFacts, NodeView, ResourceBody, ResourceSource, ResourceType } from '../delta-xds/index.ts';
+import type { NodeFacts, NodeView, ResourceBody, ResourceType } from '../delta-xds/index.ts';
 import { clusterName, parseClusterName, parseServiceName, servicePort } from '../model/index.ts';
 import type { ReadModel, ServiceRecord } from '../projector/index.ts';
-import type { ProtoNode } from '../proto/index.ts';
-import { identify, type ListenFacts } from './node-identity.ts';
+import type { ListenFacts, NodeIdentity } from './node-identity.ts';
+import { RawView } from './raw-view.ts';
 
-/** Own resources kept: about 12 KB each. */
-const MAX_MEMO = 2_000;
+type ClusterName = NonNullable<ReturnType<typeof parseClusterName>>;
+
+/** Types whose resources are named after a service port. */
+const OF_SERVICES: ReadonlySet<string> = new Set(['cds', 'eds', 'vhds']);
+
 const OUTBOUND = /^outbound(?:~[0-9]{1,9})?$/;
 
 /** Host and port of a lower-case authority; IPv6 literals never name a service. */
@@ -43,69 +44,28 @@ const visibleTo = (record: ServiceRecord, service: string, namespace: string): b
 };
 
 /** Own resources with their names as lists that stay the same array, so that sessions share them. */
-interface OwnSet {
+export interface OwnSet {
   readonly resources: OwnResources;
   readonly names: { readonly lds: readonly string[]; readonly cds: readonly string[] };
 }
 
-export class MeshSource implements ResourceSource {
-  readonly #model: ReadModel;
-  readonly #memo = new Map<string, OwnSet>();
-  #epoch: number;
-
-  constructor(model: ReadModel) {
-    this.#model = model;
-    this.#epoch = model.epoch();
-  }
-
-  /** Last epoch given out by `catchUp`. */
-  get epoch(): number {
-    return this.#epoch;
-  }
-
-  attach(node: ProtoNode): NodeView {
-    const { facts, listen } = identify(node);
-    return new MeshView(this.#model, facts, listen, (inputs) => this.#own(inputs));
-  }
-
-  catchUp(): ChangeSet {
-    const changes = this.#model.journalSince(this.#epoch);
-    this.#epoch = changes.epoch;
-    return changes;
-  }
-
-  placeholder(type: 'cds' | 'eds', name: string): ResourceBody {
-    return type === 'cds' ? emptyCluster(name) : emptyAssignment(name);
-  }
-
-  #own(inputs: OwnInputs): OwnSet {
-    const key = JSON.stringify(inputs);
-    const known = this.#memo.get(key);
-    if (known !== undefined) return known;
-    const resources = compileOwn(inputs);
-    const made = { resources, names: { lds: [...resources.listeners.keys()], cds: [...resources.clusters.keys()] } };
-    if (this.#memo.size >= MAX_MEMO) {
-      const [oldest] = this.#memo.keys();
-      if (oldest !== undefined) this.#memo.delete(oldest);
-    }
-    this.#memo.set(key, made);
-    return made;
-  }
-}
-
-class MeshView implements NodeView {
+export class MeshView implements NodeView {
   readonly facts: NodeFacts;
   readonly #model: ReadModel;
   readonly #listen: ListenFacts;
   readonly #variants: readonly string[];
   readonly #compileOwn: (inputs: OwnInputs) => OwnSet;
+  readonly #raw: RawView;
+  /** Own names and raw bases together: the same array while nothing changed. */
+  readonly #bases: { lds?: readonly string[]; cds?: readonly string[] } = {};
 
-  constructor(model: ReadModel, facts: NodeFacts, listen: ListenFacts, compile: (inputs: OwnInputs) => OwnSet) {
+  constructor(model: ReadModel, { facts, listen }: NodeIdentity, compile: (inputs: OwnInputs) => OwnSet) {
     this.#model = model;
     this.facts = facts;
     this.#listen = listen;
     this.#variants = [`ns:${facts.namespace}`, ''];
     this.#compileOwn = compile;
+    this.#raw = new RawView(model, facts.id);
   }
 
   /** The service, when this node may hold it. */
@@ -139,7 +99,22 @@ class MeshView implements NodeView {
     return undefined;
   }
 
+  /** A raw resource follows the filter of the compiled one whose name it has, and wins. */
   get(type: ResourceType, name: string): ResourceBody | undefined {
+    const raw = this.#raw.get(type, type === 'vhds' ? `outbound/${name}` : name);
+    if (raw === undefined) return this.compiled(type, name);
+    const service = OF_SERVICES.has(type) ? this.#ownerOf(name) : undefined;
+    return service === undefined || this.#visible(service.service, service.port) !== undefined ? raw : undefined;
+  }
+
+  /** The registered service whose cluster, assignment or virtual host has this name. */
+  #ownerOf(name: string): ClusterName | undefined {
+    const cluster = parseClusterName(name);
+    return cluster === undefined || this.#model.service(cluster.service) === undefined ? undefined : cluster;
+  }
+
+  /** What Tendril made of events and documents, without raw resources. */
+  compiled(type: ResourceType, name: string): ResourceBody | undefined {
     switch (type) {
       case 'lds':
         return this.#own().resources.listeners.get(name);
@@ -154,14 +129,27 @@ class MeshView implements NodeView {
         break;
       case 'vhds':
         break;
+      default:
+        return undefined;
     }
     const cluster = parseClusterName(name);
     if (cluster === undefined || this.#visible(cluster.service, cluster.port) === undefined) return undefined;
     return this.#shared(type, name);
   }
 
+  label(type: ResourceType): string | undefined {
+    return this.#raw.label(type);
+  }
+
   own(type: 'lds' | 'cds'): readonly string[] {
-    return this.#own().names[type];
+    const own = this.#own().names[type];
+    const raw = this.#raw.names(type);
+    if (raw.length === 0) return own;
+    const names = [...new Set([...own, ...raw.filter((name) => this.#ownerOf(name) === undefined)])];
+    const known = this.#bases[type];
+    if (known?.length === names.length && known.every((name, at) => name === names[at])) return known;
+    this.#bases[type] = names;
+    return names;
   }
 
   resolveHost(authority: string): string | undefined {
@@ -191,6 +179,11 @@ class MeshView implements NodeView {
     return caller.learn || caller.preload.includes(canonical);
   }
 
+  mayHold(): number {
+    const { learn, preload } = this.#model.caller(this.facts.caller);
+    return learn ? this.#model.services() : preload.length;
+  }
+
   preload(): readonly string[] {
     return this.#model.caller(this.facts.caller).preload;
   }
@@ -200,7 +193,7 @@ class MeshView implements NodeView {
     if (cluster === undefined) return [];
     const record = this.#visible(cluster.service, cluster.port);
     if (record === undefined) return [];
-    if (isHttp(record, cluster.port)) return this.#shared('vhds', canonical)?.clusters ?? [];
+    if (isHttp(record, cluster.port)) return this.get('vhds', canonical)?.clusters ?? [];
     return [clusterName(cluster.service, cluster.port)];
   }
 

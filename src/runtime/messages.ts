@@ -1,5 +1,5 @@
 /** What core and xDS workers say to each other over the channel, and children to their supervisor over the fork's own IPC. */
-import type { LedgerEntry } from '../delta-xds/index.ts';
+import type { DeliveryReport } from '../delta-xds/index.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 
 /** One edge that a sidecar's question proved: `node` is the stream's identity, never anything the sidecar said of others. */
@@ -29,7 +29,7 @@ export type ToCore =
   | { readonly t: 'applied'; readonly epoch: number }
   /** `upTo`: number to confirm them by, with `took`; what is not confirmed is sent to the next core again. */
   | { readonly t: 'observed'; readonly upTo: number; readonly edges: readonly ObservedEdge[] }
-  | { readonly t: 'ledger'; readonly entries: readonly LedgerEntry[] }
+  | { readonly t: 'ledger'; readonly report: DeliveryReport }
   /** Every 200 ms: the worker's event loop turns. */
   | { readonly t: 'alive' }
   | { readonly t: 'answer'; readonly id: number; readonly body: unknown };
@@ -41,12 +41,12 @@ export type ToChild =
 
 /** Children to their supervisor. */
 export type FromChild =
-  /** Its listener is there: a message sent earlier would be lost in a worker of node:cluster. */
+  /** Its listener is there: a message sent earlier might be lost. */
   | { readonly t: 'listening' }
   | { readonly t: 'ready'; readonly address: HostPort }
   /** It could not start (locked, foreign, newer data; port in use). The first start fails with it; a later one is tried again. */
   | { readonly t: 'fatal'; readonly code: string; readonly message: string; readonly remedy: string | undefined }
   /** From the core: it was told to end (SIGTERM), and with it all of `serve`. */
   | { readonly t: 'terminate' }
-  /** From the core: a worker that has been silent for 2 s. */
+  /** From the core: a worker that has been silent for 10 s. */
   | { readonly t: 'restart-worker'; readonly pid: number };

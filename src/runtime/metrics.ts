@@ -25,7 +25,7 @@ const labelled = (
 
 /** `sentBytes` -> `sent_bytes`. */
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-const GAUGES = new Set(['sessions', 'connections', 'inLine', 'cacheBytes']);
+const GAUGES = new Set(['sessions', 'connections', 'inLine', 'cacheBytes', 'inFlightBytes', 'healthWatches']);
 
 const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
   const answers = await parts.registry.ask<AdsCounters & { readonly worker: number }>({ what: 'counters' });
@@ -109,6 +109,19 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
     family('tendril_refusals_total', 'counter', 'Resources refused by sidecars.', refusals.seen),
     family('tendril_disk_free_bytes', 'gauge', 'Free bytes on the disk of the data directory.', disk.freeBytes),
     family('tendril_disk_refused_total', 'counter', 'Writes refused because the disk was nearly full.', guard.refused),
+    family('tendril_notices_total', 'counter', 'Change notices sent to workers.', registry.counters.notices),
+    family(
+      'tendril_notices_held_total',
+      'counter',
+      'Change notices not sent because the worker had not taken an earlier one; it hears of the newest epoch later.',
+      registry.counters.noticesHeld,
+    ),
+    family(
+      'tendril_workers_silent_total',
+      'counter',
+      'Times a worker was not heard of for 2 s and was no longer waited for.',
+      registry.counters.silent,
+    ),
     family('tendril_workers_live', 'gauge', 'xDS workers that answer.', registry.live.length),
     family('tendril_process_resident_memory_bytes', 'gauge', 'Resident memory of the core.', process.memoryUsage.rss()),
     ...(await xdsFamilies(parts)),

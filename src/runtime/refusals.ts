@@ -5,7 +5,7 @@
  * Bound: the last 10,000 refusals are remembered, so that a NACK repeated by every holder is written once; when the memory
  * forgets one, it may be written again.
  */
-import type { LedgerEntry } from '../delta-xds/index.ts';
+import type { DeliveryGroup, DeliveryReport } from '../delta-xds/index.ts';
 import { type Ingest, OWN_SOURCE } from '../ingest/index.ts';
 import { parseClusterName } from '../model/index.ts';
 import type { PolicyEntity } from '../projector/index.ts';
@@ -35,15 +35,19 @@ export class Refusals {
     this.#options = options;
   }
 
-  note(entries: readonly LedgerEntry[]): void {
-    for (const entry of entries) if (entry.event === 'rejected' && entry.final === true) this.#note(entry);
+  note({ nodes, groups }: DeliveryReport): void {
+    for (const group of groups)
+      if (group.event === 'rejected' && group.final === true) {
+        this.seen += group.steps.length / 2;
+        this.#note(group, nodes[group.steps[0] ?? 0]?.[0] ?? '');
+      }
   }
 
-  #note(entry: LedgerEntry): void {
-    this.seen++;
+  /** `node`: the first of those that refused it in these words. */
+  #note(entry: DeliveryGroup, node: string): void {
     const { logger, documentsOf, ingest } = this.#options;
     logger.warn(
-      { node: entry.node, type: entry.type, resource: entry.name, error: entry.message },
+      { node, nodes: entry.steps.length / 2, type: entry.type, resource: entry.name, error: entry.message },
       'a sidecar refused a resource',
     );
     const cluster = parseClusterName(
@@ -64,7 +68,7 @@ export class Refusals {
         name: document.name,
         offset: document.offset,
         author: document.source,
-        node: entry.node.slice(0, 256),
+        node: node.slice(0, 256),
         typeUrl,
         resource: entry.name,
         version: entry.version,

@@ -1,17 +1,15 @@
 /**
  * The supervisor of `tendril serve`: one core, N xDS workers, started again when they die, ended in order.
  *
- * Workers share the xDS port through node:cluster (SCHED_NONE: the kernel spreads connections); the port is open as long as one
- * of them lives, so with the default of one worker its restart refuses connections for a moment. The supervisor does nothing else
- * that could fail. The core is forked outside of node:cluster: its death touches no stream (design, section 9).
+ * Workers share the xDS port (shared-port.ts), which stays open while they are started again. The supervisor does nothing else that
+ * could fail. The death of the core touches no stream (design, section 9).
  */
 import { fork } from 'node:child_process';
-import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { ChildSlot } from './child-slot.ts';
 import type { HostPort, ServeConfig } from './config.ts';
-import { settlePort } from './settle-port.ts';
+import { SharedPort } from './shared-port.ts';
 
 const CORE = fileURLToPath(new URL('./processes/core.js', import.meta.url));
 const XDS_WORKER = fileURLToPath(new URL('./processes/xds-worker.js', import.meta.url));
@@ -35,8 +33,9 @@ export const startSupervised = async (
   logger: Logger,
   signal?: AbortSignal,
 ): Promise<RunningServer> => {
-  let current = config;
-  let bound = config.xds;
+  const port = await SharedPort.bind(config.xds);
+  const xds = port.address;
+  let current: ServeConfig = { ...config, xds };
   let finish: (code: number) => void = () => undefined;
   const ended = new Promise<number>((done) => {
     finish = done;
@@ -45,6 +44,8 @@ export const startSupervised = async (
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopping ??= (async () => {
+      // Whoever connects from now on is to go elsewhere, not to wait for a worker.
+      port.close();
       await Promise.all(workers.map((slot) => slot.stop(STOP_WORKERS_MS)));
       await core.stop(STOP_CORE_MS);
       finish(0);
@@ -55,7 +56,7 @@ export const startSupervised = async (
     config: () => current,
     logger,
     onSilentWorker: (pid: number) => {
-      logger.warn({ pid }, 'xDS worker did not answer for 2 s; restarting it');
+      logger.warn({ pid }, 'xDS worker did not answer for 10 s; restarting it');
       workers.find((slot) => slot.pid === pid)?.kill();
     },
     onTerminate: () => void stop(),
@@ -69,25 +70,20 @@ export const startSupervised = async (
       current = { ...current, admin };
     },
   });
-  cluster.schedulingPolicy = cluster.SCHED_NONE;
-  cluster.setupPrimary({ exec: XDS_WORKER, args: [], silent: false });
   for (let worker = 0; worker < config.workers; worker++)
     workers.push(
       new ChildSlot({
         ...common,
         name: `xDS worker ${worker}`,
         worker,
-        spawn: () => cluster.fork().process,
-        onReady: (xds) => {
-          bound = xds;
-        },
+        spawn: () => fork(XDS_WORKER, [], { stdio: port.stdio }),
+        onReady: () => undefined,
       }),
     );
 
   const aborted = (): void => void stop();
   signal?.addEventListener('abort', aborted, { once: true });
   try {
-    current = { ...current, xds: await settlePort(config.xds) };
     await core.start();
     await Promise.all(workers.map((slot) => slot.start()));
   } catch (error) {
@@ -98,7 +94,7 @@ export const startSupervised = async (
   }
   return {
     admin: current.admin,
-    xds: bound,
+    xds,
     pids: () => ({ core: core.pid, workers: workers.map((slot) => slot.pid).filter((pid) => pid !== undefined) }),
     ended,
     stop,

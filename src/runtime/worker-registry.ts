@@ -4,15 +4,18 @@
  * Invariants:
  * 1. A barrier for epoch E resolves when every live worker has confirmed an epoch >= E of this state; one that should be there
  *    and is not is waited for during `RETURN_MS`.
- * 2. A worker from which nothing was heard for `SILENT_MS` leaves all barriers and is reported once (the supervisor restarts
- *    it). A slow one only delays barriers; time in which the core itself stood still does not count.
- * 3. A question is answered by whoever is there within `ASK_MS`; a worker that is not does not block it.
+ * 2. A worker from which nothing was heard for `SILENT_MS` leaves all barriers until it is heard again; after `DEAD_MS` it is reported,
+ *    once, and the supervisor restarts it. Between the two it may just be starved: to cut its sidecars off would add to the load. A
+ *    slow one only delays barriers; time in which the core itself stood still does not count.
+ * 3. At most one notice waits for a worker that does not read, whatever happens meanwhile; it hears of the newest epoch when it does.
+ * 4. A question is answered by whoever is there within `ASK_MS`; a worker that is not does not block it.
  */
 import type { Channel } from './channel.ts';
 import type { HostPort } from './config.ts';
 import type { ToCore, ToWorker, WorkerQuestion } from './messages.ts';
 
 const SILENT_MS = 2_000;
+const DEAD_MS = 10_000;
 /** How long a barrier waits for a worker that is missing: it dials the core every 100 ms. */
 const RETURN_MS = 2_000;
 /** Ticks further apart than this: the core itself stood still, and messages wait unread. */
@@ -29,6 +32,10 @@ interface Peer {
   heardAt: number;
   /** Left the barrier (invariant 2). */
   silent: boolean;
+  /** Reported. */
+  dead: boolean;
+  /** Has not been told of the newest epoch (invariant 3). */
+  owed: boolean;
 }
 
 export interface WorkerRegistryOptions {
@@ -38,10 +45,10 @@ export interface WorkerRegistryOptions {
   readonly expected: number;
   /** Newest committed epoch. */
   readonly epoch: () => number;
-  readonly onLedger: (entries: Extract<ToCore, { t: 'ledger' }>['entries']) => void;
+  readonly onLedger: (report: Extract<ToCore, { t: 'ledger' }>['report']) => void;
   /** Resolves with true when all edges reported so far are in the log. */
   readonly onObserved: (edges: Extract<ToCore, { t: 'observed' }>['edges']) => Promise<boolean>;
-  readonly onSilent: (pid: number) => void;
+  readonly onDead: (pid: number) => void;
 }
 
 export class WorkerRegistry {
@@ -50,6 +57,8 @@ export class WorkerRegistry {
   readonly #answers = new Map<number, (body: unknown) => void>();
   #waiters: { readonly epoch: number; readonly done: () => void }[] = [];
   #question = 0;
+  /** Notices sent, and those not sent because an earlier one was still waiting. */
+  readonly counters = { notices: 0, noticesHeld: 0, silent: 0 };
   #lastTick: number;
   /** When a worker was last missing from the start or left. */
   #lastLoss: number;
@@ -88,6 +97,8 @@ export class WorkerRegistry {
             applied: 0,
             heardAt: this.#options.clock(),
             silent: false,
+            dead: false,
+            owed: false,
           };
           this.#peers.add(peer);
           this.#tell(peer, this.#options.epoch());
@@ -110,8 +121,11 @@ export class WorkerRegistry {
           return;
         }
         case 'ledger':
-          this.#options.onLedger(message.entries);
+          this.#options.onLedger(message.report);
       }
+    };
+    channel.onDrain = () => {
+      if (peer?.owed === true) this.#tell(peer, this.#options.epoch());
     };
     channel.onClose = () => {
       if (peer === undefined) return;
@@ -123,7 +137,12 @@ export class WorkerRegistry {
 
   #tell(peer: Peer, epoch: number): void {
     if (peer.applied >= epoch) return;
-    peer.channel.send({ t: 'notice', epoch });
+    peer.owed = peer.channel.waiting > 0;
+    if (peer.owed) this.counters.noticesHeld++;
+    else {
+      this.counters.notices++;
+      peer.channel.send({ t: 'notice', epoch });
+    }
   }
 
   notice(epoch: number): void {
@@ -138,9 +157,15 @@ export class WorkerRegistry {
     this.#lastTick = now;
     for (const peer of this.#peers) {
       if (stalled) peer.heardAt = now;
-      if (peer.silent || now - peer.heardAt <= SILENT_MS) continue;
-      peer.silent = true;
-      this.#options.onSilent(peer.pid);
+      const silentMs = now - peer.heardAt;
+      if (!peer.silent && silentMs > SILENT_MS) {
+        peer.silent = true;
+        this.counters.silent++;
+      }
+      if (!peer.dead && silentMs > DEAD_MS) {
+        peer.dead = true;
+        this.#options.onDead(peer.pid);
+      }
     }
     this.#settle();
   }

@@ -4,12 +4,12 @@
  */
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import { type AdsServer, createAdsServer, type LedgerEntry } from '../delta-xds/index.ts';
+import { type AdsServer, createAdsServer, DeliveryLog } from '../delta-xds/index.ts';
 import { ReadModel } from '../projector/index.ts';
 import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { xdsListenError } from './listen-error.ts';
-import { MeshSource } from './mesh-view.ts';
+import { MeshSource } from './mesh-source.ts';
 import type { ObservedEdge, ToCore, ToWorker, WorkerQuestion } from './messages.ts';
 import { ANONYMOUS } from './node-identity.ts';
 import { Outbox } from './outbox.ts';
@@ -19,12 +19,15 @@ const REPORT_MS = 200;
 const RETRY_MS = 100;
 /** Bound of what waits for a dead core; the oldest go first, counted. */
 const MAX_OBSERVED = 10_000;
-const MAX_LEDGER = 50_000;
+/** Bytes on their way to a core that does not read, before reports are kept back: one report may be larger. */
+const MAX_WAITING = 64 * 1024;
 
 export interface XdsWorkerOptions {
   readonly config: ServeConfig;
   readonly worker: number;
   readonly logger: Logger;
+  /** File descriptor of the port, bound already. Default: `config.xds` is bound. */
+  readonly portFd?: number;
   /** `--workers 0`: the other end lives in this process; else the core is dialled. */
   readonly channel?: Channel<ToCore, ToWorker>;
 }
@@ -40,9 +43,7 @@ export class XdsWorker {
   #address: HostPort = { host: '127.0.0.1', port: 0 };
   /** Edges seen, until the log has them: a core that dies takes nothing with it. */
   readonly #observed = new Outbox<ObservedEdge>(MAX_OBSERVED);
-  #ledger: LedgerEntry[] = [];
-  /** Ledger entries dropped at their bound. */
-  #ledgerDropped = 0;
+  readonly #deliveries = new DeliveryLog();
   #reportSoon = false;
 
   private constructor(options: XdsWorkerOptions, model: ReadModel) {
@@ -51,6 +52,8 @@ export class XdsWorker {
     this.#source = new MeshSource(model);
     this.#server = createAdsServer({
       source: this.#source,
+      transport: options.config.xdsTransport,
+      limits: options.config.xdsLimits,
       clock: () => performance.now(),
       now: Date.now,
       random: Math.random,
@@ -58,7 +61,7 @@ export class XdsWorker {
       identifier: `tendril/${hostname()}/${options.worker}`,
       offset: () => model.offset(),
       onObserve: (edge) => this.#observe(edge),
-      onLedger: (entries) => this.#remember(entries),
+      deliveries: this.#deliveries,
     });
     this.#timer = setInterval(() => this.#report(), REPORT_MS);
     this.#timer.unref();
@@ -73,7 +76,7 @@ export class XdsWorker {
     replaced = () => void worker.#wake();
     const { host, port } = options.config.xds;
     try {
-      worker.#address = await worker.#server.listen(host, port);
+      worker.#address = await worker.#server.listen(host, port, options.portFd);
     } catch (error) {
       clearInterval(worker.#timer);
       await model.close();
@@ -127,20 +130,15 @@ export class XdsWorker {
     });
   }
 
-  #remember(entries: readonly LedgerEntry[]): void {
-    this.#ledger.push(...entries);
-    if (this.#ledger.length > MAX_LEDGER)
-      this.#ledgerDropped += this.#ledger.splice(0, this.#ledger.length - MAX_LEDGER).length;
-  }
-
   #report(): void {
     const core = this.#core;
-    if (core === undefined) return;
+    // A core that does not read gets nothing more: what it is to know is kept here, within the bounds above.
+    if (core === undefined || core.waiting > MAX_WAITING) return;
     core.send({ t: 'alive' });
     const seen = this.#observed.unsent();
     if (seen !== undefined && core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items }))
       this.#observed.sent(seen.upTo);
-    if (this.#ledger.length > 0 && core.send({ t: 'ledger', entries: this.#ledger })) this.#ledger = [];
+    this.#deliveries.pass((report) => core.send({ t: 'ledger', report }));
   }
 
   #answer(question: WorkerQuestion): unknown {
@@ -154,7 +152,7 @@ export class XdsWorker {
           ...this.#server.counters(),
           worker: this.#options.worker,
           observedDropped: this.#observed.dropped,
-          ledgerDropped: this.#ledgerDropped,
+          ledgerDropped: this.#deliveries.dropped,
         };
     }
   }

@@ -1,7 +1,9 @@
 /** What a running control plane tells: graph, proxies, proxy, why, events, check, version, bootstrap. */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import { hostname } from 'node:os';
 import { after, before, describe, test } from 'node:test';
+import { validateBootstrapConfig } from '@grpc/grpc-js-xds/build/src/xds-bootstrap.js';
 import { parse as parseYaml } from 'yaml';
 import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/index.ts';
 import { portOf } from '../support/ports.ts';
@@ -351,6 +353,33 @@ describe('a mesh with sidecars', { concurrency: false }, () => {
         listen: { address: '127.0.0.2', outbound: 15005, inbound: 15006 },
       },
     });
+  });
+
+  test('bootstrap of a gRPC application: one that the real client takes', async () => {
+    const args = ['bootstrap', 'grpc', '--service', 'web.shop', '--xds'];
+    const plain = validateBootstrapConfig(JSON.parse(await ok(...args, '127.0.0.1:18000')));
+    assert.equal(plain.node.id, `grpc~${hostname()}~web.shop`);
+    assert.equal(plain.node.cluster, 'web.shop');
+    assert.deepEqual(plain.xdsServers, [
+      {
+        server_uri: '127.0.0.1:18000',
+        channel_creds: [{ type: 'insecure', config: undefined }],
+        server_features: ['xds_v3'],
+      },
+    ]);
+    const full = JSON.parse(
+      await ok(
+        ...[...args, '[::1]:18000', '--endpoint', 'web-1', '--service-account', 'web', '--region', 'eu', '--zone', 'a'],
+      ),
+    ) as { node: unknown; xds_servers: { server_uri: string }[] };
+    assert.equal(full.xds_servers[0]?.server_uri, '[::1]:18000');
+    assert.deepEqual(full.node, {
+      id: 'grpc~web-1~web.shop',
+      cluster: 'web.shop',
+      locality: { region: 'eu', zone: 'a' },
+      metadata: { service: 'web', namespace: 'shop', endpoint: 'web-1', serviceAccount: 'web' },
+    });
+    assert.match(await ok(...args, '127.0.0.1:18000', '--id', 'me'), /"id": "me"/);
   });
 
   test('version', async () => {

@@ -13,6 +13,8 @@ export interface SidecarInput {
   readonly id?: string;
   readonly region?: string;
   readonly zone?: string;
+  /** Speak the state-of-the-world form instead of delta. */
+  readonly stateOfTheWorld?: boolean;
 }
 
 /** One endpoint of a cluster in Envoy's `/clusters`. */
@@ -74,8 +76,13 @@ export const startSidecar = async (input: SidecarInput, xds: HostPort): Promise<
   const outboundPort = await freePort();
   const id = input.id ?? `sidecar~${input.endpoint ?? outboundPort}~${input.service}`;
   const { service, endpoint, inboundPort, region, zone, concurrency, drainTimeS } = input;
+  const written = envoyBootstrap({ service, endpoint, inboundPort, region, zone, id, xds, adminPort: 0, outboundPort });
+  const bootstrap =
+    input.stateOfTheWorld === true
+      ? (JSON.parse(JSON.stringify(written).replace('"DELTA_GRPC"', '"GRPC"')) as typeof written)
+      : written;
   const envoy = await startEnvoy({
-    bootstrap: envoyBootstrap({ service, endpoint, inboundPort, region, zone, id, xds, adminPort: 0, outboundPort }),
+    bootstrap,
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(drainTimeS === undefined ? {} : { drainTimeS }),
   });

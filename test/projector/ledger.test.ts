@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Ledger, type LedgerEntry } from '../../src/projector/index.ts';
+import { type DeliveryGroup, type DeliveryReport, Ledger } from '../../src/projector/index.ts';
 import { RING_STEPS } from '../../src/projector/ledger-ring.ts';
 import { Lines, ManualClock, tempDir } from './harness.ts';
 import { MESH } from './mesh-events.ts';
@@ -10,7 +10,11 @@ const HOUR = 3_600_000;
 const clock = new ManualClock();
 const open = (dir: string, more: { maxResources?: number } = {}): Promise<Ledger> =>
   Ledger.open({ dir, mesh: MESH, clock, logger: new Lines(), ...more });
-const entry = (more: Partial<LedgerEntry>): LedgerEntry => ({
+interface Entry extends Omit<DeliveryGroup, 'steps'> {
+  readonly node: string;
+  readonly caller: string;
+}
+const entry = (more: Partial<Entry>): Entry => ({
   node: 'n1',
   caller: 'cart.shop',
   type: 'cds',
@@ -23,18 +27,26 @@ const entry = (more: Partial<LedgerEntry>): LedgerEntry => ({
   ...more,
 });
 
+/** A report of steps that each stand alone. */
+const report = (...entries: readonly Entry[]): DeliveryReport => ({
+  nodes: entries.map(({ node, caller }) => [node, caller]),
+  groups: entries.map(({ node: _node, caller: _caller, ...group }, place) => ({ ...group, steps: [place, 0] })),
+});
+
 test('what a node was sent, acknowledged and refused, at once and after a restart', async (t) => {
   const dir = tempDir(t);
   let ledger = await open(dir);
-  ledger.record([
-    entry({}),
-    entry({ event: 'acked', bytes: 0, at: clock.at + 5 }),
-    entry({ version: 'v2', bytes: 120, offset: 9, at: clock.at + 10 }),
-    entry({ version: 'v2', bytes: 0, event: 'rejected', message: 'x'.repeat(5_000), at: clock.at + 12 }),
-    entry({ type: 'eds', at: clock.at + 1 }),
-    entry({ type: 'eds', event: 'removed', version: '', bytes: 0, at: clock.at + 3 }),
-    entry({ node: 'n2', name: 'other.shop:80', caller: 'other.shop' }),
-  ]);
+  ledger.record(
+    report(
+      entry({}),
+      entry({ event: 'acked', bytes: 0, at: clock.at + 5 }),
+      entry({ version: 'v2', bytes: 120, offset: 9, at: clock.at + 10 }),
+      entry({ version: 'v2', bytes: 0, event: 'rejected', message: 'x'.repeat(1_024), at: clock.at + 12 }),
+      entry({ type: 'eds', at: clock.at + 1 }),
+      entry({ type: 'eds', event: 'removed', version: '', bytes: 0, at: clock.at + 3 }),
+      entry({ node: 'n2', name: 'other.shop:80', caller: 'other.shop' }),
+    ),
+  );
   const rows = [
     {
       type: 'cds',
@@ -66,7 +78,7 @@ test('what a node was sent, acknowledged and refused, at once and after a restar
   assert.deepEqual(ledger.deliveries('n1'), rows);
   assert.deepEqual(ledger.summary('n1'), { caller: 'cart.shop', lastSentAt: clock.at + 3, lastAckAt: clock.at + 5 });
   // Written and waiting steps are one story.
-  ledger.record([entry({ version: 'v2', event: 'acked', at: clock.at + 20 })]);
+  ledger.record(report(entry({ version: 'v2', event: 'acked', at: clock.at + 20 })));
   assert.equal(ledger.deliveries('n1')[0]?.state, 'acked');
   assert.deepEqual(
     ledger.steps('n1', 'cds', 'redis.shop:6379').map((step) => step.event),
@@ -85,7 +97,7 @@ test('a ring keeps the latest steps, whenever it was written', async (t) => {
         const before = ledger.steps(node, 'cds', 'redis.shop:6379').length;
         let made = 0;
         for (const count of counts) {
-          ledger.record(Array.from({ length: count }, () => entry({ node, version: `v${++made}` })));
+          ledger.record(report(...Array.from({ length: count }, () => entry({ node, version: `v${++made}` }))));
           await ledger.flush();
         }
         const steps = ledger.steps(node, 'cds', 'redis.shop:6379');
@@ -98,12 +110,43 @@ test('a ring keeps the latest steps, whenever it was written', async (t) => {
   await ledger.close();
 });
 
+test('a change that reaches a thousand nodes is two groups; steps are kept in order of time', async (t) => {
+  const dir = tempDir(t);
+  const ledger = await open(dir);
+  const ids = Array.from({ length: 1_000 }, (_, at) => `n${at}`);
+  const nodes = ids.map((id) => [id, 'cart.shop'] as const);
+  const group = { type: 'eds', name: 'redis.shop:6379', version: 'v1', bytes: 90, offset: 3, at: clock.at };
+  const steps = (after: number) => ids.flatMap((_, place) => [place, after + (place % 3)]);
+  ledger.record({
+    nodes,
+    groups: [
+      { ...group, event: 'sent', steps: [...steps(0), ...steps(20)] },
+      { ...group, event: 'acked', bytes: 0, steps: steps(10) },
+    ],
+  });
+  await ledger.flush();
+  const events = (node: string) =>
+    ledger.steps(node, 'eds', 'redis.shop:6379').map(({ event, at }) => [event, at - clock.at]);
+  assert.deepEqual(events('n0'), [
+    ['sent', 0],
+    ['acked', 10],
+    ['sent', 20],
+  ]);
+  assert.deepEqual(events('n998'), [
+    ['sent', 2],
+    ['acked', 12],
+    ['sent', 22],
+  ]);
+  assert.deepEqual(ledger.summary('n1'), { caller: 'cart.shop', lastSentAt: clock.at + 21, lastAckAt: clock.at + 11 });
+  await ledger.close();
+});
+
 test('seven days, then it is gone', async (t) => {
   const ledger = await open(tempDir(t));
-  ledger.record([entry({ node: 'old' }), entry({ node: 'both', name: 'a' })]);
+  ledger.record(report(entry({ node: 'old' }), entry({ node: 'both', name: 'a' })));
   await ledger.flush();
   clock.at += 6 * 24 * HOUR;
-  ledger.record([entry({ node: 'both', name: 'b' })]);
+  ledger.record(report(entry({ node: 'both', name: 'b' })));
   await ledger.flush();
   await ledger.sweep();
   assert.equal(ledger.deliveries('old').length, 1);
@@ -121,7 +164,9 @@ test('seven days, then it is gone', async (t) => {
 test('bounds: resources, waiting entries, names that cannot be keys', async (t) => {
   const ledger = await open(tempDir(t), { maxResources: 1_000 });
   for (let minute = 0; minute < 20; minute++) {
-    ledger.record(Array.from({ length: 150 }, (_, at) => entry({ node: `n${minute}`, name: `r${at}`, at: clock.at })));
+    ledger.record(
+      report(...Array.from({ length: 150 }, (_, at) => entry({ node: `n${minute}`, name: `r${at}`, at: clock.at }))),
+    );
     clock.at += 60_000;
   }
   await ledger.flush();
@@ -130,9 +175,9 @@ test('bounds: resources, waiting entries, names that cannot be keys', async (t) 
   assert.equal(ledger.deliveries('n0').length, 0, 'the oldest go');
   assert.equal(ledger.deliveries('n19').length, 150);
 
-  ledger.record(Array.from({ length: 120_000 }, (_, at) => entry({ node: 'flood', name: `r${at}` })));
-  assert.equal(ledger.counters.dropped, 20_000);
-  ledger.record([entry({ node: '' }), entry({ name: 'x'.repeat(2_000) }), entry({ node: 'a\nb' })]);
+  ledger.record(report(...Array.from({ length: 120_000 }, (_, at) => entry({ node: 'flood', name: `r${at}` }))));
+  assert.equal(ledger.dropped, 20_000);
+  ledger.record(report(entry({ node: '' }), entry({ name: 'x'.repeat(2_000) }), entry({ node: 'a\nb' })));
   assert.equal(ledger.counters.ignored, 3);
   assert.equal(ledger.counters.failed, 0);
   await ledger.close();

@@ -21,6 +21,8 @@ export const randomFrom = (seed: number): (() => number) => {
   };
 };
 
+/** Several processes may write into one log. */
+const process36 = process.pid.toString(36);
 let counter = 0;
 
 export const event = <T extends EventType>(
@@ -29,7 +31,7 @@ export const event = <T extends EventType>(
   more: Partial<Omit<EventEnvelope, 'type' | 'data'>> = {},
 ): EventEnvelope =>
   ({
-    id: `e${++counter}`,
+    id: `e${process36}-${++counter}`,
     type,
     subject: subjectOf(type, data),
     time: TIME,

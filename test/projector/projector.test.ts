@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { EventEnvelope } from '../../src/model/index.ts';
 import { TendrilError } from '../../src/model/index.ts';
+import { Projector } from '../../src/projector/index.ts';
 import type { DiskGuard } from '../../src/store/index.ts';
 import { closeSystem, feed, openModel, openSystem, stateOf, tempDir, withSystem } from './harness.ts';
 import {
@@ -11,6 +12,7 @@ import {
   endpoint,
   event,
   initialEvents,
+  MESH,
   observed,
   policy,
   randomFrom,
@@ -47,6 +49,18 @@ test('an empty state is published at once, and events appear in it', async (t) =
     assert.equal(model.offset(), 2);
     await model.close();
   });
+});
+
+test('files opened ahead are used, or closed again', async (t) => {
+  const dir = tempDir(t);
+  const prepared = Projector.prepare({ dir, mesh: MESH });
+  await withSystem(dir, (system) => feed(system, registered('cart')), { prepared });
+  const abandoned = Projector.prepare({ dir, mesh: MESH });
+  await abandoned.abandon();
+  await withSystem(dir, async ({ projector }) => assert.equal(projector.notice.offset, 1));
+  const foreign = Projector.prepare({ dir, mesh: 'foreign' });
+  await assert.rejects(foreign.store, (error: TendrilError) => error.code === 'MESH_MISMATCH');
+  await foreign.abandon();
 });
 
 test('a restart changes nothing: state, resources, outcomes, proof, totals', async (t) => {

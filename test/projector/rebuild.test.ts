@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { cpSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { openEventLog } from '../../src/log/index.ts';
 import { TendrilError } from '../../src/model/index.ts';
 import { decodeHead, encodeHead, type Head } from '../../src/projector/head.ts';
 import {
@@ -12,8 +13,9 @@ import {
   STATE_SCHEMA,
   type StateTables,
 } from '../../src/projector/state-tables.ts';
+import { markClean } from '../../src/store/clean-marker.ts';
 import { type Batch, type DiskGuard, openEnvironment } from '../../src/store/index.ts';
-import { closeSystem, feed, openModel, openSystem, stateOf, tempDir, withSystem } from './harness.ts';
+import { closeSystem, feed, ManualClock, openModel, openSystem, stateOf, tempDir, withSystem } from './harness.ts';
 import { changeEvents, initialEvents, MESH, observed, policy, randomFrom, registered, route } from './mesh-events.ts';
 
 const size = { services: 30, endpoints: 4 };
@@ -165,6 +167,79 @@ test('a rebuild that was interrupted is begun again', async (t) => {
   });
   await withSystem(dir, async ({ lines }) => assert.ok(lines.has('warn', 'interrupted (a test)')));
   assert.deepEqual(await stateOf(dir), before);
+});
+
+test('damage that only folding meets ends the projector, and heals with the next start', async (t) => {
+  const dir = tempDir(t);
+  await fill(dir);
+  const sound = await stateOf(dir);
+  await tamper(dir, (batch, tables) => batch.put(tables.unit, 'svc-3.shop', Buffer.from('not JSON')));
+  await withSystem(dir, async ({ projector, lines }) => {
+    while (projector.condition().state === 'live') await new Promise((done) => setTimeout(done, 5));
+    assert.deepEqual([projector.condition().state, projector.condition().code], ['failed', 'CORRUPT_RECORD']);
+    assert.ok(lines.has('error', 'the projector has stopped'));
+  });
+  await withSystem(dir, async ({ projector, lines }) => {
+    assert.ok(lines.has('warn', 'made anew'));
+    assert.equal(projector.condition().state, 'live');
+  });
+  assert.deepEqual(await stateOf(dir), sound);
+});
+
+test('the same damage met while it catches up with the log is healed at once', async (t) => {
+  const dir = tempDir(t);
+  await fill(dir);
+  const sound = await stateOf(dir);
+  await tamper(dir, (batch, tables) => batch.put(tables.unit, 'svc-3.shop', Buffer.from('not JSON')));
+  const log = await openEventLog({ kind: 'lmdb', dir, mesh: MESH, clock: new ManualClock() });
+  const { offsets } = await log.append([registered('late')]);
+  await log.close();
+  await withSystem(dir, async ({ projector, lines }) => {
+    assert.ok(lines.has('warn', 'made anew'));
+    assert.equal(projector.condition().state, 'live');
+    assert.equal(projector.notice.offset, offsets[0]);
+  });
+  const { service, ...rest } = await stateOf(dir);
+  assert.ok(service?.['late.shop'] !== undefined);
+  assert.deepEqual(rest.endpoint, sound.endpoint);
+});
+
+/** Flips one bit of these bytes wherever they stand in the file: a disk that forgets, behind a mark that says all is well. */
+const flip = (file: string, bytes: Buffer): void => {
+  const data = readFileSync(file);
+  let count = 0;
+  for (let at = data.indexOf(bytes); at >= 0; at = data.indexOf(bytes, at + bytes.length)) {
+    data[at + 9] = (data[at + 9] ?? 0) ^ 4;
+    count++;
+  }
+  assert.ok(count > 0);
+  writeFileSync(file, data);
+  // The bytes may lie in the part of the file that the mark vouches for.
+  markClean(file);
+};
+
+test('damaged records of the read model are written again when they are derived, and by a rebuild', async (t) => {
+  const dir = tempDir(t);
+  await fill(dir);
+  const sound = await stateOf(dir);
+  const bytesOf = (table: 'resource' | 'service' | 'endpoint', key: string): Buffer =>
+    Buffer.from(sound[table]?.[key] ?? '', 'base64');
+  const file = join(dir, 'state', 'data.mdb');
+  flip(file, bytesOf('resource', 'eds||svc-3.shop:80'));
+  flip(file, bytesOf('service', 'svc-3.shop'));
+  flip(file, bytesOf('endpoint', 'svc-3.shop|svc-3-1'));
+  await withSystem(dir, async (system) => {
+    await feed(system, registered('svc-3', { labels: { team: 'other' } }));
+    assert.ok(system.lines.has('error', 'eds||svc-3.shop:80') || system.lines.has('error', 'svc-3.shop'));
+    assert.equal(system.projector.condition().state, 'live');
+  });
+  flip(file, bytesOf('resource', 'eds||svc-5.shop:80'));
+  await withSystem(dir, async ({ projector }) => assert.equal(projector.condition().state, 'live'), {
+    version: 'next',
+  });
+  const { resource, service } = await stateOf(dir);
+  assert.deepEqual(resource, sound.resource);
+  assert.deepEqual({ ...service, 'svc-3.shop': '' }, { ...sound.service, 'svc-3.shop': '' });
 });
 
 test('an older schema is emptied and made anew', async (t) => {

@@ -7,14 +7,14 @@ import { WorkerRegistry } from '../../src/runtime/worker-registry.ts';
 
 let now = 0;
 let epoch = 0;
-let silent: number[] = [];
+let dead: number[] = [];
 let expected = 0;
 let registry: WorkerRegistry;
 
 beforeEach(() => {
   now = 0;
   epoch = 1;
-  silent = [];
+  dead = [];
   expected = 0;
   registry = new WorkerRegistry({
     clock: () => now,
@@ -24,7 +24,7 @@ beforeEach(() => {
     },
     onLedger: () => undefined,
     onObserved: async () => true,
-    onSilent: (pid) => silent.push(pid),
+    onDead: (pid) => dead.push(pid),
   });
 });
 
@@ -64,12 +64,14 @@ test('1: a worker that dies leaves the barrier; without workers it is open', asy
   assert.equal(await registry.applied(1, 5_000), true);
 });
 
-test('2: a worker silent for 2 s leaves the barrier and is reported once', async () => {
+test('2: a worker silent for 2 s leaves the barrier, and is reported once when it has been for 10 s', async () => {
   const quiet = await join(7);
   const barrier = registry.applied(1, 60_000);
   for (now = 500; now < 3_000; now += 500) registry.tick();
   assert.equal(await barrier, true);
-  assert.deepEqual(silent, [7]);
+  assert.deepEqual([registry.live.length, registry.counters.silent, dead], [0, 1, []]);
+  for (; now < 13_000; now += 500) registry.tick();
+  assert.deepEqual([registry.counters.silent, dead], [1, [7]]);
   quiet.say({ t: 'applied', epoch: 1 });
   await turn();
   assert.equal(registry.live.length, 1);
@@ -86,7 +88,7 @@ test('2: a slow worker that shows life delays the barrier and is left alone', as
     await turn();
     registry.tick();
   }
-  assert.deepEqual([passed, silent], [false, []]);
+  assert.deepEqual([passed, dead], [false, []]);
   slow.say({ t: 'applied', epoch: 1 });
   await barrier;
 });
@@ -95,7 +97,7 @@ test('2: time in which the core stood still does not count against workers', asy
   await join(7);
   now = 30_000;
   registry.tick();
-  assert.deepEqual(silent, []);
+  assert.deepEqual([registry.live.length, dead], [1, []]);
 });
 
 test('1: an epoch of a state that was made anew since confirms nothing', async () => {
@@ -123,7 +125,7 @@ test('a barrier that nobody confirms ends with its time-out', async () => {
   assert.equal(await registry.applied(1, 5), false);
 });
 
-test('3: questions are answered by whoever is there', async () => {
+test('4: questions are answered by whoever is there', async () => {
   const worker = await join(1);
   const asked = registry.ask<number>({ what: 'proxies' });
   await turn();

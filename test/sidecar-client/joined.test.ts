@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { BytesCache } from '../../src/delta-xds/bytes-cache.ts';
 import { Hub, type Member } from '../../src/delta-xds/hub.ts';
 import { DEFAULT_SESSION_LIMITS, type NodeView, SharedShapes, zeroSessionCounters } from '../../src/delta-xds/index.ts';
-import { TYPE_URLS_OF } from '../../src/delta-xds/request.ts';
+import { typeUrlOf } from '../../src/delta-xds/resource-type.ts';
 import {
   composeDeltaResponse,
   type DeltaRequest,
@@ -106,7 +106,7 @@ class Pair {
         if (effect.kind === 'send')
           this.#down.push(
             composeDeltaResponse({
-              typeUrl: TYPE_URLS_OF[effect.type],
+              typeUrl: typeUrlOf(effect.type),
               nonce: effect.nonce,
               resources: effect.resources.map((resource) => this.#cache.encode(effect.type, resource)),
               removed: effect.removed,

@@ -1,7 +1,8 @@
-/** `tendril bootstrap envoy`: a complete Envoy bootstrap on stdout. */
+/** `tendril bootstrap envoy`, `tendril bootstrap grpc`: a complete bootstrap on stdout. */
+import { hostname } from 'node:os';
 import { TendrilError } from '../../model/index.ts';
-import { envoyBootstrap, parseHostPort } from '../../runtime/index.ts';
-import { integer, type Options, parse, text } from '../arguments.ts';
+import { envoyBootstrap, grpcBootstrap, type HostPort, parseHostPort } from '../../runtime/index.ts';
+import { type Arguments, integer, type Options, parse, text } from '../arguments.ts';
 import type { Command } from '../command.ts';
 
 const OPTIONS: Options = {
@@ -19,51 +20,77 @@ const OPTIONS: Options = {
   help: { type: 'boolean', short: 'h' },
 };
 
-const required = (value: string | undefined, option: string, example: string): string => {
+/** Of a sidecar alone: a gRPC application has no listeners. */
+const ENVOY_ONLY = ['admin-port', 'bind', 'outbound-port', 'inbound-port'];
+
+const required = (args: Arguments, kind: string, option: string, example: string): string => {
+  const value = text(args, option);
   if (value === undefined)
-    throw new TendrilError('USAGE', `bootstrap envoy needs --${option}, for example --${option} ${example}`, {
+    throw new TendrilError('USAGE', `bootstrap ${kind} needs --${option}, for example --${option} ${example}`, {
       remedy: 'tendril bootstrap --help',
     });
   return value;
 };
 
+/** What both kinds say of the node and the control plane. */
+const common = (args: Arguments, kind: string) => {
+  const service = required(args, kind, 'service', 'cart.shop');
+  const said = required(args, kind, 'xds', '127.0.0.1:18000');
+  const xds: HostPort | undefined = parseHostPort(said);
+  if (xds === undefined) throw new TendrilError('USAGE', `--xds is "${said}"; allowed: HOST:PORT`);
+  return {
+    service,
+    xds,
+    id: text(args, 'id'),
+    endpoint: text(args, 'endpoint'),
+    serviceAccount: text(args, 'service-account'),
+    region: text(args, 'region'),
+    zone: text(args, 'zone'),
+  };
+};
+
+const ofEnvoy = (args: Arguments): Record<string, unknown> => {
+  const options = common(args, 'envoy');
+  required(args, 'envoy', 'admin-port', '19000');
+  return envoyBootstrap({
+    ...options,
+    adminPort: integer(args, 'admin-port', 0, 65535) ?? 0,
+    bind: text(args, 'bind'),
+    outboundPort: integer(args, 'outbound-port', 1, 65535),
+    inboundPort: integer(args, 'inbound-port', 1, 65535),
+  });
+};
+
+const ofGrpc = (args: Arguments): Record<string, unknown> => {
+  const foreign = ENVOY_ONLY.find((option) => text(args, option) !== undefined);
+  if (foreign !== undefined)
+    throw new TendrilError('USAGE', `--${foreign} is for bootstrap envoy: a gRPC application has no listeners`, {
+      remedy: 'tendril bootstrap --help',
+    });
+  return grpcBootstrap({ ...common(args, 'grpc'), host: hostname() });
+};
+
 export const bootstrap: Command = {
-  usage: 'bootstrap envoy --service <service>.<namespace> --xds HOST:PORT --admin-port N [options]',
+  usage: 'bootstrap envoy|grpc --service <service>.<namespace> --xds HOST:PORT [options]',
   options: OPTIONS,
   help: [
-    '--service S          whose sidecar it is: <service>.<namespace>',
+    'envoy: for a sidecar. grpc: for an application that calls xds:///<service>.<namespace>:<port> without one;',
+    'it reads the file that GRPC_XDS_BOOTSTRAP names, or GRPC_XDS_BOOTSTRAP_CONFIG itself.',
+    '--service S          whose sidecar, or which application, it is: <service>.<namespace>',
     '--xds HOST:PORT      the control plane',
-    "--admin-port N       Envoy's own admin port on 127.0.0.1",
-    '--bind IP            address of the listeners (default 127.0.0.1)',
-    '--outbound-port N    where the application sends its calls (default 15001)',
-    '--inbound-port N     where callers reach it, for a service with one port',
-    '--id ID              node id (default sidecar~<endpoint>~<service>)',
+    '--admin-port N       envoy: its own admin port on 127.0.0.1 (needed)',
+    '--bind IP            envoy: address of the listeners (default 127.0.0.1)',
+    '--outbound-port N    envoy: where the application sends its calls (default 15001)',
+    '--inbound-port N     envoy: where callers reach it, for a service with one port',
+    '--id ID              node id, unique (default sidecar~<endpoint>~<service>, or grpc~<endpoint or host>~<service>)',
     '--endpoint ID        id of the endpoint record it stands beside',
     '--service-account A, --region R, --zone Z',
   ],
   run: async (argv, { out }) => {
     const args = parse('bootstrap', argv, OPTIONS, { min: 1, max: 1, usage: bootstrap.usage });
     const [kind] = args.positionals;
-    if (kind !== 'envoy')
-      throw new TendrilError('USAGE', `bootstrap ${kind}: allowed: envoy (grpc comes with a later version)`);
-    const service = required(text(args, 'service'), 'service', 'cart.shop');
-    const xdsText = required(text(args, 'xds'), 'xds', '127.0.0.1:18000');
-    const xds = parseHostPort(xdsText);
-    if (xds === undefined) throw new TendrilError('USAGE', `--xds is "${xdsText}"; allowed: HOST:PORT`);
-    required(text(args, 'admin-port'), 'admin-port', '19000');
-    const document = envoyBootstrap({
-      service,
-      xds,
-      adminPort: integer(args, 'admin-port', 0, 65535) ?? 0,
-      bind: text(args, 'bind'),
-      outboundPort: integer(args, 'outbound-port', 1, 65535),
-      inboundPort: integer(args, 'inbound-port', 1, 65535),
-      id: text(args, 'id'),
-      endpoint: text(args, 'endpoint'),
-      serviceAccount: text(args, 'service-account'),
-      region: text(args, 'region'),
-      zone: text(args, 'zone'),
-    });
+    if (kind !== 'envoy' && kind !== 'grpc') throw new TendrilError('USAGE', `bootstrap ${kind}: allowed: envoy, grpc`);
+    const document = kind === 'envoy' ? ofEnvoy(args) : ofGrpc(args);
     out(JSON.stringify(document, null, 2));
     return 0;
   },

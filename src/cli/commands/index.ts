@@ -76,7 +76,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'bootstrap',
-    summary: 'print the bootstrap of an Envoy sidecar',
+    summary: 'print the bootstrap of an Envoy sidecar, or of a gRPC application',
     ends: 'at-once',
     load: async () => (await import('./bootstrap.ts')).bootstrap,
   },

@@ -1,10 +1,16 @@
-/** Process of one xDS worker, started by the supervisor through node:cluster. */
+/** Process of one xDS worker, started by the supervisor with the xDS port among its open files. */
 import { createLogger } from '../logger.ts';
+import { XDS_PORT_FD } from '../shared-port.ts';
 import { XdsWorker } from '../xds-worker.ts';
 import { runChild } from './child.ts';
 
 runChild(
   (config, worker) =>
-    XdsWorker.start({ config, worker, logger: createLogger(config.logLevel).child({ process: `xds-${worker}` }) }),
+    XdsWorker.start({
+      config,
+      worker,
+      logger: createLogger(config.logLevel).child({ process: `xds-${worker}` }),
+      portFd: XDS_PORT_FD,
+    }),
   { onTerm: 'ignore' },
 );

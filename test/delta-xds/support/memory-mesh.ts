@@ -86,6 +86,10 @@ export class MemoryMesh implements ResourceSource {
   readonly listeners = new Map<string, ResourceBody>();
   readonly inbound = new Map<string, ResourceBody>();
   readonly local = new Map<string, ResourceBody>();
+  /** `<type> <name>`: raw resources, for every node; they win. */
+  readonly raw = new Map<string, ResourceBody>();
+  /** Type -> label of the last raw event. */
+  readonly labels = new Map<ResourceType, string>();
   /** caller -> service ports */
   readonly preloads = new Map<string, readonly string[]>();
   /** `<caller> <service port or cluster>`: may not be held. */
@@ -151,8 +155,18 @@ class MemoryView implements NodeView {
     return !denied.has(`${this.facts.caller} ${name}`) && !denied.has(`${this.facts.caller} ${port}`);
   }
 
+  mayHold(): number {
+    return this.#mesh.hosts.size;
+  }
+
+  label(type: ResourceType): string | undefined {
+    return this.#mesh.labels.get(type);
+  }
+
   get(type: ResourceType, name: string): ResourceBody | undefined {
     const mesh = this.#mesh;
+    const raw = mesh.raw.get(`${type} ${type === 'vhds' ? `outbound/${name}` : name}`);
+    if (raw !== undefined && this.#may(name)) return raw;
     switch (type) {
       case 'lds':
         return mesh.listeners.get(name);
@@ -173,11 +187,15 @@ class MemoryView implements NodeView {
         return this.#may(name) ? mesh.assignments.get(name) : undefined;
       case 'vhds':
         return this.#may(name) ? mesh.hosts.get(name) : undefined;
+      default:
+        return undefined;
     }
   }
 
   own(type: 'lds' | 'cds'): readonly string[] {
-    return [...(type === 'lds' ? this.#mesh.listeners : this.#mesh.inbound).keys()];
+    const { listeners, inbound, clusters, raw } = this.#mesh;
+    const bases = [...raw.keys()].filter((key) => key.startsWith(`${type} `)).map((key) => key.slice(4));
+    return [...(type === 'lds' ? listeners : inbound).keys(), ...bases.filter((name) => !clusters.has(name))];
   }
 
   resolveHost(authority: string): string | undefined {
@@ -197,7 +215,7 @@ class MemoryView implements NodeView {
 
   clustersOf(servicePort: string): readonly string[] {
     if (!this.#may(servicePort)) return [];
-    const host = this.#mesh.hosts.get(servicePort);
+    const host = this.get('vhds', servicePort);
     if (host !== undefined) return host.clusters ?? [];
     return this.#mesh.clusters.has(servicePort) ? [servicePort] : [];
   }

@@ -10,7 +10,8 @@ import {
   zeroSessionCounters,
 } from '../../../src/delta-xds/index.ts';
 import { assignmentBody, clusterBody, listenerBody, MemoryMesh, nodeOf, virtualHostBody } from './memory-mesh.ts';
-import { SimEnvoy, type SimResponse } from './sim-envoy.ts';
+import { Audit } from './model-audit.ts';
+import { isType, SimEnvoy, type SimResponse } from './sim-envoy.ts';
 
 const CALLER = 'app.shop';
 const SERVICES = ['a.shop', 'b.shop', 'c.shop', 'd.shop'];
@@ -109,8 +110,6 @@ export const opArbitrary = (refusals: boolean): fc.Arbitrary<Op> => {
     : fc.oneof(...calm);
 };
 
-const numberOf = (version: string): number => Number(/-([0-9]+)$/.exec(version)?.[1] ?? -1);
-
 export class World {
   readonly mesh = new MemoryMesh();
   readonly envoy = new SimEnvoy(nodeOf(CALLER));
@@ -132,8 +131,7 @@ export class World {
   readonly #clustersOf = new Map<string, readonly string[]>();
   /** Virtual hosts and their domains once everything sent is taken. */
   #mirror = new Map<string, readonly string[]>();
-  /** Highest version number sent, by type and name. */
-  readonly #newest = new Map<string, number>();
+  readonly #audit = new Audit();
   /** What the client held when the present stream began. */
   #brought = new Set<string>();
   readonly #strict: boolean;
@@ -165,6 +163,7 @@ export class World {
     this.#member = this.#join();
     this.envoy.askedRoutes.add('outbound');
     this.envoy.connect();
+    this.#audit.begin(this.envoy);
   }
 
   #join(): Member {
@@ -180,6 +179,7 @@ export class World {
   #execute(effect: Effect): void {
     if (effect.kind === 'pause') this.#pauseAsked = true;
     assert.notEqual(effect.kind, 'close');
+    if (effect.kind === 'rejected') this.#audit.rejected(effect);
     if (effect.kind !== 'send') return;
     const names = [...effect.resources.map(({ name }) => name), ...effect.removed];
     assert.equal(new Set(names).size, names.length, `S10: a name twice in ${effect.type} ${names.join(' ')}`);
@@ -190,15 +190,12 @@ export class World {
       assert.ok(this.#entitled.has(key), `S2: ${key} was neither wanted nor asked for`);
       const slash = effect.type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name;
       assert.notEqual(this.#view.get(effect.type, slash), undefined, `S2: ${key} may not be held`);
-      const number = Math.max(0, numberOf(version));
-      assert.ok(
-        number >= (this.#newest.get(`${effect.type} ${name}`) ?? 0),
-        `version of ${name} went back to ${version}`,
-      );
-      this.#newest.set(`${effect.type} ${name}`, number);
     }
-    if (this.#strict && effect.type === 'vhds') this.#follow(effect);
-    this.#inbox.push(effect);
+    this.#audit.sent(effect, this.#strict);
+    const { type } = effect;
+    if (!isType(type)) assert.fail(`S2: a response of type ${type}`);
+    if (this.#strict && type === 'vhds') this.#follow({ ...effect, type });
+    this.#inbox.push({ ...effect, type });
   }
 
   /** Notes what the node may be sent by the state of this moment. */
@@ -367,6 +364,7 @@ export class World {
       const request = this.envoy.outbox.shift();
       if (request === undefined) return;
       this.#entitle();
+      this.#audit.asked(request);
       this.#hub.request(this.#member, request);
     }
   }
@@ -376,6 +374,7 @@ export class World {
       const response = this.#inbox.shift();
       if (response === undefined) return;
       this.envoy.receive(response);
+      this.#audit.held(this.envoy);
       if (this.#strict) this.#checkClusters();
     }
   }
@@ -431,6 +430,7 @@ export class World {
     this.#mirror = new Map();
     for (const [name, { domains }] of this.envoy.hosts) this.#mirror.set(name, domains);
     this.#member = this.#join();
+    this.#audit.begin(this.envoy);
     this.envoy.connect();
   }
 
@@ -524,6 +524,7 @@ export class World {
     }
     for (const [name, { version }] of mesh.listeners)
       if (!refused('lds', version)) assert.equal(envoy.listeners.get(name), version, `S1: listener ${name}`);
+    if (this.#strict) this.#audit.agree(this.#member.session.resources(), envoy);
     if (this.#strict) assert.deepEqual(envoy.refusals, [], 'Envoy refused something');
     else
       assert.deepEqual(

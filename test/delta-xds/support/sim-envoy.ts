@@ -11,6 +11,9 @@ import { CDS, type DeltaRequest, EDS, LDS, type ProtoNode, RDS, VHDS } from '../
 import { decodeCluster } from '../../../src/sidecar-client/decode.ts';
 
 export type Type = 'cds' | 'eds' | 'lds' | 'rds' | 'vhds';
+
+export const isType = (type: string): type is Type => ['cds', 'eds', 'lds', 'rds', 'vhds'].includes(type);
+
 const URLS: Readonly<Record<Type, string>> = { cds: CDS, eds: EDS, lds: LDS, rds: RDS, vhds: VHDS };
 
 export interface SimResponse {
@@ -202,7 +205,8 @@ export class SimEnvoy {
         for (const name of removed) this.listeners.delete(name);
         break;
       case 'rds':
-        for (const { name, version } of good) this.routes.set(name, version);
+        // One that was given up meanwhile is ignored.
+        for (const { name, version } of good) if (this.askedRoutes.has(name)) this.routes.set(name, version);
         break;
       case 'vhds':
         return this.#takeHosts(good, removed);

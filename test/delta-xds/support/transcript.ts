@@ -4,6 +4,8 @@
  * UPDATE_TRANSCRIPTS=1 and reviewed as a diff.
  *
  *   > cds sub a b unsub c irv x=v1 ack 3          < cds 4: a@v1, b@v2; removed c
+ *   sotw                                          (from here on streams of the state of the world)
+ *   > cds names a b version 17 ack 3              < cds 4 (17): a@v1, b@v2
  *   > vhds nack 5 invalid regex                   < vhds 6: outbound/a@v1 aliases a, a:80 · outbound/nx (nothing) neg-t-1
  */
 
@@ -17,20 +19,24 @@ import {
   Session,
   type SessionLimits,
   SharedShapes,
+  SotwSession,
+  type StreamSession,
+  typeUrlOf,
   zeroSessionCounters,
 } from '../../../src/delta-xds/index.ts';
+import type { SessionOptions } from '../../../src/delta-xds/session-state.ts';
 import { GONE } from '../../../src/delta-xds/shapes.ts';
-import { CDS, type DeltaRequest, EDS, LDS, RDS, VHDS } from '../../../src/proto/index.ts';
+import type { DeltaRequest, StateRequest } from '../../../src/proto/index.ts';
 import { assignmentBody, clusterBody, listenerBody, MemoryMesh, nodeOf, virtualHostBody } from './memory-mesh.ts';
 
-const TYPE_URLS: Readonly<Record<string, string>> = { cds: CDS, eds: EDS, lds: LDS, rds: RDS, vhds: VHDS };
 const CALLER = 'app.shop';
 
 class Conversation {
   readonly #mesh = new MemoryMesh();
   #shapes = new SharedShapes();
   #limits: SessionLimits = DEFAULT_SESSION_LIMITS;
-  #session: Session;
+  #session: StreamSession;
+  #protocol: 'delta' | 'sotw' = 'delta';
   #view: NodeView;
   #now = 0;
   #streams = 0;
@@ -41,17 +47,19 @@ class Conversation {
     this.#session = this.#open();
   }
 
-  #open(): Session {
+  #open(): StreamSession {
     this.#shapes = new SharedShapes();
     this.#view = this.#mesh.attach(nodeOf(CALLER));
-    return new Session({
+    const options: SessionOptions = {
       view: this.#view,
       shapes: this.#shapes,
       placeholder: (type, name) => this.#mesh.placeholder(type, name),
       limits: this.#limits,
       counters: zeroSessionCounters(),
       tag: `t${++this.#streams}`,
-    });
+      waitingBeside: () => 0,
+    };
+    return this.#protocol === 'delta' ? new Session(options) : new SotwSession(options);
   }
 
   /** Carries out one line of the author and writes down what the session does. */
@@ -66,7 +74,9 @@ class Conversation {
         this.#change(rest.join(' '));
         return;
       case '>':
-        this.#show(this.#session.onRequest(requestOf(rest), this.#now));
+        this.#show(
+          this.#session.onRequest(this.#protocol === 'delta' ? requestOf(rest) : stateRequestOf(rest), this.#now),
+        );
         return;
       case 'tick':
         this.#now += Number(rest[0]);
@@ -83,6 +93,10 @@ class Conversation {
         this.#session = this.#open();
         return;
       case 'reconnect':
+        this.#session = this.#open();
+        return;
+      case 'sotw':
+        this.#protocol = 'sotw';
         this.#session = this.#open();
         return;
       case 'asleep':
@@ -147,6 +161,21 @@ class Conversation {
         return;
       case 'vhds':
         mesh.set('vhds', name, gone ? undefined : virtualHostBody(version, list('domains'), list('clusters')));
+        return;
+      case 'raw': {
+        // raw <type> <name> <version | gone>
+        const [key, is] = [`${name} ${version}`, rest[0] ?? ''];
+        if (is === 'gone') mesh.raw.delete(key);
+        else if (name === 'cds') mesh.raw.set(key, clusterBody(version, is, !rest.includes('static')));
+        else if (name === 'vhds') mesh.raw.set(key, virtualHostBody(is, list('domains'), list('clusters')));
+        else mesh.raw.set(key, { version: is, body: Buffer.from(is) });
+        mesh.changed(`raw||${typeUrlOf(name)}|${version}`, `rawset||${typeUrlOf(name)}`);
+        return;
+      }
+      case 'label':
+        if (gone) mesh.labels.delete(name);
+        else mesh.labels.set(name, version);
+        mesh.changed(`rawset||${typeUrlOf(name)}`);
         return;
       case 'lds':
         if (gone) mesh.listeners.delete(name);
@@ -218,10 +247,35 @@ const requestOf = ([type = '', ...words]: readonly string[]): DeltaRequest => {
     } else throw new Error(`transcript: "${word}" is not understood`);
   }
   return {
-    typeUrl: TYPE_URLS[type] ?? type,
+    typeUrl: typeUrlOf(type),
     subscribe,
     unsubscribe,
     initialResourceVersions: versions,
+    responseNonce,
+    ...(errorDetail === undefined ? {} : { errorDetail }),
+  };
+};
+
+const stateRequestOf = ([type = '', ...words]: readonly string[]): StateRequest => {
+  const names: string[] = [];
+  let versionInfo = '';
+  let responseNonce = '';
+  let errorDetail: StateRequest['errorDetail'];
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? '';
+    if (word === 'names') continue;
+    if (word === 'version') versionInfo = words[++at] ?? '';
+    else if (word === 'ack') responseNonce = words[++at] ?? '';
+    else if (word === 'nack') {
+      responseNonce = words[++at] ?? '';
+      errorDetail = { code: 13, message: words.slice(at + 1).join(' ') };
+      break;
+    } else names.push(word === '""' ? '' : word);
+  }
+  return {
+    typeUrl: typeUrlOf(type),
+    names,
+    versionInfo,
     responseNonce,
     ...(errorDetail === undefined ? {} : { errorDetail }),
   };
@@ -239,10 +293,9 @@ const describe = (effect: Effect): string | undefined => {
       });
       const removed = effect.removed.length === 0 ? [] : [`removed ${effect.removed.join(' ')}`];
       const said = [...(resources.length === 0 ? [] : [resources.join(', ')]), ...removed].join('; ');
-      return `< ${effect.type} ${effect.nonce}: ${said === '' ? '(empty)' : said}`;
+      const version = effect.label ?? effect.versionInfo;
+      return `< ${effect.type} ${effect.nonce}${version === undefined ? '' : ` (${version})`}: ${said === '' ? '(empty)' : said}`;
     }
-    case 'absent':
-      return `< ${effect.typeUrl} ${effect.nonce}: ${effect.removed.length === 0 ? '(empty)' : `removed ${effect.removed.join(' ')}`}`;
     case 'observe':
       return `! learned ${effect.from} -> ${effect.to}`;
     case 'rejected':

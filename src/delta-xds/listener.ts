@@ -1,0 +1,42 @@
+/** The listening socket of the xDS port. */
+import { createServer, type Server, type Socket } from 'node:net';
+import { TendrilError } from '../model/index.ts';
+
+const BACKLOG = 4_096;
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** No further connections. */
+  close(): void;
+}
+
+/**
+ * Listens; `fd`: on this socket, which is bound to the address already. Rejects with `XDS_LISTEN`. `failed`: a connection could not be
+ * accepted.
+ */
+export const listenOn = (
+  host: string,
+  port: number,
+  accept: (socket: Socket) => void,
+  failed: (error: Error) => void,
+  fd?: number,
+): Promise<Listener> =>
+  new Promise((done, fail) => {
+    const server: Server = createServer({ noDelay: true, pauseOnConnect: false }, accept);
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      // After the start: too many open files. The next connection may be accepted again.
+      if (server.listening) failed(error);
+      fail(
+        new TendrilError('XDS_LISTEN', `cannot listen for xDS on ${host}:${port}: ${error.code ?? error.message}`, {
+          remedy: 'choose another address with --xds HOST:PORT',
+          cause: error,
+        }),
+      );
+    });
+    server.listen({ ...(fd === undefined ? { host, port } : { fd }), backlog: BACKLOG }, () => {
+      const address = server.address();
+      const at = typeof address === 'object' && address !== null ? address : { address: host, port };
+      done({ host: at.address, port: at.port, close: () => server.close() });
+    });
+  });

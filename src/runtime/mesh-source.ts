@@ -1,0 +1,65 @@
+/**
+ * `ResourceSource` for the xDS server: joins the projector's read model with compile's own resources, which are memoised by their
+ * inputs, bounded.
+ */
+import { compileOwn, emptyAssignment, emptyCluster, type OwnInputs } from '../compile/index.ts';
+import type { ChangeSet, NodeView, ResourceBody, ResourceSource, XdsProtocol } from '../delta-xds/index.ts';
+import type { ReadModel } from '../projector/index.ts';
+import type { ProtoNode } from '../proto/index.ts';
+import { GrpcForms } from './grpc-forms.ts';
+import { MeshView, type OwnSet } from './mesh-view.ts';
+import { identify } from './node-identity.ts';
+import { ProxylessView } from './proxyless-view.ts';
+import { StateView } from './state-view.ts';
+
+/** Own resources kept: about 12 KB each. */
+const MAX_MEMO = 2_000;
+
+export class MeshSource implements ResourceSource {
+  readonly #model: ReadModel;
+  readonly #memo = new Map<string, OwnSet>();
+  readonly #forms = new GrpcForms();
+  readonly #compileOwn = (inputs: OwnInputs): OwnSet => this.#own(inputs);
+  #epoch: number;
+
+  constructor(model: ReadModel) {
+    this.#model = model;
+    this.#epoch = model.epoch();
+  }
+
+  /** Last epoch given out by `catchUp`. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  attach(node: ProtoNode, protocol: XdsProtocol): NodeView {
+    const identity = identify(node);
+    if (protocol === 'delta') return new MeshView(this.#model, identity, this.#compileOwn);
+    if (identity.facts.proxyless) return new ProxylessView(this.#model, identity, this.#compileOwn, this.#forms);
+    return new StateView(this.#model, identity, this.#compileOwn);
+  }
+
+  catchUp(): ChangeSet {
+    const changes = this.#model.journalSince(this.#epoch);
+    this.#epoch = changes.epoch;
+    return changes;
+  }
+
+  placeholder(type: 'cds' | 'eds', name: string): ResourceBody {
+    return type === 'cds' ? emptyCluster(name) : emptyAssignment(name);
+  }
+
+  #own(inputs: OwnInputs): OwnSet {
+    const key = JSON.stringify(inputs);
+    const known = this.#memo.get(key);
+    if (known !== undefined) return known;
+    const resources = compileOwn(inputs);
+    const made = { resources, names: { lds: [...resources.listeners.keys()], cds: [...resources.clusters.keys()] } };
+    if (this.#memo.size >= MAX_MEMO) {
+      const [oldest] = this.#memo.keys();
+      if (oldest !== undefined) this.#memo.delete(oldest);
+    }
+    this.#memo.set(key, made);
+    return made;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * The mesh as a gRPC client without a proxy sees it. It asks by name, for `xds:///<service>.<namespace>:<port>`: the listener and
+ * the route configuration of that name, then the clusters of its routes and their assignments. What it may call and learn is what
+ * an Envoy of the same caller may; there is nothing of its own, and no virtual host by itself.
+ *
+ * Every name of that form has a listener, routes and a cluster, always. Those of a service that does not exist, that this node may
+ * not see, or of a port without HTTP, end in a cluster without endpoints: calls fail at once, and work as soon as there is
+ * something to call. A name without an answer would let the client wait 15 s, and hold back all other changes of its routes
+ * meanwhile; a listener that was removed and comes back as it was is never noticed by grpc-js 1.14.
+ */
+import {
+  emptyAssignment,
+  emptyGrpcCluster,
+  grpcListener,
+  grpcRoutesTo,
+  NOWHERE,
+  type OwnInputs,
+} from '../compile/index.ts';
+import type { ResourceBody, ResourceType } from '../delta-xds/index.ts';
+import { parseClusterName } from '../model/index.ts';
+import type { ReadModel } from '../projector/index.ts';
+import type { GrpcForms } from './grpc-forms.ts';
+import { MeshView, type OwnSet } from './mesh-view.ts';
+import type { NodeIdentity } from './node-identity.ts';
+
+/** `<service>.<namespace>:<port>`: what an application may call. */
+const isTarget = (name: string): boolean => {
+  const parts = parseClusterName(name);
+  return parts !== undefined && parts.subset === undefined;
+};
+
+/** What routes may name. */
+const isCluster = (name: string): boolean => name === NOWHERE || parseClusterName(name) !== undefined;
+
+export class ProxylessView extends MeshView {
+  readonly #forms: GrpcForms;
+
+  constructor(model: ReadModel, identity: NodeIdentity, compileOwn: (inputs: OwnInputs) => OwnSet, forms: GrpcForms) {
+    super(model, identity, compileOwn);
+    this.#forms = forms;
+  }
+
+  override compiled(type: ResourceType, name: string): ResourceBody | undefined {
+    switch (type) {
+      case 'lds':
+        return isTarget(name) ? grpcListener(name) : undefined;
+      case 'rds':
+        return isTarget(name) ? this.#routes(name) : undefined;
+      case 'cds':
+        return isCluster(name) ? (this.#form('cds', name) ?? emptyGrpcCluster(name)) : undefined;
+      case 'eds':
+        return isCluster(name) ? (this.#form('eds', name) ?? emptyAssignment(name)) : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #routes(name: string): ResourceBody {
+    if (!this.#mayCall(name)) {
+      // Calls that wait keep the cluster that they were given at first: it is the target's own, unless that one could be called.
+      return grpcRoutesTo(name, super.compiled('cds', name) === undefined ? name : NOWHERE);
+    }
+    // `get`: a raw virtual host that an operator has put.
+    const host = super.get('vhds', name) ?? super.compiled('vhds', name);
+    return host === undefined ? grpcRoutesTo(name, name) : this.#forms.of('rds', name, host);
+  }
+
+  #form(type: 'cds' | 'eds', name: string): ResourceBody | undefined {
+    const found = super.compiled(type, name);
+    return found === undefined ? undefined : this.#forms.of(type, name, found);
+  }
+
+  /** An HTTP port of a service that this node may see, and whose edge is declared or may be learned. */
+  #mayCall(name: string): boolean {
+    return this.resolveHost(name) === name;
+  }
+
+  override servicePortOf(name: string): string | undefined {
+    const found = super.servicePortOf(name);
+    return found !== undefined && this.#mayCall(found) ? found : undefined;
+  }
+}

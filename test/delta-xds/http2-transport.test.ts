@@ -1,0 +1,181 @@
+/** The transport on node:http2 keeps the contract of transports, and what only it promises. */
+import assert from 'node:assert/strict';
+import { connect } from 'node:http2';
+import { after, describe, test } from 'node:test';
+import fc from 'fast-check';
+import { FrameReader } from '../../src/delta-xds/http2/frame-reader.ts';
+import { encodeMessage, headerBytes, refusedAs, trailersOf } from '../../src/delta-xds/http2/grpc-headers.ts';
+import { Http2Transport } from '../../src/delta-xds/http2/index.ts';
+import { transportContract } from '../contracts/transport.ts';
+import {
+  ECHO,
+  eventually,
+  openSocket,
+  type Stand,
+  type StandOptions,
+  startStand,
+} from '../contracts/transport-stand.ts';
+import { data, framesOf, headers, PREFACE, SETTINGS, SETTINGS_ACK } from '../support/h2-frames.ts';
+
+transportContract('http2', (options) => new Http2Transport(options), true);
+
+const framed = (message: Uint8Array, flag = 0): Buffer => {
+  const head = Buffer.alloc(5);
+  head[0] = flag;
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+};
+
+describe('gRPC frames', () => {
+  test('messages come out the same however they are cut', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }),
+        fc.array(fc.nat({ max: 30 })),
+        (messages, cuts) => {
+          const reader = new FrameReader(40);
+          const out: Buffer[] = [];
+          let rest = Buffer.concat(messages.map((message) => framed(message)));
+          for (const cut of [...cuts, rest.length]) {
+            reader.push(rest.subarray(0, cut));
+            rest = rest.subarray(cut);
+            for (let message = reader.next(); message !== undefined; message = reader.next())
+              out.push(Buffer.from(message));
+          }
+          assert.deepEqual(
+            out.map(String),
+            messages.map((message) => String(Buffer.from(message))),
+          );
+          assert.equal(reader.pending, 0);
+          assert.equal(reader.fault, undefined);
+        },
+      ),
+    );
+  });
+
+  test('a message above the bound is a fault at its header, nothing of it is kept; so are compression and unknown flags', () => {
+    for (const [frame, fault] of [
+      [framed(Buffer.alloc(11)).subarray(0, 5), 'large'],
+      [framed(Buffer.alloc(3), 1), 'compressed'],
+      [framed(Buffer.alloc(3), 2), 'malformed'],
+    ] as const) {
+      const reader = new FrameReader(10);
+      reader.push(framed(Buffer.from('good')));
+      reader.push(frame);
+      assert.equal(reader.next()?.toString(), 'good');
+      assert.equal(reader.next(), undefined);
+      assert.deepEqual([reader.fault, reader.pending], [fault, 0]);
+      reader.push(framed(Buffer.from('more')));
+      assert.equal(reader.next(), undefined);
+    }
+  });
+});
+
+describe('gRPC headers', () => {
+  test('a status text is percent-encoded as gRPC says, and bounded', () => {
+    assert.equal(encodeMessage('plain ~text!'), 'plain ~text!');
+    assert.equal(encodeMessage('100 % ü\n'), '100 %25 %C3%BC%0A');
+    assert.equal(encodeMessage('x'.repeat(5_000)).length, 1_024);
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme', maxLength: 40 }),
+        (text) => decodeURIComponent(encodeMessage(text)) === text,
+      ),
+    );
+    assert.deepEqual(trailersOf(0, ''), { 'grpc-status': '0' });
+  });
+
+  test('what is no gRPC call, and how large headers are', () => {
+    const good = { ':method': 'POST', 'content-type': 'application/grpc' };
+    assert.equal(refusedAs(good), undefined);
+    assert.equal(refusedAs({ ...good, 'content-type': 'application/grpc+proto' }), undefined);
+    assert.equal(refusedAs({ ...good, 'content-type': 'application/grpc-web' }), 415);
+    assert.equal(refusedAs({ ':method': 'POST' }), 415);
+    assert.equal(refusedAs({ ...good, ':method': 'GET' }), 405);
+    assert.equal(headerBytes(['te', 'trailers']), 10);
+  });
+});
+
+describe('http2 alone', () => {
+  const closing: { close(): unknown }[] = [];
+  after(async () => {
+    for (const one of closing.reverse()) await one.close();
+  });
+  const stand = async (options?: StandOptions): Promise<Stand> => {
+    const one = await startStand((transport) => new Http2Transport(transport), options);
+    closing.push(one);
+    return one;
+  };
+  /** One call of an HTTP/2 client that sends these bytes; its trailers, or headers if they are all. */
+  const call = async (
+    port: number,
+    bytes: Buffer,
+    more: Record<string, string> = {},
+  ): Promise<Record<string, unknown>> => {
+    const session = connect(`http://127.0.0.1:${port}`);
+    closing.push(session);
+    const request = session.request({
+      ':method': 'POST',
+      ':path': ECHO,
+      'content-type': 'application/grpc',
+      ...more,
+    });
+    let got: Record<string, unknown> = {};
+    request.on('response', (headers_) => {
+      got = { ...got, ...headers_ };
+    });
+    request.on('trailers', (trailers) => {
+      got = { ...got, ...trailers };
+    });
+    request.on('data', () => undefined);
+    request.end(bytes);
+    await new Promise((done) => request.on('close', done));
+    return got;
+  };
+
+  test('a compressed message is UNIMPLEMENTED with a sentence; te need not be there', async () => {
+    const { port } = await stand();
+    const compressed = await call(port, framed(Buffer.from('zip'), 1), { 'grpc-encoding': 'gzip' });
+    assert.equal(compressed['grpc-status'], '12');
+    assert.match(String(compressed['grpc-message']), /grpc-encoding identity/);
+    assert.equal(compressed['grpc-accept-encoding'], 'identity');
+    const plain = await call(port, framed(Buffer.from('x')));
+    assert.deepEqual(
+      [plain[':status'], plain['grpc-status'], plain['content-type']],
+      [200, '0', 'application/grpc+proto'],
+    );
+  });
+
+  test('a request that ends inside a message is INTERNAL', async () => {
+    const { port } = await stand();
+    const cut = await call(port, framed(Buffer.from('whole')).subarray(0, 7));
+    assert.equal(cut['grpc-status'], '13');
+    assert.match(String(cut['grpc-message']), /ends inside a message/);
+  });
+
+  test('unfinished messages of one connection together are bounded', async () => {
+    const it = await stand({ limits: { receiveBytes: 20_000 } });
+    const bad = openSocket(it.port);
+    closing.push({ close: () => bad.socket.destroy() });
+    bad.socket.write(Buffer.concat([PREFACE, SETTINGS, SETTINGS_ACK]));
+    const part = framed(Buffer.alloc(19_000)).subarray(0, 12_000);
+    for (let stream = 1; stream <= 7; stream += 2)
+      bad.socket.write(Buffer.concat([headers(stream, ECHO), data(stream, part)]));
+    await eventually('one of four is refused', () => it.counters.messagesRefused === 1);
+    await eventually('and closed', () =>
+      framesOf(bad.received()).some(({ type, stream }) => type === 1 && stream === 7),
+    );
+    assert.equal(it.seen.length, 4);
+  });
+
+  test('a client that keeps an ended stream open loses it', async () => {
+    const it = await stand({ onMessage: ({ stream }) => stream.end(9, 'over') });
+    const bad = openSocket(it.port);
+    closing.push({ close: () => bad.socket.destroy() });
+    bad.socket.write(Buffer.concat([PREFACE, SETTINGS, SETTINGS_ACK, headers(1, ECHO), data(1, framed(Buffer.of(1)))]));
+    await eventually('it is closed', () => it.seen[0]?.closed === 1);
+    await eventually('RST_STREAM', () =>
+      framesOf(bad.received()).some(({ type, stream }) => type === 3 && stream === 1),
+    );
+  });
+});

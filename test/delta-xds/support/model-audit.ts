@@ -1,0 +1,107 @@
+/**
+ * The books of the model check: what was asked, what was sent, what the client held. Fails when something is sent that neither changed
+ * nor was asked for (S6) or was refused before (S7), when a version goes back at the server or at the client, and when server and client do not agree at rest.
+ */
+import assert from 'node:assert/strict';
+import type { RejectedEffect, SendEffect } from '../../../src/delta-xds/effect.ts';
+import type { HeldResource } from '../../../src/delta-xds/index.ts';
+import { typeOf } from '../../../src/delta-xds/resource-type.ts';
+import { GONE } from '../../../src/delta-xds/shapes.ts';
+import type { DeltaRequest } from '../../../src/proto/index.ts';
+import type { SimEnvoy, Type } from './sim-envoy.ts';
+
+/** Versions end in a number that grows with every change of the mesh; others (`empty`, `rc`, negative ones) have none. */
+const numberOf = (version: string): number => Number(/^[a-z]-([0-9]+)$/.exec(version)?.[1] ?? -1);
+
+type Versions = ReadonlyMap<string, string>;
+
+const heldBy = (envoy: SimEnvoy): Readonly<Record<Type, Versions>> => {
+  const versionsOf = (table: ReadonlyMap<string, { readonly version: string }>): Versions =>
+    new Map([...table].map(([name, { version }]) => [name, version]));
+  return {
+    cds: versionsOf(envoy.clusters),
+    eds: envoy.assignments,
+    lds: envoy.listeners,
+    rds: envoy.routes,
+    vhds: versionsOf(envoy.hosts),
+  };
+};
+
+export class Audit {
+  /** `<type> <name>` -> version, once everything sent is taken. */
+  #onItsWay = new Map<string, string>();
+  /** `<type> <name>` asked for and not sent since. */
+  #asked = new Set<string>();
+  readonly #opened = new Set<string>();
+  /** Clusters of the response just sent: their assignments follow. */
+  #clusters: ReadonlySet<string> = new Set();
+  /** `<type> <name> <version>` known to be what the client cannot take, on this stream. */
+  readonly #parked = new Set<string>();
+  readonly #newestSent = new Map<string, number>();
+  readonly #newestHeld = new Map<string, number>();
+
+  /** A stream begins: what the client holds is what it will name. */
+  begin(envoy: SimEnvoy): void {
+    this.#onItsWay = new Map();
+    for (const [type, versions] of Object.entries(heldBy(envoy)))
+      for (const [name, version] of versions) this.#onItsWay.set(`${type} ${name}`, version);
+    this.#asked = new Set();
+    this.#opened.clear();
+    this.#clusters = new Set();
+    this.#parked.clear();
+  }
+
+  rejected({ type, items, final }: RejectedEffect): void {
+    if (!final) return;
+    for (const { name, version, shape } of items)
+      if (shape !== undefined && shape !== GONE) this.#parked.add(`${type} ${name} ${version}`);
+  }
+
+  asked({ typeUrl, subscribe, initialResourceVersions }: DeltaRequest): void {
+    const type = typeOf(typeUrl);
+    const first = !this.#opened.has(type);
+    this.#opened.add(type);
+    for (const name of subscribe) if (!first || !initialResourceVersions.has(name)) this.#asked.add(`${type} ${name}`);
+  }
+
+  /** `calm`: the client refuses nothing, so nothing needs to be sent again in parts. */
+  sent({ type, resources, removed }: SendEffect, calm: boolean): void {
+    const behind = this.#clusters;
+    this.#clusters = new Set(type === 'cds' ? resources.map(({ name }) => name) : []);
+    for (const { name, version, body } of resources) {
+      const key = `${type} ${name}`;
+      if (body === undefined) continue;
+      assert.ok(!this.#parked.has(`${key} ${version}`), `S7: ${key}@${version} is sent again, refused`);
+      const number = numberOf(version);
+      if (number >= 0) {
+        assert.ok(number >= (this.#newestSent.get(key) ?? 0), `${key}: version goes back to ${version}`);
+        this.#newestSent.set(key, number);
+      }
+      // Virtual hosts answer questions of other names, and go along with those that take a domain from them (S8).
+      if (calm && type !== 'vhds' && !this.#asked.delete(key) && !(type === 'eds' && behind.has(name)))
+        assert.notEqual(this.#onItsWay.get(key), version, `S6: ${key}@${version} is sent again, unasked`);
+      this.#onItsWay.set(key, version);
+    }
+    for (const name of removed) this.#onItsWay.delete(`${type} ${name}`);
+  }
+
+  /** The client has taken or refused a response. */
+  held(envoy: SimEnvoy): void {
+    for (const [type, versions] of Object.entries(heldBy(envoy)))
+      for (const [name, version] of versions) {
+        const key = `${type} ${name}`;
+        const number = numberOf(version);
+        if (number < 0) continue;
+        assert.ok(number >= (this.#newestHeld.get(key) ?? 0), `${key}: the client's version goes back to ${version}`);
+        this.#newestHeld.set(key, number);
+      }
+  }
+
+  /** At rest the server believes of the client what is true. */
+  agree(resources: readonly HeldResource[], envoy: SimEnvoy): void {
+    const believed: Record<string, [string, string][]> = { cds: [], eds: [], lds: [], rds: [], vhds: [] };
+    for (const { type, name, version } of resources) believed[type]?.push([name, version]);
+    for (const [type, versions] of Object.entries(heldBy(envoy)))
+      assert.deepEqual(new Map(believed[type]?.sort()), new Map([...versions].sort()), `server and client, ${type}`);
+  }
+}

@@ -1,0 +1,78 @@
+/** Issue 4, section 1.2: an Envoy that speaks the state-of-the-world form is served what its service declares. */
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { callHttp } from '../support/clients.ts';
+import { requirePart } from '../support/parts.ts';
+import { endpointEvent, eventually, type Mesh, serviceEvents, startMesh } from './harness.ts';
+import type { Sidecar } from './sidecar.ts';
+import { Toys } from './toys.ts';
+
+suite('state of the world', { skip: requirePart('envoy') }, () => {
+  const toys = new Toys();
+  let mesh: Mesh;
+  let sidecar: Sidecar;
+
+  const http = [{ port: 80, protocol: 'http' }];
+  const declare = (to: string) => ({
+    type: 'dependency.declared',
+    data: { from: 'web.default', to: `${to}.default:80` },
+  });
+  const endpoint = async (name: string, id: string) => ({ id, ports: { 80: (await toys.http(name)).port } });
+  const call = async (authority: string): Promise<string> => {
+    const { status, headers } = await callHttp({ port: sidecar.outboundPort, authority });
+    return status === 200 ? String(headers['x-backend']) : String(status);
+  };
+
+  before(async () => {
+    mesh = await startMesh();
+    for (const name of ['cart', 'reviews'])
+      await mesh.events(...serviceEvents(name, http, [await endpoint(name, `${name}-1`)]));
+    await mesh.events(declare('cart'));
+    sidecar = await mesh.sidecar({ service: 'web.default', id: 'web-1', stateOfTheWorld: true });
+  });
+  after(async () => {
+    await mesh?.stop();
+    await toys.close();
+  });
+
+  test('a declared service is called; one that is not declared is unknown', async () => {
+    assert.equal(await call('cart.default'), 'cart');
+    assert.equal(await call('reviews.default'), '404');
+    assert.deepEqual((await sidecar.holds()).clusters, ['cart.default:80']);
+  });
+
+  test('an endpoint moves, a service is declared later, a canary is set, a service goes', async () => {
+    await mesh.events(endpointEvent('cart', await endpoint('cart-moved', 'cart-2')), {
+      type: 'endpoint.deregistered',
+      data: { namespace: 'default', service: 'cart', id: 'cart-1' },
+    });
+    await eventually('the endpoint has moved', async () => (await call('cart.default')) === 'cart-moved');
+    await mesh.events(declare('reviews'));
+    await eventually('reviews are called', async () => (await call('reviews.default')) === 'reviews');
+    const canary = await endpoint('reviews-v2', 'reviews-2');
+    await mesh.events(endpointEvent('reviews', { ...canary, labels: { version: 'v2' } }));
+    await mesh.docs(`kind: Upstream
+metadata: {name: reviews}
+spec: {subsets: {v2: {labels: {version: v2}}}}
+---
+kind: Route
+metadata: {name: reviews}
+spec: {to: {v2: {weight: 100}}}`);
+    await eventually('all reviews are of version 2', async () => {
+      const answers = await Promise.all(Array.from({ length: 6 }, () => call('reviews.default')));
+      return answers.every((answer) => answer === 'reviews-v2');
+    });
+    await mesh.events({ type: 'service.deregistered', data: { namespace: 'default', name: 'cart' } });
+    await eventually('cart is unknown', async () => (await call('cart.default')) === '404');
+    assert.deepEqual((await sidecar.holds()).clusters, ['reviews.default:80', 'reviews.default:80/v2']);
+    await sidecar.assertHealthy();
+  });
+
+  test('what it holds, it holds for a reason', async () => {
+    const rows = await mesh.resources(sidecar);
+    assert.deepEqual(
+      rows.filter(({ type }) => type === 'cds').map(({ name, state }) => `${name} ${state}`),
+      ['reviews.default:80 acked', 'reviews.default:80/v2 acked'],
+    );
+  });
+});
