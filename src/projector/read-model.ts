@@ -158,7 +158,8 @@ export class ReadModel {
 
   /** Moves to the newest commit and tells what changed since `epoch`. */
   journalSince(epoch: number): ModelChanges {
-    if (inodeOf(this.#file.environment.path) !== this.#file.inode) this.#replace();
+    // A request asks for the journal, and a thousand of them may come in one turn.
+    if (!this.#isFresh && inodeOf(this.#file.environment.path) !== this.#file.inode) this.#replace();
     this.#look();
     if (this.#isReplaced) {
       this.#isReplaced = false;
