@@ -70,7 +70,7 @@ export class SimStateClient {
     this.#say(type);
   }
 
-  /** A new stream: every type that was open is asked for again. */
+  /** A new stream: every type of which something is wanted is asked for again. */
   connect(): void {
     this.outbox = [];
     this.#nodeSent = false;
@@ -79,6 +79,8 @@ export class SimStateClient {
     for (const type of STATE_TYPES) {
       const watch = this.watches[type];
       watch.nonce = '';
+      // Nothing is wanted of it: on a new stream an empty list would be the wildcard.
+      if (watch.named && watch.names.size === 0) watch.opened = false;
       watch.named = watch.names.size > 0;
       if (watch.opened) this.#say(type);
     }
