@@ -2,6 +2,7 @@
 
 /** Refused versions remembered per name. */
 const MAX_VERSIONS = 32;
+const NONE: ReadonlyMap<string, string> = new Map();
 
 export class Parked {
   /** Name -> versions, newest last. */
@@ -23,10 +24,17 @@ export class Parked {
     return this.#names?.get(name)?.includes(version) ?? false;
   }
 
-  /** Names of which a version was refused, with the newest such version. */
-  get newest(): ReadonlyMap<string, string> {
-    const newest = new Map<string, string>();
-    for (const [name, versions] of this.#names ?? []) newest.set(name, versions.at(-1) ?? '');
-    return newest;
+  /**
+   * Names whose version of now is one of the refused, with that version. `versionOf`: of now; undefined: there is none.
+   * What was refused once and has changed since is not refused any more.
+   */
+  now(versionOf: (name: string) => string | undefined): ReadonlyMap<string, string> {
+    if (this.#names === undefined) return NONE;
+    const refused = new Map<string, string>();
+    for (const [name, versions] of this.#names) {
+      const version = versionOf(name);
+      if (version !== undefined && versions.includes(version)) refused.set(name, version);
+    }
+    return refused;
   }
 }

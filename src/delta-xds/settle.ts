@@ -7,6 +7,7 @@
  */
 import type { Effect } from './effect.ts';
 import type { Outstanding } from './ledger.ts';
+import { countNack } from './limits.ts';
 import type { Channel, SessionState, Suspects } from './session-state.ts';
 import { GONE, sameList } from './shapes.ts';
 
@@ -22,7 +23,8 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   const { type } = channel;
   const { nonce, items } = response;
   if (verdict.error === undefined) {
-    channel.lastError = undefined;
+    // What is parked stays refused, whatever else is taken.
+    if (channel.ledger.parked.size === 0) channel.lastError = undefined;
     if (type === 'vhds') recall(s, channel, response);
     channel.ledger.accept(response, (before, after) => {
       if (type === 'vhds' && (after === GONE || !sameList(before.clusters, after.clusters))) s.collect = true;
@@ -34,7 +36,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
     return true;
   }
   const { code, message } = verdict.error;
-  s.counters.nacks++;
+  countNack(s.counters, type);
   channel.lastError = { at: now, code, message };
   channel.ledger.reject(response);
   const atoms = [...new Set(items.map(({ atom }) => atom))];

@@ -19,6 +19,8 @@ export interface FleetOptions {
   readonly caller?: (index: number) => string;
   readonly refuse?: ClientSessionOptions['refuse'];
   readonly streamsPerConnection?: number;
+  /** Bytes that a stream, and a connection, may be sent before they are read. Default: HTTP/2's 65,535. */
+  readonly window?: number;
 }
 
 export class FleetSidecar {
@@ -28,6 +30,8 @@ export class FleetSidecar {
   readonly stats = { streams: 0, responses: 0, responseBytes: 0, resources: 0, resourceBytes: 0, refused: 0 };
   /** `<type URL> <name> <version>` -> how often it came. */
   readonly received = new Map<string, number>();
+  /** Type URL -> nonce of its last response. */
+  readonly nonces = new Map<string, string>();
   #stream: GrpcStream | undefined;
   #heard = false;
 
@@ -76,6 +80,7 @@ export class FleetSidecar {
     const response = decodeDeltaResponse(message);
     const { stats, received } = this;
     this.#heard = true;
+    this.nonces.set(response.typeUrl, response.nonce);
     stats.responses++;
     stats.responseBytes += message.length;
     stats.resources += response.resources.length;
@@ -91,6 +96,12 @@ export class FleetSidecar {
     for (const effect of effects)
       if (effect.kind === 'request') this.#stream?.send(encodeDeltaRequest(effect.request));
       else if (effect.kind === 'refused') this.stats.refused++;
+  }
+
+  /** Rejects a response, or says so: what no sidecar does twice. */
+  nack(typeUrl: string, responseNonce: string, message: string, subscribe: readonly string[] = []): void {
+    const request = { typeUrl, responseNonce, errorDetail: { code: 13, message }, subscribe, unsubscribe: [] };
+    this.#stream?.send(encodeDeltaRequest({ ...request, initialResourceVersions: new Map() }));
   }
 
   /** Takes nothing from the connection any more, until `resume`. */
@@ -123,11 +134,13 @@ export class Fleet {
 
   #dial(group: readonly FleetSidecar[]): void {
     if (this.#closed) return;
-    const connection = openConnection(this.#options.port);
+    const { port, window } = this.#options;
+    const connection = openConnection(port, window === undefined ? {} : { settings: { initialWindowSize: window } });
     this.#connections.add(connection);
     // A group shares its fate: whatever ends one of its streams ends the connection, as with a sidecar's own one.
     const lost = (): void => connection.destroy();
     connection.once('connect', () => {
+      if (window !== undefined) connection.setLocalWindowSize(window);
       for (const sidecar of group) sidecar.open(connection, lost);
     });
     connection.once('close', () => {

@@ -20,7 +20,9 @@
  */
 import type { StateRequest } from '../../proto/index.ts';
 import type { Effect } from '../effect.ts';
+import type { Parked } from '../parked.ts';
 import type { NodeFacts } from '../resource-source.ts';
+import type { ResourceType } from '../resource-type.ts';
 import type { SessionOptions } from '../session-state.ts';
 import { type HeldResource, type StreamSession, servicePortsIn, type TypeStatus } from '../stream-session.ts';
 import { deliver } from './deliver.ts';
@@ -93,17 +95,27 @@ export class SotwSession implements StreamSession {
 
   status(): TypeStatus[] {
     return [...this.#state.channels.values()].map(
-      ({ type, subscription, held, unanswered, parked, now, dirty, lastError }) => ({
-        type,
-        wildcard: subscription.wildcard,
-        asked: subscription.asked.size,
-        held: held.size,
-        unacked: unanswered.length,
-        parked: parked.size,
-        pending: now.size + dirty.size,
-        ...(lastError === undefined ? {} : { lastError }),
-      }),
+      ({ type, subscription, held, unanswered, parked, now, dirty, lastError }) => {
+        const refused = this.#refused(type, parked);
+        // A refusal of something that has changed since is over.
+        const over = parked.size > 0 && refused.size === 0;
+        return {
+          type,
+          wildcard: subscription.wildcard,
+          asked: subscription.asked.size,
+          held: held.size,
+          unacked: unanswered.length,
+          parked: refused.size,
+          pending: now.size + dirty.size,
+          ...(lastError === undefined || over ? {} : { lastError }),
+        };
+      },
     );
+  }
+
+  /** Names and versions that the client has refused and would be sent otherwise. */
+  #refused(type: ResourceType, parked: Parked): ReadonlyMap<string, string> {
+    return parked.now((name) => this.#state.view.get(type, name)?.version);
   }
 
   servicePorts(): number {
@@ -113,7 +125,7 @@ export class SotwSession implements StreamSession {
   resources(): HeldResource[] {
     const list: HeldResource[] = [];
     for (const { type, subscription, held, parked } of this.#state.channels.values()) {
-      const refused = parked.newest;
+      const refused = this.#refused(type, parked);
       for (const [name, { sent, good }] of held) {
         const version = refused.get(name);
         list.push({
@@ -125,6 +137,8 @@ export class SotwSession implements StreamSession {
           asked: subscription.has(name),
         });
       }
+      for (const [name, version] of refused)
+        if (!held.has(name)) list.push({ type, name, version: '', refused: version, asked: true });
     }
     return list;
   }
