@@ -19,6 +19,8 @@ const SERVICES = ['a.shop', 'b.shop', 'c.shop', 'd.shop'];
 const TCP = 'redis.shop:6379';
 /** Domains that wander between services. */
 const ROAMING = ['x.example', 'y.example'];
+/** Its domains never change: a raw virtual host does not change what a host stands for. */
+const STEADY = 'd.shop';
 const HOSTS = [...SERVICES, ...SERVICES.map((name) => `${name}:80`), ...ROAMING, 'nobody.shop'];
 
 export type Op =
@@ -257,7 +259,6 @@ export class World {
     else if (type === 'eds') mesh.raw.set(key, assignmentBody(port, version, [80]));
     else {
       this.#clustersOf.set(version, [port]);
-      // Only domains that are its own: one that two claim goes to neither (S8 before S1).
       mesh.raw.set(key, virtualHostBody(version, [port.slice(0, port.indexOf(':')), port], [port]));
     }
     mesh.changed(`raw||${typeUrlOf(type)}|${name}`, `rawset||${typeUrlOf(type)}`);
@@ -282,7 +283,7 @@ export class World {
           if (!mesh.assignments.has(cluster)) mesh.set('eds', cluster, assignmentBody(cluster, this.#next('e'), [80]));
         }
         const own = SERVICES[op.service] ?? '';
-        const roaming = ROAMING.filter((_, index) => (op.roaming & (1 << index)) !== 0);
+        const roaming = own === STEADY ? [] : ROAMING.filter((_, index) => (op.roaming & (1 << index)) !== 0);
         const domains = [own, port, ...roaming];
         for (const domain of roaming)
           for (const [other, body] of mesh.hosts)
@@ -331,7 +332,7 @@ export class World {
         mesh.changed(`caller|${CALLER}`);
         return;
       case 'raw':
-        this.#setRaw(op.type, port, op.on);
+        this.#setRaw(op.type, op.type === 'vhds' ? `${STEADY}:80` : port, op.on);
         return;
       case 'listener':
         mesh.listeners.set('outbound', listenerBody('outbound', this.#next('l')));

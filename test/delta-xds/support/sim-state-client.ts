@@ -79,8 +79,11 @@ export class SimStateClient {
     for (const type of STATE_TYPES) {
       const watch = this.watches[type];
       watch.nonce = '';
-      // Nothing is wanted of it: on a new stream an empty list would be the wildcard.
-      if (watch.named && watch.names.size === 0) watch.opened = false;
+      if (watch.named && watch.names.size === 0) {
+        // Nothing is wanted of it, nothing held: on a new stream an empty list would be the wildcard.
+        watch.opened = false;
+        watch.versionInfo = '';
+      }
       watch.named = watch.names.size > 0;
       if (watch.opened) this.#say(type);
     }
