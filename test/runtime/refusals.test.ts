@@ -19,7 +19,9 @@ const rawEntity = (version: string, offset: number) => ({
 
 const rejected = (type: string, name: string, version: string): DeliveryReport => ({
   nodes: [['web-1', 'web.shop']],
-  groups: [{ type, name, version, event: 'rejected', bytes: 0, offset: 9, at: 1, steps: [0, 0], message: 'bad', final: true }],
+  groups: [
+    { type, name, version, event: 'rejected', bytes: 0, offset: 9, at: 1, steps: [0, 0], message: 'bad', final: true },
+  ],
 });
 
 test('a refused raw resource: one event with its offset, author and the words; a compiled one of that name none', async () => {

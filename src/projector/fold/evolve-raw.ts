@@ -57,7 +57,9 @@ const settleSet = (state: MeshState, set: string, label: string | undefined, off
 export const resourceRefused = (state: MeshState, event: RecordedEvent<'resource.refused'>): Applied => {
   const { data } = event;
   const offset = state.raw.get(rawKey(data))?.offset;
-  return offset === data.offset ? APPLIED : { message: `The ${nameOf(data)} of offset ${data.offset} is not the present one.` };
+  return offset === data.offset
+    ? APPLIED
+    : { message: `The ${nameOf(data)} of offset ${data.offset} is not the present one.` };
 };
 
 /** An empty label says nothing. */
