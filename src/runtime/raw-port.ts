@@ -1,24 +1,11 @@
 /** Raw resources as the HTTP API asks for them: which one wins for a node. */
 import type { RawPort } from '../admin/index.ts';
+import { typeUrlOf } from '../delta-xds/index.ts';
 import { rawKey } from '../model/index.ts';
 import type { FoldState } from '../projector/index.ts';
-import { CDS, ECDS, EDS, LDS, RDS, RTDS, SDS, SRDS, VHDS } from '../proto/index.ts';
-
-const TYPE_URLS: ReadonlyMap<string, string> = new Map([
-  ['cds', CDS],
-  ['eds', EDS],
-  ['lds', LDS],
-  ['rds', RDS],
-  ['vhds', VHDS],
-  ['srds', SRDS],
-  ['sds', SDS],
-  ['ecds', ECDS],
-  ['rtds', RTDS],
-]);
-
 export const rawPort = (fold: Pick<FoldState, 'raw'>): RawPort => ({
   resource: (node, type, name) => {
-    const typeUrl = TYPE_URLS.get(type) ?? type;
+    const typeUrl = typeUrlOf(type);
     for (const ref of [
       { node, typeUrl, name },
       { typeUrl, name },

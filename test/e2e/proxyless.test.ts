@@ -75,6 +75,11 @@ for (const { name: clientName, skip, build } of CLIENTS)
         const { body } = await mesh.request('GET', '/v1/graph?focus=web.default&depth=1');
         return (body.edges as readonly { to: string }[]).some(({ to }) => to === 'cart.default');
       });
+      const why = await mesh.request(
+        'GET',
+        `/v1/proxies/${encodeURIComponent(client.id)}/why?type=lds&name=${encodeURIComponent(CART)}`,
+      );
+      assert.deepEqual([why.body.because, why.body.subject], ['edge', CART]);
     });
 
     test('an endpoint moves', async () => {
@@ -200,6 +205,28 @@ spec: {retry: {attempts: 4, when: {grpc: [unavailable]}}}
         assert.equal(await client.reached('twice.default:50051', { waitForReady: true }), 'twice-good');
         return bad.hits() > 0;
       });
+    });
+
+    test('ring hash: the same key, the same endpoint', async () => {
+      const backends = await Promise.all(['ring-a', 'ring-b', 'ring-c'].map((id) => toys.grpc(id)));
+      await mesh.docs(`
+kind: Upstream
+metadata: {name: ring}
+spec: {lb: {ringHash: {}}, hash: [{header: x-user}]}
+`);
+      await mesh.events(
+        ...serviceEvents(
+          'ring',
+          GRPC,
+          backends.map(({ id, port }) => ({ id, ports: { 50051: port } })),
+        ),
+      );
+      const as = (user: string): Promise<string> =>
+        client.reached('ring.default:50051', { headers: { 'x-user': user }, waitForReady: true });
+      const users = Array.from({ length: 30 }, (_, at) => `user-${at}`);
+      const first = await Promise.all(users.map(as));
+      assert.equal(new Set(first).size, 3, 'users are spread');
+      assert.deepEqual(await Promise.all(users.map(as)), first);
     });
 
     test('a service outside the mesh is found by its name', async () => {
