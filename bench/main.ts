@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- NAME …] [--quick]`: runs each measurement in a process of its own, one after the other, and writes
- * `bench/results/<name>.json` and the table `bench/results/README.md`, each figure with the command that made it.
+ * `npm run bench [-- NAME …] [--quick] [--OPTION VALUE …]`: runs each measurement in a process of its own, one after the other, and
+ * writes `bench/results/<name>.json` and the table `bench/results/README.md`, each figure with the command that made it. Options
+ * other than `--quick` are handed to the measurements as they are.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,6 +15,8 @@ interface Suite {
   readonly quick: Readonly<Record<string, unknown>>;
   /** The figures asked for, as they stand in the issue. */
   readonly goals: readonly string[];
+  /** Runs only when named, and writes a table of its own beside the JSON. */
+  readonly table?: string;
 }
 
 const SUITES: readonly Suite[] = [
@@ -36,21 +39,23 @@ const SUITES: readonly Suite[] = [
   { name: 'first-request', quick: { sidecars: 2 }, goals: ['above a warm one P50 <= 6 ms'] },
   { name: 'held-bytes', quick: { large: 500 }, goals: ['<= 2.5 KB', 'the same at 100 and 5,000 services within 5 %'] },
   { name: 'unknown-host', quick: {}, goals: ['P99 <= 100 ms over 1,000'] },
+  { name: 'session-cost', quick: { changes: 20 }, goals: ['a few us a session and change'] },
   {
     name: 'transport',
     quick: { connections: 300, rounds: 20, repeats: 1, many: 1_000 },
     goals: ['http2 beside grpc-js: server CPU per message, memory per connection'],
   },
   { name: 'large-service', quick: {}, goals: ['P99 <= 100 ms'] },
+  { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 
 const here = dirname(fileURLToPath(import.meta.url));
 const above = (folder: string): string => (existsSync(join(folder, 'package.json')) ? folder : above(dirname(folder)));
 const results = join(above(here), 'bench', 'results');
 
-const runOne = (suite: Suite, quick: boolean): Promise<unknown> =>
+const runOne = (suite: Suite, quick: boolean, given: Readonly<Record<string, string | number>>): Promise<unknown> =>
   new Promise((done, fail) => {
-    const options = quick ? suite.quick : {};
+    const options = { ...(quick ? suite.quick : {}), ...given };
     const child = spawn(
       process.execPath,
       [fileURLToPath(import.meta.url), '--run', suite.name, JSON.stringify(options)],
@@ -90,7 +95,17 @@ const runHere = async (name: string, options: string): Promise<never> => {
 const args = process.argv.slice(2);
 if (args[0] === '--run') await runHere(args[1] ?? '', args[2] ?? '{}');
 const quick = args.includes('--quick');
-const wanted = args.filter((arg) => !arg.startsWith('--'));
+const wanted: string[] = [];
+const given: Record<string, string | number> = {};
+for (let at = 0; at < args.length; at++) {
+  const arg = args[at] ?? '';
+  if (arg === '--quick') continue;
+  if (!arg.startsWith('--')) wanted.push(arg);
+  else {
+    const value = args[++at] ?? '';
+    given[arg.slice(2)] = /^[0-9]+$/.test(value) ? Number(value) : value;
+  }
+}
 const unknown = wanted.filter((name) => !SUITES.some((suite) => suite.name === name));
 if (unknown.length > 0) {
   process.stderr.write(
@@ -100,11 +115,14 @@ if (unknown.length > 0) {
 }
 mkdirSync(results, { recursive: true });
 let failed = 0;
-for (const suite of SUITES.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+for (const suite of SUITES.filter(({ name, table }) =>
+  wanted.length === 0 ? table === undefined : wanted.includes(name),
+)) {
   process.stdout.write(`${suite.name} …\n`);
   try {
-    const figures = await runOne(suite, quick);
-    const command = `npm run bench -- ${suite.name}${quick ? ' --quick' : ''}`;
+    const figures = await runOne(suite, quick, given);
+    const options = Object.entries(given).map(([name, value]) => ` --${name} ${value}`);
+    const command = `npm run bench -- ${suite.name}${options.join('')}${quick ? ' --quick' : ''}`;
     const record = {
       name: suite.name,
       command,
@@ -113,7 +131,8 @@ for (const suite of SUITES.filter(({ name }) => wanted.length === 0 || wanted.in
       goals: suite.goals,
       figures,
     };
-    if (!quick) writeFileSync(join(results, `${suite.name}.json`), `${JSON.stringify(record, null, 2)}\n`);
+    if (!quick && given.profile === undefined)
+      writeFileSync(join(results, `${suite.name}.json`), `${JSON.stringify(record, null, 2)}\n`);
     process.stdout.write(
       `${flat(figures)
         .map((line) => `  ${line}`)
@@ -125,7 +144,7 @@ for (const suite of SUITES.filter(({ name }) => wanted.length === 0 || wanted.in
   }
 }
 if (!quick) {
-  const rows = SUITES.flatMap(({ name }) => {
+  const rows = SUITES.flatMap(({ name, table }) => {
     const file = join(results, `${name}.json`);
     if (!existsSync(file)) return [];
     const record = JSON.parse(readFileSync(file, 'utf8')) as {
@@ -135,7 +154,7 @@ if (!quick) {
       figures: unknown;
     };
     return [
-      `| ${name} | ${record.goals.join('; ')} | ${flat(record.figures).join('<br>')} | \`${record.command}\` ${record.at.slice(0, 10)} |`,
+      `| ${name} | ${record.goals.join('; ')} | ${table === undefined ? flat(record.figures).join('<br>') : `see [${table}](${table})`} | \`${record.command}\` ${record.at.slice(0, 10)} |`,
     ];
   });
   writeFileSync(

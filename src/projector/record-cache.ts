@@ -1,9 +1,18 @@
+interface Entry<V> {
+  readonly value: V | undefined;
+  readonly weight: number;
+  /** Asked for since it was last at the front. */
+  used: boolean;
+}
+
 /**
- * Decoded records, least recently used first out. Bounds: entries, and the sum of their weights. `undefined` is remembered too:
- * names that do not exist are asked for again and again.
+ * Decoded records, oldest first out; one that was asked for meanwhile gets another round. A hit writes nothing but a mark: a change that
+ * reaches a thousand streams looks up the same record a thousand times.
+ *
+ * Bounds: entries, and the sum of their weights. `undefined` is remembered too: names that do not exist are asked for again and again.
  */
 export class RecordCache<V> {
-  readonly #entries = new Map<string, { readonly value: V | undefined; readonly weight: number }>();
+  readonly #entries = new Map<string, Entry<V>>();
   readonly #maxEntries: number;
   readonly #maxWeight: number;
   #weight = 0;
@@ -28,14 +37,13 @@ export class RecordCache<V> {
     const known = this.#entries.get(key);
     if (known !== undefined) {
       this.hits++;
-      this.#entries.delete(key);
-      this.#entries.set(key, known);
+      known.used = true;
       return known.value;
     }
     this.misses++;
     const value = read(key);
     const weight = value === undefined ? 1 : weigh(value);
-    this.#entries.set(key, { value, weight });
+    this.#entries.set(key, { value, weight, used: false });
     this.#weight += weight;
     this.#shrink();
     return value;
@@ -54,9 +62,14 @@ export class RecordCache<V> {
   }
 
   #shrink(): void {
-    for (const key of this.#entries.keys()) {
+    // Ends: an entry moved to the end has lost its mark.
+    for (const [key, entry] of this.#entries) {
       if (this.#entries.size <= this.#maxEntries && this.#weight <= this.#maxWeight) return;
-      this.delete(key);
+      this.#entries.delete(key);
+      if (entry.used) {
+        entry.used = false;
+        this.#entries.set(key, entry);
+      } else this.#weight -= entry.weight;
     }
   }
 }

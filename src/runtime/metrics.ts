@@ -2,6 +2,7 @@
 import type { MetricFamily } from '../admin/index.ts';
 import type { AdsCounters } from '../delta-xds/index.ts';
 import type { CoreParts } from './core.ts';
+import { LAG_BOUNDS, type LagHistogram } from './loop-lag.ts';
 
 const family = (name: string, type: 'counter' | 'gauge', help: string, value: number): MetricFamily => ({
   name,
@@ -30,13 +31,39 @@ const GAUGES = new Set(['sessions', 'connections', 'inLine', 'cacheBytes', 'inFl
 /** Types that always have their line: a counter that appears with its first value looks like no increase. */
 const NO_TYPES = { cds: 0, eds: 0, lds: 0, rds: 0, vhds: 0 };
 
+interface WorkerCounters extends AdsCounters {
+  readonly worker: number;
+  readonly loopLag: LagHistogram;
+}
+
+/** Worker by worker; what a worker of an older version does not say is left out. */
+const lagFamily = (answers: readonly Partial<WorkerCounters>[]): MetricFamily => ({
+  name: 'tendril_xds_loop_lag_seconds',
+  type: 'histogram',
+  help: 'xDS workers: how long the event loop keeps a due task waiting.',
+  samples: answers.flatMap(({ worker, loopLag }) => {
+    if (loopLag === undefined) return [];
+    const label = { worker: String(worker) };
+    return [
+      ...LAG_BOUNDS.map((le, at) => ({
+        suffix: '_bucket',
+        labels: { ...label, le: String(le) },
+        value: loopLag.buckets[at] ?? 0,
+      })),
+      { suffix: '_bucket', labels: { ...label, le: '+Inf' }, value: loopLag.count },
+      { suffix: '_sum', labels: label, value: loopLag.sum },
+      { suffix: '_count', labels: label, value: loopLag.count },
+    ];
+  }),
+});
+
 const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
-  const answers = await parts.registry.ask<AdsCounters & { readonly worker: number }>({ what: 'counters' });
+  const answers = await parts.registry.ask<WorkerCounters>({ what: 'counters' });
   const names = new Set(answers.flatMap((answer) => Object.keys(answer)));
   // By type below.
   for (const name of ['worker', 'nacks']) names.delete(name);
   const byType = (
-    values: (answer: AdsCounters) => Readonly<Record<string, number>>,
+    values: (answer: WorkerCounters) => Readonly<Record<string, number>>,
   ): { readonly labels: Record<string, string>; readonly value: number }[] =>
     answers.flatMap((answer) =>
       Object.entries({ ...NO_TYPES, ...values(answer) }).map(([type, value]) => ({
@@ -75,7 +102,7 @@ const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> =
           },
         ];
   });
-  return [...plain, ...refusals];
+  return [...plain, ...refusals, lagFamily(answers)];
 };
 
 export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
@@ -84,6 +111,7 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
   const disk = guard.condition();
   const statuses = Object.entries(projector.fold.counters);
   const projected = projector.counters;
+  const raw = projector.fold.rawTotals;
   return [
     family('tendril_log_head_offset', 'gauge', 'Last durable offset of the event log.', log.head().offset),
     family('tendril_log_appends_total', 'counter', 'Appends acknowledged.', log.counters.appends),
@@ -109,6 +137,8 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
       projected.compileFailures,
     ),
     labelled('tendril_events_total', 'counter', 'Folded events by outcome since start.', 'status', statuses),
+    family('tendril_raw_resources', 'gauge', 'Raw resources of all nodes (100,000 are allowed).', raw.resources),
+    family('tendril_raw_resources_bytes', 'gauge', 'Bytes of all of them (256 MiB are allowed).', raw.bytes),
     family('tendril_ingest_appended_total', 'counter', 'Events appended by ingest.', ingest.counters.appended),
     family('tendril_ingest_waiting', 'gauge', 'Submissions waiting for log or fold.', ingest.counters.waiting),
     labelled(

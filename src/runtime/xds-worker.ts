@@ -9,6 +9,7 @@ import { ReadModel } from '../projector/index.ts';
 import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { xdsListenError } from './listen-error.ts';
+import { LoopLag } from './loop-lag.ts';
 import { MeshSource } from './mesh-source.ts';
 import type { ObservedEdge, ToCore, ToWorker, WorkerQuestion } from './messages.ts';
 import { ANONYMOUS } from './node-identity.ts';
@@ -39,6 +40,7 @@ export class XdsWorker {
   readonly #options: XdsWorkerOptions;
   readonly #stop = new AbortController();
   readonly #timer: NodeJS.Timeout;
+  readonly #lag = new LoopLag(() => performance.now());
   #core: Channel<ToCore, ToWorker> | undefined;
   #address: HostPort = { host: '127.0.0.1', port: 0 };
   /** Edges seen, until the log has them: a core that dies takes nothing with it. */
@@ -79,6 +81,7 @@ export class XdsWorker {
       worker.#address = await worker.#server.listen(host, port, options.portFd);
     } catch (error) {
       clearInterval(worker.#timer);
+      worker.#lag.close();
       await model.close();
       throw xdsListenError(error, options.config.xds);
     }
@@ -153,6 +156,7 @@ export class XdsWorker {
           worker: this.#options.worker,
           observedDropped: this.#observed.dropped,
           ledgerDropped: this.#deliveries.dropped,
+          loopLag: this.#lag.read(),
         };
     }
   }
@@ -162,6 +166,7 @@ export class XdsWorker {
     await this.#server.drain();
     this.#report();
     clearInterval(this.#timer);
+    this.#lag.close();
     this.#stop.abort();
     this.#core?.close();
     await this.#server.close();

@@ -342,6 +342,20 @@ test('rule 37: on a state-of-the-world stream a cluster that is gone stays until
     < eds 10: a.shop:80@empty
   `));
 
+test('rule 37: routes that might have changed and did not hold nothing up', () =>
+  says(`
+    sotw
+    mesh inbound inbound:80 i1; lds l l1
+    > cds
+    < cds 1: inbound:80@i1
+    > lds
+    < lds 2: l@l1
+    > cds ack 1
+    > lds ack 2
+    mesh inbound inbound:80 gone
+    < cds 3: (empty)
+  `));
+
 test('rule 38: on a state-of-the-world stream too a changed cluster is followed by its assignment', () =>
   says(`
     sotw

@@ -106,6 +106,7 @@ test('clear takes one set of nodes at once, with its labels', () => {
   assert.deepEqual([...story.fold.rawKeys()].sort(), [`n11|${UNKNOWN}|b`, `|${CDS}|a`]);
   assert.equal(story.label(undefined, CDS), 'v1');
   story.clear();
+  assert.deepEqual(story.fold.rawTotals, { resources: 1, bytes: 1 });
   assert.deepEqual([...story.fold.rawKeys()], [`n11|${UNKNOWN}|b`]);
   assert.equal(story.label(undefined, CDS), undefined);
 });
