@@ -1,4 +1,6 @@
 /** Versions that one client has refused of one type, by name: they are never sent again on its stream. */
+import type { ResourceBody } from './resource-source.ts';
+import type { ResourceType } from './resource-type.ts';
 
 /** Refused versions remembered per name. */
 const MAX_VERSIONS = 32;
@@ -38,3 +40,11 @@ export class Parked {
     return refused;
   }
 }
+
+/** Names and versions that a client has refused and would be sent otherwise. */
+export const refusedNow = (
+  state: { body(type: ResourceType, name: string): ResourceBody | undefined },
+  type: ResourceType,
+  parked: Parked,
+): ReadonlyMap<string, string> =>
+  parked.now((name) => state.body(type, type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name)?.version);

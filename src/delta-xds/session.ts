@@ -28,9 +28,10 @@ import type { DeltaRequest } from '../proto/index.ts';
 import { type ChangeItem, note } from './change.ts';
 import { deliver } from './delivery.ts';
 import type { Effect } from './effect.ts';
+import { refusedNow } from './parked.ts';
 import { takeRequest } from './request.ts';
 import type { NodeFacts } from './resource-source.ts';
-import { type Channel, type SessionOptions, SessionState } from './session-state.ts';
+import { type SessionOptions, SessionState } from './session-state.ts';
 import { GONE } from './shapes.ts';
 import { type HeldResource, type StreamSession, servicePortsIn, type TypeStatus } from './stream-session.ts';
 
@@ -98,31 +99,19 @@ export class Session implements StreamSession {
 
   status(): TypeStatus[] {
     const list: TypeStatus[] = [];
-    for (const channel of this.#state.channels.values()) {
-      const { type, subscription, ledger, now, dirty, questions, lastError } = channel;
-      const refused = this.#refused(channel);
-      // A refusal of something that has changed since is over.
-      const over = ledger.parked.size > 0 && refused.size === 0;
+    for (const { type, subscription, ledger, now, dirty, questions, lastError } of this.#state.channels.values()) {
       list.push({
         type,
         wildcard: subscription.wildcard,
         asked: type === 'vhds' ? this.#state.demand.hosts : subscription.asked.size,
         held: ledger.held.size,
         unacked: ledger.outstanding.length,
-        parked: refused.size,
+        parked: refusedNow(this.#state, type, ledger.parked).size,
         pending: now.size + dirty.size + questions.size,
-        ...(lastError === undefined || over ? {} : { lastError: { code: lastError.code, message: lastError.message } }),
+        ...(lastError === undefined ? {} : { lastError: { code: lastError.code, message: lastError.message } }),
       });
     }
     return list;
-  }
-
-  /** Names and versions that the client has refused and would be sent otherwise. */
-  #refused({ type, ledger }: Channel): ReadonlyMap<string, string> {
-    const state = this.#state;
-    return ledger.parked.now(
-      (name) => state.body(type, type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name)?.version,
-    );
   }
 
   servicePorts(): number {
@@ -131,9 +120,8 @@ export class Session implements StreamSession {
 
   resources(): HeldResource[] {
     const list: HeldResource[] = [];
-    for (const channel of this.#state.channels.values()) {
-      const { type, subscription, ledger } = channel;
-      const parked = this.#refused(channel);
+    for (const { type, subscription, ledger } of this.#state.channels.values()) {
+      const parked = refusedNow(this.#state, type, ledger.parked);
       for (const [name, { sent, good }] of ledger.held) {
         const refused = parked.get(name);
         list.push({

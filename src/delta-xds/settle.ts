@@ -8,6 +8,7 @@
 import type { Effect } from './effect.ts';
 import type { Outstanding } from './ledger.ts';
 import { countNack } from './limits.ts';
+import { refusedNow } from './parked.ts';
 import type { Channel, SessionState, Suspects } from './session-state.ts';
 import { GONE, sameList } from './shapes.ts';
 
@@ -24,7 +25,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   const { nonce, items } = response;
   if (verdict.error === undefined) {
     // What is parked stays refused, whatever else is taken.
-    if (channel.ledger.parked.size === 0) channel.lastError = undefined;
+    if (refusedNow(s, type, channel.ledger.parked).size === 0) channel.lastError = undefined;
     if (type === 'vhds') recall(s, channel, response);
     channel.ledger.accept(response, (before, after) => {
       if (type === 'vhds' && (after === GONE || !sameList(before.clusters, after.clusters))) s.collect = true;

@@ -4,7 +4,7 @@
  */
 import type { ClientHttp2Session } from 'node:http2';
 import { decodeDeltaResponse, encodeDeltaRequest, GRPC_PATHS } from '../../src/proto/index.ts';
-import type { ClientEffect } from '../../src/sidecar-client/effect.ts';
+import type { ClientEffect, UpdateEffect } from '../../src/sidecar-client/effect.ts';
 import { ClientSession, type ClientSessionOptions } from '../../src/sidecar-client/session.ts';
 import { type GrpcStream, openConnection, openStream } from './grpc-streams.ts';
 
@@ -21,6 +21,7 @@ export interface FleetOptions {
   readonly streamsPerConnection?: number;
   /** Bytes that a stream, and a connection, may be sent before they are read. Default: HTTP/2's 65,535. */
   readonly window?: number;
+  readonly onUpdate?: (sidecar: FleetSidecar, update: UpdateEffect) => void;
 }
 
 export class FleetSidecar {
@@ -34,8 +35,10 @@ export class FleetSidecar {
   readonly nonces = new Map<string, string>();
   #stream: GrpcStream | undefined;
   #heard = false;
+  readonly #onUpdate: FleetOptions['onUpdate'];
 
-  constructor(index: number, { caller = () => 'web.shop', refuse }: FleetOptions) {
+  constructor(index: number, { caller = () => 'web.shop', refuse, onUpdate }: FleetOptions) {
+    this.#onUpdate = onUpdate;
     const cluster = caller(index);
     const [service = '', namespace = ''] = cluster.split('.');
     this.id = `fleet-${index}`;
@@ -96,6 +99,7 @@ export class FleetSidecar {
     for (const effect of effects)
       if (effect.kind === 'request') this.#stream?.send(encodeDeltaRequest(effect.request));
       else if (effect.kind === 'refused') this.stats.refused++;
+      else if (effect.kind === 'update') this.#onUpdate?.(this, effect);
   }
 
   /** Rejects a response, or says so: what no sidecar does twice. */

@@ -20,9 +20,8 @@
  */
 import type { StateRequest } from '../../proto/index.ts';
 import type { Effect } from '../effect.ts';
-import type { Parked } from '../parked.ts';
+import { refusedNow } from '../parked.ts';
 import type { NodeFacts } from '../resource-source.ts';
-import type { ResourceType } from '../resource-type.ts';
 import type { SessionOptions } from '../session-state.ts';
 import { type HeldResource, type StreamSession, servicePortsIn, type TypeStatus } from '../stream-session.ts';
 import { deliver } from './deliver.ts';
@@ -96,26 +95,18 @@ export class SotwSession implements StreamSession {
   status(): TypeStatus[] {
     return [...this.#state.channels.values()].map(
       ({ type, subscription, held, unanswered, parked, now, dirty, lastError }) => {
-        const refused = this.#refused(type, parked);
-        // A refusal of something that has changed since is over.
-        const over = parked.size > 0 && refused.size === 0;
         return {
           type,
           wildcard: subscription.wildcard,
           asked: subscription.asked.size,
           held: held.size,
           unacked: unanswered.length,
-          parked: refused.size,
+          parked: refusedNow(this.#state, type, parked).size,
           pending: now.size + dirty.size,
-          ...(lastError === undefined || over ? {} : { lastError }),
+          ...(lastError === undefined ? {} : { lastError }),
         };
       },
     );
-  }
-
-  /** Names and versions that the client has refused and would be sent otherwise. */
-  #refused(type: ResourceType, parked: Parked): ReadonlyMap<string, string> {
-    return parked.now((name) => this.#state.body(type, name)?.version);
   }
 
   servicePorts(): number {
@@ -125,7 +116,7 @@ export class SotwSession implements StreamSession {
   resources(): HeldResource[] {
     const list: HeldResource[] = [];
     for (const { type, subscription, held, parked } of this.#state.channels.values()) {
-      const refused = this.#refused(type, parked);
+      const refused = refusedNow(this.#state, type, parked);
       for (const [name, { sent, good }] of held) {
         const version = refused.get(name);
         list.push({
