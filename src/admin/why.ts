@@ -52,7 +52,8 @@ export const targetOfResource = (type: string, name: string): Target | undefined
   // `<route configuration>/<service port>` and `tcp/<service port>`.
   const slash = name.indexOf('/');
   const text = type === 'vhds' || (type === 'lds' && name.startsWith('tcp/')) ? name.slice(slash + 1) : name;
-  const cluster = type === 'lds' && !name.startsWith('tcp/') ? undefined : parseClusterName(text);
+  // Listeners of a sidecar itself (`outbound`, `inbound/80`) are no service ports; those of gRPC applications are named after one.
+  const cluster = parseClusterName(text);
   return cluster === undefined ? undefined : { service: cluster.service, port: cluster.port };
 };
 

@@ -119,9 +119,9 @@ export class Session implements StreamSession {
 
   /** Names and versions that the client has refused and would be sent otherwise. */
   #refused({ type, ledger }: Channel): ReadonlyMap<string, string> {
-    const { view } = this.#state;
+    const state = this.#state;
     return ledger.parked.now(
-      (name) => view.get(type, type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name)?.version,
+      (name) => state.body(type, type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name)?.version,
     );
   }
 

@@ -1,5 +1,5 @@
 /** Raw resources of the read model (invariants M1 to M3 of read-model.ts): its owner syncs before every call and names what changed. */
-import { compareText, rawSetKey } from '../model/index.ts';
+import { compareText, rawKey, rawSetKey } from '../model/index.ts';
 import type { Table } from '../store/index.ts';
 import { RecordCache } from './record-cache.ts';
 import { decodeResource } from './records.ts';
@@ -49,7 +49,7 @@ export class RawModel {
     // Nearly all nodes and types have none; looking for one is cheaper than to remember every name that is not there.
     const set = rawSetKey(node, typeUrl);
     if (this.#some.get(set, this.#lookForOne, one) === undefined) return undefined;
-    return this.#resources.get(`${RAW}${set}|${name}`, this.#readResource, this.#weigh);
+    return this.#resources.get(`${RAW}${rawKey({ node, typeUrl, name })}`, this.#readResource, this.#weigh);
   }
 
   set(node: string, typeUrl: string): RawSet {

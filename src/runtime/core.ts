@@ -25,6 +25,7 @@ import { MeshTotalsReader } from './mesh-totals.ts';
 import type { ToCore, ToWorker } from './messages.ts';
 import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
+import { refusedRaw } from './raw-port.ts';
 import { Refusals } from './refusals.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
@@ -155,6 +156,7 @@ export class Core {
       const refusals = new Refusals({
         ingest,
         documentsOf: (service, port) => documentsBehind(projector, service, port),
+        rawOf: (...refused) => refusedRaw(projector.fold, ...refused),
         logger,
       });
       const dryRun = createDryRun(state);

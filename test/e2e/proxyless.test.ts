@@ -6,6 +6,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
+import fc from 'fast-check';
+import { routeSpec, upstreamSpec } from '../compile/grpc/specs.ts';
 import { buildGo, type GoProgram, requireGo } from '../support/go.ts';
 import { repositoryRoot } from '../support/root.ts';
 import { endpointEvent, eventually, type Mesh, serviceEvents, startMesh } from './harness.ts';
@@ -75,6 +77,11 @@ for (const { name: clientName, skip, build } of CLIENTS)
         const { body } = await mesh.request('GET', '/v1/graph?focus=web.default&depth=1');
         return (body.edges as readonly { to: string }[]).some(({ to }) => to === 'cart.default');
       });
+      const why = await mesh.request(
+        'GET',
+        `/v1/proxies/${encodeURIComponent(client.id)}/why?type=lds&name=${encodeURIComponent(CART)}`,
+      );
+      assert.deepEqual([why.body.because, why.body.subject], ['edge', CART]);
     });
 
     test('an endpoint moves', async () => {
@@ -202,6 +209,28 @@ spec: {retry: {attempts: 4, when: {grpc: [unavailable]}}}
       });
     });
 
+    test('ring hash: the same key, the same endpoint', async () => {
+      const backends = await Promise.all(['ring-a', 'ring-b', 'ring-c'].map((id) => toys.grpc(id)));
+      await mesh.docs(`
+kind: Upstream
+metadata: {name: ring}
+spec: {lb: {ringHash: {}}, hash: [{header: x-user}]}
+`);
+      await mesh.events(
+        ...serviceEvents(
+          'ring',
+          GRPC,
+          backends.map(({ id, port }) => ({ id, ports: { 50051: port } })),
+        ),
+      );
+      const as = (user: string): Promise<string> =>
+        client.reached('ring.default:50051', { headers: { 'x-user': user }, waitForReady: true });
+      const users = Array.from({ length: 30 }, (_, at) => `user-${at}`);
+      const first = await Promise.all(users.map(as));
+      assert.equal(new Set(first).size, 3, 'users are spread');
+      assert.deepEqual(await Promise.all(users.map(as)), first);
+    });
+
     test('a service outside the mesh is found by its name', async () => {
       const { port } = await toys.grpc('outside-1');
       await mesh.events({
@@ -241,6 +270,49 @@ spec: {retry: {attempts: 4, when: {grpc: [unavailable]}}}
       assert.equal(await words(CART), never);
       await denied('dependency.withdrawn');
       assert.equal(await client.reached(CART, { waitForReady: true }), 'cart-3');
+    });
+
+    test('whatever documents say, the client refuses nothing', async () => {
+      const count = 30;
+      const options = { seed: 20, numRuns: count };
+      const [routes, upstreams] = [fc.sample(routeSpec, options), fc.sample(upstreamSpec, options)];
+      const { port } = await toys.grpc('any');
+      let accepted = 0;
+      for (let at = 0; at < count; at++) {
+        const name = `any-${at}`;
+        const subsets = { v1: { labels: { v: '1' } }, v2: { labels: { v: '2' } } };
+        const endpoints = ['a', 'b', 'b'].map((zone, index) => ({
+          id: `${name}-${index}`,
+          ports: { 50051: port },
+          locality: { region: 'eu', zone },
+          labels: { v: String(1 + (index % 2)) },
+          weight: 1 + index,
+        }));
+        await mesh.events(...serviceEvents(name, GRPC, endpoints));
+        const metadata = { name, namespace: 'default' };
+        const documents = [
+          { kind: 'Upstream', metadata, spec: { ...upstreams[at], subsets } },
+          { kind: 'Route', metadata, spec: routes[at] },
+        ].map((document) => JSON.stringify({ apiVersion: 'tendril.dev/v1', ...document }));
+        const answer = await mesh.request('POST', '/v1/docs:apply?wait=applied', documents.join('\n---\n'));
+        if (answer.status === 200) accepted++;
+      }
+      assert.ok(accepted > count / 3, `only ${accepted} of ${count} documents are valid`);
+      const outcomes = await Promise.all(
+        Array.from({ length: count }, (_, at) =>
+          client.call(`any-${at}.default:50051`, { headers: { 'x-user': 'ab' } }),
+        ),
+      );
+      assert.deepEqual(
+        outcomes.filter(({ code }) => code < 0),
+        [],
+      );
+      let row: Record<string, unknown> = {};
+      await eventually('all is acknowledged', async () => {
+        row = (await mesh.request('GET', `/v1/proxies/${encodeURIComponent(client.id)}`)).body;
+        return row.state !== 'pending';
+      });
+      assert.deepEqual([row.state, row.lastError], ['in-sync', undefined]);
     });
 
     test('the control plane is killed and comes back: calls go on, and news arrive again', async () => {

@@ -115,7 +115,7 @@ export class SotwSession implements StreamSession {
 
   /** Names and versions that the client has refused and would be sent otherwise. */
   #refused(type: ResourceType, parked: Parked): ReadonlyMap<string, string> {
-    return parked.now((name) => this.#state.view.get(type, name)?.version);
+    return parked.now((name) => this.#state.body(type, name)?.version);
   }
 
   servicePorts(): number {

@@ -9,6 +9,7 @@ import {
   SharedShapes,
   zeroSessionCounters,
 } from '../../../src/delta-xds/index.ts';
+import { typeUrlOf } from '../../../src/delta-xds/resource-type.ts';
 import { assignmentBody, clusterBody, listenerBody, MemoryMesh, nodeOf, virtualHostBody } from './memory-mesh.ts';
 import { Audit } from './model-audit.ts';
 import { isType, SimEnvoy, type SimResponse } from './sim-envoy.ts';
@@ -18,6 +19,8 @@ const SERVICES = ['a.shop', 'b.shop', 'c.shop', 'd.shop'];
 const TCP = 'redis.shop:6379';
 /** Domains that wander between services. */
 const ROAMING = ['x.example', 'y.example'];
+/** Its domains never change: a raw virtual host does not change what a host stands for. */
+const STEADY = 'd.shop';
 const HOSTS = [...SERVICES, ...SERVICES.map((name) => `${name}:80`), ...ROAMING, 'nobody.shop'];
 
 export type Op =
@@ -28,6 +31,7 @@ export type Op =
   | { readonly do: 'tcp'; readonly there: boolean }
   | { readonly do: 'preload'; readonly services: readonly number[]; readonly tcp: boolean }
   | { readonly do: 'deny'; readonly service: number; readonly on: boolean }
+  | { readonly do: 'raw'; readonly service: number; readonly type: 'cds' | 'eds' | 'vhds'; readonly on: boolean }
   | { readonly do: 'listener' }
   | { readonly do: 'lost' }
   | { readonly do: 'wake' }
@@ -70,6 +74,15 @@ export const opArbitrary = (refusals: boolean): fc.Arbitrary<Op> => {
       }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('deny' as const), service, on: fc.boolean() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('raw' as const),
+        service,
+        type: fc.constantFrom('cds' as const, 'eds' as const, 'vhds' as const),
+        on: fc.boolean(),
+      }),
+    },
     { weight: 1, arbitrary: fc.constant({ do: 'listener' as const }) },
     { weight: 1, arbitrary: fc.constant({ do: 'lost' as const }) },
     { weight: 6, arbitrary: fc.constant({ do: 'wake' as const }) },
@@ -219,7 +232,8 @@ export class World {
       this.#entitled.add(`cds ${cluster}`);
       this.#entitled.add(`eds ${cluster}`);
     }
-    for (const name of view.own('cds')) this.#entitled.add(`cds ${name}`);
+    // A raw cluster that no service owns has an assignment.
+    for (const name of view.own('cds')) this.#entitled.add(`cds ${name}`).add(`eds ${name}`);
     for (const name of view.own('lds')) this.#entitled.add(`lds ${name}`);
     this.#entitled.add('rds outbound').add('rds outbound~1');
   }
@@ -232,6 +246,22 @@ export class World {
     const version = this.#next('h');
     this.#clustersOf.set(version, clusters);
     this.mesh.set('vhds', port, virtualHostBody(version, domains, clusters));
+  }
+
+  /** A raw resource over a compiled one. */
+  #setRaw(type: 'cds' | 'eds' | 'vhds', port: string, on: boolean): void {
+    const { mesh } = this;
+    const name = type === 'vhds' ? `outbound/${port}` : port;
+    const key = `${type} ${name}`;
+    const version = this.#next({ cds: 'c', eds: 'e', vhds: 'h' }[type]);
+    if (!on) mesh.raw.delete(key);
+    else if (type === 'cds') mesh.raw.set(key, clusterBody(port, version, true));
+    else if (type === 'eds') mesh.raw.set(key, assignmentBody(port, version, [80]));
+    else {
+      this.#clustersOf.set(version, [port]);
+      mesh.raw.set(key, virtualHostBody(version, [port.slice(0, port.indexOf(':')), port], [port]));
+    }
+    mesh.changed(`raw||${typeUrlOf(type)}|${name}`, `rawset||${typeUrlOf(type)}`);
   }
 
   step(op: Op): void {
@@ -253,7 +283,7 @@ export class World {
           if (!mesh.assignments.has(cluster)) mesh.set('eds', cluster, assignmentBody(cluster, this.#next('e'), [80]));
         }
         const own = SERVICES[op.service] ?? '';
-        const roaming = ROAMING.filter((_, index) => (op.roaming & (1 << index)) !== 0);
+        const roaming = own === STEADY ? [] : ROAMING.filter((_, index) => (op.roaming & (1 << index)) !== 0);
         const domains = [own, port, ...roaming];
         for (const domain of roaming)
           for (const [other, body] of mesh.hosts)
@@ -300,6 +330,9 @@ export class World {
         if (op.on) mesh.denied.add(`${CALLER} ${port}`);
         else mesh.denied.delete(`${CALLER} ${port}`);
         mesh.changed(`caller|${CALLER}`);
+        return;
+      case 'raw':
+        this.#setRaw(op.type, op.type === 'vhds' ? `${STEADY}:80` : port, op.on);
         return;
       case 'listener':
         mesh.listeners.set('outbound', listenerBody('outbound', this.#next('l')));
