@@ -36,6 +36,11 @@ const SUITES: readonly Suite[] = [
   { name: 'start', quick: { events: 50_000 }, goals: ['clean stop <= 3 s', 'kill -9 <= 5 s'] },
   { name: 'idle-memory', quick: {}, goals: ['RssAnon of the core <= 350 MB'] },
   { name: 'propagation', quick: { events: 100 }, goals: ['P50 <= 5 ms', 'P99 <= 40 ms'] },
+  {
+    name: 'stalled-reader',
+    quick: { changes: 50, services: 500, rounds: 1 },
+    goals: ['<= 8 MiB each', 'others: CPU per change +10 % at most, none dropped', 'newest state, not the backlog'],
+  },
   { name: 'first-request', quick: { sidecars: 2 }, goals: ['above a warm one P50 <= 6 ms'] },
   { name: 'held-bytes', quick: { large: 500 }, goals: ['<= 2.5 KB', 'the same at 100 and 5,000 services within 5 %'] },
   { name: 'unknown-host', quick: {}, goals: ['P99 <= 100 ms over 1,000'] },

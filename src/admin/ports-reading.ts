@@ -113,6 +113,27 @@ export interface StatePort {
   readonly graphLookup: { dependency(caller: string): ResolvedDependency };
 }
 
+/** A raw resource as it was put. */
+export interface RawView {
+  /** Absent: for every node. */
+  readonly node?: string;
+  readonly typeUrl: string;
+  readonly name: string;
+  /** Of the last `resource.put` of it. */
+  readonly offset: number;
+  readonly source: string;
+  readonly recordedAt: number;
+  readonly reason?: string;
+}
+
+export interface RawPort {
+  /**
+   * The raw resource that a node is sent under this name in place of a compiled one: its own, else that of every node.
+   * @param type short name, or the type URL of a type that has none
+   */
+  resource(node: string, type: string, name: string): RawView | undefined;
+}
+
 /** Proof of a state; `StateProof` of the projector fits. */
 export interface ProofView {
   readonly offset: number;

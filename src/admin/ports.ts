@@ -2,7 +2,15 @@
  * What the HTTP API needs from the rest of Tendril. Admin imports only the model; the runtime assigns ingest, log, fold, graph,
  * session registry and ledger to these ports, most of them as they are.
  */
-import type { EventsPort, GraphPort, HistoryPort, ProofView, ProxiesPort, StatePort } from './ports-reading.ts';
+import type {
+  EventsPort,
+  GraphPort,
+  HistoryPort,
+  ProofView,
+  ProxiesPort,
+  RawPort,
+  StatePort,
+} from './ports-reading.ts';
 import type { HealthPort, MetricsPort } from './ports-running.ts';
 import type { DocumentsPort, IngestPort } from './ports-writing.ts';
 
@@ -19,6 +27,8 @@ export interface AdminPorts {
   /** Of the newest commit; undefined before the first one. */
   readonly proof: () => ProofView | undefined;
   readonly graph: GraphPort;
+  /** Absent: no resource is raw. */
+  readonly raw?: RawPort;
   readonly proxies: ProxiesPort;
   readonly health: HealthPort;
   readonly metrics: MetricsPort;

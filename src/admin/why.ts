@@ -2,8 +2,8 @@
  * Why a sidecar holds a resource: the chain resource <- documents and events it is made of <- edge with its evidence <- node.
  * Joins the ledger with state and graph; decides nothing.
  */
-import { documentKey, parseClusterName, parseServiceName, serviceName } from '../model/index.ts';
-import type { AdminPorts, DocumentView, EdgeView, FacetView, ProxyView, ResourceView } from './ports.ts';
+import { documentKey, parseClusterName, parseServiceName, rawSubject, serviceName } from '../model/index.ts';
+import type { AdminPorts, DocumentView, EdgeView, FacetView, ProxyView, RawView, ResourceView } from './ports.ts';
 
 export interface WhySource {
   /** `Route/shop/cart`, or the service for what was registered by events. */
@@ -26,8 +26,11 @@ export interface WhyAnswer {
   readonly name: string;
   /** What it stands for: a service port, the sidecar's own service, or the mesh. */
   readonly subject: string;
-  /** `edge`: an edge of its caller · `own`: it is its own · `base`: every sidecar has it · `asked`: the sidecar asked for it. */
-  readonly because: 'edge' | 'own' | 'base' | 'asked';
+  /**
+   * `edge`: an edge of its caller · `own`: it is its own · `base`: every sidecar has it · `asked`: the sidecar asked for it ·
+   * `raw`: somebody put it, and it wins over what is compiled.
+   */
+  readonly because: 'edge' | 'own' | 'base' | 'asked' | 'raw';
   readonly edges: readonly Readonly<Record<string, unknown>>[];
   readonly builtFrom: readonly WhySource[];
   /** What the ledger knows of its delivery. */
@@ -49,7 +52,8 @@ export const targetOfResource = (type: string, name: string): Target | undefined
   // `<route configuration>/<service port>` and `tcp/<service port>`.
   const slash = name.indexOf('/');
   const text = type === 'vhds' || (type === 'lds' && name.startsWith('tcp/')) ? name.slice(slash + 1) : name;
-  const cluster = type === 'lds' && !name.startsWith('tcp/') ? undefined : parseClusterName(text);
+  // Listeners of a sidecar itself (`outbound`, `inbound/80`) are no service ports; those of gRPC applications are named after one.
+  const cluster = parseClusterName(text);
   return cluster === undefined ? undefined : { service: cluster.service, port: cluster.port };
 };
 
@@ -133,6 +137,33 @@ const delivery = (resource: ResourceView | undefined): { readonly delivery?: Rea
 const ownSummary = (proxy: ProxyView, type: string, name: string): string =>
   `${proxy.id} holds ${type} ${name} because it is its own: every sidecar of ${proxy.service} gets it`;
 
+const subjectOf = ({ service, port }: Target): string => (port === undefined ? service : `${service}:${port}`);
+
+/** Edges of the sidecar's service to what a resource stands for, but for denied ones. */
+const edgesTo = (ports: AdminPorts, proxy: ProxyView, target: Target): readonly EdgeView[] =>
+  ports.graph
+    .edges({ focus: proxy.service, depth: 1 })
+    .filter(
+      (edge) =>
+        edge.from === proxy.service &&
+        edge.to === target.service &&
+        (edge.port === undefined || edge.port === target.port),
+    )
+    .filter((edge) => edge.state !== 'denied');
+
+const ofRaw = (raw: RawView): WhySource => ({
+  of: rawSubject(raw),
+  offset: raw.offset,
+  source: raw.source,
+  recordedAt: new Date(raw.recordedAt).toISOString(),
+  ...(raw.reason === undefined ? {} : { reason: raw.reason }),
+});
+
+const rawSummary = (proxy: ProxyView, type: string, name: string, raw: RawView): string => {
+  const where = raw.node === undefined ? 'every node' : 'this node';
+  return `${proxy.id} is sent ${type} ${name} as a raw resource: event ${raw.offset} by ${raw.source} put it for ${where}, and it wins over what is compiled`;
+};
+
 /**
  * The chain for one resource of a sidecar; undefined when the sidecar neither holds it nor has an edge to what it stands for.
  * @param resource the ledger's entry, if there is one
@@ -146,6 +177,18 @@ export const explain = (
 ): WhyAnswer | undefined => {
   const target = targetOfResource(type, name);
   const head = { proxy: proxy.id, caller: proxy.service, type, name };
+  const raw = ports.raw?.resource(proxy.id, type, name);
+  if (raw !== undefined) {
+    return {
+      ...head,
+      subject: target === undefined ? 'raw' : subjectOf(target),
+      because: 'raw',
+      edges: (target === undefined ? [] : edgesTo(ports, proxy, target)).map((edge) => edgeRow(ports, edge)),
+      builtFrom: [ofRaw(raw)],
+      ...delivery(resource),
+      summary: rawSummary(proxy, type, name, raw),
+    };
+  }
   if (target === undefined) {
     if (resource === undefined) return undefined;
     const isBase = type === 'rds' || (type === 'eds' && name === 'local');
@@ -162,17 +205,9 @@ export const explain = (
       summary: ownSummary(proxy, type, name),
     };
   }
-  const edges = ports.graph
-    .edges({ focus: proxy.service, depth: 1 })
-    .filter(
-      (edge) =>
-        edge.from === proxy.service &&
-        edge.to === target.service &&
-        (edge.port === undefined || edge.port === target.port),
-    )
-    .filter((edge) => edge.state !== 'denied');
+  const edges = edgesTo(ports, proxy, target);
   if (edges.length === 0 && resource === undefined) return undefined;
-  const subject = target.port === undefined ? target.service : `${target.service}:${target.port}`;
+  const subject = subjectOf(target);
   return {
     ...head,
     subject,
@@ -197,28 +232,4 @@ const summaryOf = (
   const since = edge.firstOffset === undefined ? '' : ` since event ${edge.firstOffset}`;
   const evidence = edge.evidence.length === 0 ? '' : ` (${edge.evidence.join(', ')})`;
   return `${proxy.id} holds ${type} ${name} because of the ${edge.origin} edge ${edge.from} -> ${subject}${evidence}${since}`;
-};
-
-/** `cluster/cart.shop:8080`, `cds`, `Cluster` and full type URLs, as people write them. */
-export const resourceTypeOf = (text: string): string | undefined => {
-  const last = (text.split('/').at(-1) ?? '').split('.').at(-1)?.toLowerCase() ?? '';
-  return TYPES[last];
-};
-
-const TYPES: Readonly<Record<string, string>> = {
-  cds: 'cds',
-  cluster: 'cds',
-  eds: 'eds',
-  clusterloadassignment: 'eds',
-  endpoint: 'eds',
-  endpoints: 'eds',
-  lds: 'lds',
-  listener: 'lds',
-  rds: 'rds',
-  routeconfiguration: 'rds',
-  route: 'rds',
-  routes: 'rds',
-  vhds: 'vhds',
-  virtualhost: 'vhds',
-  host: 'vhds',
 };

@@ -3,6 +3,6 @@ export { compileService } from './compile.ts';
 export { emptyAssignment, emptyCluster } from './empty.ts';
 export * from './grpc/index.ts';
 export { compileOwn } from './own.ts';
-export { MAX_RAW_BYTES, type RawProblem, type RawResource, readRawResource } from './raw-resource.ts';
+export { type RawProblem, type RawResource, rawProblem, readRawResource } from './raw-resource.ts';
 export { inlineRouteConfiguration, routeConfiguration } from './route-configuration.ts';
 export * from './types.ts';

@@ -135,6 +135,16 @@ const nameProblem = (typeUrl: string, name: string, bytes: Uint8Array): RawProbl
   };
 };
 
+/** What is wrong with the content of a `resource.put`; undefined: it can be served. */
+export const rawProblem = (data: {
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly resource?: unknown;
+}): RawProblem | undefined => {
+  const read = readRawResource(data.typeUrl, data.name, data.resource);
+  return 'code' in read ? read : undefined;
+};
+
 /**
  * Reads a raw resource; an answer with `code` says what is wrong with it.
  * @param typeUrl @param name as the event says them, checked by `rawRefProblem`

@@ -14,6 +14,7 @@ import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSes
 import { type Listener, listenOn } from './listener.ts';
 import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
+import { countedAs } from './resource-type.ts';
 import { ResponseTemplates } from './response-templates.ts';
 import { SharedShapes } from './shapes.ts';
 import { STATUS } from './status.ts';
@@ -78,6 +79,8 @@ export interface SessionStatus {
 
 export interface AdsCounters extends StreamCounters, SessionCounters, TransportCounters {
   readonly sessions: number;
+  /** Resources that clients refuse as of now, by short name of the type. */
+  readonly parkedByType: Readonly<Record<string, number>>;
   readonly healthWatches: number;
   readonly connections: number;
   readonly connectionsRefused: number;
@@ -187,6 +190,14 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     options.transport === 'http2' ? new Http2Transport(carrier) : createGrpcTransport(carrier);
   let listener: Listener | undefined;
 
+  const parkedByType = (): Record<string, number> => {
+    const parked: Record<string, number> = {};
+    for (const { member } of streams)
+      for (const { type, parked: count } of member?.session.status() ?? [])
+        if (count > 0) parked[countedAs(type)] = (parked[countedAs(type)] ?? 0) + count;
+    return parked;
+  };
+
   return {
     listen: async (host, port, fd) => {
       listener = await listenOn(
@@ -230,6 +241,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       ...sessionCounters,
       ...transportCounters,
       sessions: hub.size,
+      parkedByType: parkedByType(),
       healthWatches: health.watches,
       connections: connections.size,
       connectionsRefused: connections.counters.refused,

@@ -68,7 +68,9 @@ export class BytesCache {
           return entry.bytes;
         }
     this.misses++;
-    const bytes = make(type, resource);
+    const made = make(type, resource);
+    // A slice of a shared piece of memory would keep all of that alive.
+    const bytes = made.buffer.byteLength > made.length ? new Uint8Array(made) : made;
     this.#keep(names, entries, { names, key: resource.name, version: resource.version, bytes, used: false });
     return bytes;
   }

@@ -1,4 +1,6 @@
 /** Bounds of the xDS server. What happens at each bound is said here; all are counted. */
+import { countedAs, type ResourceType } from './resource-type.ts';
+
 export interface SessionLimits {
   /** Names (without versions held) one stream may have asked for at a time, all types. Beyond: stream ends, RESOURCE_EXHAUSTED. */
   readonly namesPerStream: number;
@@ -103,6 +105,8 @@ export interface SessionCounters {
   /** Responses rejected by clients, and resources parked after that. */
   nacks: number;
   parked: number;
+  /** Responses rejected, by short name of the type; unknown types together as `other`. */
+  readonly nacksByType: Record<string, number>;
   /** State of the world: requests whose nonce was not the last one, ignored but for their verdict. */
   staleRequests: number;
   /** Streams ended at a bound of the session, in all; and by names of a request, of a stream, types, length of a name. */
@@ -121,6 +125,7 @@ export const zeroSessionCounters = (): SessionCounters => ({
   domainConflicts: 0,
   nacks: 0,
   parked: 0,
+  nacksByType: {},
   staleRequests: 0,
   overLimit: 0,
   tooManyNames: 0,
@@ -129,3 +134,9 @@ export const zeroSessionCounters = (): SessionCounters => ({
   namesTooLong: 0,
   generationsFull: 0,
 });
+
+export const countNack = (counters: SessionCounters, type: ResourceType): void => {
+  const name = countedAs(type);
+  counters.nacks++;
+  counters.nacksByType[name] = (counters.nacksByType[name] ?? 0) + 1;
+};

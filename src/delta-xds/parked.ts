@@ -1,7 +1,10 @@
 /** Versions that one client has refused of one type, by name: they are never sent again on its stream. */
+import type { ResourceBody } from './resource-source.ts';
+import type { ResourceType } from './resource-type.ts';
 
 /** Refused versions remembered per name. */
 const MAX_VERSIONS = 32;
+const NONE: ReadonlyMap<string, string> = new Map();
 
 export class Parked {
   /** Name -> versions, newest last. */
@@ -23,10 +26,25 @@ export class Parked {
     return this.#names?.get(name)?.includes(version) ?? false;
   }
 
-  /** Names of which a version was refused, with the newest such version. */
-  get newest(): ReadonlyMap<string, string> {
-    const newest = new Map<string, string>();
-    for (const [name, versions] of this.#names ?? []) newest.set(name, versions.at(-1) ?? '');
-    return newest;
+  /**
+   * Names whose version of now is one of the refused, with that version. `versionOf`: of now; undefined: there is none.
+   * What was refused once and has changed since is not refused any more.
+   */
+  now(versionOf: (name: string) => string | undefined): ReadonlyMap<string, string> {
+    if (this.#names === undefined) return NONE;
+    const refused = new Map<string, string>();
+    for (const [name, versions] of this.#names) {
+      const version = versionOf(name);
+      if (version !== undefined && versions.includes(version)) refused.set(name, version);
+    }
+    return refused;
   }
 }
+
+/** Names and versions that a client has refused and would be sent otherwise. */
+export const refusedNow = (
+  state: { body(type: ResourceType, name: string): ResourceBody | undefined },
+  type: ResourceType,
+  parked: Parked,
+): ReadonlyMap<string, string> =>
+  parked.now((name) => state.body(type, type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name)?.version);

@@ -25,4 +25,7 @@ const TYPES: ReadonlyMap<string, KnownType> = new Map(
 
 export const typeOf = (typeUrl: string): ResourceType => TYPES.get(typeUrl) ?? typeUrl;
 
+/** For counters by type: a client may name any number of unknown ones. */
+export const countedAs = (type: ResourceType): string => (type in URLS ? type : 'other');
+
 export const typeUrlOf = (type: ResourceType): string => (URLS as Readonly<Record<string, string>>)[type] ?? type;

@@ -28,6 +28,7 @@ import type { DeltaRequest } from '../proto/index.ts';
 import { type ChangeItem, note } from './change.ts';
 import { deliver } from './delivery.ts';
 import type { Effect } from './effect.ts';
+import { refusedNow } from './parked.ts';
 import { takeRequest } from './request.ts';
 import type { NodeFacts } from './resource-source.ts';
 import { type SessionOptions, SessionState } from './session-state.ts';
@@ -98,17 +99,18 @@ export class Session implements StreamSession {
 
   status(): TypeStatus[] {
     const list: TypeStatus[] = [];
-    for (const { type, subscription, ledger, now, dirty, questions, lastError } of this.#state.channels.values())
+    for (const { type, subscription, ledger, now, dirty, questions, lastError } of this.#state.channels.values()) {
       list.push({
         type,
         wildcard: subscription.wildcard,
         asked: type === 'vhds' ? this.#state.demand.hosts : subscription.asked.size,
         held: ledger.held.size,
         unacked: ledger.outstanding.length,
-        parked: ledger.parked.size,
+        parked: refusedNow(this.#state, type, ledger.parked).size,
         pending: now.size + dirty.size + questions.size,
         ...(lastError === undefined ? {} : { lastError: { code: lastError.code, message: lastError.message } }),
       });
+    }
     return list;
   }
 
@@ -119,7 +121,7 @@ export class Session implements StreamSession {
   resources(): HeldResource[] {
     const list: HeldResource[] = [];
     for (const { type, subscription, ledger } of this.#state.channels.values()) {
-      const parked = ledger.parked.newest;
+      const parked = refusedNow(this.#state, type, ledger.parked);
       for (const [name, { sent, good }] of ledger.held) {
         const refused = parked.get(name);
         list.push({
@@ -131,6 +133,8 @@ export class Session implements StreamSession {
           asked: type === 'vhds' ? this.#state.asksHost(name) : subscription.has(name),
         });
       }
+      for (const [name, version] of parked)
+        if (!ledger.held.has(name)) list.push({ type, name, version: '', refused: version, asked: true });
     }
     return list;
   }

@@ -7,6 +7,8 @@
  */
 import type { Effect } from './effect.ts';
 import type { Outstanding } from './ledger.ts';
+import { countNack } from './limits.ts';
+import { refusedNow } from './parked.ts';
 import type { Channel, SessionState, Suspects } from './session-state.ts';
 import { GONE, sameList } from './shapes.ts';
 
@@ -22,7 +24,9 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   const { type } = channel;
   const { nonce, items } = response;
   if (verdict.error === undefined) {
-    channel.lastError = undefined;
+    // What is parked stays refused, whatever else is taken.
+    if (channel.lastError !== undefined && refusedNow(s, type, channel.ledger.parked).size === 0)
+      channel.lastError = undefined;
     if (type === 'vhds') acceptHosts(s, channel, response);
     else channel.ledger.accept(response);
     if (s.collectAgain) s.collect = true;
@@ -30,7 +34,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
     return true;
   }
   const { code, message } = verdict.error;
-  s.counters.nacks++;
+  countNack(s.counters, type);
   channel.lastError = { at: now, code, message };
   channel.ledger.reject(response);
   const atoms = [...new Set(items.map(({ atom }) => atom))];

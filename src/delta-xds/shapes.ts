@@ -32,6 +32,9 @@ export const NEGATIVE_PREFIX = 'neg-';
  */
 export class SharedShapes {
   readonly #max: number;
+  readonly #maxChars: number;
+  /** Characters of all texts kept: names are as long as clients make them. */
+  #chars = 0;
   readonly #shapes = new Map<string, Shape>();
   readonly #texts = new Map<string, string>();
   readonly #subjects = new Map<string, string>();
@@ -39,9 +42,10 @@ export class SharedShapes {
   readonly #alone = new WeakMap<ResourceBody, Alone>();
   resets = 0;
 
-  /** `max`: entries per table (default 262,144). */
-  constructor(max = 262_144) {
+  /** `max`: entries per table (default 262,144); `maxChars`: characters of all texts (default 16 Mi). */
+  constructor(max = 262_144, maxChars = 16 * 1024 * 1024) {
     this.#max = max;
+    this.#maxChars = maxChars;
   }
 
   of(body: ResourceBody): Shape {
@@ -63,7 +67,14 @@ export class SharedShapes {
   text(value: string): string {
     const known = this.#texts.get(value);
     if (known !== undefined) return known;
-    this.#put(this.#texts, value, value);
+    if (this.#texts.size >= this.#max || this.#chars >= this.#maxChars) {
+      this.#texts.clear();
+      this.#subjects.clear();
+      this.#chars = 0;
+      this.resets++;
+    }
+    this.#texts.set(value, value);
+    this.#chars += value.length;
     return value;
   }
 

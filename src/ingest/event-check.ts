@@ -27,6 +27,7 @@ const OWN_TYPES: readonly EventType[] = [
   'mesh.configured',
   'endpoint.expired',
   'policy.refused',
+  'resource.refused',
   'dependency.observed',
   'dependency.renewed',
   'dependency.expired',

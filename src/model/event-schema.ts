@@ -138,6 +138,19 @@ export const eventSchemas = {
     closed,
   ),
   'resource.clear': Type.Object({ node: rawRef.node }, closed),
+  /** `by`: the sidecar that refused it; `offset`, `author`: of the event that put it. */
+  'resource.refused': Type.Object(
+    {
+      ...rawRef,
+      name: rawName,
+      offset: Type.Integer({ minimum: 0 }),
+      author: Type.String({ maxLength: 256 }),
+      by: Type.String({ maxLength: 256 }),
+      version: Type.String({ maxLength: 128 }),
+      message: Type.String({ maxLength: 4096 }),
+    },
+    closed,
+  ),
 } as const;
 
 export type EventData = { [T in keyof typeof eventSchemas]: Static<(typeof eventSchemas)[T]> };

@@ -58,6 +58,7 @@ export const LATER_VERSIONS: ReadonlyMap<string, number> = new Map([
   ['resource.put', 2],
   ['resource.delete', 2],
   ['resource.clear', 2],
+  ['resource.refused', 2],
 ]);
 
 /** Version that events of this type are written with. */

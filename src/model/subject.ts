@@ -50,6 +50,7 @@ export const subjectOf = <T extends EventType>(type: T, data: EventData[T]): str
       return edgeSubject(text('from'), text('to'));
     case 'resource.put':
     case 'resource.delete':
+    case 'resource.refused':
       return rawSubject({ node: text('node'), typeUrl: text('typeUrl'), name: text('name') });
     case 'resource.clear':
       return rawNodeSubject(text('node'));

@@ -12,11 +12,11 @@
  */
 import type { EndpointView } from '../compile/index.ts';
 import type { CallerRecord } from '../dependency-graph/index.ts';
-import { compareText, rawKey, rawSetKey } from '../model/index.ts';
 import type { StoreLogger } from '../store/index.ts';
 import { epochIn, offsetIn } from './head.ts';
 import { readJournal } from './journal.ts';
 import { inodeOf, type ModelFile, openModelFile } from './model-file.ts';
+import { RawModel } from './raw-model.ts';
 import { RecordCache } from './record-cache.ts';
 import { decodeCaller, decodeEndpoint, decodeMesh, decodeResource, decodeService, endpointKey } from './records.ts';
 import { HEAD_KEY, MESH_KEY } from './state-tables.ts';
@@ -39,18 +39,13 @@ const MAX_SERVICES = 20_000;
 const MAX_CALLERS = 10_000;
 const MAX_ENDPOINTS = 10_000;
 const MAX_HOSTS = 10_000;
-const MAX_RAW_SETS = 20_000;
-/** Of all sets in memory together. */
-const MAX_RAW_NAMES = 200_000;
 const LOOK_AGAIN_MS = 200;
 /** Weight of a resource beside its body. */
 const RESOURCE_OVERHEAD = 300;
 
 const ANYBODY: Omit<CallerRecord, 'caller'> = { preload: [], denied: [], learn: true, tcp: [] };
 const one = (): number => 1;
-/** Key of a raw resource in memory and in the journal: this, then `rawKey`. */
-const RAW = 'raw|';
-const NO_RAW: RawSet = { names: [] };
+const weightOf = (resource: StoredResource): number => resource.body.length + RESOURCE_OVERHEAD;
 
 export class ReadModel {
   readonly #options: ReadModelOptions;
@@ -59,12 +54,11 @@ export class ReadModel {
   readonly #callers = new RecordCache<CallerRecord>(MAX_CALLERS, MAX_CALLERS);
   readonly #endpoints = new RecordCache<EndpointView>(MAX_ENDPOINTS, MAX_ENDPOINTS);
   readonly #hosts = new RecordCache<string>(MAX_HOSTS, MAX_HOSTS);
-  readonly #rawSets = new RecordCache<RawSet>(MAX_RAW_SETS, MAX_RAW_NAMES);
+  readonly #raw: RawModel;
   #file: ModelFile;
   #epoch = 0;
   #offset = 0;
   #suffixes: readonly string[] | undefined;
-  #someRaw: boolean | undefined;
   /** M1: this turn has looked at the head already. */
   #isFresh = false;
   /** M4: the next journal answer is `everything`. */
@@ -76,6 +70,7 @@ export class ReadModel {
     this.#options = options;
     this.#resources = new RecordCache(MAX_RESOURCES, options.cacheBytes ?? CACHE_BYTES);
     this.#file = file;
+    this.#raw = new RawModel(() => this.#file.tables, this.#resources, weightOf);
     this.#look();
   }
 
@@ -102,7 +97,7 @@ export class ReadModel {
   /** @param key as `resourceKey` gives it */
   resource(key: string): StoredResource | undefined {
     this.#sync();
-    return this.#resources.get(key, this.#readResource, (resource) => resource.body.length + RESOURCE_OVERHEAD);
+    return this.#resources.get(key, this.#readResource, weightOf);
   }
 
   /**
@@ -111,9 +106,8 @@ export class ReadModel {
    * @param node `node.id`; '' = every node
    */
   raw(node: string, typeUrl: string, name: string): StoredResource | undefined {
-    if (!this.#hasRaw() || this.rawSet(node, typeUrl).names.length === 0) return undefined;
-    const key = `${RAW}${rawKey({ node, typeUrl, name })}`;
-    return this.#resources.get(key, this.#readRaw, (resource) => resource.body.length + RESOURCE_OVERHEAD);
+    this.#sync();
+    return this.#raw.resource(node, typeUrl, name);
   }
 
   /**
@@ -121,8 +115,8 @@ export class ReadModel {
    * @param node `node.id`; '' = every node
    */
   rawSet(node: string, typeUrl: string): RawSet {
-    if (!this.#hasRaw()) return NO_RAW;
-    return this.#rawSets.get(rawSetKey(node, typeUrl), this.#readRawSet, ({ names }) => names.length + 1) ?? NO_RAW;
+    this.#sync();
+    return this.#raw.set(node, typeUrl);
   }
 
   /** @param name `<service>.<namespace>` */
@@ -185,14 +179,6 @@ export class ReadModel {
     await this.#file.environment.close();
   }
 
-  /** False: there are no raw resources and no labels at all, which costs one look for each commit. */
-  #hasRaw(): boolean {
-    this.#sync();
-    const { raw, rawLabel } = this.#file.tables;
-    this.#someRaw ??= raw.count() > 0 || rawLabel.count() > 0;
-    return this.#someRaw;
-  }
-
   /** M1 */
   #sync(): void {
     if (this.#isFresh) return;
@@ -213,7 +199,7 @@ export class ReadModel {
     const epoch = epochIn(head);
     if (epoch === this.#epoch) return;
     this.#offset = offsetIn(head);
-    this.#someRaw = undefined;
+    this.#raw.moved();
     const before = this.#epoch;
     this.#epoch = epoch;
     this.#forget(readJournal(tables.journal, before, epoch));
@@ -223,8 +209,8 @@ export class ReadModel {
   #forget(changes: ModelChanges): void {
     this.#suffixes = undefined;
     if (changes.everything) {
-      for (const cache of [this.#resources, this.#services, this.#callers, this.#endpoints, this.#hosts, this.#rawSets])
-        cache.clear();
+      for (const cache of [this.#resources, this.#services, this.#callers, this.#endpoints, this.#hosts]) cache.clear();
+      this.#raw.clear();
       return;
     }
     for (const key of changes.keys) {
@@ -241,7 +227,7 @@ export class ReadModel {
           else this.#callers.delete(rest);
           break;
         case 'rawset':
-          this.#rawSets.delete(rest);
+          this.#raw.forgetSet(rest);
           break;
         case 'own':
           this.#endpoints.delete(rest);
@@ -286,21 +272,6 @@ export class ReadModel {
   readonly #readResource = (key: string): StoredResource | undefined => {
     const bytes = this.#file.tables.resource.peek(key);
     return bytes === undefined ? undefined : decodeResource(bytes);
-  };
-
-  readonly #readRaw = (key: string): StoredResource | undefined => {
-    const bytes = this.#file.tables.raw.peek(key.slice(RAW.length));
-    return bytes === undefined ? undefined : decodeResource(bytes);
-  };
-
-  readonly #readRawSet = (key: string): RawSet | undefined => {
-    const { raw, rawLabel } = this.#file.tables;
-    const label = rawLabel.get(key)?.toString();
-    // Names follow a bar; `}` is the character behind it.
-    const names = [...raw.keys({ start: `${key}|`, end: `${key}}` })].map((found) => found.slice(key.length + 1));
-    if (names.length === 0 && label === undefined) return undefined;
-    // The table is in order of UTF-8.
-    return { names: names.sort(compareText), ...(label === undefined ? {} : { label }) };
   };
 
   readonly #readService = (name: string): ServiceRecord | undefined => {

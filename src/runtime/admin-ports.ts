@@ -5,6 +5,7 @@ import type { PolicyEntity, Projector } from '../projector/index.ts';
 import type { CoreParts } from './core.ts';
 import { settled } from './fold-port.ts';
 import { collectMetrics } from './metrics.ts';
+import { rawPort } from './raw-port.ts';
 
 /** Documents that set something in the effective Route or Upstream of a port, ascending. */
 export const documentsOfPort = (projector: Projector, service: string, port: number): readonly string[] => {
@@ -139,6 +140,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     state: fold,
     proof: () => projector.proof(),
     graph,
+    raw: rawPort(fold),
     proxies: parts.proxies,
     health: {
       parts: () => healthParts(parts),

@@ -10,7 +10,7 @@ import type { Server } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type AdminServer, createAdminServer } from '../admin/index.ts';
-import { readRawResource } from '../compile/index.ts';
+import { rawProblem } from '../compile/index.ts';
 import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from '../ingest/index.ts';
 import { type OpenedLog, openEventLog } from '../log/index.ts';
 import { MESH_SUBJECT } from '../model/index.ts';
@@ -25,6 +25,7 @@ import { MeshTotalsReader } from './mesh-totals.ts';
 import type { ToCore, ToWorker } from './messages.ts';
 import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
+import { refusedRaw } from './raw-port.ts';
 import { Refusals } from './refusals.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
@@ -144,10 +145,7 @@ export class Core {
         fold: foldPort(projector, registry, () => performance.now()),
         now: Date.now,
         newId: randomUUID,
-        rawCheck: ({ typeUrl, name, resource }) => {
-          const read = readRawResource(typeUrl, name, resource);
-          return 'code' in read ? read : undefined;
-        },
+        rawCheck: rawProblem,
       });
       const state = projector.fold;
       const learned: LearnedEdges = new LearnedEdges({
@@ -158,6 +156,7 @@ export class Core {
       const refusals = new Refusals({
         ingest,
         documentsOf: (service, port) => documentsBehind(projector, service, port),
+        rawOf: (...refused) => refusedRaw(projector.fold, ...refused),
         logger,
       });
       const dryRun = createDryRun(state);

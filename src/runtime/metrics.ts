@@ -28,6 +28,9 @@ const labelled = (
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const GAUGES = new Set(['sessions', 'connections', 'inLine', 'cacheBytes', 'inFlightBytes', 'healthWatches']);
 
+/** Types that always have their line: a counter that appears with its first value looks like no increase. */
+const NO_TYPES = { cds: 0, eds: 0, lds: 0, rds: 0, vhds: 0 };
+
 interface WorkerCounters extends AdsCounters {
   readonly worker: number;
   readonly loopLag: LagHistogram;
@@ -57,8 +60,32 @@ const lagFamily = (answers: readonly Partial<WorkerCounters>[]): MetricFamily =>
 const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
   const answers = await parts.registry.ask<WorkerCounters>({ what: 'counters' });
   const names = new Set(answers.flatMap((answer) => Object.keys(answer)));
-  names.delete('worker');
-  const counters = [...names].sort().flatMap((name) => {
+  // By type below.
+  for (const name of ['worker', 'nacks']) names.delete(name);
+  const byType = (
+    values: (answer: WorkerCounters) => Readonly<Record<string, number>>,
+  ): { readonly labels: Record<string, string>; readonly value: number }[] =>
+    answers.flatMap((answer) =>
+      Object.entries({ ...NO_TYPES, ...values(answer) }).map(([type, value]) => ({
+        labels: { worker: String(answer.worker), type },
+        value,
+      })),
+    );
+  const refusals: readonly MetricFamily[] = [
+    {
+      name: 'tendril_xds_nacks_total',
+      type: 'counter',
+      help: 'Responses that sidecars rejected, by resource type.',
+      samples: byType(({ nacksByType }) => nacksByType),
+    },
+    {
+      name: 'tendril_xds_parked',
+      type: 'gauge',
+      help: 'Resources that connected sidecars refuse as of now and are not sent again, by resource type.',
+      samples: byType(({ parkedByType }) => parkedByType),
+    },
+  ];
+  const plain = [...names].sort().flatMap((name): readonly MetricFamily[] => {
     const samples = answers.flatMap((answer) => {
       const value = (answer as unknown as Record<string, unknown>)[name];
       return typeof value === 'number' ? [{ labels: { worker: String(answer.worker) }, value }] : [];
@@ -75,7 +102,7 @@ const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> =
           },
         ];
   });
-  return [...counters, lagFamily(answers)];
+  return [...plain, ...refusals, lagFamily(answers)];
 };
 
 export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
@@ -84,6 +111,7 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
   const disk = guard.condition();
   const statuses = Object.entries(projector.fold.counters);
   const projected = projector.counters;
+  const raw = projector.fold.rawTotals;
   return [
     family('tendril_log_head_offset', 'gauge', 'Last durable offset of the event log.', log.head().offset),
     family('tendril_log_appends_total', 'counter', 'Appends acknowledged.', log.counters.appends),
@@ -109,6 +137,8 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
       projected.compileFailures,
     ),
     labelled('tendril_events_total', 'counter', 'Folded events by outcome since start.', 'status', statuses),
+    family('tendril_raw_resources', 'gauge', 'Raw resources of all nodes (100,000 are allowed).', raw.resources),
+    family('tendril_raw_resources_bytes', 'gauge', 'Bytes of all of them (256 MiB are allowed).', raw.bytes),
     family('tendril_ingest_appended_total', 'counter', 'Events appended by ingest.', ingest.counters.appended),
     family('tendril_ingest_waiting', 'gauge', 'Submissions waiting for log or fold.', ingest.counters.waiting),
     labelled(

@@ -23,6 +23,8 @@ export interface ProxyRow {
   /** Bytes of all shared resources of the mesh, as compiled: what a full push would send. */
   readonly fullPushBytes: number;
   readonly streams: number;
+  /** Resources that it refuses as of now; `lastError`: in its words. */
+  readonly refused: number;
   readonly connectedAt?: number;
   readonly lastAckAt?: number;
   readonly lastError?: string;
@@ -64,13 +66,13 @@ export class Proxies {
     const types = sessions.flatMap((session) => session.types);
     const [first] = sessions;
     const recent = this.#options.ledger.summary(id);
-    const refused = types.some((type) => type.parked > 0);
+    const refused = types.reduce((sum, type) => sum + type.parked, 0);
     const pending = types.some((type) => type.unacked > 0 || type.pending > 0);
     const lastError = types.map((type) => type.lastError?.message).find((message) => message !== undefined);
     return {
       id,
       service: first?.caller ?? recent?.caller ?? '',
-      state: first === undefined ? 'offline' : refused ? 'refused' : pending ? 'pending' : 'in-sync',
+      state: first === undefined ? 'offline' : refused > 0 ? 'refused' : pending ? 'pending' : 'in-sync',
       holds: types.reduce((sum, type) => sum + type.held, 0),
       services: Math.max(0, ...sessions.map((session) => session.servicePorts)),
       of: totals.servicePorts,
@@ -79,6 +81,7 @@ export class Proxies {
       serviceBytes: sessions.reduce((sum, session) => sum + session.sent.serviceBytes, 0),
       fullPushBytes: totals.fullPushBytes,
       streams: sessions.length,
+      refused,
       ...(first === undefined ? {} : { connectedAt: first.since, peer: first.peer, namespace: first.namespace }),
       ...(first?.endpoint === undefined ? {} : { endpoint: first.endpoint }),
       ...(recent?.lastAckAt === undefined ? {} : { lastAckAt: recent.lastAckAt }),
@@ -120,7 +123,7 @@ export class Proxies {
       rows.set(key, {
         type: held.type,
         name: held.name,
-        ...(held.version === undefined ? {} : { version: held.version }),
+        ...(held.version === '' ? {} : { version: held.version }),
         state: held.refused === undefined ? (held.acked === held.version ? 'acked' : 'sent') : 'refused',
         ...(row === undefined ? {} : timesOf(row)),
         // The client's words reach the ledger a moment later.

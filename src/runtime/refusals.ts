@@ -1,27 +1,35 @@
 /**
  * Turns a sidecar's NACK into `policy.refused` events: one per document that took part in the refused resource and version,
- * with the document's offset, its author and the client's words.
+ * with the document's offset, its author and the client's words; or, of a raw resource, into one `resource.refused`.
  *
- * Bound: the last 10,000 refusals are remembered, so that a NACK repeated by every holder is written once; when the memory
- * forgets one, it may be written again.
+ * Each is written once per document and version, however many sidecars refuse it, how often, and under how many names. Bound: the last
+ * 20,000 refusals are remembered in memory, and those that the document shows in the state, across restarts; when both have forgotten
+ * one, it may be written again.
  */
-import type { DeliveryGroup, DeliveryReport } from '../delta-xds/index.ts';
+import { type DeliveryGroup, type DeliveryReport, typeUrlOf } from '../delta-xds/index.ts';
 import { type Ingest, OWN_SOURCE } from '../ingest/index.ts';
 import { parseClusterName } from '../model/index.ts';
 import type { PolicyEntity } from '../projector/index.ts';
 
-const MAX_REMEMBERED = 10_000;
+const MAX_REMEMBERED = 20_000;
 const MAX_MESSAGE = 4_096;
-const TYPE_URLS: Readonly<Record<string, string>> = {
-  cds: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
-  vhds: 'type.googleapis.com/envoy.config.route.v3.VirtualHost',
-  eds: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
-};
+
+/** A raw resource, as whoever put it would look for it. */
+export interface RefusedRaw {
+  /** Absent: put for every node. */
+  readonly node?: string;
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly offset: number;
+  readonly source: string;
+}
 
 export interface RefusalsOptions {
   readonly ingest: Pick<Ingest, 'submit'>;
   /** Documents that took part in the configuration of a service port. */
   readonly documentsOf: (service: string, port: number) => readonly PolicyEntity[];
+  /** The raw resource that wins for this node, when its content has this version. */
+  readonly rawOf: (node: string, type: string, name: string, version: string) => RefusedRaw | undefined;
   readonly logger: { warn(fields: object, message: string): void };
 }
 
@@ -45,22 +53,36 @@ export class Refusals {
 
   /** `node`: the first of those that refused it in these words. */
   #note(entry: DeliveryGroup, node: string): void {
-    const { logger, documentsOf, ingest } = this.#options;
+    const { logger, documentsOf, rawOf } = this.#options;
+    const { type, name, version } = entry;
+    if (!this.#isNew(`${type}|${name}|${version}`)) return;
     logger.warn(
-      { node, nodes: entry.steps.length / 2, type: entry.type, resource: entry.name, error: entry.message },
+      { node, nodes: entry.steps.length / 2, type, resource: name, error: entry.message },
       'a sidecar refused a resource',
     );
-    const cluster = parseClusterName(
-      entry.type === 'vhds' ? entry.name.slice(entry.name.indexOf('/') + 1) : entry.name,
-    );
-    const typeUrl = TYPE_URLS[entry.type];
-    if (cluster === undefined || typeUrl === undefined) return;
-    const key = `${entry.type}|${entry.name}|${entry.version}`;
-    if (this.#known.has(key)) return;
-    const [oldest] = this.#known;
-    if (this.#known.size >= MAX_REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
-    this.#known.add(key);
-    const events = documentsOf(cluster.service, cluster.port).map((document) => ({
+    const typeUrl = typeUrlOf(type);
+    const message = (entry.message ?? '').slice(0, MAX_MESSAGE);
+    const raw = rawOf(node, type, name, version);
+    if (raw !== undefined) {
+      const { source: author, ...ref } = raw;
+      const data = { ...ref, author, by: node.slice(0, 256), version, message };
+      this.#write([{ type: 'resource.refused', data }], [`${type}|${name}|${version}`]);
+      return;
+    }
+    const cluster = parseClusterName(type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name);
+    if (cluster === undefined) return;
+    const keys: string[] = [];
+    const documents = documentsOf(cluster.service, cluster.port).filter((document) => {
+      // A virtual host goes out under several names, with one version.
+      const key = `${type}|${version}|${document.kind}/${document.namespace}/${document.name}@${document.offset}`;
+      if (!this.#isNew(key)) return false;
+      keys.push(key);
+      // Written before this core was started.
+      return !document.refusals?.some(
+        (refusal) => refusal.typeUrl === typeUrl && refusal.version === version && refusal.offset === document.offset,
+      );
+    });
+    const events = documents.map((document) => ({
       type: 'policy.refused',
       data: {
         kind: document.kind,
@@ -70,15 +92,29 @@ export class Refusals {
         author: document.source,
         node: node.slice(0, 256),
         typeUrl,
-        resource: entry.name,
-        version: entry.version,
-        message: (entry.message ?? '').slice(0, MAX_MESSAGE),
+        resource: name,
+        version,
+        message,
       },
     }));
-    if (events.length === 0) return;
+    if (events.length > 0) this.#write(events, [`${type}|${name}|${version}`, ...keys]);
+  }
+
+  /** `keys`: forgotten when it fails, so that the next refusal tries again. */
+  #write(events: readonly object[], keys: readonly string[]): void {
+    const { ingest, logger } = this.#options;
     ingest.submit({ events, caller: OWN_SOURCE, internal: true, atomic: false }).catch((error: unknown) => {
-      this.#known.delete(key);
+      for (const key of keys) this.#known.delete(key);
       logger.warn({ error: String(error) }, 'a refusal could not be written to the log');
     });
+  }
+
+  /** True the first time, within what is remembered. */
+  #isNew(key: string): boolean {
+    if (this.#known.has(key)) return false;
+    const [oldest] = this.#known;
+    if (this.#known.size >= MAX_REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.add(key);
+    return true;
   }
 }

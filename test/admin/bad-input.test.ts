@@ -41,6 +41,9 @@ const refused = async (
 
 const events = (...list: readonly unknown[]) => ({ events: list });
 
+const CDS = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+const put = (typeUrl: string, name: string, resource: unknown) => ({ type: 'resource.put', typeUrl, name, resource });
+
 describe('what is no JSON, or no event', () => {
   let core: Core;
   test('set-up', async (t) => {
@@ -177,12 +180,91 @@ describe('what is no JSON, or no event', () => {
     ],
     ['a type of another sort', 'E102', { type: 5, data: {} }, /type 5 is unknown/],
     [
-      'raw resources',
-      'E107',
-      { type: 'resource.put', typeUrl: 'x', name: 'y', resource: {} },
-      /not served in this version/,
+      'a raw resource of a type that is no URL',
+      'E104',
+      { type: 'resource.put', typeUrl: 'cds', name: 'y', resource: {} },
+      /allowed is a type URL such as type\.googleapis\.com/,
+      '/events/0/typeUrl',
     ],
-    ['raw resources in data', 'E107', { type: 'resource.clear', data: {} }, /not served in this version/],
+    ['a raw resource with an empty node', 'E102', { type: 'resource.clear', node: '' }, /1\.\.256/, '/events/0/node'],
+    [
+      'a raw resource without name',
+      'E103',
+      { type: 'resource.delete', typeUrl: CDS },
+      /"name" is missing/,
+      '/events/0',
+    ],
+    [
+      'a raw resource, half beside type and half in data',
+      'E101',
+      { type: 'resource.delete', typeUrl: CDS, data: { typeUrl: CDS, name: 'a' } },
+      /unknown field "typeUrl"/,
+      '/events/0/typeUrl',
+    ],
+    [
+      'a field that no raw event has',
+      'E101',
+      { type: 'resource.delete', typeUrl: CDS, name: 'a', versoin: '1' },
+      /did you mean "version"/,
+      '/events/0/versoin',
+    ],
+    ['a raw resource that is none', 'E102', put(CDS, 'a', 7), /allowed is \{"@type"/, '/events/0/resource'],
+    ['a raw resource without @type', 'E103', put(CDS, 'a', { name: 'a' }), /"@type" is missing/, '/events/0/resource'],
+    [
+      'a raw resource of another type',
+      'E102',
+      put(CDS, 'a', { '@type': 'type.googleapis.com/my.own.Message' }),
+      /but typeUrl is/,
+      '/events/0/resource/@type',
+    ],
+    [
+      'a raw resource of another name',
+      'E104',
+      put(CDS, 'a', { '@type': CDS, name: 'b' }),
+      /its own name is "b"/,
+      '/events/0/name',
+    ],
+    [
+      'an unknown field in a raw resource',
+      'E101',
+      put(CDS, 'a', { '@type': CDS, name: 'a', edsClusterConfig: { servceName: 'x' } }),
+      /did you mean serviceName/,
+      '/events/0/resource/edsClusterConfig/servceName',
+    ],
+    [
+      'the same in data',
+      'E101',
+      { type: 'resource.put', data: { typeUrl: CDS, name: 'a', resource: { '@type': CDS, 'a/b': 1 } } },
+      /unknown field "a\/b"/,
+      '/events/0/data/resource/a~1b',
+    ],
+    [
+      'fields of a message that nobody knows',
+      'E102',
+      put('type.googleapis.com/my.own.Message', 'a', { '@type': 'type.googleapis.com/my.own.Message', x: 1 }),
+      /not among the messages/,
+      '/events/0/resource/@type',
+    ],
+    [
+      'bytes that are no cluster',
+      'E102',
+      put(CDS, 'a', { '@type': CDS, value: '/////w==' }),
+      /the bytes are no envoy\.config\.cluster\.v3\.Cluster/,
+      '/events/0/resource/value',
+    ],
+    [
+      'a raw resource above 1 MiB',
+      'E106',
+      put('a/b', 'a', { '@type': 'a/b', value: 'A'.repeat(1_400_000) }),
+      /1050000 bytes encoded, 1048576 are allowed/,
+      '/events/0/resource',
+    ],
+    [
+      'a raw event above 2 MiB',
+      'E106',
+      put('a/b', 'a', { '@type': 'a/b', value: 'A'.repeat(2_200_000) }),
+      /2097152 allowed/,
+    ],
     [
       'a type that only Tendril writes',
       'E108',

@@ -13,6 +13,7 @@ import {
   type ProxyView,
   type ResourceView,
 } from '../../src/admin/index.ts';
+import { rawProblem } from '../../src/compile/index.ts';
 import {
   createDryRun,
   DocumentGateway,
@@ -25,6 +26,7 @@ import {
 } from '../../src/ingest/index.ts';
 import { openEventLog } from '../../src/log/index.ts';
 import { Projector } from '../../src/projector/index.ts';
+import { rawPort } from '../../src/runtime/raw-port.ts';
 
 export interface Logged {
   readonly level: string;
@@ -106,6 +108,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     fold: foldPortOf(projector),
     now: () => Date.now(),
     newId: randomUUID,
+    rawCheck: rawProblem,
     ...options.ingest,
   });
   const { fold, graph } = projector;
@@ -140,6 +143,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     state: fold,
     proof: () => projector.proof(),
     graph,
+    raw: rawPort(fold),
     proxies: {
       list: async () => [...proxies.values()].map(({ proxy }) => proxy),
       get: async (id) => proxies.get(id)?.proxy,

@@ -176,12 +176,19 @@ test('response-bytes and burst-bytes: a large answer comes in parts', async () =
   assert.ok(one.responses.length >= 10, `${one.responses.length} responses`);
 });
 
-test('reset-bytes: a client that does not take a single answer of that size loses its connection', async () => {
-  const { server, mesh, client } = await stand({ heldBytes: 10_000, resetBytes: 4_000_000 });
-  mesh.set('cds', 'a.shop:80', clusterBody('a.shop:80', '1', true));
-  mesh.set('eds', 'a.shop:80', assignmentBody('a.shop:80', '1', [80], 5_000_000));
+test('reset-bytes: a stream with more than that on its way loses its connection', async () => {
+  const { server, mesh, client } = await stand({
+    burstBytes: 50_000_000,
+    resetBytes: 4_000_000,
+    responseBytes: 1_000_000,
+  });
+  const asked = names(10);
+  for (const name of asked) {
+    mesh.set('cds', name, clusterBody(name, '1', true));
+    mesh.set('eds', name, assignmentBody(name, '1', [80], 900_000));
+  }
   const bad = client();
-  bad.send({ typeUrl: EDS, node: nodeOf('bad.shop'), subscribe: ['a.shop:80'] });
+  bad.send({ typeUrl: EDS, node: nodeOf('bad.shop'), subscribe: asked });
   assert.equal((await bad.status).code, 14);
   assert.deepEqual([server.counters().resets, server.sessions().length], [1, 0]);
   const good = client();

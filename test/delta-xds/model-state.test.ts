@@ -5,7 +5,8 @@
  */
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { runState, stateOpArbitrary } from './support/model-state-world.ts';
+import { stateOpArbitrary } from './support/model-state-ops.ts';
+import { runState } from './support/model-state-world.ts';
 
 const RUNS = Number(process.env.XDS_MODEL_RUNS ?? 300);
 const ops = (refusals: boolean) => fc.array(stateOpArbitrary(refusals), { minLength: 5, maxLength: 100 });

@@ -5,7 +5,8 @@
  */
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { opArbitrary, run } from './support/model-world.ts';
+import { opArbitrary } from './support/model-ops.ts';
+import { run } from './support/model-world.ts';
 
 const RUNS = Number(process.env.XDS_MODEL_RUNS ?? 300);
 

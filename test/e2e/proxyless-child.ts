@@ -4,7 +4,6 @@
  */
 import * as grpc from '@grpc/grpc-js';
 import { register } from '@grpc/grpc-js-xds';
-import { ECHO_PATHS } from '../support/stream-backends.ts';
 import type { CallOrder, CallOutcome } from './proxyless-client.ts';
 
 register();
@@ -19,12 +18,12 @@ const clientOf = (target: string): grpc.Client => {
   return made;
 };
 
-process.on('message', ({ id, target, headers, timeoutMs, waitForReady }: CallOrder) => {
+process.on('message', ({ id, target, path, headers, timeoutMs, waitForReady }: CallOrder) => {
   const metadata = new grpc.Metadata({ waitForReady });
   for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
   const answer = (outcome: Omit<CallOutcome, 'id'>): boolean | undefined => process.send?.({ id, ...outcome });
   clientOf(target).makeUnaryRequest(
-    ECHO_PATHS.unary,
+    path,
     same,
     same,
     Buffer.from('hello'),

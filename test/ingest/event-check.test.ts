@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { rawProblem } from '../../src/compile/index.ts';
 import { checkEvent, PUBLIC_EVENT_TYPES, toEnvelope } from '../../src/ingest/event-check.ts';
 import { DEFAULT_LIMITS, limitFinding } from '../../src/ingest/input-limits.ts';
 import { schemaFindings } from '../../src/ingest/schema-findings.ts';
 import { type EventEnvelope, eventSchemas } from '../../src/model/index.ts';
 import { createFoldState } from '../../src/projector/index.ts';
 
-const CONTEXT = { limits: DEFAULT_LIMITS, internal: false };
+const CONTEXT = { limits: DEFAULT_LIMITS, internal: false, rawCheck: rawProblem };
 
 let ids = 0;
 const stamp = () => ({ mesh: 'default', caller: 'local', time: '2026-01-01T00:00:00Z', newId: () => `id-${++ids}` });
@@ -141,6 +142,31 @@ const policy = fc.record({
   ),
 });
 
+const CDS = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+const rawName = mostly(fc.constantFrom('a', 'b|/c', 'ü'), text);
+const raw = fc
+  .record({
+    node: maybe(mostly(fc.constantFrom('n1', 'a/b c'), text)),
+    typeUrl: mostly(fc.constant(CDS), text),
+    name: rawName,
+    version: maybe(text),
+    fields: mostly(
+      fc.record({
+        type: maybe(mostly(fc.constantFrom('EDS', 3), text)),
+        connectTimeout: maybe(mostly(fc.constant('1.5s'), fc.jsonValue())),
+        metadata: maybe(fc.record({ filterMetadata: fc.dictionary(text, fc.object({ maxDepth: 2 }), { maxKeys: 2 }) })),
+      }),
+      fc.object({ maxDepth: 2 }),
+    ),
+    other: maybe(mostly(fc.constant(undefined), text)),
+    bytes: fc.boolean(),
+  })
+  .map(({ fields, other, bytes, ...ref }) => {
+    const named = { name: other ?? ref.name, ...fields };
+    const content = bytes ? { value: Buffer.from(`\n${'\u0001'}a`).toString('base64') } : named;
+    return { ...ref, resource: { '@type': ref.typeUrl, ...content } };
+  });
+
 const data = fc.oneof(service, endpoint, edge, reference, policy, fc.record({ document }), fc.jsonValue());
 /** Mostly data of the right type. */
 const event = fc.oneof(
@@ -153,6 +179,10 @@ const event = fc.oneof(
   policy.map((value) => ({ type: 'policy.patched', data: value })),
   policy.map(({ patch: _patch, ...value }) => ({ type: 'policy.deleted', data: value })),
   document.map((value) => ({ type: 'policy.applied', data: { document: value } })),
+  raw.map((value) => ({ type: 'resource.put', data: value })),
+  raw.map((value) => ({ type: 'resource.put', ...value })),
+  raw.map(({ resource: _resource, ...value }) => ({ type: 'resource.delete', ...value })),
+  raw.map(({ node }) => ({ type: 'resource.clear', node })),
   fc.record({
     type: fc.constantFrom(...PUBLIC_EVENT_TYPES, 'resource.put', 'mesh.configured', 'x'),
     data,
@@ -199,6 +229,43 @@ test('nothing that is JSON makes the check throw', () => {
     ),
     { numRuns: 2_000 },
   );
+});
+
+test('fields of raw events beside type make the same event as in data, and only there', () => {
+  const fields = { node: 'n', typeUrl: CDS, name: 'a', version: '1', resource: { '@type': CDS, name: 'a' } };
+  const flat = checkEvent({ type: 'resource.put', id: 'i', reason: 'r', ...fields }, CONTEXT);
+  const nested = checkEvent({ type: 'resource.put', id: 'i', reason: 'r', data: fields }, CONTEXT);
+  assert.ok(flat.ok && nested.ok);
+  assert.deepEqual(flat.event, nested.event);
+  const envelope = toEnvelope(flat.event, stamp(), undefined);
+  assert.equal(envelope.schemaVersion, 2);
+  assert.equal(envelope.subject, `resource/n/${CDS}/a`);
+  const codesOf = (value: object): readonly string[] => {
+    const checked = checkEvent(value, CONTEXT);
+    return checked.ok ? [] : checked.findings.map(({ code, pointer }) => `${code} ${pointer}`);
+  };
+  assert.deepEqual(codesOf({ type: 'resource.put', name: 'b', data: fields }), ['E101 /name']);
+  assert.deepEqual(codesOf({ type: 'resource.delete', resource: {}, typeUrl: CDS, name: 'a' }), ['E101 /resource']);
+  assert.deepEqual(codesOf({ type: 'service.deregistered', namespace: 'a', name: 'b' }), [
+    'E103 ',
+    'E101 /namespace',
+    'E101 /name',
+  ]);
+});
+
+test('only resource.put may be large and deep', () => {
+  const nested = (levels: number) =>
+    Array.from({ length: levels }).reduce<object>((inner) => ({ a: inner }), { '@type': 'a/b' });
+  const codeOf = (value: object): string | undefined => {
+    const checked = checkEvent(value, { ...CONTEXT, rawCheck: () => undefined });
+    return checked.ok ? undefined : checked.findings[0]?.code;
+  };
+  const put = (resource: object) => ({ type: 'resource.put', typeUrl: 'a/b', name: 'n', resource });
+  assert.equal(codeOf(put(nested(190))), undefined);
+  assert.equal(codeOf(put(nested(200))), 'E106');
+  assert.equal(codeOf(put({ value: 'x'.repeat(2_000_000) })), undefined);
+  assert.equal(codeOf(put({ value: 'x'.repeat(2_100_000) })), 'E106');
+  assert.equal(codeOf({ type: 'resource.delete', typeUrl: 'a/b', name: 'x'.repeat(300_000) }), 'E106');
 });
 
 describe('findings', () => {

@@ -1,11 +1,13 @@
 /** Raw resources from the log to the read model: records, sets, labels, journal keys, restart, rebuild, verify. */
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import type { EventData, EventEnvelope } from '../../src/model/index.ts';
+import { type EventData, type EventEnvelope, rawKey, rawSetKey } from '../../src/model/index.ts';
 import { type ReadModel, verifyData } from '../../src/projector/index.ts';
 import { contentVersion } from '../../src/proto/index.ts';
 import { closeSystem, feed, openModel, openSystem, stateOf, tempDir, withSystem } from './harness.ts';
-import { event, MESH, registered } from './mesh-events.ts';
+import { event, MESH, randomFrom, registered } from './mesh-events.ts';
 
 const CDS = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 const VHDS = 'type.googleapis.com/envoy.config.route.v3.VirtualHost';
@@ -174,4 +176,53 @@ test('restart, rebuild and verify give the same records and the same hash', asyn
 
   const report = await verifyData({ dir, mesh: MESH });
   assert.deepEqual(report.problems, []);
+});
+
+test('whatever happens, the model in memory says what the fold says, and a rebuild gives the same records', async (t) => {
+  const dir = tempDir(t);
+  const random = randomFrom(11);
+  const pick = <T>(...list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const nodes = [undefined, 'n1', 'n 2'];
+  const names = ['a', 'b', 'c|d'];
+  const types = [CDS, UNKNOWN];
+  const any = (): EventEnvelope => {
+    const node = pick(...nodes);
+    const where = { ...(node === undefined ? {} : { node }), ...(random() < 0.4 ? { version: pick('1', '2') } : {}) };
+    const [typeUrl, name] = [pick(...types), pick(...names)];
+    const what = random();
+    if (what < 0.08) return cleared(node);
+    if (what < 0.3) return deleted(typeUrl, name, where);
+    const content = pick(1, 2);
+    return typeUrl === CDS
+      ? cluster(name, { connectTimeout: `${content}s` }, where)
+      : put(typeUrl, name, { value: content === 1 ? '' : 'AQ==' }, where);
+  };
+  await withSystem(dir, async (system) => {
+    const model = await openModel(dir);
+    const { fold } = system.projector;
+    for (let round = 0; round < 120; round++) {
+      await feed(system, ...Array.from({ length: pick(1, 1, 4) }, any));
+      model.journalSince(model.epoch());
+      for (const node of nodes) {
+        for (const typeUrl of types) {
+          const held = names.filter((name) => {
+            const expected = fold.raw(rawKey({ node, typeUrl, name }));
+            const found = model.raw(node ?? '', typeUrl, name);
+            assert.equal(found?.version, expected?.version, `round ${round} ${node} ${typeUrl} ${name}`);
+            assert.deepEqual(found?.body, expected?.body);
+            return expected !== undefined;
+          });
+          const { names: stored, label } = model.rawSet(node ?? '', typeUrl);
+          assert.deepEqual([stored, label], [held, fold.rawLabel(rawSetKey(node, typeUrl))], `round ${round}`);
+        }
+      }
+    }
+    await model.close();
+  });
+  const before = await stateOf(dir);
+  assert.ok(Object.keys(before.raw ?? {}).length > 3);
+  rmSync(join(dir, 'state'), { recursive: true });
+  await withSystem(dir, async () => undefined);
+  const after = await stateOf(dir);
+  for (const table of ['entity', 'raw', 'raw-label']) assert.deepEqual(after[table], before[table], table);
 });

@@ -410,3 +410,67 @@ suite('bytes given as they are', () => {
     }
   });
 });
+
+suite('whatever comes in', () => {
+  const names = types.map(({ fullName }) => fullName.slice(1));
+  const quiet = (work: () => unknown): void => {
+    try {
+      work();
+    } catch (error) {
+      assert.ok(error instanceof ProtoJsonError, String(error));
+      assert.match(error.code, /^E10[1236]$/);
+      assert.ok(error.message.length > 10);
+    }
+  };
+
+  test('JSON is encoded, or refused with a code', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...names), fc.jsonValue({ maxDepth: 5 }), (name, json) =>
+        quiet(() => encodeJson(name, JSON.parse(JSON.stringify(json)))),
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('a good message with one value replaced is encoded, or refused with a code', () => {
+    const replaced = (json: unknown, by: unknown, at: number): unknown => {
+      let left = at;
+      return JSON.parse(JSON.stringify(json), (_key, value: unknown) => (left-- === 0 ? by : value));
+    };
+    const anyType = fc.constantFrom(...types).chain((type) => fc.tuple(fc.constant(type), messageOf(type, 3)));
+    fc.assert(
+      fc.property(anyType, fc.jsonValue({ maxDepth: 1 }), fc.nat(12), ([type, { json }], by, at) =>
+        quiet(() => encodeJson(type.fullName.slice(1), replaced(json, by, at) ?? {})),
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('bytes are taken, or refused with a code', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...names), fc.uint8Array({ maxLength: 60 }), (name, value) =>
+        quiet(() => encodeResourceJson(url(name), { value: Buffer.from(value).toString('base64') })),
+      ),
+      { numRuns: 5_000 },
+    );
+    const nested = Array.from({ length: 50_000 }).reduce<Buffer>((inner) => {
+      const length =
+        inner.length < 0x80
+          ? Buffer.from([inner.length])
+          : Buffer.from([
+              0x80 | (inner.length & 0x7f),
+              0x80 | ((inner.length >> 7) & 0x7f),
+              (inner.length >> 14) & 0x7f,
+            ]);
+      return inner.length > 200_000 ? inner : Buffer.concat([Buffer.from([0x0a]), length, inner]);
+    }, Buffer.alloc(0));
+    // Permission.and_rules.rules, over and over: the stack must hold.
+    assert.throws(
+      () =>
+        encodeResourceJson(url('envoy.config.rbac.v3.Permission.Set'), {
+          value: Buffer.from(nested).toString('base64'),
+        }),
+      ProtoJsonError,
+    );
+  });
+});

@@ -4,7 +4,7 @@
  */
 import type { ClientHttp2Session } from 'node:http2';
 import { decodeDeltaResponse, encodeDeltaRequest, GRPC_PATHS } from '../../src/proto/index.ts';
-import type { ClientEffect } from '../../src/sidecar-client/effect.ts';
+import type { ClientEffect, UpdateEffect } from '../../src/sidecar-client/effect.ts';
 import { ClientSession, type ClientSessionOptions } from '../../src/sidecar-client/session.ts';
 import { type GrpcStream, openConnection, openStream } from './grpc-streams.ts';
 
@@ -19,6 +19,9 @@ export interface FleetOptions {
   readonly caller?: (index: number) => string;
   readonly refuse?: ClientSessionOptions['refuse'];
   readonly streamsPerConnection?: number;
+  /** Bytes that a stream, and a connection, may be sent before they are read. Default: HTTP/2's 65,535. */
+  readonly window?: number;
+  readonly onUpdate?: (sidecar: FleetSidecar, update: UpdateEffect) => void;
 }
 
 export class FleetSidecar {
@@ -28,10 +31,14 @@ export class FleetSidecar {
   readonly stats = { streams: 0, responses: 0, responseBytes: 0, resources: 0, resourceBytes: 0, refused: 0 };
   /** `<type URL> <name> <version>` -> how often it came. */
   readonly received = new Map<string, number>();
+  /** Type URL -> nonce of its last response. */
+  readonly nonces = new Map<string, string>();
   #stream: GrpcStream | undefined;
   #heard = false;
+  readonly #onUpdate: FleetOptions['onUpdate'];
 
-  constructor(index: number, { caller = () => 'web.shop', refuse }: FleetOptions) {
+  constructor(index: number, { caller = () => 'web.shop', refuse, onUpdate }: FleetOptions) {
+    this.#onUpdate = onUpdate;
     const cluster = caller(index);
     const [service = '', namespace = ''] = cluster.split('.');
     this.id = `fleet-${index}`;
@@ -76,6 +83,7 @@ export class FleetSidecar {
     const response = decodeDeltaResponse(message);
     const { stats, received } = this;
     this.#heard = true;
+    this.nonces.set(response.typeUrl, response.nonce);
     stats.responses++;
     stats.responseBytes += message.length;
     stats.resources += response.resources.length;
@@ -91,6 +99,13 @@ export class FleetSidecar {
     for (const effect of effects)
       if (effect.kind === 'request') this.#stream?.send(encodeDeltaRequest(effect.request));
       else if (effect.kind === 'refused') this.stats.refused++;
+      else if (effect.kind === 'update') this.#onUpdate?.(this, effect);
+  }
+
+  /** Rejects a response, or says so: what no sidecar does twice. */
+  nack(typeUrl: string, responseNonce: string, message: string, subscribe: readonly string[] = []): void {
+    const request = { typeUrl, responseNonce, errorDetail: { code: 13, message }, subscribe, unsubscribe: [] };
+    this.#stream?.send(encodeDeltaRequest({ ...request, initialResourceVersions: new Map() }));
   }
 
   /** Takes nothing from the connection any more, until `resume`. */
@@ -123,11 +138,13 @@ export class Fleet {
 
   #dial(group: readonly FleetSidecar[]): void {
     if (this.#closed) return;
-    const connection = openConnection(this.#options.port);
+    const { port, window } = this.#options;
+    const connection = openConnection(port, window === undefined ? {} : { settings: { initialWindowSize: window } });
     this.#connections.add(connection);
     // A group shares its fate: whatever ends one of its streams ends the connection, as with a sidecar's own one.
     const lost = (): void => connection.destroy();
     connection.once('connect', () => {
+      if (window !== undefined) connection.setLocalWindowSize(window);
       for (const sidecar of group) sidecar.open(connection, lost);
     });
     connection.once('close', () => {

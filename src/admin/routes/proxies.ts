@@ -3,11 +3,12 @@ import { TendrilError } from '../../model/index.ts';
 import { nextField, pageOf, pageParams } from '../paging.ts';
 import type { AdminPorts, ProxyView, ResourceView } from '../ports.ts';
 import { refusal } from '../problem.ts';
+import { resourceTypeOf } from '../resource-types.ts';
 import { type AnyRoute, integerParam, route, textParam, wordParam } from '../route.ts';
-import { explain, resourceTypeOf } from '../why.ts';
+import { explain } from '../why.ts';
 
 const STATES = ['in-sync', 'pending', 'refused', 'offline'] as const;
-const TYPES = 'cds, eds, lds, rds, vhds';
+const TYPES = 'cds, eds, lds, rds, vhds, srds, sds, ecds, rtds';
 
 const withTimes = (view: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(

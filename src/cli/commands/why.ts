@@ -88,10 +88,10 @@ const headLine = ({ type, name, delivery }: Answer, now: number): string =>
 const textOf = (answer: Answer, now: number): string =>
   [
     headLine(answer, now),
-    ...block(
-      'held because',
-      answer.edges.length === 0 ? [answer.summary] : answer.edges.map((edge) => edgeLine(edge, now)),
-    ),
+    ...block('held because', [
+      ...(answer.edges.length === 0 || answer.because === 'raw' ? [answer.summary] : []),
+      ...answer.edges.map((edge) => edgeLine(edge, now)),
+    ]),
     ...block(
       'declared by',
       answer.edges.flatMap((edge) => edge.documents ?? []).map((source) => sourceLine(source, now)),
@@ -105,12 +105,14 @@ const textOf = (answer: Answer, now: number): string =>
     .map(printable)
     .join('\n');
 
+const URL_PREFIX = 'type.googleapis.com/';
+
 export const why: Command = {
   usage: 'why PROXY TYPE/NAME',
   options: OPTIONS,
   help: [
     'PROXY  id of the sidecar; or SERVICE.NAMESPACE where it has one sidecar only',
-    'TYPE   cds, eds, lds, rds, vhds (or cluster, endpoints, listener, route, host)',
+    'TYPE   cds, eds, lds, rds, vhds (or cluster, endpoints, listener, route, host); of raw resources also a type URL',
     'NAME   as `tendril proxy PROXY` lists it',
     '--server URL, -o table|wide|json|yaml|name',
   ],
@@ -119,7 +121,8 @@ export const why: Command = {
     const args = parse('why', argv, OPTIONS, { min: 2, max: 2, usage: why.usage });
     const format = formatOf(args);
     const [word = '', resource = ''] = args.positionals;
-    const slash = resource.indexOf('/');
+    // A type URL has a slash of its own.
+    const slash = resource.indexOf('/', resource.startsWith(URL_PREFIX) ? URL_PREFIX.length : 0);
     if (slash < 1 || slash === resource.length - 1)
       throw usageError(
         `"${resource}" names no resource; allowed: TYPE/NAME, for example cds/cart.shop:7070`,

@@ -101,6 +101,13 @@ export class Call implements TransportStream {
     this.#context.closing.add(this);
   }
 
+  /** Ends a stream that is no gRPC call with an HTTP status. */
+  refuse(httpStatus: number): void {
+    this.#ended = true;
+    this.#stream.respond({ [constants.HTTP2_HEADER_STATUS]: httpStatus }, { endStream: true });
+    this.#context.closing.add(this);
+  }
+
   reset(): void {
     this.#context.hooks.reset(this.#owner.peer);
   }

@@ -125,15 +125,13 @@ export class Http2Transport implements Transport {
       connection.drop(constants.NGHTTP2_ENHANCE_YOUR_CALM);
       return;
     }
+    const call = new Call(this.#context, connection, stream);
     const httpStatus = refusedAs(headers);
     if (httpStatus !== undefined) {
       counters.methodsUnknown++;
-      stream.on('error', () => undefined);
-      stream.respond({ ':status': httpStatus }, { endStream: true });
-      stream.close(constants.NGHTTP2_NO_ERROR);
+      call.refuse(httpStatus);
       return;
     }
-    const call = new Call(this.#context, connection, stream);
     const path = headers[':path'] ?? '';
     const handle = routes.get(path);
     if (headerBytes(raw) > limits.headerBytes) {

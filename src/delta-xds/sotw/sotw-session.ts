@@ -20,6 +20,7 @@
  */
 import type { StateRequest } from '../../proto/index.ts';
 import type { Effect } from '../effect.ts';
+import { refusedNow } from '../parked.ts';
 import type { NodeFacts } from '../resource-source.ts';
 import type { SessionOptions } from '../session-state.ts';
 import { type HeldResource, type StreamSession, servicePortsIn, type TypeStatus } from '../stream-session.ts';
@@ -93,16 +94,18 @@ export class SotwSession implements StreamSession {
 
   status(): TypeStatus[] {
     return [...this.#state.channels.values()].map(
-      ({ type, subscription, held, unanswered, parked, now, dirty, lastError }) => ({
-        type,
-        wildcard: subscription.wildcard,
-        asked: subscription.asked.size,
-        held: held.size,
-        unacked: unanswered.length,
-        parked: parked.size,
-        pending: now.size + dirty.size,
-        ...(lastError === undefined ? {} : { lastError }),
-      }),
+      ({ type, subscription, held, unanswered, parked, now, dirty, lastError }) => {
+        return {
+          type,
+          wildcard: subscription.wildcard,
+          asked: subscription.asked.size,
+          held: held.size,
+          unacked: unanswered.length,
+          parked: refusedNow(this.#state, type, parked).size,
+          pending: now.size + dirty.size,
+          ...(lastError === undefined ? {} : { lastError }),
+        };
+      },
     );
   }
 
@@ -113,7 +116,7 @@ export class SotwSession implements StreamSession {
   resources(): HeldResource[] {
     const list: HeldResource[] = [];
     for (const { type, subscription, held, parked } of this.#state.channels.values()) {
-      const refused = parked.newest;
+      const refused = refusedNow(this.#state, type, parked);
       for (const [name, { sent, good }] of held) {
         const version = refused.get(name);
         list.push({
@@ -125,6 +128,8 @@ export class SotwSession implements StreamSession {
           asked: subscription.has(name),
         });
       }
+      for (const [name, version] of refused)
+        if (!held.has(name)) list.push({ type, name, version: '', refused: version, asked: true });
     }
     return list;
   }

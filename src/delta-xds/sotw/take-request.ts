@@ -2,6 +2,8 @@
 import type { StateRequest } from '../../proto/index.ts';
 import { refuse, withinBounds } from '../bounds.ts';
 import type { Effect, Item } from '../effect.ts';
+import { countNack } from '../limits.ts';
+import { refusedNow } from '../parked.ts';
 import type { ResourceBody } from '../resource-source.ts';
 import { typeOf } from '../resource-type.ts';
 import { STATUS } from '../status.ts';
@@ -67,13 +69,13 @@ const settle = (s: SotwState, channel: StateChannel, request: StateRequest, out:
   const { type } = channel;
   const { nonce, items, changed } = response;
   if (request.errorDetail === undefined) {
-    channel.lastError = undefined;
+    if (refusedNow(s, type, channel.parked).size === 0) channel.lastError = undefined;
     channel.accept(response);
     out.push({ kind: 'acked', type, nonce, items: itemsOf(s, items) });
     return;
   }
   const { code, message } = request.errorDetail;
-  s.counters.nacks++;
+  countNack(s.counters, type);
   channel.lastError = { code, message };
   channel.reject(response);
   const suspects = changed.flatMap((name) => {

@@ -91,6 +91,7 @@ export const dataProblem = (type: EventType, data: unknown): string | undefined 
       return undefined;
     case 'resource.put':
     case 'resource.delete':
+    case 'resource.refused':
     case 'resource.clear': {
       const problem = rawRefProblem(data as EventData['resource.delete']);
       return problem === undefined ? undefined : `${problem.field}: ${problem.message}`;

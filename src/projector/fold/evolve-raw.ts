@@ -6,7 +6,8 @@
  * 2. Equal content put again is no change of the resource; offset, author and label are the new ones.
  * 3. The label of (node, type) is the `version` of the last applied event on it; without one there is no label.
  * 4. A resource that does not read (`readRawResource`) is quarantined; what exceeds a bound is rejected.
- * 5. Deleting what is not there, and clearing what is empty, is applied and changes no resource.
+ * 5. A refusal is for people: it changes nothing.
+ * 6. Deleting what is not there, and clearing what is empty, is applied and changes no resource.
  */
 import { readRawResource } from '../../compile/index.ts';
 import { nodeOfRawKey, type RawRef, type RecordedEvent, rawKey, rawSetKey, setOfRawKey } from '../../model/index.ts';
@@ -50,6 +51,15 @@ const settleSet = (state: MeshState, set: string, label: string | undefined, off
   if (before === undefined && isGone) return;
   state.rawSets.set(set, isGone ? undefined : { offset, ...(label === undefined ? {} : { label }) });
   if (before?.label !== label) state.changes.touchInput(`rawset:${set}`);
+};
+
+/** Invariant 5. */
+export const resourceRefused = (state: MeshState, event: RecordedEvent<'resource.refused'>): Applied => {
+  const { data } = event;
+  const offset = state.raw.get(rawKey(data))?.offset;
+  return offset === data.offset
+    ? APPLIED
+    : { message: `The ${nameOf(data)} of offset ${data.offset} is not the present one.` };
 };
 
 /** An empty label says nothing. */

@@ -3,7 +3,7 @@ import type { EventType, RecordedEvent } from '../../model/index.ts';
 import { edgeChanged, edgesRenewed } from './evolve-edge.ts';
 import { endpointHealthChanged, endpointRegistered, endpointWithdrawn } from './evolve-endpoint.ts';
 import { policyApplied, policyDeleted, policyPatched, policyRefused } from './evolve-policy.ts';
-import { resourceDeleted, resourcePut, resourcesCleared } from './evolve-raw.ts';
+import { resourceDeleted, resourcePut, resourceRefused, resourcesCleared } from './evolve-raw.ts';
 import { serviceDeregistered, serviceRegistered } from './evolve-service.ts';
 import { MESH_KEY, type MeshState } from './mesh-state.ts';
 import type { Unit } from './unit.ts';
@@ -43,6 +43,7 @@ const reducers: { readonly [T in EventType]: Reducer<T> } = {
   'resource.put': (state, _unit, event) => resourcePut(state, event),
   'resource.delete': (state, _unit, event) => resourceDeleted(state, event),
   'resource.clear': (state, _unit, event) => resourcesCleared(state, event),
+  'resource.refused': (state, _unit, event) => resourceRefused(state, event),
 };
 
 /** @param event checked by `checkEvent`: its type is known and its data has that type's shape */

@@ -175,6 +175,10 @@ class Fold implements FoldState {
     return this.state.rawSets.keys();
   }
 
+  get rawTotals(): { readonly resources: number; readonly bytes: number } {
+    return { resources: this.state.rawIndex.count, bytes: this.state.rawIndex.bytes };
+  }
+
   subjectOffset(subject: string): number {
     return subjectOffset(this.state, subject);
   }

@@ -109,6 +109,8 @@ export interface FoldState {
   /** Label of a node and type. @param key as `rawSetKey` of the model gives it */
   rawLabel(key: string): string | undefined;
   rawSetKeys(): Iterable<string>;
+  /** How many raw resources there are, and the bytes of all of them. */
+  readonly rawTotals: { readonly resources: number; readonly bytes: number };
   /** Offset of the last event applied to a subject (0: none): what `expect` and If-Match compare with. */
   subjectOffset(subject: string): number;
   /** Counts for health and metrics. */

@@ -47,6 +47,7 @@ interface TypeJson {
 }
 
 let root: TypeJson | undefined;
+/** Those that were asked for and found. */
 const messages = new Map<string, MessageType>();
 
 const find = (fullName: string): TypeJson | undefined => {

@@ -7,51 +7,22 @@
  * 2. Nothing is guessed: an unknown field, a field given twice (in both spellings), two members of a oneof, or a value of another
  *    type is an error with its path.
  */
-import { isObject, nearestWord } from '../../model/index.ts';
-import { enumType, type FieldType, fullNameOf, type MessageType, messageType } from './api-types.ts';
+import { isObject } from '../../model/index.ts';
+import { type FieldType, fullNameOf, type MessageType, messageType } from './api-types.ts';
 import { ByteSink } from './byte-sink.ts';
+import { fieldsIn } from './given-fields.ts';
+import { plainOf } from './plain-types.ts';
 import { ProtoJsonError, show } from './proto-json-error.ts';
-import { parseBytes, type Scalar, scalarOf } from './scalars.ts';
+import { parseBytes, type Scalar } from './scalars.ts';
 import { formOf, MAX_DEPTH } from './well-known.ts';
 import { checkWire } from './wire-check.ts';
 
 type Path = readonly (string | number)[];
 
 const ANY = 'google.protobuf.Any';
-const VALUE = 'google.protobuf.Value';
-const NULL = 'google.protobuf.NullValue';
 
 const bad = (path: Path, value: unknown, allowed: string): ProtoJsonError =>
   new ProtoJsonError('E102', path, `found ${show(value)}; allowed is ${allowed}`);
-
-/** An enum by name or number; numbers that have no name pass: proto3 enums are open. */
-const enumScalar = (fullName: string): Scalar<bigint> => ({
-  wireType: 0,
-  parse: (value, path) => {
-    if (fullName === NULL && value === null) return 0n;
-    if (typeof value === 'number') return scalarOf('int32')?.parse(value, path) as bigint;
-    const values = enumType(fullName)?.values ?? {};
-    if (typeof value === 'string' && Object.hasOwn(values, value)) return BigInt(values[value] ?? 0);
-    const near = typeof value === 'string' ? nearestWord(value, Object.keys(values)) : undefined;
-    const hint = near === undefined ? '' : ` (did you mean ${near}?)`;
-    const names = Object.keys(values);
-    const shown = names.length > 12 ? `${names.slice(0, 12).join(', ')}, …` : names.join(', ');
-    throw bad(path, value, `${shown}, or its number${hint}`);
-  },
-  isDefault: (value) => value === 0n,
-  write: (sink, value) => sink.varint64(value),
-});
-
-const enums = new Map<string, Scalar>();
-
-/** Undefined: it is a message. */
-const plainOf = (type: string): Scalar | undefined => {
-  const scalar = scalarOf(type) ?? enums.get(type);
-  if (scalar !== undefined || enumType(type) === undefined) return scalar;
-  const made = enumScalar(type) as Scalar;
-  enums.set(type, made);
-  return made;
-};
 
 const requireType = (fullName: string, path: Path): MessageType => {
   const type = messageType(fullName);
@@ -62,58 +33,6 @@ const requireType = (fullName: string, path: Path): MessageType => {
     `${fullName} is not among the messages that this version can encode from JSON`,
     'give its bytes: {"@type": …, "value": "<base64>"}',
   );
-};
-
-/** True for JSON that sets a field; null unsets, but for `Value` and `NullValue`, which have a null of their own. */
-const isSet = (field: FieldType, value: unknown): boolean =>
-  value !== undefined &&
-  (value !== null ||
-    (!field.isRepeated && field.keyType === undefined && (field.type === VALUE || field.type === NULL)));
-
-/** Fields of the object by number, checked for names, repetition and oneofs. */
-const fieldsIn = (type: MessageType, json: Record<string, unknown>, path: Path): Map<FieldType, string> => {
-  const given = new Map<FieldType, string>();
-  const oneofs = new Map<string, string>();
-  for (const key of Object.keys(json)) {
-    const field = type.byName.get(key);
-    if (field === undefined) {
-      const near = nearestWord(
-        key,
-        type.fields.map(({ jsonName }) => jsonName),
-      );
-      const meant = near === undefined ? '' : ` (did you mean ${near}?)`;
-      const names = type.fields.map(({ jsonName }) => jsonName).join(', ');
-      throw new ProtoJsonError(
-        'E101',
-        [...path, key],
-        `unknown field "${key.slice(0, 80)}" of ${type.fullName}${meant}`,
-        names === ''
-          ? 'it has no fields'
-          : `its fields are ${names.length > 400 ? `${names.slice(0, 400)}, …` : names}`,
-      );
-    }
-    const twice = given.get(field);
-    if (twice !== undefined)
-      throw new ProtoJsonError(
-        'E102',
-        [...path, key],
-        `"${twice}" and "${key}" are the same field`,
-        'leave one of them',
-      );
-    if (!isSet(field, json[key])) continue;
-    given.set(field, key);
-    if (field.oneof === undefined) continue;
-    const other = oneofs.get(field.oneof);
-    if (other !== undefined)
-      throw new ProtoJsonError(
-        'E103',
-        [...path, key],
-        `"${other}" and "${key}" are both given; only one of ${field.oneof} may be`,
-        'leave one of them',
-      );
-    oneofs.set(field.oneof, key);
-  }
-  return given;
 };
 
 const writeOne = (sink: ByteSink, field: FieldType, value: unknown, path: Path, depth: number): void => {

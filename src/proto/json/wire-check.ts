@@ -1,7 +1,7 @@
 /** Whether bytes are a message of a type, by its descriptor: structure, wire types of known fields, UTF-8 of texts. */
 import { TendrilError } from '../../model/index.ts';
 import { BYTES, WireReader } from '../wire-reader.ts';
-import { type FieldType, type MessageType, messageType } from './api-types.ts';
+import { enumType, type FieldType, type MessageType, messageType } from './api-types.ts';
 import { ProtoJsonError } from './proto-json-error.ts';
 import { scalarOf } from './scalars.ts';
 import { MAX_DEPTH } from './well-known.ts';
@@ -10,6 +10,17 @@ import { MAX_DEPTH } from './well-known.ts';
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
 class Mismatch extends Error {}
+
+const enums = new Map<string, boolean>();
+
+/** Remembers the types of fields. */
+const isEnum = (type: string): boolean => {
+  const known = enums.get(type);
+  if (known !== undefined) return known;
+  const found = enumType(type) !== undefined;
+  enums.set(type, found);
+  return found;
+};
 
 /** Reads the packed numbers of a list. */
 const readPacked = (reader: WireReader, wireType: number): void => {
@@ -27,7 +38,7 @@ const readField = (reader: WireReader, tag: number, field: FieldType, names: rea
     return;
   }
   const scalar = scalarOf(field.type);
-  const type = scalar === undefined ? messageType(field.type) : undefined;
+  const type = scalar === undefined && !isEnum(field.type) ? messageType(field.type) : undefined;
   const due = type === undefined ? (scalar?.wireType ?? 0) : BYTES;
   if (field.isRepeated && due !== BYTES && wireType === BYTES) readPacked(reader, due);
   else if (wireType !== due) throw new Mismatch(here.join('.'));

@@ -7,6 +7,7 @@ import { Cluster, contentVersion, encodeCanonical, type ICluster } from '../../.
 import { plain } from '../plain.ts';
 import { compileAll, endpoint, find, mesh, port, service } from '../support.ts';
 import { taken } from './client.ts';
+import { upstreamSpec } from './specs.ts';
 
 const NAME = 'cart.shop:80';
 
@@ -111,47 +112,9 @@ test('a cluster that clients do not know has its name and no endpoints', () => {
 });
 
 test('every Upstream that is accepted gives a cluster that the client takes', () => {
-  const count = fc.integer({ min: 1, max: 0xffffffff });
-  const ring = fc.integer({ min: 1, max: 8 * 1024 * 1024 });
-  const lb = fc.oneof(
-    fc.constant({ roundRobin: {} }),
-    fc.constant({ random: {} }),
-    fc.record({ leastRequest: fc.record({ choices: fc.integer({ min: 2, max: 10 }) }, { requiredKeys: [] }) }),
-    fc.tuple(ring, ring).map(([a, b]) => ({ ringHash: { min: Math.min(a, b), max: Math.max(a, b) } })),
-    fc.record({ ringHash: fc.record({ max: ring }, { requiredKeys: [] }) }),
-    fc.record({ maglev: fc.constant({}) }),
-  );
-  const outlier = fc.record(
-    {
-      consecutive5xx: fc.integer({ min: 0, max: 1000 }),
-      consecutiveGateway: fc.integer({ min: 0, max: 1000 }),
-      ejectTime: fc.constantFrom('1s', '24h'),
-      maxPercent: fc.integer({ min: 1, max: 100 }),
-      interval: fc.constantFrom('100ms', '5s'),
-    },
-    { requiredKeys: [] },
-  );
-  const limits = fc.record(
-    { requests: count, connections: count, pending: count, perEndpoint: count, requestsPerConnection: count },
-    { requiredKeys: [] },
-  );
-  const upstream = fc.record(
-    {
-      lb,
-      outlier,
-      limits,
-      panicPercent: fc.integer({ min: 0, max: 100 }),
-      locality: fc.constant({ zoneAware: false }),
-    },
-    { requiredKeys: [] },
-  );
   fc.assert(
-    fc.property(upstream, fc.boolean(), (spec, isExternal) => {
-      const keyed = spec.lb !== undefined && ('ringHash' in spec.lb || 'maglev' in spec.lb);
-      const cluster = made(
-        { ...spec, ...(keyed ? { hash: [{ header: 'x-user' }, { ip: true }] } : {}) },
-        isExternal ? { externalHosts: ['a.example.com'] } : {},
-      );
+    fc.property(upstreamSpec, fc.boolean(), (spec, isExternal) => {
+      const cluster = made(spec, isExternal ? { externalHosts: ['a.example.com'] } : {});
       assert.equal(taken('cds', cluster.body).name, NAME);
     }),
     { numRuns: 300 },

@@ -34,6 +34,48 @@ test('rule 36: one commit is one response per type, in the order CDS, EDS, LDS, 
     < vhds 11: outbound/b.shop:80@h-2 [b.shop b.shop:80], outbound/a.shop:80@h-2 [a.shop a.shop:80]
   `));
 
+test('rule 36: raw types have their place in that order: SRDS before VHDS, SDS, ECDS and RTDS behind', () =>
+  says(`
+    mesh service a.shop:80 1; preload a.shop:80; raw rtds rt 1; raw ecds ec 1; raw sds sd 1; raw srds sr 1; raw rds rr 1; lds outbound l1
+    > rtds sub rt
+    < rtds 1: rt@1
+    > ecds sub ec
+    < ecds 2: ec@1
+    > sds sub sd
+    < sds 3: sd@1
+    > rds sub outbound rr
+    < rds 4: outbound@rc, rr@1
+    > vhds sub outbound/a.shop
+    ! learned app.shop -> a.shop:80
+    < vhds 5: outbound/a.shop:80@h-1 [a.shop a.shop:80]
+    > srds sub sr
+    < srds 6: sr@1
+    > lds
+    < lds 7: outbound@l1
+    > cds
+    < cds 8: a.shop:80@c-1
+    < eds 9: a.shop:80@e-1
+    > rtds ack 1
+    > ecds ack 2
+    > sds ack 3
+    > rds ack 4
+    > vhds ack 5
+    > srds ack 6
+    > lds ack 7
+    > cds ack 8
+    > eds ack 9
+    mesh raw rtds rt 2; raw ecds ec 2; raw sds sd 2; raw srds sr 2; raw rds rr 2; lds outbound l2; service a.shop:80 2
+    < cds 10: a.shop:80@c-2
+    < eds 11: a.shop:80@e-2
+    < lds 12: outbound@l2
+    < rds 13: rr@2
+    < srds 14: sr@2
+    < vhds 15: outbound/a.shop:80@h-2 [a.shop a.shop:80]
+    < sds 16: sd@2
+    < ecds 17: ec@2
+    < rtds 18: rt@2
+  `));
+
 test('rule 37: a repointed virtual host goes after the new cluster; the old one goes after its ACK', () =>
   says(`
     mesh service a.shop:80 1; preload a.shop:80

@@ -1,6 +1,5 @@
 /** The world of the model check: a mesh, the real hub, an Envoy as measured, and everything between them in steps. */
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import { Hub, type Member } from '../../../src/delta-xds/hub.ts';
 import {
   DEFAULT_SESSION_LIMITS,
@@ -9,106 +8,11 @@ import {
   SharedShapes,
   zeroSessionCounters,
 } from '../../../src/delta-xds/index.ts';
+import { typeUrlOf } from '../../../src/delta-xds/resource-type.ts';
 import { assignmentBody, clusterBody, listenerBody, MemoryMesh, nodeOf, virtualHostBody } from './memory-mesh.ts';
 import { Audit } from './model-audit.ts';
+import { CALLER, HOSTS, type Op, ROAMING, SERVICES, STEADY, TCP } from './model-ops.ts';
 import { isType, SimEnvoy, type SimResponse } from './sim-envoy.ts';
-
-const CALLER = 'app.shop';
-const SERVICES = ['a.shop', 'b.shop', 'c.shop', 'd.shop'];
-const TCP = 'redis.shop:6379';
-/** Domains that wander between services. */
-const ROAMING = ['x.example', 'y.example'];
-const HOSTS = [...SERVICES, ...SERVICES.map((name) => `${name}:80`), ...ROAMING, 'nobody.shop'];
-
-export type Op =
-  | { readonly do: 'service'; readonly service: number; readonly canary: boolean; readonly roaming: number }
-  | { readonly do: 'gone'; readonly service: number }
-  | { readonly do: 'endpoints'; readonly service: number }
-  | { readonly do: 'cluster'; readonly service: number }
-  | { readonly do: 'tcp'; readonly there: boolean }
-  | { readonly do: 'preload'; readonly services: readonly number[]; readonly tcp: boolean }
-  | { readonly do: 'deny'; readonly service: number; readonly on: boolean }
-  | { readonly do: 'listener' }
-  | { readonly do: 'lost' }
-  | { readonly do: 'wake' }
-  | { readonly do: 'turn' }
-  | { readonly do: 'call'; readonly host: number; readonly generation: number }
-  | { readonly do: 'again'; readonly host: number }
-  | { readonly do: 'cluster-call'; readonly service: number }
-  | { readonly do: 'up'; readonly count: number }
-  | { readonly do: 'down'; readonly count: number }
-  | { readonly do: 'time'; readonly ms: number }
-  | { readonly do: 'reconnect' }
-  | { readonly do: 'hold' }
-  | { readonly do: 'drain' }
-  | { readonly do: 'generation'; readonly number: number; readonly on: boolean }
-  | { readonly do: 'refuse'; readonly type: 'cds' | 'vhds' | 'eds' | 'lds'; readonly next: number };
-
-const service = fc.nat({ max: SERVICES.length - 1 });
-
-export const opArbitrary = (refusals: boolean): fc.Arbitrary<Op> => {
-  const calm: fc.WeightedArbitrary<Op>[] = [
-    {
-      weight: 6,
-      arbitrary: fc.record({
-        do: fc.constant('service' as const),
-        service,
-        canary: fc.boolean(),
-        roaming: fc.nat({ max: 3 }),
-      }),
-    },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('gone' as const), service }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('endpoints' as const), service }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('cluster' as const), service }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('tcp' as const), there: fc.boolean() }) },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        do: fc.constant('preload' as const),
-        services: fc.uniqueArray(service),
-        tcp: fc.boolean(),
-      }),
-    },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('deny' as const), service, on: fc.boolean() }) },
-    { weight: 1, arbitrary: fc.constant({ do: 'listener' as const }) },
-    { weight: 1, arbitrary: fc.constant({ do: 'lost' as const }) },
-    { weight: 6, arbitrary: fc.constant({ do: 'wake' as const }) },
-    { weight: 6, arbitrary: fc.constant({ do: 'turn' as const }) },
-    {
-      weight: 6,
-      arbitrary: fc.record({
-        do: fc.constant('call' as const),
-        host: fc.nat({ max: HOSTS.length - 1 }),
-        generation: fc.nat({ max: 1 }),
-      }),
-    },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('again' as const), host: fc.nat({ max: HOSTS.length - 1 }) }) },
-    {
-      weight: 1,
-      arbitrary: fc.record({ do: fc.constant('cluster-call' as const), service: fc.nat({ max: SERVICES.length }) }),
-    },
-    { weight: 10, arbitrary: fc.record({ do: fc.constant('up' as const), count: fc.integer({ min: 1, max: 6 }) }) },
-    { weight: 10, arbitrary: fc.record({ do: fc.constant('down' as const), count: fc.integer({ min: 1, max: 6 }) }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.integer({ min: 1, max: 1_500 }) }) },
-    { weight: 1, arbitrary: fc.constant({ do: 'reconnect' as const }) },
-    { weight: 1, arbitrary: fc.constant({ do: 'hold' as const }) },
-    { weight: 2, arbitrary: fc.constant({ do: 'drain' as const }) },
-    {
-      weight: 1,
-      arbitrary: fc.record({ do: fc.constant('generation' as const), number: fc.nat({ max: 1 }), on: fc.boolean() }),
-    },
-  ];
-  return refusals
-    ? fc.oneof(...calm, {
-        weight: 3,
-        arbitrary: fc.record({
-          do: fc.constant('refuse' as const),
-          type: fc.constantFrom('cds' as const, 'vhds' as const, 'eds' as const, 'lds' as const),
-          next: fc.nat({ max: 2 }),
-        }),
-      })
-    : fc.oneof(...calm);
-};
 
 export class World {
   readonly mesh = new MemoryMesh();
@@ -219,7 +123,8 @@ export class World {
       this.#entitled.add(`cds ${cluster}`);
       this.#entitled.add(`eds ${cluster}`);
     }
-    for (const name of view.own('cds')) this.#entitled.add(`cds ${name}`);
+    // A raw cluster that no service owns has an assignment.
+    for (const name of view.own('cds')) this.#entitled.add(`cds ${name}`).add(`eds ${name}`);
     for (const name of view.own('lds')) this.#entitled.add(`lds ${name}`);
     this.#entitled.add('rds outbound').add('rds outbound~1');
   }
@@ -232,6 +137,22 @@ export class World {
     const version = this.#next('h');
     this.#clustersOf.set(version, clusters);
     this.mesh.set('vhds', port, virtualHostBody(version, domains, clusters));
+  }
+
+  /** A raw resource over a compiled one. */
+  #setRaw(type: 'cds' | 'eds' | 'vhds', port: string, on: boolean): void {
+    const { mesh } = this;
+    const name = type === 'vhds' ? `outbound/${port}` : port;
+    const key = `${type} ${name}`;
+    const version = this.#next({ cds: 'c', eds: 'e', vhds: 'h' }[type]);
+    if (!on) mesh.raw.delete(key);
+    else if (type === 'cds') mesh.raw.set(key, clusterBody(port, version, true));
+    else if (type === 'eds') mesh.raw.set(key, assignmentBody(port, version, [80]));
+    else {
+      this.#clustersOf.set(version, [port]);
+      mesh.raw.set(key, virtualHostBody(version, [port.slice(0, port.indexOf(':')), port], [port]));
+    }
+    mesh.changed(`raw||${typeUrlOf(type)}|${name}`, `rawset||${typeUrlOf(type)}`);
   }
 
   step(op: Op): void {
@@ -253,7 +174,7 @@ export class World {
           if (!mesh.assignments.has(cluster)) mesh.set('eds', cluster, assignmentBody(cluster, this.#next('e'), [80]));
         }
         const own = SERVICES[op.service] ?? '';
-        const roaming = ROAMING.filter((_, index) => (op.roaming & (1 << index)) !== 0);
+        const roaming = own === STEADY ? [] : ROAMING.filter((_, index) => (op.roaming & (1 << index)) !== 0);
         const domains = [own, port, ...roaming];
         for (const domain of roaming)
           for (const [other, body] of mesh.hosts)
@@ -300,6 +221,9 @@ export class World {
         if (op.on) mesh.denied.add(`${CALLER} ${port}`);
         else mesh.denied.delete(`${CALLER} ${port}`);
         mesh.changed(`caller|${CALLER}`);
+        return;
+      case 'raw':
+        this.#setRaw(op.type, op.type === 'vhds' ? `${STEADY}:80` : port, op.on);
         return;
       case 'listener':
         mesh.listeners.set('outbound', listenerBody('outbound', this.#next('l')));

@@ -70,7 +70,7 @@ export class SimStateClient {
     this.#say(type);
   }
 
-  /** A new stream: every type that was open is asked for again. */
+  /** A new stream: every type of which something is wanted is asked for again. */
   connect(): void {
     this.outbox = [];
     this.#nodeSent = false;
@@ -79,6 +79,11 @@ export class SimStateClient {
     for (const type of STATE_TYPES) {
       const watch = this.watches[type];
       watch.nonce = '';
+      if (watch.named && watch.names.size === 0) {
+        // Nothing is wanted of it, nothing held: on a new stream an empty list would be the wildcard.
+        watch.opened = false;
+        watch.versionInfo = '';
+      }
       watch.named = watch.names.size > 0;
       if (watch.opened) this.#say(type);
     }

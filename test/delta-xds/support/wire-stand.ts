@@ -1,4 +1,7 @@
-/** A server over real gRPC on a mesh in memory, for tests of what shows on the wire; ends with the test file. */
+/**
+ * A server over real gRPC on a mesh in memory, for tests of what shows on the wire; ends with the test file. Both transports pass:
+ * XDS_TRANSPORT=http2 takes the other one.
+ */
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,6 +9,8 @@ import { type AdsServer, createAdsServer, DeliveryLog, type ServerLimits } from 
 import { type Delivered, deliveredIn } from './delivered.ts';
 import { assignmentBody, clusterBody, MemoryMesh, virtualHostBody } from './memory-mesh.ts';
 import { RawClient, RawStateClient } from './raw-client.ts';
+
+const transport = process.env.XDS_TRANSPORT === 'http2' ? 'http2' : 'grpc-js';
 
 const open: { close(): unknown }[] = [];
 after(async () => {
@@ -32,6 +37,7 @@ export const standUp = async (options: StandOptions = {}): Promise<Stand> => {
   const deliveries = new DeliveryLog();
   const server = createAdsServer({
     source: mesh,
+    transport,
     limits,
     clock: () => performance.now(),
     now: Date.now,

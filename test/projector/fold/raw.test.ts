@@ -106,6 +106,7 @@ test('clear takes one set of nodes at once, with its labels', () => {
   assert.deepEqual([...story.fold.rawKeys()].sort(), [`n11|${UNKNOWN}|b`, `|${CDS}|a`]);
   assert.equal(story.label(undefined, CDS), 'v1');
   story.clear();
+  assert.deepEqual(story.fold.rawTotals, { resources: 1, bytes: 1 });
   assert.deepEqual([...story.fold.rawKeys()], [`n11|${UNKNOWN}|b`]);
   assert.equal(story.label(undefined, CDS), undefined);
 });
@@ -275,4 +276,20 @@ test('bytes of all together are bound', () => {
   assert.deepEqual([more.status, more.code], ['rejected', 'E106']);
   assert.match(more.message ?? '', /268435457 bytes together; 268435456 are allowed/);
   assert.equal(story.put(unknown('n1', '')).status, 'applied', 'less is always allowed');
+});
+
+test('a refusal is for people: it changes nothing, and says when it is of an earlier content', () => {
+  const story = new RawStory();
+  const stored = new Stored();
+  const { offset } = story.put(cluster('a'));
+  const words = { author: 'local', by: 'web-1', version: 'v1', message: 'no such field' };
+  const refusal = { typeUrl: CDS, name: 'a', offset, ...words };
+  stored.take(story.fold);
+  const before = stored.text();
+  const told = story.send('resource.refused', refusal, later);
+  assert.deepEqual([told.status, told.message], ['applied', undefined]);
+  stored.take(story.fold);
+  assert.deepEqual(stored.text(), before);
+  story.put(cluster('a', { connectTimeout: '1s' }));
+  assert.match(story.send('resource.refused', refusal, later).message ?? '', /not the present one/);
 });

@@ -1,0 +1,38 @@
+/** A whole control plane in this process, in memory, with services `svc-<n>.shop:80`; for tests that watch the process itself. */
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { type RunningServer, resolveConfig, startServer } from '../../../src/runtime/index.ts';
+
+export interface ServerHere {
+  readonly server: RunningServer;
+  readonly port: number;
+  /** Value of a metric, summed over its labels. */
+  metric(name: string): Promise<number>;
+}
+
+export const serveHere = async (t: TestContext, services: number): Promise<ServerHere> => {
+  const flags = { xds: '127.0.0.1:0', admin: '127.0.0.1:0', workers: '0', log: 'memory', 'log-level': 'silent' };
+  const server = await startServer(resolveConfig({ flags, env: {} }));
+  t.after(() => server.stop());
+  const api = `http://127.0.0.1:${server.admin.port}`;
+  const events = Array.from({ length: services }, (_, index) => `svc-${index}`).flatMap((name) => [
+    { type: 'service.registered', data: { namespace: 'shop', name, ports: [{ port: 80, protocol: 'http' }] } },
+    { type: 'endpoint.registered', data: { namespace: 'shop', service: name, id: `${name}-1`, address: '127.0.0.1' } },
+  ]);
+  const { status } = await fetch(`${api}/v1/events?wait=applied`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ events }),
+  });
+  assert.equal(status, 200);
+  return {
+    server,
+    port: server.xds.port,
+    metric: async (name) => {
+      const text = await (await fetch(`${api}/metrics`)).text();
+      const rows = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
+      assert.ok(rows.length > 0, `no metric ${name}`);
+      return rows.reduce((sum, [, value]) => sum + Number(value), 0);
+    },
+  };
+};
