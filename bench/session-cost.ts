@@ -11,6 +11,7 @@ import { DeliveryLog } from '../src/delta-xds/delivery-log.ts';
 import { Hub } from '../src/delta-xds/hub.ts';
 import { DEFAULT_SERVER_LIMITS, zeroSessionCounters } from '../src/delta-xds/limits.ts';
 import { XDS_METHODS } from '../src/delta-xds/methods.ts';
+import { ResponseTemplates } from '../src/delta-xds/response-templates.ts';
 import { SharedShapes } from '../src/delta-xds/shapes.ts';
 import { openEventLog } from '../src/log/index.ts';
 import { Projector, ReadModel } from '../src/projector/index.ts';
@@ -70,6 +71,7 @@ export const run = async (options: SessionCostOptions = {}): Promise<Readonly<Re
       hub,
       source,
       cache: new BytesCache(limits.cacheBytes),
+      templates: new ResponseTemplates(),
       limits,
       wireLimits: { maxNames: 100_000, maxNameBytes: 4_096, maxMetadataValues: 4_096 },
       identifier: 'bench',

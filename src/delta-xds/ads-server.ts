@@ -15,6 +15,7 @@ import { type Listener, listenOn } from './listener.ts';
 import { XDS_METHODS } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { countedAs } from './resource-type.ts';
+import { ResponseTemplates } from './response-templates.ts';
 import { SharedShapes } from './shapes.ts';
 import { STATUS } from './status.ts';
 import type { HeldResource, TypeStatus } from './stream-session.ts';
@@ -146,6 +147,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     hub,
     source,
     cache,
+    templates: new ResponseTemplates(),
     limits,
     wireLimits: {
       maxNames: limits.namesPerRequest + limits.namesPerStream,

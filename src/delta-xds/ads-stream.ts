@@ -1,6 +1,7 @@
 /** One delta stream, aggregated or of a single type: bytes in, requests to the hub; effects to bytes out. Decides nothing. */
 import { TendrilError } from '../model/index.ts';
 import {
+  appendNonce,
   composeDeltaResponse,
   composeStateResponse,
   decodeDeltaRequest,
@@ -15,6 +16,7 @@ import type { ServerLimits } from './limits.ts';
 import type { XdsMethod } from './methods.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { typeOf, typeUrlOf } from './resource-type.ts';
+import type { ResponseTemplates } from './response-templates.ts';
 import { STATUS } from './status.ts';
 import type { XdsRequest } from './stream-session.ts';
 import type { TransportListener, TransportStream } from './transport.ts';
@@ -24,6 +26,7 @@ export interface StreamContext {
   readonly hub: Hub;
   readonly source: ResourceSource;
   readonly cache: BytesCache;
+  readonly templates: ResponseTemplates;
   readonly limits: ServerLimits;
   readonly wireLimits: WireLimits;
   readonly identifier: string;
@@ -208,19 +211,20 @@ export class AdsStream implements TransportListener, StreamPort {
     return this.#member?.session.facts.id ?? '';
   }
 
-  #send({ type, nonce, resources, removed, versionInfo, label }: SendEffect): void {
+  #send(effect: SendEffect): void {
+    if (effect.alone === true) {
+      this.#sendAlone(effect);
+      return;
+    }
+    const { type, nonce, resources, removed, versionInfo, label } = effect;
     const { cache, counters, identifier } = this.#context;
     const delta = versionInfo === undefined;
     const encoded = resources.map((resource) =>
       delta ? cache.encode(type, resource) : cache.encodeState(type, resource),
     );
-    if (SERVICE_TYPES.has(type))
-      for (const [index, { name }] of resources.entries()) {
-        if (name !== 'local' && !name.startsWith('inbound:')) this.sent.serviceBytes += encoded[index]?.length ?? 0;
-      }
-    counters.resources += resources.length;
+    for (let at = 0; at < resources.length; at++)
+      this.#count(type, resources[at]?.name ?? '', encoded[at]?.length ?? 0);
     counters.removals += removed.length;
-    this.sent.resources += resources.length;
     const common = { typeUrl: typeUrlOf(type), nonce, resources: encoded, controlPlaneId: identifier };
     this.#write(
       delta
@@ -235,6 +239,39 @@ export class AdsStream implements TransportListener, StreamPort {
     // A removal that primes a route configuration is about no resource.
     for (const name of removed)
       if (!name.endsWith('/-')) deliveries.note(this.#delivery, 'removed', { type, name, version: '' }, 0, offset, now);
+  }
+
+  /** A change that many streams hear of: composed for the first of them. */
+  #sendAlone({ type, nonce, resources, label }: SendEffect): void {
+    const { cache, identifier, deliveries, templates } = this.#context;
+    const { head, size } = templates.of(type, resources, label ?? this.#offsetText, (systemVersionInfo) => {
+      const encoded = resources.map((resource) => cache.encode(type, resource));
+      return {
+        size: encoded[0]?.length ?? 0,
+        head: composeDeltaResponse({
+          typeUrl: typeUrlOf(type),
+          nonce: '',
+          resources: encoded,
+          removed: [],
+          controlPlaneId: identifier,
+          systemVersionInfo,
+        }),
+      };
+    });
+    const [resource] = resources;
+    if (resource === undefined) return;
+    this.#count(type, resource.name, size);
+    this.#write(appendNonce(head, nonce));
+    if (deliveries === undefined || this.#delivery === undefined) return;
+    const { now, offset } = this.#context;
+    const { name, version } = resource;
+    deliveries.note(this.#delivery, 'sent', { type, name, version }, size, offset(), now());
+  }
+
+  #count(type: string, name: string, bytes: number): void {
+    this.#context.counters.resources++;
+    this.sent.resources++;
+    if (SERVICE_TYPES.has(type) && name !== 'local' && !name.startsWith('inbound:')) this.sent.serviceBytes += bytes;
   }
 
   #verdict(effect: AckedEffect | RejectedEffect): void {

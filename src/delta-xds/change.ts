@@ -115,8 +115,15 @@ export const note = (s: SessionState, item: ChangeItem): void => {
       // Which of them are bases decides what a wildcard holds.
       if (item.type === 'lds' || item.type === 'cds') markOwn(s);
       return;
-    case 'caller':
+    case 'caller': {
+      const rights = s.view.rights?.();
+      if (rights !== undefined && rights === s.rights) refreshPreload(s);
+      else refresh(s);
+      s.rights = rights;
+      return;
+    }
     case 'everything':
+      s.rights = s.view.rights?.();
       refresh(s);
       return;
     default:
@@ -194,8 +201,15 @@ export const resolveAgain = (s: SessionState, generation: Generation, host: stri
   return kept;
 };
 
-/** Compares everything: the preload list, every host, everything held. */
-const refresh = (s: SessionState): void => {
+/** Edges came or went, and nothing else: what a sidecar learns by asking comes back to it so, and it holds it already. */
+const refreshPreload = (s: SessionState): void => {
+  const { went } = comeAndGo(s);
+  if (went.length === 0) return;
+  s.collect = true;
+  s.interestStale = true;
+};
+
+const comeAndGo = (s: SessionState): { readonly went: readonly string[] } => {
   const { came, went } = s.demand.refresh();
   const clusters = s.channel('cds');
   for (const name of came) {
@@ -205,6 +219,13 @@ const refresh = (s: SessionState): void => {
     clusters?.dirty.addAll(s.view.clustersOf(name));
   }
   for (const name of went) markPort(s, name);
+  return { went };
+};
+
+/** Compares everything: the preload list, every host, everything held. */
+const refresh = (s: SessionState): void => {
+  comeAndGo(s);
+  const clusters = s.channel('cds');
   markHeld(s, () => true);
   for (const channel of s.channels.values()) if (!BY_SERVICE.has(channel.type)) markAll(channel, () => true);
   markOwn(s);

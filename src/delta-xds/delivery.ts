@@ -13,12 +13,12 @@ import { answerWork, broadcastWork, isolateWork, type Work } from './work.ts';
 const NO_CLUSTERS: ReadonlySet<string> = new Set();
 
 /** Types between route configurations and virtual hosts, and behind those (checklist 36); others follow as they were asked for. */
-const BEFORE_HOSTS = ['srds'] as const;
+const BEFORE_HOSTS = 'srds';
 const AFTER_HOSTS = ['sds', 'ecds', 'rtds'] as const;
-const NAMED: ReadonlySet<string> = new Set(['cds', 'eds', 'lds', 'rds', 'vhds', ...BEFORE_HOSTS, ...AFTER_HOSTS]);
+const NAMED: ReadonlySet<string> = new Set(['cds', 'eds', 'lds', 'rds', 'vhds', BEFORE_HOSTS, ...AFTER_HOSTS]);
 
 const sendOthers = (s: SessionState, work: Work, now: number, out: Effect[]): boolean => {
-  if (!AFTER_HOSTS.every((type) => sendPlain(s, type, work, now, out))) return false;
+  for (const type of AFTER_HOSTS) if (!sendPlain(s, type, work, now, out)) return false;
   for (const type of s.channels.keys()) if (!NAMED.has(type) && !sendPlain(s, type, work, now, out)) return false;
   return true;
 };
@@ -31,7 +31,7 @@ const round = (s: SessionState, work: Work, now: number, out: Effect[]): boolean
     sendAssignments(s, work, now, out) &&
     sendPlain(s, 'lds', work, now, out) &&
     sendPlain(s, 'rds', work, now, out) &&
-    BEFORE_HOSTS.every((type) => sendPlain(s, type, work, now, out)) &&
+    sendPlain(s, BEFORE_HOSTS, work, now, out) &&
     sendHosts(s, work, plan, now, out) &&
     sendOthers(s, work, now, out)
   );
@@ -57,6 +57,7 @@ const pass = (s: SessionState, now: number, out: Effect[]): void => {
 /** Subjects whose changes this session must hear of. */
 const announce = (s: SessionState, out: Effect[]): void => {
   const waiting = s.demand.waiting > 0;
+  if (!s.interestStale && s.interestAdded.length === 0 && waiting === s.waitingAnnounced) return;
   let dropped: string[] = [];
   if (s.interestStale) {
     s.interestStale = false;
@@ -85,18 +86,18 @@ const announce = (s: SessionState, out: Effect[]): void => {
   out.push({ kind: 'interest', added, dropped, waiting });
 };
 
+/** The earlier of two times that are still to come; 0: none. */
+const sooner = (at: number, time: number, now: number): number => (time > now && (at === 0 || time < at) ? time : at);
+
 /** When to look again without being told anything. */
 const schedule = (s: SessionState, now: number, out: Effect[]): void => {
   if (s.paused) return;
   let at = 0;
-  const consider = (time: number): void => {
-    if (time > now && (at === 0 || time < at)) at = time;
-  };
   for (const { type, dirty, questions, ledger } of s.channels.values()) {
-    if (dirty.size > 0 || (type === 'cds' && s.collect)) consider(ledger.gateOpensAt(now));
-    if (questions.size > 0) consider(ledger.answersInFlight(now).oldestEnds);
+    if (dirty.size > 0 || (type === 'cds' && s.collect)) at = sooner(at, ledger.gateOpensAt(now), now);
+    if (questions.size > 0) at = sooner(at, ledger.answersInFlight(now).oldestEnds, now);
   }
-  if (s.collect) consider(s.collectAfter);
+  if (s.collect) at = sooner(at, s.collectAfter, now);
   if (at === 0 || (s.timerAt !== 0 && s.timerAt <= at)) return;
   s.timerAt = at;
   out.push({ kind: 'timer', at });
@@ -104,6 +105,7 @@ const schedule = (s: SessionState, now: number, out: Effect[]): void => {
 
 /** Edges proved by asking. */
 const tell = (s: SessionState, out: Effect[]): void => {
+  if (s.learned.length === 0) return;
   for (const to of s.learned) out.push({ kind: 'observe', from: s.view.facts.caller, to });
   s.learned = [];
 };

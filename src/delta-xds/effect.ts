@@ -41,10 +41,12 @@ export interface SendEffect {
   readonly nonce: string;
   readonly resources: readonly SentResource[];
   readonly removed: readonly string[];
+  /** `resources` is the one list that all sessions send of this resource (`SharedShapes.alone`), and nothing is removed. */
+  alone?: true;
   /** State of the world: `version_info`, unless the type is labelled. Delta: undefined. */
   readonly versionInfo?: string;
   /** Label of the node's raw resources of this type: echoed as the version of the type, instead of what it would be. */
-  readonly label?: string;
+  label?: string;
 }
 
 /** One resource of a response, as the ledger remembers it. */

@@ -37,8 +37,8 @@ export interface StreamPort {
 export interface Member {
   readonly session: StreamSession;
   readonly port: StreamPort;
-  /** Waiting for its turn. */
-  pending: ChangeItem[] | undefined;
+  /** Waiting for its turn; the list may be that of other members. */
+  pending: readonly ChangeItem[] | undefined;
   joined: boolean;
 }
 
@@ -191,14 +191,14 @@ export class Hub {
   #enter(member: Member, items: readonly ChangeItem[]): void {
     this.counters.notices++;
     if (member.pending === undefined) {
-      member.pending = [...items];
+      member.pending = items;
       this.#line.push(member);
       this.#entered++;
       this.#turn();
     } else if (member.pending.length + items.length > MAX_ITEMS) {
       member.pending = [{ kind: 'everything' }];
       this.counters.collapsed++;
-    } else member.pending.push(...items);
+    } else member.pending = [...member.pending, ...items];
   }
 
   #turn(): void {
@@ -209,6 +209,7 @@ export class Hub {
 
   #slice(): void {
     this.#turning = false;
+    const now = this.#options.clock();
     for (let count = 0; count < SLICE && this.#lineAt < this.#line.length; this.#lineAt++) {
       const member = this.#line[this.#lineAt];
       this.#served++;
@@ -218,7 +219,12 @@ export class Hub {
       if (!member.joined) continue;
       count++;
       this.counters.broadcasts++;
-      this.#guard(member, () => member.session.onChange(items, this.#options.clock()));
+      // As #guard, without a function for each of ten thousand members.
+      try {
+        this.#apply(member, member.session.onChange(items, now));
+      } catch (error) {
+        member.port.fail(error);
+      }
     }
     if (this.#lineAt >= this.#line.length) {
       this.#line = [];
@@ -237,18 +243,22 @@ export class Hub {
   /** A defect in one session ends its stream and no other. */
   #guard(member: Member, run: () => readonly Effect[]): void {
     try {
-      for (const effect of run()) {
-        // A send may have ended the stream: what it would wait for from here on must not keep it.
-        if (!member.joined) return;
-        if (effect.kind === 'interest') {
-          for (const subject of effect.dropped) this.#index.drop(member, subject);
-          for (const subject of effect.added) this.#index.add(member, subject);
-          this.#index.wait(member, effect.waiting);
-        } else if (effect.kind === 'timer') this.#schedule(member, effect.at);
-        else member.port.execute(effect);
-      }
+      this.#apply(member, run());
     } catch (error) {
       member.port.fail(error);
+    }
+  }
+
+  #apply(member: Member, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      // A send may have ended the stream: what it would wait for from here on must not keep it.
+      if (!member.joined) return;
+      if (effect.kind === 'interest') {
+        for (const subject of effect.dropped) this.#index.drop(member, subject);
+        for (const subject of effect.added) this.#index.add(member, subject);
+        this.#index.wait(member, effect.waiting);
+      } else if (effect.kind === 'timer') this.#schedule(member, effect.at);
+      else member.port.execute(effect);
     }
   }
 

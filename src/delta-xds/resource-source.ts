@@ -54,6 +54,11 @@ export interface NodeView {
   own(type: 'lds' | 'cds'): readonly string[];
   /** Canonical service port for a lower-case authority (`host` or `host:port`), or undefined (unknown, denied, invisible). */
   resolveHost(authority: string): string | undefined;
+  /**
+   * What its caller may hold and learn, and its TCP targets, but for the preload list of one that learns: equal texts, equal rights. A
+   * source without it says: anything may have changed with the caller.
+   */
+  rights?(): string;
   /** Service ports this node holds without asking: declared and learned edges, already filtered; sorted. */
   preload(): readonly string[];
   /** Clusters that a held service port needs: those its virtual host's routes use, or the port's own cluster for TCP. */

@@ -1,14 +1,18 @@
 /** Clusters, each followed by its assignment (envoy-wire, fact 6); and assignments by themselves. */
 import { isCollection } from '../model/index.ts';
-import { type Effect, type Item, plainResource } from './effect.ts';
+import type { Effect, Item, SentResource } from './effect.ts';
 import type { ResourceBody } from './resource-source.ts';
 import type { Channel, SessionState } from './session-state.ts';
+import type { Alone } from './shapes.ts';
 import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
+
+const NONE: readonly never[] = [];
 
 interface Unit {
   readonly name: string;
-  readonly body: ResourceBody;
+  readonly resource: SentResource;
   readonly item: Item;
+  readonly alone: Alone;
   readonly size: number;
 }
 
@@ -16,14 +20,20 @@ interface ClusterUnit extends Unit {
   readonly assignment: Unit | undefined;
 }
 
-const unitOf = (s: SessionState, name: string, body: ResourceBody, atom: number): Unit => ({
-  name: s.shapes.text(name),
-  body,
-  item: { name: s.shapes.text(name), version: body.version, shape: s.shapes.of(body), atom },
-  size: body.body.length + name.length + RESOURCE_OVERHEAD,
-});
+const unitOf = (s: SessionState, name: string, body: ResourceBody, atom: number): Unit => {
+  const alone = s.shapes.alone(name, body);
+  const [item] = alone.items;
+  const [resource] = alone.resources;
+  return {
+    name: resource.name,
+    resource,
+    item: atom === 0 ? item : { ...item, atom },
+    alone,
+    size: body.body.length + name.length + RESOURCE_OVERHEAD,
+  };
+};
 
-const resourceOf = ({ name, body }: Unit) => plainResource(name, body.version, body.body);
+const resourceOf = ({ resource }: Unit): SentResource => resource;
 const itemOf = ({ item }: Unit): Item => item;
 
 /** What a cluster's name should be at the client; undefined: nothing to send (it may have to go: `collect.ts` looks). */
@@ -159,8 +169,10 @@ const sendAssignmentUnits = (s: SessionState, work: Work, units: readonly Unit[]
 export const sendAssignments = (s: SessionState, work: Work, now: number, out: Effect[]): boolean => {
   const channel = s.channels.get('eds');
   if (channel === undefined) return true;
+  const names = work.names('eds');
+  if (names.length === 0 && (work.lane !== 'answer' || (channel.absent.size === 0 && !channel.owed))) return true;
   const units: Unit[] = [];
-  for (const name of work.names('eds')) {
+  for (const name of names) {
     const force = work.forced('eds', name);
     const body = assignmentGoal(s, channel, name, force);
     if (
@@ -176,14 +188,16 @@ export const sendAssignments = (s: SessionState, work: Work, now: number, out: E
   const runs = split(units, s.limits.responseBytes);
   if (runs.length === 0 && (absent.length > 0 || (work.lane === 'answer' && channel.owed))) runs.push([]);
   for (const [at, run] of runs.entries()) {
+    const alone = run.length === 1 && absent.length === 0 ? run[0]?.alone : undefined;
     s.send(
       {
         type: 'eds',
         lane: work.lane,
-        resources: run.map(resourceOf),
-        removed: at === 0 ? absent : [],
-        items: run.map(itemOf),
-        questions: [],
+        resources: alone?.resources ?? run.map(resourceOf),
+        removed: at === 0 ? absent : NONE,
+        items: alone?.items ?? run.map(itemOf),
+        questions: NONE,
+        alone: alone !== undefined,
       },
       now,
       out,

@@ -1,7 +1,7 @@
 /** The facts of one stream. `intake*.ts` writes them down, `delivery.ts` and its helpers look at them and say what to send. */
 import { canonicalName } from '../model/index.ts';
 import { Demand } from './demand.ts';
-import type { Effect, Item, SentResource } from './effect.ts';
+import type { Effect, Item, SendEffect, SentResource } from './effect.ts';
 import { type Lane, Ledger } from './ledger.ts';
 import type { SessionCounters, SessionLimits } from './limits.ts';
 import { NameSet } from './name-set.ts';
@@ -103,6 +103,8 @@ export class SessionState {
   /** Something may no longer be of interest: announce afresh. */
   interestStale = false;
   waitingAnnounced = false;
+  /** Rights of the caller when everything was last compared. */
+  rights: string | undefined;
   /** Time of the last timer effect; 0: none pending. */
   timerAt = 0;
   readonly #tag: string;
@@ -120,6 +122,7 @@ export class SessionState {
     this.only = options.only;
     this.#tag = options.tag;
     this.demand = new Demand(options.view, options.shapes);
+    this.rights = options.view.rights?.();
     this.take(options.view.facts.caller);
     for (const name of this.demand.preload) this.take(name);
   }
@@ -213,7 +216,10 @@ export class SessionState {
     channel.ledger.record({ nonce, at: now, lane, items, questions });
     for (const { body, name } of resources) this.passBytes += (body?.length ?? 0) + name.length;
     const label = this.view.label(type);
-    out.push({ kind: 'send', type, nonce, resources, removed, ...(label === undefined ? {} : { label }) });
+    const effect: SendEffect = { kind: 'send', type, nonce, resources, removed };
+    if (label !== undefined) effect.label = label;
+    if (response.alone === true) effect.alone = true;
+    out.push(effect);
     return nonce;
   }
 
@@ -234,4 +240,6 @@ export interface Response {
   readonly removed: readonly string[];
   readonly items: readonly Item[];
   readonly questions: readonly string[];
+  /** As in `SendEffect`. */
+  readonly alone?: boolean;
 }

@@ -26,13 +26,9 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   if (verdict.error === undefined) {
     // What is parked stays refused, whatever else is taken.
     if (refusedNow(s, type, channel.ledger.parked).size === 0) channel.lastError = undefined;
-    if (type === 'vhds') recall(s, channel, response);
-    channel.ledger.accept(response, (before, after) => {
-      if (type === 'vhds' && (after === GONE || !sameList(before.clusters, after.clusters))) s.collect = true;
-    });
+    if (type === 'vhds') acceptHosts(s, channel, response);
+    else channel.ledger.accept(response);
     if (s.collectAgain) s.collect = true;
-    for (const generation of s.demand.generations.values())
-      if (type === 'vhds' && generation.primedBy === nonce) generation.primedBy = '';
     out.push({ kind: 'acked', type, nonce, items });
     return true;
   }
@@ -52,6 +48,15 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
       channel.owed = true;
     }
   return true;
+};
+
+const acceptHosts = (s: SessionState, channel: Channel, response: Outstanding): void => {
+  recall(s, channel, response);
+  channel.ledger.accept(response, (before, after) => {
+    if (after === GONE || !sameList(before.clusters, after.clusters)) s.collect = true;
+  });
+  for (const generation of s.demand.generations.values())
+    if (generation.primedBy === response.nonce) generation.primedBy = '';
 };
 
 /**

@@ -1,5 +1,6 @@
 /** What sessions remember of a resource instead of its bytes, shared among all sessions of a process. */
 import { parseClusterName } from '../model/index.ts';
+import { type Item, plainResource, type SentResource } from './effect.ts';
 import type { ResourceBody } from './resource-source.ts';
 
 /** A resource's outline: a few words, where its body may be megabytes. Equal versions have equal shapes. */
@@ -12,6 +13,12 @@ export interface Shape {
 }
 
 const NONE: readonly string[] = [];
+
+/** A resource without aliases as it is sent and remembered when it goes alone. */
+export interface Alone {
+  readonly resources: readonly [SentResource];
+  readonly items: readonly [Item];
+}
 
 /** Stands for "removed" where a shape is expected. */
 export const GONE: Shape = { version: '', domains: NONE, clusters: NONE };
@@ -32,6 +39,7 @@ export class SharedShapes {
   readonly #texts = new Map<string, string>();
   readonly #subjects = new Map<string, string>();
   readonly #sets = new WeakMap<readonly string[], ReadonlySet<string>>();
+  readonly #alone = new WeakMap<ResourceBody, Alone>();
   resets = 0;
 
   /** `max`: entries per table (default 262,144); `maxChars`: characters of all texts (default 16 Mi). */
@@ -87,6 +95,19 @@ export class SharedShapes {
       this.#sets.set(list, set);
     }
     return set;
+  }
+
+  /** The same lists for all sessions that send this body under this name. */
+  alone(name: string, body: ResourceBody): Alone {
+    const known = this.#alone.get(body);
+    if (known !== undefined && known.resources[0].name === name) return known;
+    const kept = this.text(name);
+    const made: Alone = {
+      resources: [plainResource(kept, body.version, body.body)],
+      items: [{ name: kept, version: body.version, shape: this.of(body), atom: 0 }],
+    };
+    this.#alone.set(body, made);
+    return made;
   }
 
   #put<T>(table: Map<string, T>, key: string, value: T): void {

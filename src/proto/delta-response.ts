@@ -46,6 +46,18 @@ export function composeDeltaResponse(parts: DeltaResponseParts): Uint8Array {
   return writer.finish();
 }
 
+/** The response with this nonce in a copy of `head`, a response that was composed with an empty one. `nonce`: ASCII, below 128. */
+export function appendNonce(head: Uint8Array, nonce: string): Uint8Array {
+  const { length } = nonce;
+  const bytes = Buffer.allocUnsafe(head.length + 2 + length);
+  bytes.set(head, 0);
+  let at = head.length;
+  bytes[at++] = (5 << 3) | BYTES;
+  bytes[at++] = length;
+  for (let index = 0; index < length; index++) bytes[at++] = nonce.charCodeAt(index);
+  return bytes;
+}
+
 export interface ResourceParts {
   readonly name: string;
   readonly version: string;

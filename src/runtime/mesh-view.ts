@@ -13,6 +13,7 @@ import {
   routeConfiguration,
 } from '../compile/index.ts';
 import type { NodeFacts, NodeView, ResourceBody, ResourceType } from '../delta-xds/index.ts';
+import type { CallerRecord } from '../dependency-graph/index.ts';
 import { clusterName, parseClusterName, parseServiceName, servicePort } from '../model/index.ts';
 import type { ReadModel, ServiceRecord } from '../projector/index.ts';
 import type { ListenFacts, NodeIdentity } from './node-identity.ts';
@@ -56,6 +57,12 @@ export class MeshView implements NodeView {
   readonly #variants: readonly string[];
   readonly #compileOwn: (inputs: OwnInputs) => OwnSet;
   readonly #raw: RawView;
+  #rightsOf: CallerRecord | undefined;
+  #rights = '';
+  /** Inputs and outcome of the last look at the own resources: one request looks several times. */
+  #ownOf:
+    | { readonly service: unknown; readonly endpoint: unknown; readonly tcp: unknown; readonly own: OwnSet }
+    | undefined;
   /** Own names and raw bases together: the same array while nothing changed. */
   readonly #bases: { lds?: readonly string[]; cds?: readonly string[] } = {};
 
@@ -79,16 +86,24 @@ export class MeshView implements NodeView {
   }
 
   #own(): OwnSet {
-    const { caller, namespace, serviceAccount, endpoint } = this.facts;
-    return this.#compileOwn({
+    const { caller, namespace, serviceAccount } = this.facts;
+    const service = this.#model.service(caller);
+    const endpoint = this.facts.endpoint === undefined ? undefined : this.#model.endpoint(caller, this.facts.endpoint);
+    const { tcp } = this.#model.caller(caller);
+    const last = this.#ownOf;
+    if (last !== undefined && last.service === service && last.endpoint === endpoint && last.tcp === tcp)
+      return last.own;
+    const own = this.#compileOwn({
       caller,
       namespace,
       serviceAccount,
       listen: this.#listen,
-      service: this.#model.service(caller),
-      endpoint: endpoint === undefined ? undefined : this.#model.endpoint(caller, endpoint),
-      tcp: this.#model.caller(caller).tcp,
+      service,
+      endpoint,
+      tcp,
     });
+    this.#ownOf = { service, endpoint, tcp, own };
+    return own;
   }
 
   #shared(type: string, name: string): ResourceBody | undefined {
@@ -182,6 +197,16 @@ export class MeshView implements NodeView {
   mayHold(): number {
     const { learn, preload } = this.#model.caller(this.facts.caller);
     return learn ? this.#model.services() : preload.length;
+  }
+
+  rights(): string {
+    const record = this.#model.caller(this.facts.caller);
+    if (record !== this.#rightsOf) {
+      const { denied, learn, preload, tcp } = record;
+      this.#rightsOf = record;
+      this.#rights = JSON.stringify([denied, learn ? null : preload, tcp]);
+    }
+    return this.#rights;
   }
 
   preload(): readonly string[] {

@@ -17,6 +17,8 @@ import { Outbox } from './outbox.ts';
 
 /** Ledger changes go to the core at most this often (design, section 9). */
 const REPORT_MS = 200;
+/** So many edges go together when a thousand sidecars come at once; each costs the log, the fold and its caller's sessions less. */
+const OBSERVED_MS = 50;
 const RETRY_MS = 100;
 /** Bound of what waits for a dead core; the oldest go first, counted. */
 const MAX_OBSERVED = 10_000;
@@ -127,10 +129,10 @@ export class XdsWorker {
     this.#observed.put(edge);
     if (this.#reportSoon) return;
     this.#reportSoon = true;
-    setImmediate(() => {
+    setTimeout(() => {
       this.#reportSoon = false;
       this.#report();
-    });
+    }, OBSERVED_MS);
   }
 
   #report(): void {

@@ -6,6 +6,7 @@ import { Hub } from '../../../src/delta-xds/hub.ts';
 import { SharedShapes } from '../../../src/delta-xds/index.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, zeroSessionCounters } from '../../../src/delta-xds/limits.ts';
 import type { XdsMethod } from '../../../src/delta-xds/methods.ts';
+import { ResponseTemplates } from '../../../src/delta-xds/response-templates.ts';
 import type { MemoryMesh } from './memory-mesh.ts';
 
 /** The client's end of a stream. */
@@ -63,6 +64,7 @@ export class MemoryServer {
       hub: this.hub,
       source: mesh,
       cache: this.cache,
+      templates: new ResponseTemplates(),
       limits: all,
       wireLimits: {
         maxNames: all.namesPerRequest + all.namesPerStream,
