@@ -1,6 +1,6 @@
 /**
  * Ours against go-control-plane's linear cache with the tools of `peerbench`: same load, same mesh, in turn, medians of the rounds
- * (issue 4, section 4). `npm run bench -- peers [--only NAME[,NAME]] [--rounds 3] [--peerbench DIR] [--contestants LABEL[,LABEL]]
+ * (issue 4, section 4). `npm run bench -- peers [--only NAME[,NAME]] [--rounds 3] [--peerbench DIR] [--contestants LABEL[;LABEL]]
  * [--serve-flags 'FLAGS OF OURS'] [--profile DIR] [--quick]`. Only runs when named: it takes the better part of an hour.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -154,7 +154,7 @@ export const run = async (options: PeersOptions = {}): Promise<Readonly<Record<s
   for (const measurement of all.filter(({ name }) => only === undefined || only.includes(name))) {
     say(`${measurement.name}: ${measurement.title}`);
     const rounds = Number(options.rounds ?? (quick ? 1 : ROUNDS));
-    records[measurement.name] = await compare(tools, measurement, { rounds, labels: options.contestants?.split(',') });
+    records[measurement.name] = await compare(tools, measurement, { rounds, labels: options.contestants?.split(';') });
   }
   if (profile !== undefined) say(summarise(profile));
   else if (!quick) writeTable(records);

@@ -85,7 +85,40 @@ const ours = (name: string, workers: number, log: 'memory' | 'lmdb', { flags, pr
   ours: { workers, log, flags, ...(profile === undefined ? {} : { profile }) },
 });
 
+const HTTP2 = ['--xds-transport', 'http2'];
+
+/** Ours with a log in memory, by workers and transport. */
+const FORMS = [
+  { label: 'one worker', workers: 1, flags: [] },
+  { label: 'two workers', workers: 2, flags: [] },
+  { label: 'one worker, http2', workers: 1, flags: HTTP2 },
+  { label: 'two workers, http2', workers: 2, flags: HTTP2 },
+] as const;
+
+const contestants = (mesh: MeshSize, forms: Forms): Contestant[] => [
+  { label: 'linear', kind: LINEAR, mesh },
+  ...FORMS.map(({ label, workers, flags }) => ({
+    label,
+    kind: ours(label, workers, 'memory', { ...forms, flags: [...flags, ...forms.flags] }),
+    mesh,
+  })),
+];
+
 type Medians = Readonly<Record<string, Figures>>;
+
+/** One goal for each of our forms that it holds for. */
+const each = (
+  what: string,
+  value: (label: string) => Goal['value'],
+  limit: number,
+  { workers, atLeast }: { readonly workers?: 1 | 2; readonly atLeast?: true } = {},
+): Goal[] =>
+  FORMS.filter((form) => workers === undefined || form.workers === workers).map(({ label }) => ({
+    what: `${label}: ${what}`,
+    value: value(label),
+    limit,
+    ...(atLeast === undefined ? {} : { atLeast }),
+  }));
 
 const ratio =
   (label: string, field: string) =>
@@ -131,28 +164,21 @@ const propagation = (scale: Scale, forms: Forms): Measurement => {
     name: 'propagation',
     title: `one endpoint change to ${scale.sidecars} sidecars, 10 dependencies, ${scale.services} services, ${scale.triggers} changes`,
     contestants: [
-      { label: 'linear', kind: LINEAR, mesh },
-      { label: 'one worker', kind: ours('one worker', 1, 'memory', forms), mesh },
-      { label: 'two workers', kind: ours('two workers', 2, 'memory', forms), mesh },
+      ...contestants(mesh, forms),
       { label: 'one worker, durable', kind: ours('one worker, durable', 1, 'lmdb', forms), mesh },
       { label: 'one process', kind: ours('one process', 0, 'memory', forms), mesh },
     ],
     flags: ['--triggers', String(scale.triggers), '--trigger-interval', `${scale.intervalMs}ms`],
     figures: ({ load, sidecars }) => propagated(load, sidecars),
     goals: [
-      { what: 'one worker, P50 of linear', value: ratio('one worker', 'p50Ms'), limit: 0.9 },
-      { what: 'one worker, last sidecar of linear', value: ratio('one worker', 'lastP50Ms'), limit: 0.9 },
-      { what: 'one worker, P99 of linear', value: ratio('one worker', 'p99Ms'), limit: 1 },
-      { what: 'two workers, P50 of linear', value: ratio('two workers', 'p50Ms'), limit: 0.8 },
-      { what: 'two workers, last sidecar of linear', value: ratio('two workers', 'lastP50Ms'), limit: 0.8 },
-      { what: 'two workers, P99 of linear', value: ratio('two workers', 'p99Ms'), limit: 0.8 },
-      { what: 'one worker, CPU per change of linear', value: ratio('one worker', 'cpuUsPerDelivery'), limit: 0.65 },
-      { what: 'two workers, CPU per change of linear', value: ratio('two workers', 'cpuUsPerDelivery'), limit: 0.65 },
-      {
-        what: 'one worker, first configuration P50 of linear',
-        value: ratio('one worker', 'firstConfigP50Ms'),
-        limit: 1.2,
-      },
+      ...each('P50 of linear', (label) => ratio(label, 'p50Ms'), 0.9, { workers: 1 }),
+      ...each('last sidecar of linear', (label) => ratio(label, 'lastP50Ms'), 0.9, { workers: 1 }),
+      ...each('P99 of linear', (label) => ratio(label, 'p99Ms'), 1, { workers: 1 }),
+      ...each('P50 of linear', (label) => ratio(label, 'p50Ms'), 0.8, { workers: 2 }),
+      ...each('last sidecar of linear', (label) => ratio(label, 'lastP50Ms'), 0.8, { workers: 2 }),
+      ...each('P99 of linear', (label) => ratio(label, 'p99Ms'), 0.8, { workers: 2 }),
+      ...each('CPU per change of linear', (label) => ratio(label, 'cpuUsPerDelivery'), 0.65),
+      ...each('first configuration P50 of linear', (label) => ratio(label, 'firstConfigP50Ms'), 1.2),
     ],
   };
 };
@@ -162,11 +188,7 @@ const storm = (scale: Scale, forms: Forms): Measurement => {
   return {
     name: 'storm',
     title: `${scale.sidecars} sidecars reconnect at once with the versions that they hold`,
-    contestants: [
-      { label: 'linear', kind: LINEAR, mesh },
-      { label: 'one worker', kind: ours('one worker', 1, 'memory', forms), mesh },
-      { label: 'two workers', kind: ours('two workers', 2, 'memory', forms), mesh },
-    ],
+    contestants: contestants(mesh, forms),
     flags: ['--triggers', '1', '--storms', '1'],
     figures: ({ load, sidecars }) => {
       const found = load.report.storms?.[0];
@@ -188,10 +210,9 @@ const storm = (scale: Scale, forms: Forms): Measurement => {
       };
     },
     goals: [
-      { what: 'resources sent again', value: plain('one worker', 'resources'), limit: 0 },
-      { what: 'bytes of an empty answer', value: plain('one worker', 'bytesPerAnswer'), limit: 100 },
-      { what: 'all up of linear, one worker', value: ratio('one worker', 'allUpMs'), limit: 1.5 },
-      { what: 'all up of linear, two workers', value: ratio('two workers', 'allUpMs'), limit: 1.5 },
+      ...each('resources sent again', (label) => plain(label, 'resources'), 0),
+      ...each('bytes of an empty answer', (label) => plain(label, 'bytesPerAnswer'), 100),
+      ...each('all up of linear', (label) => ratio(label, 'allUpMs'), 1.5),
     ],
   };
 };
@@ -201,11 +222,7 @@ const rate = (scale: Scale, forms: Forms): Measurement => {
   return {
     name: 'rate',
     title: `${scale.fastTriggers} changes one after the other, each as soon as the one before is accepted, to ${scale.sidecars} sidecars`,
-    contestants: [
-      { label: 'linear', kind: LINEAR, mesh },
-      { label: 'one worker', kind: ours('one worker', 1, 'memory', forms), mesh },
-      { label: 'two workers', kind: ours('two workers', 2, 'memory', forms), mesh },
-    ],
+    contestants: contestants(mesh, forms),
     flags: ['--triggers', String(scale.fastTriggers), '--trigger-interval', '0s', '--trigger-wait', '60s'],
     figures: ({ load }) => {
       const found = load.report.propagation;
@@ -221,20 +238,7 @@ const rate = (scale: Scale, forms: Forms): Measurement => {
         cpuS: load.cpuS.propagation,
       };
     },
-    goals: [
-      {
-        what: 'one worker, changes per second of linear',
-        value: ratio('one worker', 'changesPerSecond'),
-        limit: 1.5,
-        atLeast: true,
-      },
-      {
-        what: 'two workers, changes per second of linear',
-        value: ratio('two workers', 'changesPerSecond'),
-        limit: 1.5,
-        atLeast: true,
-      },
-    ],
+    goals: each('changes per second of linear', (label) => ratio(label, 'changesPerSecond'), 1.5, { atLeast: true }),
   };
 };
 
@@ -259,11 +263,7 @@ const memory = (scale: Scale, forms: Forms): Measurement => {
   return {
     name: 'memory',
     title: `${scale.many} connections, 10 dependencies each: RssAnon of the serving processes`,
-    contestants: [
-      { label: 'linear', kind: LINEAR, mesh },
-      { label: 'one worker', kind: ours('one worker', 1, 'memory', forms), mesh },
-      { label: 'two workers', kind: ours('two workers', 2, 'memory', forms), mesh },
-    ],
+    contestants: contestants(mesh, forms),
     flags: ['--soak', `${scale.soakS}s`, '--sync-timeout', '120s'],
     memory: true,
     figures: ({ load, server, sidecars }) => ({
@@ -273,10 +273,7 @@ const memory = (scale: Scale, forms: Forms): Measurement => {
       allSyncedMs: load.report.initial.allSyncedMs,
       cpuS: cpuInAll(load.samples),
     }),
-    goals: [
-      { what: 'KB per connection, one worker', value: plain('one worker', 'kbPerConnection'), limit: 45 },
-      { what: 'KB per connection, two workers', value: plain('two workers', 'kbPerConnection'), limit: 45 },
-    ],
+    goals: each('KB per connection', (label) => plain(label, 'kbPerConnection'), 45),
   };
 };
 
@@ -299,11 +296,7 @@ const padded = (scale: Scale, forms: Forms): Measurement => {
   return {
     name: 'padded-storm',
     title: `${scale.many} sidecars reconnect, first message padded to ${ENVOY_FIRST_MESSAGE} bytes`,
-    contestants: [
-      { label: 'linear', kind: LINEAR, mesh },
-      { label: 'one worker', kind: ours('one worker', 1, 'memory', forms), mesh },
-      { label: 'two workers', kind: ours('two workers', 2, 'memory', forms), mesh },
-    ],
+    contestants: contestants(mesh, forms),
     flags: [
       ...['--metadata', paddedMetadata(ENVOY_FIRST_MESSAGE), '--triggers', '1', '--storms', '1'],
       ...['--sync-timeout', '120s', '--trigger-wait', '60s'],
@@ -326,10 +319,8 @@ const padded = (scale: Scale, forms: Forms): Measurement => {
       };
     },
     goals: [
-      { what: 'all subscribed, ms, one worker', value: plain('one worker', 'lastAnswerMs'), limit: 15_000 },
-      { what: 'all subscribed, ms, two workers', value: plain('two workers', 'lastAnswerMs'), limit: 15_000 },
-      { what: 'loop lag P99, ms, one worker', value: plain('one worker', 'lagP99Ms'), limit: 100 },
-      { what: 'loop lag P99, ms, two workers', value: plain('two workers', 'lagP99Ms'), limit: 100 },
+      ...each('all subscribed, ms', (label) => plain(label, 'lastAnswerMs'), 15_000),
+      ...each('loop lag P99, ms', (label) => plain(label, 'lagP99Ms'), 100),
     ],
   };
 };

@@ -25,7 +25,8 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   const { nonce, items } = response;
   if (verdict.error === undefined) {
     // What is parked stays refused, whatever else is taken.
-    if (refusedNow(s, type, channel.ledger.parked).size === 0) channel.lastError = undefined;
+    if (channel.lastError !== undefined && refusedNow(s, type, channel.ledger.parked).size === 0)
+      channel.lastError = undefined;
     if (type === 'vhds') acceptHosts(s, channel, response);
     else channel.ledger.accept(response);
     if (s.collectAgain) s.collect = true;
