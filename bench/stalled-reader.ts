@@ -37,7 +37,7 @@ export interface StalledReaderFigures {
 const OTHERS = 100;
 const PER_SECOND = 25;
 const TICKS_PER_SECOND = 100;
-const SETTLE_MS = 2_000;
+const SETTLE_MS = 5_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
@@ -57,7 +57,7 @@ interface Stalled {
   resources: number;
 }
 
-/** Subscribes to all clusters and assignments by name, and takes nothing. */
+/** Subscribes to all clusters and assignments by name, and takes nothing. Of another service: siblings share what they ask for. */
 const stall = (port: number, index: number, names: readonly string[]): Stalled & { close(): void } => {
   const connection = openConnection(port);
   const nothing = {
@@ -76,7 +76,7 @@ const stall = (port: number, index: number, names: readonly string[]): Stalled &
   });
   const stalled = { stream, resources: 0, close: () => connection.destroy() };
   stream.raw.pause();
-  stream.send(encodeDeltaRequest({ ...nothing, typeUrl: CDS, node: nodeOf('web.default', `stalled-${index}`) }));
+  stream.send(encodeDeltaRequest({ ...nothing, typeUrl: CDS, node: nodeOf('greedy.default', `stalled-${index}`) }));
   stream.send(encodeDeltaRequest({ ...nothing, typeUrl: CDS, subscribe: names }));
   stream.send(encodeDeltaRequest({ ...nothing, typeUrl: EDS, subscribe: names }));
   return stalled;

@@ -15,17 +15,28 @@ export const frame = (message: Uint8Array): Buffer => {
 
 /** Puts messages together again from chunks as they come. */
 export class Deframer {
-  #left: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #size = 0;
+  /** Bytes wanted before anything can be given. */
+  #wanted = HEADER_BYTES;
 
   *messages(chunk: Buffer): Generator<Buffer> {
-    let data = this.#left.length === 0 ? chunk : Buffer.concat([this.#left, chunk]);
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    if (this.#size < this.#wanted) return;
+    let data = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
+    this.#wanted = HEADER_BYTES;
     while (data.length >= HEADER_BYTES) {
       const end = HEADER_BYTES + data.readUInt32BE(1);
-      if (data.length < end) break;
+      if (data.length < end) {
+        this.#wanted = end;
+        break;
+      }
       yield data.subarray(HEADER_BYTES, end);
       data = data.subarray(end);
     }
-    this.#left = data;
+    this.#chunks = data.length === 0 ? [] : [data];
+    this.#size = data.length;
   }
 }
 
