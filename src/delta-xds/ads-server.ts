@@ -92,6 +92,8 @@ export interface AdsCounters extends StreamCounters, SessionCounters, TransportC
   readonly broadcasts: number;
   readonly noticesCollapsed: number;
   readonly inLine: number;
+  /** Requests that waited for a later turn of the event loop. */
+  readonly requestsDeferred: number;
   readonly cacheBytes: number;
   readonly cacheHits: number;
   readonly cacheMisses: number;
@@ -253,6 +255,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       broadcasts: hub.counters.broadcasts,
       noticesCollapsed: hub.counters.collapsed,
       inLine: hub.waiting,
+      requestsDeferred: hub.requests.deferred,
       cacheBytes: cache.bytes,
       cacheHits: cache.hits,
       cacheMisses: cache.misses,

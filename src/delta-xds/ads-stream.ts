@@ -113,6 +113,17 @@ export class AdsStream implements TransportListener, StreamPort {
   }
 
   onMessage(message: Uint8Array): void {
+    const { requests } = this.#context.hub;
+    if (requests.busy) {
+      requests.wait(() => this.#handle(message), message.length);
+      return;
+    }
+    const began = requests.begin();
+    this.#handle(message);
+    requests.end(began);
+  }
+
+  #handle(message: Uint8Array): void {
     if (this.#ended) return;
     const { counters, hub } = this.#context;
     counters.requests++;
@@ -165,7 +176,10 @@ export class AdsStream implements TransportListener, StreamPort {
   }
 
   onHalfClose(): void {
-    this.end(STATUS.OK, '');
+    const { requests } = this.#context.hub;
+    // Behind what it has sent before.
+    if (requests.busy) requests.wait(() => this.end(STATUS.OK, ''), 0);
+    else this.end(STATUS.OK, '');
   }
 
   onClose(): void {

@@ -5,6 +5,7 @@
  *   of the event loop. Ten changes of one key before that turn are one.
  * - A request is handled at once, before any broadcast in line: first the source is caught up with and the session told what it has in
  *   line, so an answer is never newer than what its session knows (a domain that moved is taken from its loser in the same response).
+ *   A flood of requests gets a share of each turn (`RequestLine`).
  * - One timer wheel for all.
  *
  * Bounds: per session one place in line; the keys kept for it are shared lists, and beyond `MAX_ITEMS` become "compare everything".
@@ -13,6 +14,7 @@ import type { ChangeItem } from './change.ts';
 import { noticesOf } from './change.ts';
 import type { Effect } from './effect.ts';
 import { InterestIndex } from './interest-index.ts';
+import { RequestLine } from './request-line.ts';
 import type { NodeView, ResourceSource, XdsProtocol } from './resource-source.ts';
 import type { ResourceType } from './resource-type.ts';
 import { Session } from './session.ts';
@@ -62,6 +64,8 @@ export class Hub {
   readonly #placeholder: SessionOptions['placeholder'];
   readonly #index = new InterestIndex<Member>();
   readonly #wheel = new TimerWheel<Member>();
+  /** What streams have read. */
+  readonly requests: RequestLine;
   #line: Member[] = [];
   #lineAt = 0;
   /** Members put in line, and served, since the start. */
@@ -78,6 +82,7 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#options = options;
     this.#placeholder = (type, name) => options.source.placeholder(type, name);
+    this.requests = new RequestLine(options.clock, options.later);
   }
 
   get size(): number {
