@@ -31,6 +31,7 @@ export const takeStateRequest = (s: SotwState, request: StateRequest, out: Effec
     // Checklist 32: the client will say it again in its answer to what is on its way.
     if (request.responseNonce !== channel.nonce) {
       s.counters.staleRequests++;
+      if (request.names.length > 0) channel.subscription.named();
       // It may have given names up that it lists again in that answer: then it waits for them (checklist 48).
       const listed = new Set(request.names);
       for (const name of channel.subscription.asked) if (!listed.has(name)) channel.doubtful.add(name);
