@@ -1,6 +1,7 @@
 /**
- * Ours against go-control-plane's linear cache with the tools of `peerbench`: same load, same mesh, in turn, medians of the rounds
- * (issue 4, section 4). `npm run bench -- peers [--only NAME[,NAME]] [--rounds 3] [--peerbench DIR] [--contestants LABEL[;LABEL]]
+ * Ours against go-control-plane's linear cache with the tools of `peerbench`: same load, same mesh, in turn, medians of the rounds.
+ *
+ * `npm run bench -- peers [--only NAME[,NAME]] [--rounds 3] [--peerbench DIR] [--contestants LABEL[;LABEL]]
  * [--serve-flags 'FLAGS OF OURS'] [--profile DIR] [--quick]`. Only runs when named: it takes the better part of an hour.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
  * What one stream costs the worker without its transport, CPU microseconds: real projector and read model, real hub, sessions and
- * streams; messages go into the void. For the profile of the fan-out (issue 4, section 4).
+ * streams; messages go into the void. For the profile of the fan-out.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

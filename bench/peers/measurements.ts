@@ -1,4 +1,4 @@
-/** What is compared with whom, and the figures asked for (issue 4, section 4). */
+/** What is compared with whom, and the figures asked for. */
 import { cpuInAll, type Load, rssPerConnection } from './load.ts';
 import { lagBetween, type Scrape } from './loop-lag.ts';
 import type { RunningPeer, ServerKind } from './servers.ts';

@@ -250,15 +250,18 @@ export class Hub {
   }
 
   #apply(member: Member, effects: readonly Effect[]): void {
-    for (const effect of effects) {
-      // A send may have ended the stream: what it would wait for from here on must not keep it.
-      if (!member.joined) return;
+    // Before anything is sent: a change that comes meanwhile must find it.
+    for (const effect of effects)
       if (effect.kind === 'interest') {
         for (const subject of effect.dropped) this.#index.drop(member, subject);
         for (const subject of effect.added) this.#index.add(member, subject);
         this.#index.wait(member, effect.waiting);
-      } else if (effect.kind === 'timer') this.#schedule(member, effect.at);
-      else member.port.execute(effect);
+      }
+    for (const effect of effects) {
+      // A send may have ended the stream: what it would wait for from here on must not keep it.
+      if (!member.joined) return;
+      if (effect.kind === 'timer') this.#schedule(member, effect.at);
+      else if (effect.kind !== 'interest') member.port.execute(effect);
     }
   }
 

@@ -47,10 +47,15 @@ export const parseTarget = (text: string): TargetRef | undefined => {
 /** `<service>.<namespace>:<port>`: the canonical name of one port of a service. */
 export const servicePort = (service: string, port: number): string => `${service}:${port}`;
 
+/** The parts of a cluster name or service port. */
+export interface ClusterName {
+  readonly service: string;
+  readonly port: number;
+  readonly subset?: string;
+}
+
 /** Splits a cluster name or service port into its parts; undefined when it is neither. */
-export const parseClusterName = (
-  text: string,
-): { readonly service: string; readonly port: number; readonly subset?: string } | undefined => {
+export const parseClusterName = (text: string): ClusterName | undefined => {
   const slash = text.indexOf('/');
   const subset = slash < 0 ? undefined : text.slice(slash + 1);
   const target = parseTarget(slash < 0 ? text : text.slice(0, slash));

@@ -18,6 +18,9 @@ export interface DeltaRequest {
   readonly errorDetail?: StatusParts;
 }
 
+const NO_NAMES: readonly string[] = [];
+const NO_VERSIONS: ReadonlyMap<string, string> = new Map();
+
 /**
  * Decodes a DeltaDiscoveryRequest. `node.extensions`, resource locators and the details of an error are passed over.
  * Throws `TendrilError` `XDS_MALFORMED` (no valid message) or `XDS_LIMIT` (more, or longer, names than `limits` allow).
@@ -28,9 +31,10 @@ export function decodeDeltaRequest(bytes: Uint8Array, limits: WireLimits = DEFAU
   let typeUrl = '';
   let responseNonce = '';
   let errorDetail: { code: number; message: string } | undefined;
-  const subscribe: string[] = [];
-  const unsubscribe: string[] = [];
-  const initialResourceVersions = new Map<string, string>();
+  // Nearly every message is an ACK: it names nothing and holds nothing.
+  let subscribe: string[] | undefined;
+  let unsubscribe: string[] | undefined;
+  let initialResourceVersions: Map<string, string> | undefined;
   let names = 0;
   const name = (): string => {
     names += 1;
@@ -39,8 +43,10 @@ export function decodeDeltaRequest(bytes: Uint8Array, limits: WireLimits = DEFAU
   };
   while (reader.at < reader.end) {
     const tag = reader.tag();
-    if (tag === ((3 << 3) | BYTES)) subscribe.push(name());
-    else if (tag === ((5 << 3) | BYTES)) {
+    if (tag === ((3 << 3) | BYTES)) {
+      subscribe ??= [];
+      subscribe.push(name());
+    } else if (tag === ((5 << 3) | BYTES)) {
       const outer = reader.enter();
       let key = '';
       let version = '';
@@ -53,11 +59,14 @@ export function decodeDeltaRequest(bytes: Uint8Array, limits: WireLimits = DEFAU
         else reader.skip(part);
       }
       reader.leave(outer);
+      initialResourceVersions ??= new Map();
       initialResourceVersions.set(key, version);
     } else if (tag === ((2 << 3) | BYTES)) typeUrl = reader.text('type URL', limits.maxNameBytes);
     else if (tag === ((6 << 3) | BYTES)) responseNonce = reader.text('nonce', limits.maxNameBytes);
-    else if (tag === ((4 << 3) | BYTES)) unsubscribe.push(name());
-    else if (tag === ((1 << 3) | BYTES)) {
+    else if (tag === ((4 << 3) | BYTES)) {
+      unsubscribe ??= [];
+      unsubscribe.push(name());
+    } else if (tag === ((1 << 3) | BYTES)) {
       node ??= emptyNode();
       readNode(reader, node, limits);
     } else if (tag === ((7 << 3) | BYTES)) {
@@ -67,9 +76,9 @@ export function decodeDeltaRequest(bytes: Uint8Array, limits: WireLimits = DEFAU
   }
   return {
     typeUrl,
-    subscribe,
-    unsubscribe,
-    initialResourceVersions,
+    subscribe: subscribe ?? NO_NAMES,
+    unsubscribe: unsubscribe ?? NO_NAMES,
+    initialResourceVersions: initialResourceVersions ?? NO_VERSIONS,
     responseNonce,
     ...(node === undefined ? {} : { node }),
     ...(errorDetail === undefined ? {} : { errorDetail }),

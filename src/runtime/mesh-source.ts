@@ -10,6 +10,7 @@ import { GrpcForms } from './grpc-forms.ts';
 import { MeshView, type OwnSet } from './mesh-view.ts';
 import { identify } from './node-identity.ts';
 import { ProxylessView } from './proxyless-view.ts';
+import { SharedReads } from './shared-reads.ts';
 import { StateView } from './state-view.ts';
 
 const BASES_MAY_HAVE_CHANGED: ChangeKey = `rawset||${CDS}`;
@@ -22,10 +23,12 @@ export class MeshSource implements ResourceSource {
   readonly #memo = new Map<string, OwnSet>();
   readonly #forms = new GrpcForms();
   readonly #compileOwn = (inputs: OwnInputs): OwnSet => this.#own(inputs);
+  readonly #reads: SharedReads;
   #epoch: number;
 
   constructor(model: ReadModel) {
     this.#model = model;
+    this.#reads = new SharedReads(model);
     this.#epoch = model.epoch();
   }
 
@@ -36,9 +39,10 @@ export class MeshSource implements ResourceSource {
 
   attach(node: ProtoNode, protocol: XdsProtocol): NodeView {
     const identity = identify(node);
-    if (protocol === 'delta') return new MeshView(this.#model, identity, this.#compileOwn);
-    if (identity.facts.proxyless) return new ProxylessView(this.#model, identity, this.#compileOwn, this.#forms);
-    return new StateView(this.#model, identity, this.#compileOwn);
+    if (protocol === 'delta') return new MeshView(this.#model, identity, this.#compileOwn, this.#reads);
+    if (identity.facts.proxyless)
+      return new ProxylessView(this.#model, identity, this.#compileOwn, this.#reads, this.#forms);
+    return new StateView(this.#model, identity, this.#compileOwn, this.#reads);
   }
 
   catchUp(): ChangeSet {

@@ -14,12 +14,11 @@ import {
 } from '../compile/index.ts';
 import type { NodeFacts, NodeView, ResourceBody, ResourceType } from '../delta-xds/index.ts';
 import type { CallerRecord } from '../dependency-graph/index.ts';
-import { clusterName, parseClusterName, parseServiceName, servicePort } from '../model/index.ts';
+import { type ClusterName, clusterName, parseServiceName, servicePort } from '../model/index.ts';
 import type { ReadModel, ServiceRecord } from '../projector/index.ts';
 import type { ListenFacts, NodeIdentity } from './node-identity.ts';
 import { RawView } from './raw-view.ts';
-
-type ClusterName = NonNullable<ReturnType<typeof parseClusterName>>;
+import type { SharedReads } from './shared-reads.ts';
 
 /** Types whose resources are named after a service port. */
 const OF_SERVICES: ReadonlySet<string> = new Set(['cds', 'eds', 'vhds']);
@@ -54,7 +53,7 @@ export class MeshView implements NodeView {
   readonly facts: NodeFacts;
   readonly #model: ReadModel;
   readonly #listen: ListenFacts;
-  readonly #variants: readonly string[];
+  readonly #reads: SharedReads;
   readonly #compileOwn: (inputs: OwnInputs) => OwnSet;
   readonly #raw: RawView;
   #rightsOf: CallerRecord | undefined;
@@ -66,11 +65,16 @@ export class MeshView implements NodeView {
   /** Own names and raw bases together: the same array while nothing changed. */
   readonly #bases: { lds?: readonly string[]; cds?: readonly string[] } = {};
 
-  constructor(model: ReadModel, { facts, listen }: NodeIdentity, compile: (inputs: OwnInputs) => OwnSet) {
+  constructor(
+    model: ReadModel,
+    { facts, listen }: NodeIdentity,
+    compile: (inputs: OwnInputs) => OwnSet,
+    reads: SharedReads,
+  ) {
     this.#model = model;
     this.facts = facts;
     this.#listen = listen;
-    this.#variants = [`ns:${facts.namespace}`, ''];
+    this.#reads = reads;
     this.#compileOwn = compile;
     this.#raw = new RawView(model, facts.id);
   }
@@ -107,11 +111,7 @@ export class MeshView implements NodeView {
   }
 
   #shared(type: string, name: string): ResourceBody | undefined {
-    for (const variant of this.#variants) {
-      const found = this.#model.resource(resourceKey(type, variant, name));
-      if (found !== undefined) return found;
-    }
-    return undefined;
+    return this.#reads.body(this.facts.namespace, type, name);
   }
 
   /** A raw resource follows the filter of the compiled one whose name it has, and wins. */
@@ -124,7 +124,7 @@ export class MeshView implements NodeView {
 
   /** The registered service whose cluster, assignment or virtual host has this name. */
   #ownerOf(name: string): ClusterName | undefined {
-    const cluster = parseClusterName(name);
+    const cluster = this.#reads.clusterName(name);
     return cluster === undefined || this.#model.service(cluster.service) === undefined ? undefined : cluster;
   }
 
@@ -147,7 +147,7 @@ export class MeshView implements NodeView {
       default:
         return undefined;
     }
-    const cluster = parseClusterName(name);
+    const cluster = this.#reads.clusterName(name);
     if (cluster === undefined || this.#visible(cluster.service, cluster.port) === undefined) return undefined;
     return this.#shared(type, name);
   }
@@ -214,7 +214,7 @@ export class MeshView implements NodeView {
   }
 
   clustersOf(canonical: string): readonly string[] {
-    const cluster = parseClusterName(canonical);
+    const cluster = this.#reads.clusterName(canonical);
     if (cluster === undefined) return [];
     const record = this.#visible(cluster.service, cluster.port);
     if (record === undefined) return [];
@@ -223,7 +223,7 @@ export class MeshView implements NodeView {
   }
 
   servicePortOf(name: string): string | undefined {
-    const cluster = parseClusterName(name);
+    const cluster = this.#reads.clusterName(name);
     if (cluster === undefined) return undefined;
     const record = this.#visible(cluster.service, cluster.port);
     if (record === undefined || !record.ports.some((candidate) => candidate.port === cluster.port)) return undefined;

@@ -22,6 +22,7 @@ import type { ReadModel } from '../projector/index.ts';
 import type { GrpcForms } from './grpc-forms.ts';
 import { MeshView, type OwnSet } from './mesh-view.ts';
 import type { NodeIdentity } from './node-identity.ts';
+import type { SharedReads } from './shared-reads.ts';
 
 /** `<service>.<namespace>:<port>`: what an application may call. */
 const isTarget = (name: string): boolean => {
@@ -35,8 +36,14 @@ const isCluster = (name: string): boolean => name === NOWHERE || parseClusterNam
 export class ProxylessView extends MeshView {
   readonly #forms: GrpcForms;
 
-  constructor(model: ReadModel, identity: NodeIdentity, compileOwn: (inputs: OwnInputs) => OwnSet, forms: GrpcForms) {
-    super(model, identity, compileOwn);
+  constructor(
+    model: ReadModel,
+    identity: NodeIdentity,
+    compileOwn: (inputs: OwnInputs) => OwnSet,
+    reads: SharedReads,
+    forms: GrpcForms,
+  ) {
+    super(model, identity, compileOwn, reads);
     this.#forms = forms;
   }
 

@@ -177,6 +177,7 @@ test('a defect in one session ends that one alone', () => {
     Object.assign(Object.create(view), {
       facts: view.facts,
       preload: () => [],
+      rights: () => '',
       own: () => {
         throw new Error('broken view');
       },

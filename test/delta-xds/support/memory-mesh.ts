@@ -210,6 +210,13 @@ class MemoryView implements NodeView {
     return undefined;
   }
 
+  rights(): string {
+    return [...this.#mesh.denied]
+      .filter((pair) => pair.startsWith(`${this.facts.caller} `))
+      .sort()
+      .join();
+  }
+
   preload(): readonly string[] {
     return (this.#mesh.preloads.get(this.facts.caller) ?? []).filter(
       (name) => this.#may(name) && (this.#mesh.hosts.has(name) || this.#mesh.clusters.has(name)),
