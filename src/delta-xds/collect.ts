@@ -71,7 +71,8 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
   for (const { name } of items) {
     channel.settled(name);
     const eds = s.channels.get('eds');
-    eds?.ledger.forget(name);
+    // One it has asked for goes with its unsubscribe, which is on its way: until then nothing is sent again.
+    if (eds?.subscription.has(name) !== true) eds?.ledger.forget(name);
     eds?.settled(name);
   }
   s.interestStale = true;

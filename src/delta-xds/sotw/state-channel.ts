@@ -20,6 +20,8 @@ export interface Unanswered {
   readonly items: ReadonlyMap<string, ResourceBody>;
   /** Names whose version is not the client's last good one: what a NACK can be about. */
   readonly changed: readonly string[];
+  /** Of a full type: names that the client held before, and that are gone by not being in it. */
+  readonly gone: readonly string[];
 }
 
 /** Responses remembered per type; of a client that never answers the oldest are forgotten. */

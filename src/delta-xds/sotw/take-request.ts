@@ -6,6 +6,7 @@ import { countNack } from '../limits.ts';
 import { refusedNow } from '../parked.ts';
 import type { ResourceBody } from '../resource-source.ts';
 import { typeOf } from '../resource-type.ts';
+import { GONE } from '../shapes.ts';
 import { STATUS } from '../status.ts';
 import type { SotwState } from './sotw-state.ts';
 import type { StateChannel, Unanswered } from './state-channel.ts';
@@ -30,6 +31,7 @@ export const takeStateRequest = (s: SotwState, request: StateRequest, out: Effec
     // Checklist 32: the client will say it again in its answer to what is on its way.
     if (request.responseNonce !== channel.nonce) {
       s.counters.staleRequests++;
+      if (request.names.length > 0) channel.subscription.named();
       // It may have given names up that it lists again in that answer: then it waits for them (checklist 48).
       const listed = new Set(request.names);
       for (const name of channel.subscription.asked) if (!listed.has(name)) channel.doubtful.add(name);
@@ -71,7 +73,8 @@ const settle = (s: SotwState, channel: StateChannel, request: StateRequest, out:
   if (request.errorDetail === undefined) {
     if (refusedNow(s, type, channel.parked).size === 0) channel.lastError = undefined;
     channel.accept(response);
-    out.push({ kind: 'acked', type, nonce, items: itemsOf(s, items) });
+    const gone = response.gone.map((name, at): Item => ({ name, version: '', shape: GONE, atom: items.size + at }));
+    out.push({ kind: 'acked', type, nonce, items: [...itemsOf(s, items), ...gone] });
     return;
   }
   const { code, message } = request.errorDetail;

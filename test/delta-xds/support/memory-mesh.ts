@@ -8,6 +8,7 @@ import type {
   ResourceSource,
   ResourceType,
 } from '../../../src/delta-xds/index.ts';
+import { typeUrlOf } from '../../../src/delta-xds/index.ts';
 import {
   Cluster,
   ClusterLoadAssignment,
@@ -118,6 +119,8 @@ export class MemoryMesh implements ResourceSource {
 
   catchUp(): ChangeSet {
     const keys = this.#keys;
+    // Whether a raw cluster is a base depends on the compiled ones.
+    if (this.raw.size > 0 && keys.some((key) => key.startsWith('cds|'))) keys.push(`rawset||${typeUrlOf('cds')}`);
     const everything = this.#everything;
     if (keys.length > 0 || everything) this.#epoch++;
     this.#keys = [];

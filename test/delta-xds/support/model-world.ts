@@ -144,7 +144,8 @@ export class World {
     const { mesh } = this;
     const name = type === 'vhds' ? `outbound/${port}` : port;
     const key = `${type} ${name}`;
-    const version = this.#next({ cds: 'c', eds: 'e', vhds: 'h' }[type]);
+    // Of another family than compiled ones, which are back when it goes: no order between them.
+    const version = this.#next(`raw-${type}`);
     if (!on) mesh.raw.delete(key);
     else if (type === 'cds') mesh.raw.set(key, clusterBody(port, version, true));
     else if (type === 'eds') mesh.raw.set(key, assignmentBody(port, version, [80]));

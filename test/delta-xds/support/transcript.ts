@@ -291,7 +291,9 @@ const describe = (effect: Effect): string | undefined => {
         if (aliases.length === 0) return `${resource.name}@${resource.version}`;
         return `${resource.name}@${resource.version} [${aliases.map((alias) => alias.slice(slash)).join(' ')}]`;
       });
-      const removed = effect.removed.length === 0 ? [] : [`removed ${effect.removed.join(' ')}`];
+      // State of the world: what is gone is missing, and not said.
+      const named = effect.versionInfo === undefined ? effect.removed : [];
+      const removed = named.length === 0 ? [] : [`removed ${named.join(' ')}`];
       const said = [...(resources.length === 0 ? [] : [resources.join(', ')]), ...removed].join('; ');
       const version = effect.label ?? effect.versionInfo;
       return `< ${effect.type} ${effect.nonce}${version === undefined ? '' : ` (${version})`}: ${said === '' ? '(empty)' : said}`;
