@@ -102,8 +102,12 @@ export interface AdsCounters extends StreamCounters, SessionCounters, TransportC
 }
 
 export interface AdsServer {
-  /** Listens; `fd`: on this socket, which is bound to the address already. Rejects with `XDS_LISTEN`. */
-  listen(host: string, port: number, fd?: number): Promise<{ readonly host: string; readonly port: number }>;
+  /** Listens; `fds`: on these descriptors of a socket that is bound to the address already. Rejects with `XDS_LISTEN`. */
+  listen(
+    host: string,
+    port: number,
+    fds?: readonly number[],
+  ): Promise<{ readonly host: string; readonly port: number }>;
   /** Serves a connection accepted elsewhere. */
   accept(socket: Socket): void;
   /** Takes the newest state to all sessions; resolves with its epoch when every session concerned has been told. */
@@ -201,13 +205,13 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
   };
 
   return {
-    listen: async (host, port, fd) => {
+    listen: async (host, port, fds) => {
       listener = await listenOn(
         host,
         port,
         (socket) => connections.accept(socket, transport),
         (error) => logger.warn({ err: error }, 'a connection could not be accepted'),
-        fd,
+        fds,
       );
       return { host: listener.host, port: listener.port };
     },

@@ -12,15 +12,36 @@ export interface Listener {
 }
 
 /**
- * Listens; `fd`: on this socket, which is bound to the address already. Rejects with `XDS_LISTEN`. `failed`: a connection could not be
- * accepted.
+ * Listens; `fds`: on these descriptors of a socket that is bound to the address already. Rejects with `XDS_LISTEN`. `failed`: a
+ * connection could not be accepted.
  */
-export const listenOn = (
+export const listenOn = async (
   host: string,
   port: number,
   accept: (socket: Socket) => void,
   failed: (error: Error) => void,
-  fd?: number,
+  fds?: readonly number[],
+): Promise<Listener> => {
+  const open: Listener[] = [];
+  const close = (): void => {
+    for (const listener of open) listener.close();
+  };
+  try {
+    for (const fd of fds ?? [undefined]) open.push(await listenOnOne(host, port, accept, failed, fd));
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const [first] = open;
+  return { host: first?.host ?? host, port: first?.port ?? port, close };
+};
+
+const listenOnOne = (
+  host: string,
+  port: number,
+  accept: (socket: Socket) => void,
+  failed: (error: Error) => void,
+  fd: number | undefined,
 ): Promise<Listener> =>
   new Promise((done, fail) => {
     const server: Server = createServer({ noDelay: true, pauseOnConnect: false }, accept);

@@ -16,8 +16,11 @@ import { getSystemErrorName } from 'node:util';
 import type { HostPort } from './config.ts';
 import { xdsListenError } from './listen-error.ts';
 
-/** File descriptor of the port in a worker: behind stdin, stdout, stderr and the channel to the supervisor. */
-export const XDS_PORT_FD = 4;
+/**
+ * File descriptors of the port in a worker, behind stdin, stdout, stderr and the channel to the supervisor: the same socket several
+ * times, because libuv accepts one connection of each in a turn of the event loop, and a thousand sidecars may come at once.
+ */
+export const XDS_PORT_FDS: readonly number[] = [4, 5, 6, 7, 8, 9, 10, 11];
 
 /** A bound socket that nothing has been asked of yet. */
 interface BoundSocket {
@@ -63,9 +66,9 @@ export class SharedPort {
     }
   }
 
-  /** `stdio` of a worker: it finds the port at `XDS_PORT_FD`. */
+  /** `stdio` of a worker: it finds the port at `XDS_PORT_FDS`. */
   get stdio(): StdioOptions {
-    return ['ignore', 'inherit', 'inherit', 'ipc', this.#socket as unknown as Stream];
+    return ['ignore', 'inherit', 'inherit', 'ipc', ...XDS_PORT_FDS.map(() => this.#socket as unknown as Stream)];
   }
 
   /** The port is closed when the workers have closed it too. No worker can be started any more. */

@@ -30,7 +30,7 @@ export interface XdsWorkerOptions {
   readonly worker: number;
   readonly logger: Logger;
   /** File descriptor of the port, bound already. Default: `config.xds` is bound. */
-  readonly portFd?: number;
+  readonly portFds?: readonly number[];
   /** `--workers 0`: the other end lives in this process; else the core is dialled. */
   readonly channel?: Channel<ToCore, ToWorker>;
 }
@@ -80,7 +80,7 @@ export class XdsWorker {
     replaced = () => void worker.#wake();
     const { host, port } = options.config.xds;
     try {
-      worker.#address = await worker.#server.listen(host, port, options.portFd);
+      worker.#address = await worker.#server.listen(host, port, options.portFds);
     } catch (error) {
       clearInterval(worker.#timer);
       worker.#lag.close();

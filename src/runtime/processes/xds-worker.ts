@@ -1,6 +1,6 @@
 /** Process of one xDS worker, started by the supervisor with the xDS port among its open files. */
 import { createLogger } from '../logger.ts';
-import { XDS_PORT_FD } from '../shared-port.ts';
+import { XDS_PORT_FDS } from '../shared-port.ts';
 import { XdsWorker } from '../xds-worker.ts';
 import { runChild } from './child.ts';
 
@@ -10,7 +10,7 @@ runChild(
       config,
       worker,
       logger: createLogger(config.logLevel).child({ process: `xds-${worker}` }),
-      portFd: XDS_PORT_FD,
+      portFds: XDS_PORT_FDS,
     }),
   { onTerm: 'ignore' },
 );
