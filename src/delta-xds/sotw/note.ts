@@ -12,10 +12,13 @@ export const noteItem = (s: SotwState, item: ChangeItem): void => {
     case 'eds':
       s.channels.get(item.kind)?.dirty.add(item.name);
       return;
-    case 'vhds':
-      // Route configurations of such clients hold their virtual hosts.
-      s.channels.get('rds')?.dirty.addAll(s.channels.get('rds')?.subscription.asked ?? []);
+    case 'vhds': {
+      // Route configurations of such clients hold their virtual hosts, and their wildcard what these need.
+      const [clusters, routes] = [s.channels.get('cds'), s.channels.get('rds')];
+      if (clusters?.subscription.wildcard === true) clusters.stale = true;
+      routes?.dirty.addAll(routes.subscription.asked);
       return;
+    }
     case 'raw': {
       const channel = s.channels.get(item.type);
       channel?.dirty.addAll(spellings(item.name, channel.subscription.asked));
