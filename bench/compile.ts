@@ -147,6 +147,7 @@ export async function run(): Promise<CompileFigures> {
     compileOwn({
       caller: 'cart.shop',
       namespace: 'shop',
+      onDemand: true,
       serviceAccount: 'cart',
       listen: { address: '127.0.0.1', outbound: port, inbound: 15006 },
       service: view,

@@ -31,17 +31,19 @@ export const OUTBOUND_NAME = 'outbound';
  */
 const PARKED_LIMIT = duration(10_000);
 
+const ON_DEMAND: IHttpFilter = {
+  name: 'envoy.filters.http.on_demand',
+  typedConfig: packAny(TYPE_URLS.OnDemand, OnDemand, {
+    odcds: { source: ADS_ON_DEMAND, timeout: ON_DEMAND_TIMEOUT },
+  }),
+};
+
 /**
  * `on_demand` comes first: a policy that arrives with the virtual host holds for the very first request (envoy-wire, section 2).
  * `fault` and `local_ratelimit` do nothing without settings of the route.
  */
-const httpFilters = (): readonly IHttpFilter[] => [
-  {
-    name: 'envoy.filters.http.on_demand',
-    typedConfig: packAny(TYPE_URLS.OnDemand, OnDemand, {
-      odcds: { source: ADS_ON_DEMAND, timeout: ON_DEMAND_TIMEOUT },
-    }),
-  },
+const httpFilters = (onDemand: boolean): readonly IHttpFilter[] => [
+  ...(onDemand ? [ON_DEMAND] : []),
   { name: 'envoy.filters.http.fault', typedConfig: packAny(TYPE_URLS.HttpFault, HttpFault, {}) },
   {
     name: 'envoy.filters.http.local_ratelimit',
@@ -51,22 +53,23 @@ const httpFilters = (): readonly IHttpFilter[] => [
 ];
 
 /** Ports are kept in host names (`strip_any_host_port` false): two ports of one service are two virtual hosts. */
-const manager = (): IHttpConnectionManager => ({
+const manager = (onDemand: boolean): IHttpConnectionManager => ({
   statPrefix: OUTBOUND_NAME,
   rds: { routeConfigName: OUTBOUND_NAME, configSource: ADS },
-  httpFilters: httpFilters(),
+  httpFilters: httpFilters(onDemand),
   streamIdleTimeout: PARKED_LIMIT,
   upgradeConfigs: WEBSOCKET,
   serverHeaderTransformation: PASS_THROUGH,
   localReplyConfig: localReplyConfig(),
 });
 
-let encodedManager: IFilter | undefined;
+const encodedManagers = new Map<boolean, IFilter>();
 
 /** The same for every node, and 12 KB: encoded once. */
-const outboundManager = (): IFilter => {
-  encodedManager ??= httpManager(manager());
-  return encodedManager;
+const outboundManager = (onDemand: boolean): IFilter => {
+  const encoded = encodedManagers.get(onDemand) ?? httpManager(manager(onDemand));
+  encodedManagers.set(onDemand, encoded);
+  return encoded;
 };
 
 export interface CallerIdentity {
@@ -99,5 +102,10 @@ const callerFilter = ({ caller, namespace, serviceAccount }: CallerIdentity): IF
   }),
 });
 
-export const outboundListener = (identity: CallerIdentity, address: string, port: number): IListener =>
-  listener(OUTBOUND_NAME, address, port, OUTBOUND, [callerFilter(identity), outboundManager()]);
+/** `onDemand`: the node can ask for clusters by name while requests wait. */
+export const outboundListener = (
+  identity: CallerIdentity,
+  address: string,
+  port: number,
+  onDemand: boolean,
+): IListener => listener(OUTBOUND_NAME, address, port, OUTBOUND, [callerFilter(identity), outboundManager(onDemand)]);

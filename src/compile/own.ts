@@ -31,7 +31,7 @@ const inboundPorts = (service: ServiceView, endpoint: EndpointView, listen: OwnI
       return [{ spec, listen: port, target }];
     });
 
-const tcpListener = (servicePort: string, address: string, localPort: number): OwnResource => {
+const tcpListener = (servicePort: string, address: string, localPort: number, onDemand: boolean): OwnResource => {
   const name = `tcp/${servicePort}`;
   return resource(
     Listener,
@@ -39,7 +39,7 @@ const tcpListener = (servicePort: string, address: string, localPort: number): O
       tcpProxy({
         statPrefix: name,
         cluster: servicePort,
-        onDemand: { odcdsConfig: ADS_ON_DEMAND, timeout: ON_DEMAND_TIMEOUT },
+        ...(onDemand ? { onDemand: { odcdsConfig: ADS_ON_DEMAND, timeout: ON_DEMAND_TIMEOUT } } : {}),
       }),
     ]),
   );
@@ -53,7 +53,10 @@ export const compileOwn = (inputs: OwnInputs): OwnResources => {
   const { listen, service, endpoint } = inputs;
   const listeners = new Map<string, OwnResource>();
   const clusters = new Map<string, OwnResource>();
-  listeners.set(OUTBOUND_NAME, resource(Listener, outboundListener(inputs, listen.address, listen.outbound)));
+  listeners.set(
+    OUTBOUND_NAME,
+    resource(Listener, outboundListener(inputs, listen.address, listen.outbound, inputs.onDemand)),
+  );
   if (service !== undefined && endpoint !== undefined) {
     for (const { spec, listen: port, target } of inboundPorts(service, endpoint, listen)) {
       listeners.set(inboundListenerName(spec.port), resource(Listener, inboundListener(spec, listen.address, port)));
@@ -61,7 +64,7 @@ export const compileOwn = (inputs: OwnInputs): OwnResources => {
     }
   }
   for (const { servicePort, localPort } of inputs.tcp) {
-    listeners.set(`tcp/${servicePort}`, tcpListener(servicePort, listen.address, localPort));
+    listeners.set(`tcp/${servicePort}`, tcpListener(servicePort, listen.address, localPort, inputs.onDemand));
   }
   return { listeners, clusters };
 };

@@ -113,6 +113,11 @@ export interface OwnInputs {
   readonly service: ServiceView | undefined;
   /** The node's own endpoint record, if any: without it there is no inbound listener. */
   readonly endpoint: EndpointView | undefined;
+  /**
+   * The node can ask for clusters by name. Not over the state-of-the-world form: there a name asked for replaces the wildcard, and
+   * the node would lose all other clusters (measured, Envoy 1.40).
+   */
+  readonly onDemand: boolean;
   /** Declared TCP dependencies that this caller may hold, sorted by target. */
   readonly tcp: readonly { readonly servicePort: string; readonly localPort: number }[];
 }

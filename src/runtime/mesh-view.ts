@@ -79,6 +79,11 @@ export class MeshView implements NodeView {
     this.#raw = new RawView(model, facts.id);
   }
 
+  /** The node can ask for clusters by name. */
+  protected get onDemand(): boolean {
+    return true;
+  }
+
   /** The service, when this node may hold it. */
   #visible(service: string, port: number | undefined): ServiceRecord | undefined {
     const record = this.#model.service(service);
@@ -102,6 +107,7 @@ export class MeshView implements NodeView {
       namespace,
       serviceAccount,
       listen: this.#listen,
+      onDemand: this.onDemand,
       service,
       endpoint,
       tcp,

@@ -15,6 +15,10 @@ export class StateView extends MeshView {
   /** Route configurations, with the versions of the virtual hosts they were made of. */
   readonly #made = new Map<string, Made>();
 
+  protected override get onDemand(): boolean {
+    return false;
+  }
+
   override compiled(type: ResourceType, name: string): ResourceBody | undefined {
     const body = super.compiled(type, name);
     return type === 'rds' && body !== undefined ? this.#routes(name) : body;

@@ -66,6 +66,7 @@ spec:
 const own = compileOwn({
   caller: 'reviews.shop',
   namespace: 'shop',
+  onDemand: true,
   serviceAccount: 'bookinfo-reviews',
   listen: { address: '127.0.0.1', outbound: 15001, inbound: undefined },
   service: reviews,

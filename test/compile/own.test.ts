@@ -16,6 +16,7 @@ const own = (inputs: Partial<OwnInputs> = {}): OwnResources =>
   compileOwn({
     caller: 'cart.shop',
     namespace: 'shop',
+    onDemand: true,
     serviceAccount: undefined,
     listen: { address: '127.0.0.1', outbound: 15001, inbound: undefined },
     service: undefined,
@@ -261,4 +262,14 @@ test('placeholders: a cluster and an assignment without endpoints', () => {
     connectTimeout: { seconds: 1 },
   });
   assert.deepEqual(plainResource('eds', emptyAssignment('x.y:1').body), { clusterName: 'x.y:1' });
+});
+
+test('a node that cannot ask by name gets listeners that do not wait for an answer', () => {
+  const tcp = [{ servicePort: 'redis.shop:6379', localPort: 16379 }];
+  const textOf = (onDemand: boolean, name: string): string =>
+    Buffer.from(own({ onDemand, tcp }).listeners.get(name)?.body ?? '').toString('latin1');
+  assert.match(textOf(true, 'outbound'), /envoy\.filters\.http\.on_demand/);
+  assert.doesNotMatch(textOf(false, 'outbound'), /on_demand/);
+  assert.match(textOf(false, 'outbound'), /envoy\.filters\.http\.router/);
+  assert.ok(textOf(false, 'tcp/redis.shop:6379').length < textOf(true, 'tcp/redis.shop:6379').length);
 });

@@ -36,6 +36,7 @@ export async function startSidecar({ resources, own = {}, zone, onDemand = [] }:
     own: compileOwn({
       caller,
       namespace: 'shop',
+      onDemand: true,
       serviceAccount: 'web',
       listen: { address: '127.0.0.1', outbound, inbound: undefined },
       service: undefined,
