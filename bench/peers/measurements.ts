@@ -311,7 +311,8 @@ const padded = (scale: Scale, forms: Forms): Measurement => {
       });
       return {
         allUpMs: found.allStreamsOpenMs,
-        lastAnswerMs: found.lastResponseMs.max,
+        // Who holds all versions gets no answer: the streams are open, and the probe behind shows that nobody is missing.
+        subscribedMs: Math.max(found.allStreamsOpenMs, found.lastResponseMs.max),
         answered: found.answered,
         stormCpuS: load.cpuS.storm,
         probeMissing: found.probe?.missing ?? Number.NaN,
@@ -319,7 +320,7 @@ const padded = (scale: Scale, forms: Forms): Measurement => {
       };
     },
     goals: [
-      ...each('all subscribed, ms', (label) => plain(label, 'lastAnswerMs'), 15_000),
+      ...each('all subscribed, ms', (label) => plain(label, 'subscribedMs'), 15_000),
       ...each('loop lag P99, ms', (label) => plain(label, 'lagP99Ms'), 100),
     ],
   };
