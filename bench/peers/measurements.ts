@@ -85,14 +85,14 @@ const ours = (name: string, workers: number, log: 'memory' | 'lmdb', { flags, pr
   ours: { workers, log, flags, ...(profile === undefined ? {} : { profile }) },
 });
 
-const HTTP2 = ['--xds-transport', 'http2'];
+const GRPC_JS = ['--xds-transport', 'grpc-js'];
 
 /** Ours with a log in memory, by workers and transport. */
 const FORMS = [
   { label: 'one worker', workers: 1, flags: [] },
   { label: 'two workers', workers: 2, flags: [] },
-  { label: 'one worker, http2', workers: 1, flags: HTTP2 },
-  { label: 'two workers, http2', workers: 2, flags: HTTP2 },
+  { label: 'one worker, grpc-js', workers: 1, flags: GRPC_JS },
+  { label: 'two workers, grpc-js', workers: 2, flags: GRPC_JS },
 ] as const;
 
 const contestants = (mesh: MeshSize, forms: Forms): Contestant[] => [

@@ -91,6 +91,7 @@ export interface AdsCounters extends StreamCounters, SessionCounters, TransportC
   readonly changeNotices: number;
   readonly broadcasts: number;
   readonly noticesCollapsed: number;
+  readonly acksDeferred: number;
   readonly inLine: number;
   /** Requests that waited for a later turn of the event loop. */
   readonly requestsDeferred: number;
@@ -258,6 +259,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       changeNotices: hub.counters.notices,
       broadcasts: hub.counters.broadcasts,
       noticesCollapsed: hub.counters.collapsed,
+      acksDeferred: hub.acksDeferred,
       inLine: hub.waiting,
       requestsDeferred: hub.requests.deferred,
       cacheBytes: cache.bytes,

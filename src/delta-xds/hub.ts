@@ -5,11 +5,12 @@
  *   of the event loop. Ten changes of one key before that turn are one.
  * - A request is handled at once, before any broadcast in line: first the source is caught up with and the session told what it has in
  *   line, so an answer is never newer than what its session knows (a domain that moved is taken from its loser in the same response).
- *   A flood of requests gets a share of each turn (`RequestLine`).
+ *   A flood of requests gets a share of each turn (`RequestLine`); bare ACKs wait until a broadcast is out (`AckLine`).
  * - One timer wheel for all.
  *
  * Bounds: per session one place in line; the keys kept for it are shared lists, and beyond `MAX_ITEMS` become "compare everything".
  */
+import { AckLine, type AckOwner } from './ack-line.ts';
 import type { ChangeItem } from './change.ts';
 import { noticesOf } from './change.ts';
 import type { Effect } from './effect.ts';
@@ -24,8 +25,8 @@ import { SotwSession } from './sotw/sotw-session.ts';
 import type { StreamSession, XdsRequest } from './stream-session.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
-/** Sessions served per turn of the event loop. */
-const SLICE = 64;
+/** Sessions served per turn of the event loop: some milliseconds. What they write goes out at the end of the turn. */
+const SLICE = 256;
 /** Change items in line for one session. */
 const MAX_ITEMS = 4_096;
 
@@ -36,7 +37,7 @@ export interface StreamPort {
   fail(error: unknown): void;
 }
 
-export interface Member {
+export interface Member extends AckOwner {
   readonly session: StreamSession;
   readonly port: StreamPort;
   /** Waiting for its turn; the list may be that of other members. */
@@ -66,6 +67,7 @@ export class Hub {
   readonly #wheel = new TimerWheel<Member>();
   /** What streams have read. */
   readonly requests: RequestLine;
+  readonly #acks = new AckLine<Member>();
   #line: Member[] = [];
   #lineAt = 0;
   /** Members put in line, and served, since the start. */
@@ -93,6 +95,11 @@ export class Hub {
     return this.#index.all;
   }
 
+  /** ACKs that waited for the end of a broadcast, since the start. */
+  get acksDeferred(): number {
+    return this.#acks.deferred;
+  }
+
   /** Sessions in line for a broadcast. */
   get waiting(): number {
     return this.#line.length - this.#lineAt;
@@ -113,6 +120,7 @@ export class Hub {
       session: protocol === 'delta' ? new Session(options) : new SotwSession(options),
       port,
       pending: undefined,
+      acks: undefined,
       joined: true,
     };
     this.#index.join(member, view.facts);
@@ -136,8 +144,12 @@ export class Hub {
 
   request(member: Member, request: XdsRequest): void {
     if (!member.joined) return;
+    const asks = member.session.asks(request);
+    const bare = !asks && request.errorDetail === undefined;
+    if (bare && this.waiting > 0 && this.#acks.put(member, request, this.#options.clock())) return;
+    if (member.acks !== undefined) this.#takeAcksOf(member);
     this.#guard(member, () => {
-      if (member.session.asks(request)) this.#catchUp();
+      if (asks) this.#catchUp();
       notePending(member);
       return member.session.onRequest(request, this.#options.clock());
     });
@@ -231,6 +243,8 @@ export class Hub {
         member.port.fail(error);
       }
     }
+    if (this.#lineAt >= this.#line.length || this.#acks.isDue(now)) this.#takeAcks();
+    if (this.#acks.size > 0) this.#turn();
     if (this.#lineAt >= this.#line.length) {
       this.#line = [];
       this.#lineAt = 0;
@@ -243,6 +257,25 @@ export class Hub {
       this.#turn();
     }
     while (this.#wakeWaits[0] !== undefined && this.#wakeWaits[0].upTo <= this.#served) this.#wakeWaits.shift()?.done();
+  }
+
+  /** As many owners as a slice has sessions. */
+  #takeAcks(): void {
+    for (let count = 0; count < SLICE && this.#acks.size > 0; count++) {
+      const member = this.#acks.next();
+      if (member?.acks !== undefined) this.#takeAcksOf(member);
+    }
+  }
+
+  #takeAcksOf(member: Member): void {
+    const { acks } = member;
+    member.acks = undefined;
+    for (const request of acks ?? [])
+      if (member.joined)
+        this.#guard(member, () => {
+          notePending(member);
+          return member.session.onRequest(request, this.#options.clock());
+        });
   }
 
   /** A defect in one session ends its stream and no other. */

@@ -31,6 +31,7 @@ import type { Effect } from './effect.ts';
 import { refusedNow } from './parked.ts';
 import { takeRequest } from './request.ts';
 import type { NodeFacts } from './resource-source.ts';
+import { sendAloneAssignment } from './send-alone.ts';
 import { type SessionOptions, SessionState } from './session-state.ts';
 import { GONE } from './shapes.ts';
 import { type HeldResource, type StreamSession, servicePortsIn, type TypeStatus } from './stream-session.ts';
@@ -69,6 +70,8 @@ export class Session implements StreamSession {
 
   onChange(items: readonly ChangeItem[], now: number): Effect[] {
     const out: Effect[] = [];
+    const [only] = items;
+    if (items.length === 1 && only?.kind === 'eds' && sendAloneAssignment(this.#state, only.name, now, out)) return out;
     this.note(items);
     deliver(this.#state, now, out);
     return out;

@@ -18,7 +18,9 @@ import type { DeliveryGroup, DeliveryReport, LedgerNode, LedgerRow } from './typ
 const SCHEMA = { name: 'tendril-ledger', version: 1 } as const;
 const KEEP_MS = 7 * 24 * 3_600_000;
 const FLUSH_MS = 2_000;
-/** Longest pause after a write that took long. */
+/** Steps that are written at the next look; more wait for what follows them. */
+const FEW_STEPS = 500;
+/** Longest pause between two writes. */
 const MAX_REST_MS = 15_000;
 const SWEEP_MS = 3_600_000;
 const MAX_RESOURCES = 1_000_000;
@@ -53,6 +55,8 @@ export class Ledger {
   readonly #timers: readonly NodeJS.Timeout[];
   /** Before this time, performance.now(), nothing is written of its own accord. */
   #restUntil = 0;
+  /** Looks since the last write at which more than a few steps waited. */
+  #waitedTurns = 0;
   readonly #waiting = new LedgerWaiting(MAX_WAITING);
   #writing: Promise<void> = Promise.resolve();
 
@@ -178,6 +182,15 @@ export class Ledger {
   #flushInTime(): void {
     const begun = performance.now();
     if (begun < this.#restUntil || this.#waiting.size === 0) return;
+    // Many steps are of few resources: what comes in the next seconds goes into the same records.
+    this.#waitedTurns++;
+    if (
+      this.#waiting.size > FEW_STEPS &&
+      this.#waiting.size < MAX_WAITING / 2 &&
+      this.#waitedTurns * FLUSH_MS < MAX_REST_MS
+    )
+      return;
+    this.#waitedTurns = 0;
     void this.flush().then(() => {
       const took = performance.now() - begun;
       this.#restUntil = performance.now() + Math.min(MAX_REST_MS, took * 20);

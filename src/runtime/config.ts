@@ -62,7 +62,7 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { flag: 'insecure-bind', type: 'boolean', value: '', help: 'allow an address that is not loopback' },
   { flag: 'log-level', type: 'string', value: 'LEVEL', help: 'trace|debug|info|warn|error (default info)' },
   { flag: 'disk-reserve', type: 'string', value: 'BYTES', help: 'free disk space to keep (default 256 MB)' },
-  { flag: 'xds-transport', type: 'string', value: 'grpc-js|http2', help: 'HTTP/2 of the xDS port (default grpc-js)' },
+  { flag: 'xds-transport', type: 'string', value: 'http2|grpc-js', help: 'HTTP/2 of the xDS port (default http2)' },
   { flag: 'xds-limits', type: 'string', value: 'NAME=N,…', help: 'bounds of the xDS port (docs/limits.md)' },
 ];
 
@@ -75,7 +75,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   mesh: 'default',
   'mesh-suffixes': '.mesh.local,.svc.cluster.local',
   'log-level': 'info',
-  'xds-transport': 'grpc-js',
+  'xds-transport': 'http2',
 };
 
 const variableOf = (flag: string): string => `TENDRIL_${flag.replaceAll('-', '_').toUpperCase()}`;
@@ -184,7 +184,7 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     findings.push(configError('disk-reserve', reserve, 'a number of bytes'));
   const transport = text('xds-transport');
   if (transport !== 'grpc-js' && transport !== 'http2')
-    findings.push(configError('xds-transport', transport, 'grpc-js, http2'));
+    findings.push(configError('xds-transport', transport, 'http2, grpc-js'));
   const { limits, problems } = parseXdsLimits(text('xds-limits'));
   for (const { value, allowed } of problems) findings.push(configError('xds-limits', value, allowed));
   const config: ServeConfig = {
@@ -200,7 +200,7 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     insecureBind,
     logLevel: level,
     diskReserve: reserve === undefined ? undefined : Number(reserve),
-    xdsTransport: transport === 'http2' ? 'http2' : 'grpc-js',
+    xdsTransport: transport === 'grpc-js' ? 'grpc-js' : 'http2',
     xdsLimits: limits,
   };
   const [first] = findings;

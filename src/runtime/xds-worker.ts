@@ -19,6 +19,11 @@ import { Outbox } from './outbox.ts';
 const REPORT_MS = 200;
 /** So many edges go together when a thousand sidecars come at once; each costs the log, the fold and its caller's sessions less. */
 const OBSERVED_MS = 50;
+/** More than this many at once is a storm of new sidecars: their answers come first, edges are told when it is over, or after `STORM_MS`. */
+const STORM_EDGES = 100;
+const STORM_MS = 500;
+/** As many are told at once however young they are: the outbox is bounded. */
+const MOST_HELD_BACK = 4_000;
 const RETRY_MS = 100;
 /** Bound of what waits for a dead core; the oldest go first, counted. */
 const MAX_OBSERVED = 10_000;
@@ -49,6 +54,8 @@ export class XdsWorker {
   readonly #observed = new Outbox<ObservedEdge>(MAX_OBSERVED);
   readonly #deliveries = new DeliveryLog();
   #reportSoon = false;
+  /** When the first edge of those not told was seen, performance.now(). */
+  #observedSince = 0;
 
   private constructor(options: XdsWorkerOptions, model: ReadModel) {
     this.#options = options;
@@ -129,21 +136,31 @@ export class XdsWorker {
     this.#observed.put(edge);
     if (this.#reportSoon) return;
     this.#reportSoon = true;
+    if (this.#observedSince === 0) this.#observedSince = performance.now();
     setTimeout(() => {
       this.#reportSoon = false;
       this.#report();
     }, OBSERVED_MS);
   }
 
-  #report(): void {
+  /** `last`: nothing is held back for later. */
+  #report(last = false): void {
     const core = this.#core;
     // A core that does not read gets nothing more: what it is to know is kept here, within the bounds above.
     if (core === undefined || core.waiting > MAX_WAITING) return;
     core.send({ t: 'alive' });
     const seen = this.#observed.unsent();
-    if (seen !== undefined && core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items }))
-      this.#observed.sent(seen.upTo);
+    if (seen !== undefined && (last || !this.#isStorm(seen.items.length))) {
+      if (core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items })) this.#observed.sent(seen.upTo);
+      this.#observedSince = 0;
+    }
     this.#deliveries.pass((report) => core.send({ t: 'ledger', report }));
+  }
+
+  /** So many edges wait that they are told later. */
+  #isStorm(edges: number): boolean {
+    if (edges <= STORM_EDGES || edges >= MOST_HELD_BACK) return false;
+    return performance.now() - this.#observedSince < STORM_MS;
   }
 
   #answer(question: WorkerQuestion): unknown {
@@ -166,7 +183,7 @@ export class XdsWorker {
   /** Ends all streams (GOAWAY, staggered), tells the core the last of it, closes. */
   async stop(): Promise<void> {
     await this.#server.drain();
-    this.#report();
+    this.#report(true);
     clearInterval(this.#timer);
     this.#lag.close();
     this.#stop.abort();

@@ -72,12 +72,12 @@ class Stage {
 
 const sends = (seat: Seat): number => seat.effects.filter(({ kind }) => kind === 'send').length;
 
-test('a change goes to the sessions concerned, 64 per turn, each once for ten changes', async () => {
+test('a change goes to the sessions concerned, 256 per turn, each once for ten changes', async () => {
   const stage = new Stage();
   stage.mesh.set('cds', 'a.shop:80', clusterBody('a.shop:80', 'c1', true));
   stage.mesh.set('eds', 'a.shop:80', assignmentBody('a.shop:80', 'e0', [1]));
   stage.mesh.set('eds', 'b.shop:80', assignmentBody('b.shop:80', 'e0', [1]));
-  const holders = Array.from({ length: 150 }, (_, index) => stage.holder(`app${index}.shop`, 'a.shop:80'));
+  const holders = Array.from({ length: 600 }, (_, index) => stage.holder(`app${index}.shop`, 'a.shop:80'));
   const other = stage.holder('app.shop', 'b.shop:80');
   await stage.hub.wake();
   const waits: Promise<number>[] = [];
@@ -91,12 +91,12 @@ test('a change goes to the sessions concerned, 64 per turn, each once for ten ch
     return epochs;
   });
   stage.turn();
-  assert.equal(holders.filter((seat) => sends(seat) === 1).length, 64);
+  assert.equal(holders.filter((seat) => sends(seat) === 1).length, 256);
   stage.turn();
   await Promise.resolve();
   assert.equal(done, false, 'the wake ends when the last session has been told');
   stage.turn();
-  assert.equal(holders.filter((seat) => sends(seat) === 1).length, 150);
+  assert.equal(holders.filter((seat) => sends(seat) === 1).length, 600);
   assert.deepEqual(
     holders.map(({ effects }) =>
       effects.flatMap((effect) => (effect.kind === 'send' ? effect.resources[0]?.version : [])),
@@ -246,4 +246,51 @@ test('the wheel gives out what is due, in order, never early, at most a tick lat
       },
     ),
   );
+});
+
+test('a bare ACK that comes during a broadcast waits until all are told; a question of the same stream takes it along', async () => {
+  const stage = new Stage();
+  stage.mesh.set('cds', 'a.shop:80', clusterBody('a.shop:80', 'c1', true));
+  stage.mesh.set('eds', 'a.shop:80', assignmentBody('a.shop:80', 'e0', [1]));
+  const holders = Array.from({ length: 600 }, (_, index) => stage.holder(`app${index}.shop`, 'a.shop:80'));
+  stage.mesh.set('eds', 'a.shop:80', assignmentBody('a.shop:80', 'e1', [1]));
+  void stage.hub.wake();
+  stage.turn();
+  const served = holders.filter((seat) => sends(seat) === 1);
+  const [first, second] = served;
+  assert.ok(first !== undefined && second !== undefined);
+  const acks = (seat: Seat): number => seat.effects.filter(({ kind }) => kind === 'acked').length;
+  for (const { member } of served) stage.hub.request(member, request(EDS, { responseNonce: '2' }));
+  assert.equal(served.filter((seat) => acks(seat) > 0).length, 0, 'all wait');
+  stage.hub.request(second.member, request(EDS, { subscribe: ['b.shop:80'], responseNonce: '2' }));
+  assert.deepEqual([acks(second), acks(first)], [1, 0]);
+  while (stage.turns.length > 0) stage.turn();
+  assert.equal(holders.filter((seat) => sends(seat) >= 1).length, 600);
+  assert.ok(served.every((seat) => acks(seat) === 1));
+  assert.equal(stage.hub.acksDeferred, served.length);
+});
+
+test('ACKs do not wait longer than a while, however long the broadcast', async () => {
+  const stage = new Stage();
+  stage.mesh.set('cds', 'a.shop:80', clusterBody('a.shop:80', 'c1', true));
+  stage.mesh.set('eds', 'a.shop:80', assignmentBody('a.shop:80', 'e0', [1]));
+  const holders = Array.from({ length: 1_000 }, (_, index) => stage.holder(`app${index}.shop`, 'a.shop:80'));
+  stage.mesh.set('eds', 'a.shop:80', assignmentBody('a.shop:80', 'e1', [1]));
+  void stage.hub.wake();
+  stage.turn();
+  const first = holders.find((seat) => sends(seat) === 1);
+  assert.ok(first !== undefined);
+  stage.hub.request(first.member, request(EDS, { responseNonce: '2' }));
+  stage.turn();
+  assert.equal(
+    first.effects.some(({ kind }) => kind === 'acked'),
+    false,
+  );
+  stage.now += 51;
+  stage.turn();
+  assert.equal(
+    first.effects.some(({ kind }) => kind === 'acked'),
+    true,
+  );
+  assert.ok(stage.hub.waiting > 0, 'and the broadcast goes on');
 });

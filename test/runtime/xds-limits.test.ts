@@ -31,7 +31,7 @@ test('what cannot be a bound is named with what is allowed, all of it at once', 
       assert.equal(error.code, 'CONFIG_INVALID');
       const messages = error.findings.map(({ message }) => message);
       assert.equal(messages.length, 5);
-      assert.ok(messages[0]?.includes('--xds-transport is "quic"; allowed: grpc-js, http2'));
+      assert.ok(messages[0]?.includes('--xds-transport is "quic"; allowed: http2, grpc-js'));
       assert.ok(messages[1]?.includes('"names-per-day=5"; allowed: names-per-stream, '));
       assert.ok(messages[2]?.includes('"idle-ms=long"; allowed: NAME=NUMBER'));
       assert.ok(messages[3]?.includes('"name-bytes=1"; allowed: name-bytes from 16 to 65536'));
