@@ -1,5 +1,6 @@
 /** One child process that is started again when it dies, with growing delays, until it is stopped. */
 import type { ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { TendrilError } from '../model/index.ts';
 import type { HostPort, ServeConfig } from './config.ts';
@@ -28,6 +29,7 @@ export class ChildSlot {
   #restarts = freshRestarts;
   #timer: NodeJS.Timeout | undefined;
   #stopping = false;
+  #isReady = false;
   /** Settles the first start. */
   #first: { readonly resolve: (address: HostPort) => void; readonly reject: (error: TendrilError) => void } | undefined;
 
@@ -37,6 +39,18 @@ export class ChildSlot {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** Its work has begun and has not ended. */
+  get isReady(): boolean {
+    return this.#isReady && !this.#stopping;
+  }
+
+  /** Hands a connection over. */
+  give(socket: Socket): void {
+    const child = this.#child;
+    if (child?.connected === true) child.send({ t: 'connection' } satisfies ToChild, socket, { keepOpen: false }, sent);
+    else socket.destroy();
   }
 
   /** Starts the child. Rejects with its own error when this first start fails: then it is not tried again. */
@@ -56,6 +70,7 @@ export class ChildSlot {
     const startedAt = performance.now();
     const gone = (how: string): void => {
       this.#child = undefined;
+      this.#isReady = false;
       if (this.#first !== undefined)
         this.#fail(
           new TendrilError('CHILD_FAILED', `${name} ended with ${how} before it was ready`, {
@@ -98,6 +113,7 @@ export class ChildSlot {
         child.send({ t: 'start', config: config(), worker } satisfies ToChild, sent);
         return;
       case 'ready':
+        this.#isReady = true;
         onReady(message.address);
         this.#first?.resolve(message.address);
         this.#first = undefined;

@@ -37,6 +37,8 @@ export type ToCore =
 /** Supervisor to its children. */
 export type ToChild =
   | { readonly t: 'start'; readonly config: ServeConfig; readonly worker: number }
+  /** Comes with a socket: serve this connection. */
+  | { readonly t: 'connection' }
   | { readonly t: 'stop' };
 
 /** Children to their supervisor. */

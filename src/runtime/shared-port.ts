@@ -66,6 +66,11 @@ export class SharedPort {
     }
   }
 
+  /** For a server of this process that is to accept on it. */
+  get handle(): { readonly _handle: unknown } {
+    return { _handle: this.#socket };
+  }
+
   /** `stdio` of a worker: it finds the port at `XDS_PORT_FDS`. */
   get stdio(): StdioOptions {
     return ['ignore', 'inherit', 'inherit', 'ipc', ...XDS_PORT_FDS.map(() => this.#socket as unknown as Stream)];

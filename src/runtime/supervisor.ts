@@ -1,14 +1,15 @@
 /**
  * The supervisor of `tendril serve`: one core, N xDS workers, started again when they die, ended in order.
  *
- * Workers share the xDS port (shared-port.ts), which stays open while they are started again. The supervisor does nothing else that
- * could fail. The death of the core touches no stream (design, section 9).
+ * One worker accepts on the xDS port itself (shared-port.ts), which stays open while it is started again; to several the supervisor deals
+ * the connections (connection-dealer.ts). It does nothing else that could fail. The death of the core touches no stream (design, section 9).
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { ChildSlot } from './child-slot.ts';
 import type { HostPort, ServeConfig } from './config.ts';
+import { ConnectionDealer } from './connection-dealer.ts';
 import { SharedPort } from './shared-port.ts';
 
 const CORE = fileURLToPath(new URL('./processes/core.js', import.meta.url));
@@ -41,11 +42,13 @@ export const startSupervised = async (
     finish = done;
   });
   const workers: ChildSlot[] = [];
+  let dealer: ConnectionDealer | undefined;
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopping ??= (async () => {
       // Whoever connects from now on is to go elsewhere, not to wait for a worker.
       port.close();
+      dealer?.close();
       await Promise.all(workers.map((slot) => slot.stop(STOP_WORKERS_MS)));
       await core.stop(STOP_CORE_MS);
       finish(0);
@@ -76,7 +79,8 @@ export const startSupervised = async (
         ...common,
         name: `xDS worker ${worker}`,
         worker,
-        spawn: () => fork(XDS_WORKER, [], { stdio: port.stdio }),
+        spawn: () =>
+          fork(XDS_WORKER, [], { stdio: config.workers > 1 ? ['ignore', 'inherit', 'inherit', 'ipc'] : port.stdio }),
         onReady: () => undefined,
       }),
     );
@@ -86,6 +90,7 @@ export const startSupervised = async (
   try {
     await core.start();
     await Promise.all(workers.map((slot) => slot.start()));
+    if (workers.length > 1) dealer = await ConnectionDealer.open(port, workers, logger);
   } catch (error) {
     await stop();
     throw error;

@@ -2,6 +2,7 @@
  * One xDS worker: serves streams from the read model, and tells the core what it saw. It lives on without the core: known
  * services are answered from the read model, observed edges wait (bounded) for the core's return.
  */
+import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { type AdsServer, createAdsServer, DeliveryLog } from '../delta-xds/index.ts';
@@ -34,8 +35,11 @@ export interface XdsWorkerOptions {
   readonly config: ServeConfig;
   readonly worker: number;
   readonly logger: Logger;
-  /** File descriptor of the port, bound already. Default: `config.xds` is bound. */
-  readonly portFds?: readonly number[];
+  /**
+   * File descriptors of the port, bound already; `dealt`: connections come by `accept`, accepted elsewhere. Default: `config.xds` is
+   * bound.
+   */
+  readonly port?: readonly number[] | 'dealt';
   /** `--workers 0`: the other end lives in this process; else the core is dialled. */
   readonly channel?: Channel<ToCore, ToWorker>;
 }
@@ -87,7 +91,8 @@ export class XdsWorker {
     replaced = () => void worker.#wake();
     const { host, port } = options.config.xds;
     try {
-      worker.#address = await worker.#server.listen(host, port, options.portFds);
+      worker.#address =
+        options.port === 'dealt' ? options.config.xds : await worker.#server.listen(host, port, options.port);
     } catch (error) {
       clearInterval(worker.#timer);
       worker.#lag.close();
@@ -106,6 +111,11 @@ export class XdsWorker {
 
   get address(): HostPort {
     return this.#address;
+  }
+
+  /** Serves a connection that was accepted elsewhere. */
+  accept(socket: Socket): void {
+    this.#server.accept(socket);
   }
 
   #meet(core: Channel<ToCore, ToWorker>): void {

@@ -139,6 +139,7 @@ describe('kill -9 under 1,000 streams', { concurrency: false }, () => {
       const bytes = fleet.sum('resourceBytes');
       const [victim = 0, ...others] = workersOf(server);
       const knocking = knock(server.xdsPort);
+      t.after(() => knocking.stop());
       await sleep(100); // some connections before
       const killed = performance.now();
       process.kill(victim, 'SIGKILL');

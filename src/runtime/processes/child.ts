@@ -1,10 +1,13 @@
 /** What the two kinds of child processes of `serve` share: start message, stop message, fatal errors, an orphan's end. */
+import type { Socket } from 'node:net';
 import { TendrilError } from '../../model/index.ts';
 import type { HostPort, ServeConfig } from '../config.ts';
 import type { FromChild, ToChild } from '../messages.ts';
 
 export interface ChildWork {
   readonly address: HostPort;
+  /** A connection that the supervisor accepted. */
+  accept?(socket: Socket): void;
   stop(): Promise<void>;
 }
 
@@ -36,9 +39,12 @@ export const runChild = (
     });
     process.exit(1);
   };
-  process.on('message', (message: ToChild) => {
+  process.on('message', (message: ToChild, socket: Socket | undefined) => {
     if (message.t === 'stop') void end();
-    else if (work === undefined)
+    else if (message.t === 'connection') {
+      // It may have been closed on the way.
+      if (socket !== undefined) work?.accept?.(socket);
+    } else if (work === undefined)
       start(message.config, message.worker).then(
         (started) => {
           work = started;

@@ -1,4 +1,4 @@
-/** Process of one xDS worker, started by the supervisor with the xDS port among its open files. */
+/** Process of one xDS worker, started by the supervisor with the xDS port among its open files, or the connections dealt to it. */
 import { createLogger } from '../logger.ts';
 import { XDS_PORT_FDS } from '../shared-port.ts';
 import { XdsWorker } from '../xds-worker.ts';
@@ -10,7 +10,7 @@ runChild(
       config,
       worker,
       logger: createLogger(config.logLevel).child({ process: `xds-${worker}` }),
-      portFds: XDS_PORT_FDS,
+      port: config.workers > 1 ? 'dealt' : XDS_PORT_FDS,
     }),
   { onTerm: 'ignore' },
 );
