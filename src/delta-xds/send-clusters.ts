@@ -119,7 +119,9 @@ export const sendClusters = (
     for (const { name, assignment } of run) {
       channel.settled(name);
       s.take(name);
-      const servicePort = channel.subscription.has(name) ? s.view.servicePortOf(name) : undefined;
+      // In an answer it was told when it was asked for.
+      const late = work.lane !== 'answer' && channel.subscription.has(name);
+      const servicePort = late ? s.view.servicePortOf(name) : undefined;
       if (servicePort !== undefined && s.view.get('cds', name) !== undefined) s.observe(servicePort);
       // A cluster that is not of type EDS (any more) has no assignment at the client.
       if (assignment === undefined) s.channels.get('eds')?.ledger.forget(name);

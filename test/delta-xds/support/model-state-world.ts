@@ -216,6 +216,8 @@ class StateWorld {
       if (request === undefined) return;
       const type = typeOf(request.typeUrl);
       if (!isStateType(type)) assert.fail(type);
+      // An ACK that waits is taken along with what follows it; then what the server had to heed between the two is not seen here.
+      while (this.#member.acks !== undefined && this.#later.length > 0) this.#later.shift()?.();
       const last = this.#lastNonce.get(type) ?? '';
       if (last === '' || request.responseNonce === '' || request.responseNonce === last) {
         const before = this.#heeded.get(type);
