@@ -83,6 +83,8 @@ export interface AdsCounters extends StreamCounters, SessionCounters, TransportC
   readonly parkedByType: Readonly<Record<string, number>>;
   readonly healthWatches: number;
   readonly connections: number;
+  /** Accepted, and not read from yet: many came at once. */
+  readonly connectionsWaiting: number;
   readonly connectionsRefused: number;
   readonly connectionsLate: number;
   readonly connectionsIdle: number;
@@ -251,6 +253,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       parkedByType: parkedByType(),
       healthWatches: health.watches,
       connections: connections.size,
+      connectionsWaiting: connections.waiting,
       connectionsRefused: connections.counters.refused,
       connectionsLate: connections.counters.handshakesLate,
       connectionsIdle: connections.counters.idle,

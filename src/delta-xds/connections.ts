@@ -4,6 +4,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { Admission } from './admission.ts';
 import { Deadlines } from './deadlines.ts';
 import type { TransportLimits } from './limits.ts';
 import { type ConnectionHooks, GROUPS, type Transport } from './transport.ts';
@@ -19,6 +20,7 @@ interface Connection {
   readonly socket: Socket;
   readonly address: string;
   readonly group: number;
+  readonly transport: Transport;
   /** Streams open. */
   streams: number;
 }
@@ -41,6 +43,7 @@ export class Connections implements ConnectionHooks {
   readonly #handshakes: Deadlines<Connection>;
   readonly #firstStreams: Deadlines<Connection>;
   readonly #idle: Deadlines<Connection>;
+  readonly #admission: Admission<Connection>;
   #next = 0;
   readonly counters: ConnectionCounters = { accepted: 0, refused: 0, handshakesLate: 0, idle: 0 };
 
@@ -59,13 +62,19 @@ export class Connections implements ConnectionHooks {
     });
     this.#firstStreams = new Deadlines(limits.firstStreamMs, clock, idle);
     this.#idle = new Deadlines(limits.idleMs, clock, idle);
+    this.#admission = new Admission(clock, (connection) => this.#begin(connection));
   }
 
   get size(): number {
     return this.#byPeer.size;
   }
 
-  /** Takes over an accepted socket and gives it to `transport`, or closes it at a bound. */
+  /** Accepted, and waiting unread until those before them have begun. */
+  get waiting(): number {
+    return this.#admission.waiting;
+  }
+
+  /** Takes over an accepted socket and gives it to `transport`, or closes it at a bound. A paused one may wait for its turn. */
   accept(socket: Socket, transport: Transport): void {
     const address = socket.remoteAddress;
     // Gone already.
@@ -82,18 +91,27 @@ export class Connections implements ConnectionHooks {
     this.counters.accepted++;
     this.#perAddress.set(address, count + 1);
     const peer = `${address}:${socket.remotePort ?? 0}`;
-    const connection: Connection = { socket, address, group: this.#next++ % GROUPS, streams: 0 };
+    const connection: Connection = { socket, address, group: this.#next++ % GROUPS, transport, streams: 0 };
     this.#byPeer.set(peer, connection);
     this.#perGroup[connection.group] = (this.#perGroup[connection.group] ?? 0) + 1;
-    this.#handshakes.add(connection);
-    this.#firstStreams.add(connection);
     socket.setNoDelay(true);
     socket.once('close', () => this.#gone(peer, connection));
-    transport.serve(socket, connection.group);
+    if (socket.isPaused()) this.#admission.enter(connection);
+    else this.#begin(connection);
+  }
+
+  #begin(connection: Connection): void {
+    const { socket, transport, group } = connection;
+    // Its time begins here: that it waited was not its fault.
+    this.#handshakes.add(connection);
+    this.#firstStreams.add(connection);
+    transport.serve(socket, group);
+    socket.resume();
   }
 
   #gone(peer: string, connection: Connection): void {
     const { address, group } = connection;
+    this.#admission.leave(connection);
     this.#handshakes.delete(connection);
     this.#firstStreams.delete(connection);
     this.#idle.delete(connection);
@@ -108,6 +126,7 @@ export class Connections implements ConnectionHooks {
     const connection = this.#byPeer.get(peer);
     if (connection === undefined) return;
     if (connection.streams++ > 0) return;
+    this.#admission.leave(connection);
     this.#handshakes.delete(connection);
     this.#firstStreams.delete(connection);
     this.#idle.delete(connection);
@@ -150,6 +169,7 @@ export class Connections implements ConnectionHooks {
   }
 
   destroy(): void {
+    this.#admission.close();
     for (const { socket } of this.#byPeer.values()) socket.destroy();
     this.#handshakes.close();
     this.#firstStreams.close();

@@ -12,7 +12,7 @@ export interface Listener {
 }
 
 /**
- * Listens; `fds`: on these descriptors of a socket that is bound to the address already. Rejects with `XDS_LISTEN`. `failed`: a
+ * Listens; sockets are accepted paused. `fds`: on these descriptors of a socket that is bound to the address already. Rejects with `XDS_LISTEN`. `failed`: a
  * connection could not be accepted.
  */
 export const listenOn = async (
@@ -44,7 +44,7 @@ const listenOnOne = (
   fd: number | undefined,
 ): Promise<Listener> =>
   new Promise((done, fail) => {
-    const server: Server = createServer({ noDelay: true, pauseOnConnect: false }, accept);
+    const server: Server = createServer({ noDelay: true, pauseOnConnect: true }, accept);
     server.on('error', (error: NodeJS.ErrnoException) => {
       // After the start: too many open files. The next connection may be accepted again.
       if (server.listening) failed(error);

@@ -26,7 +26,15 @@ const labelled = (
 
 /** `sentBytes` -> `sent_bytes`. */
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-const GAUGES = new Set(['sessions', 'connections', 'inLine', 'cacheBytes', 'inFlightBytes', 'healthWatches']);
+const GAUGES = new Set([
+  'sessions',
+  'connections',
+  'connectionsWaiting',
+  'inLine',
+  'cacheBytes',
+  'inFlightBytes',
+  'healthWatches',
+]);
 
 /** Types that always have their line: a counter that appears with its first value looks like no increase. */
 const NO_TYPES = { cds: 0, eds: 0, lds: 0, rds: 0, vhds: 0 };

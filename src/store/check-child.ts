@@ -27,12 +27,15 @@ class Damage extends Error {
   }
 }
 
-const verify = (table: string, entries: Iterable<{ key: TableKey; value: Buffer }>): number => {
+/** `least`: how many there must be. A page that is cut reads as zeros, and a cursor may step over what it held. */
+const verify = (table: string, entries: Iterable<{ key: TableKey; value: Buffer }>, least: number): number => {
   let verified = 0;
   for (const { key, value } of entries) {
     if (!isIntact(key, value)) throw new Damage('checksum mismatch', `${table}[${showKey(key)}]`);
     verified++;
   }
+  if (verified < least)
+    throw new Damage(`${verified} records can be read, ${least} should be`, `records of table ${table}`);
   return verified;
 };
 
@@ -67,10 +70,10 @@ const checkTable = (
   if (job.extent === 'full' || isShort || entryCount <= WALKED_RECORDS) walk(name, table, entryCount);
   tell({ step: `records of table ${name}` });
   if (job.extent === 'full' || entryCount <= TAIL_RECORDS + SPREAD_RECORDS) {
-    return { records: entryCount, verified: verify(name, table.getRange({})) };
+    return { records: entryCount, verified: verify(name, table.getRange({}), entryCount) };
   }
-  const tail = verify(name, table.getRange({ reverse: true, limit: TAIL_RECORDS }));
-  return { records: entryCount, verified: tail + verify(name, spread(table, entryCount)) };
+  const tail = verify(name, table.getRange({ reverse: true, limit: TAIL_RECORDS }), TAIL_RECORDS);
+  return { records: entryCount, verified: tail + verify(name, spread(table, entryCount), SPREAD_RECORDS) };
 };
 
 const check = (job: CheckJob): CheckResult => {
@@ -78,12 +81,16 @@ const check = (job: CheckJob): CheckResult => {
   // Before LMDB, which would make a directory that is missing.
   const { size } = statSync(dataFile(job.path));
   const root = openRoot({ ...job, readOnly: job.mode === 'durable' });
-  const { pageSize, lastPageNumber } = root.getStats() as Stats;
+  const { entryCount, pageSize, lastPageNumber } = root.getStats() as Stats;
   const isShort = size < (lastPageNumber + 1) * pageSize;
   tell({ step: 'list of tables' });
+  const names = tableNames(root);
+  // A file that was cut inside this page shows no tables. Taken for a new one, it would be written to.
+  if (names.length !== entryCount)
+    throw new Damage(`${names.length} of ${entryCount} tables can be found`, 'list of tables');
   let records = 0;
   let verified = 0;
-  for (const name of tableNames(root)) {
+  for (const name of names) {
     const found = checkTable(root, name, job, isShort);
     records += found.records;
     verified += found.verified;

@@ -13,7 +13,13 @@ const HEAD_BYTES = 131_072;
 const MAGIC = 0xbeefc0de;
 const MAGIC_AT = 24;
 const PAGE_SIZE_AT = 48;
+const MAP_SIZE_AT = 40;
+const FREE_ROOT_AT = 88;
+const MAIN_ROOT_AT = 136;
+const LAST_PAGE_AT = 144;
 const TXN_ID_AT = 152;
+/** Root of an empty tree. */
+const NO_PAGE = 2n ** 64n - 1n;
 
 /** What can be told about a data file without LMDB. */
 export interface FileFacts {
@@ -27,15 +33,33 @@ export interface FileFacts {
    * LMDB might silently go back by a commit. (Not so in mode `visible`: there it goes back on purpose after a power cut.)
    */
   readonly metasFollow: boolean;
+  /**
+   * The newest meta page places the end of the file inside the map and the list of free pages inside the file; the list of tables is
+   * there as a whole. The check reads neither of the first two, as only a writer uses them: it would die by SIGSEGV. Of a page that is
+   * cut the system shows the rest as zeros: tables that are empty.
+   */
+  readonly pagesFit: boolean;
 }
 
-const readHead = (head: Buffer): Pick<FileFacts, 'isLmdb' | 'metasFollow'> => {
+const readHead = (head: Buffer, size: number): Omit<FileFacts, 'size' | 'meta'> => {
   const pageSize = head.readUInt32LE(PAGE_SIZE_AT);
   const isPageSize = pageSize >= 512 && pageSize <= 65_536 && (pageSize & (pageSize - 1)) === 0;
-  if (head.readUInt32LE(MAGIC_AT) !== MAGIC || !isPageSize) return { isLmdb: false, metasFollow: false };
+  if (head.readUInt32LE(MAGIC_AT) !== MAGIC || !isPageSize)
+    return { isLmdb: false, metasFollow: false, pagesFit: false };
   const [even, odd] = [head.readBigUInt64LE(TXN_ID_AT), head.readBigUInt64LE(pageSize + TXN_ID_AT)];
   const isNew = even === 0n && odd === 0n;
-  return { isLmdb: true, metasFollow: isNew || (even % 2n === 0n && (odd === even + 1n || odd === even - 1n)) };
+  const newest = odd > even ? pageSize : 0;
+  const last = head.readBigUInt64LE(newest + LAST_PAGE_AT);
+  const freeRoot = head.readBigUInt64LE(newest + FREE_ROOT_AT);
+  const mainRoot = head.readBigUInt64LE(newest + MAIN_ROOT_AT);
+  return {
+    isLmdb: true,
+    metasFollow: isNew || (even % 2n === 0n && (odd === even + 1n || odd === even - 1n)),
+    pagesFit:
+      last * BigInt(pageSize) < head.readBigUInt64LE(newest + MAP_SIZE_AT) &&
+      (freeRoot <= last || freeRoot === NO_PAGE) &&
+      (mainRoot === NO_PAGE || (mainRoot + 1n) * BigInt(pageSize) <= BigInt(size)),
+  };
 };
 
 const markerPath = (dataFile: string): string => join(dirname(dataFile), 'clean.json');
@@ -54,7 +78,7 @@ export const factsOf = (dataFile: string): FileFacts | undefined => {
     if (size === 0) return undefined;
     const head = Buffer.alloc(HEAD_BYTES);
     const length = readSync(file, head, 0, HEAD_BYTES, 0);
-    return { size, meta: crc32(head.subarray(0, length)), ...readHead(head) };
+    return { size, meta: crc32(head.subarray(0, length)), ...readHead(head, size) };
   } finally {
     closeSync(file);
   }

@@ -44,6 +44,7 @@ const inspect = async (options: EnvironmentOptions, path: string): Promise<boole
   if (!facts.isLmdb) throw corrupt(path, 'data.mdb is not an LMDB file', 'its first page');
   if (!facts.metasFollow && options.mode !== 'visible')
     throw corrupt(path, 'its meta pages contradict each other', 'its head');
+  if (!facts.pagesFit) throw corrupt(path, 'its meta page points outside of it', 'its head');
   if (isClean(dataFile(path), facts)) return true;
   const result = await checkEnvironment({ path, extent: 'bounded', ...lmdbOptions(options) });
   if (!result.ok) throw corrupt(path, result.what, result.where);

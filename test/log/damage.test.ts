@@ -30,6 +30,23 @@ test('F-corrupt: the head of the file, where LMDB keeps its roots, bit by bit', 
   context.diagnostic(`refused ${counts.refused}, harmless ${counts.harmless}`);
 });
 
+test('F-corrupt: what only a writer would meet: cut inside the list of tables; end or free pages outside of the file', async (context) => {
+  const { image, records } = await makeLog(context);
+  const newest = image.readBigUInt64LE(152) > image.readBigUInt64LE(4096 + 152) ? 0 : 4096;
+  const listOfTables = Number(image.readBigUInt64LE(newest + 136));
+  const damaged = {
+    'cut at the begin of the list of tables': image.subarray(0, listOfTables * 4096 + 200),
+    'cut at the end of the list of tables': image.subarray(0, listOfTables * 4096 + 4050),
+    'last page, bit 34': flip(image, (newest + 144) * 8 + 34),
+    'root of the free pages, bit 24': flip(image, (newest + 88) * 8 + 24),
+  };
+  for (const [what, copy] of Object.entries(damaged)) {
+    const dir = temporaryDirectory(context);
+    place(dir, copy);
+    assert.equal(await outcome(dir, records), 'refused', what);
+  }
+});
+
 test('a bit that flips after a clean stop: reading stops at that event and names it, what lies before is given', async (context) => {
   const { image, records } = await makeLog(context);
   const dir = temporaryDirectory(context);
