@@ -246,7 +246,14 @@ spec:
     apps[0]?.fail(503);
     const without = tally(await many(sidecar, 'retry', 40), statusOf);
     assert.ok((without[503] ?? 0) > 0, 'without a policy the bad one is met');
+    // A retry picks an endpoint up to three times (policies.md, `retry.attempts`). By turns, the second pick is always the other one;
+    // by least requests all may be the bad one, which has the fewest as it fails at once.
     await mesh.docs(`
+kind: Upstream
+metadata: {name: retry}
+spec:
+  lb: {roundRobin: {}}
+---
 kind: Route
 metadata: {name: retry}
 spec:
