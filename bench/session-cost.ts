@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AdsStream, type StreamContext, zeroStreamCounters } from '../src/delta-xds/ads-stream.ts';
+import { AdsStream } from '../src/delta-xds/ads-stream.ts';
 import { BytesCache } from '../src/delta-xds/bytes-cache.ts';
 import { DeliveryLog } from '../src/delta-xds/delivery-log.ts';
 import { Hub } from '../src/delta-xds/hub.ts';
@@ -13,6 +13,7 @@ import { DEFAULT_SERVER_LIMITS, zeroSessionCounters } from '../src/delta-xds/lim
 import { XDS_METHODS } from '../src/delta-xds/methods.ts';
 import { ResponseTemplates } from '../src/delta-xds/response-templates.ts';
 import { SharedShapes } from '../src/delta-xds/shapes.ts';
+import { type StreamContext, zeroStreamCounters } from '../src/delta-xds/stream-context.ts';
 import { openEventLog } from '../src/log/index.ts';
 import { Projector, ReadModel } from '../src/projector/index.ts';
 import { CDS, decodeDeltaResponse, EDS, encodeDeltaRequest } from '../src/proto/index.ts';

@@ -40,9 +40,12 @@ export class Admission<T> {
     this.#next();
   }
 
-  close(): void {
+  /** Nobody begins any more; gives those that waited. */
+  stop(): T[] {
+    const waiting = [...this.#waiting];
     this.#waiting.clear();
     this.#beginning.close();
+    return waiting;
   }
 
   #next(): void {

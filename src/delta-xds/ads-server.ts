@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { AdsStream, type StreamContext, type StreamCounters, zeroStreamCounters } from './ads-stream.ts';
+import { AdsStream } from './ads-stream.ts';
 import { BytesCache } from './bytes-cache.ts';
 import { Connections } from './connections.ts';
 import type { DeliveryLog } from './delivery-log.ts';
@@ -18,6 +18,7 @@ import { countedAs } from './resource-type.ts';
 import { ResponseTemplates } from './response-templates.ts';
 import { SharedShapes } from './shapes.ts';
 import { STATUS } from './status.ts';
+import { type StreamContext, type StreamCounters, zeroStreamCounters } from './stream-context.ts';
 import type { HeldResource, TypeStatus } from './stream-session.ts';
 import {
   type StreamHandler,
@@ -233,7 +234,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
           ...(endpoint === undefined ? {} : { endpoint }),
           peer: stream.peer,
           since: stream.since,
-          sent: { ...stream.sent },
+          sent: stream.sent,
           servicePorts: session.servicePorts(),
           types: session.status(),
         });

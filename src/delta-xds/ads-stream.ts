@@ -1,84 +1,22 @@
-/** One delta stream, aggregated or of a single type: bytes in, requests to the hub; effects to bytes out. Decides nothing. */
+/** One stream, delta or state of the world, aggregated or of a single type: requests to the hub, effects to bytes. Decides nothing. */
 import { TendrilError } from '../model/index.ts';
-import {
-  appendNonce,
-  composeDeltaResponse,
-  composeStateResponse,
-  decodeDeltaRequest,
-  decodeStateRequest,
-  type WireLimits,
-} from '../proto/index.ts';
-import type { BytesCache } from './bytes-cache.ts';
-import type { DeliveryLog, DeliveryNode } from './delivery-log.ts';
+import { appendNonce, composeDeltaResponse, composeStateResponse } from '../proto/index.ts';
+import type { DeliveryNode } from './delivery-log.ts';
 import type { AckedEffect, Effect, RejectedEffect, SendEffect } from './effect.ts';
-import type { Hub, Member, StreamPort } from './hub.ts';
-import type { ServerLimits } from './limits.ts';
+import type { Member, StreamPort } from './hub.ts';
 import type { XdsMethod } from './methods.ts';
-import type { ResourceSource } from './resource-source.ts';
+import { Outflow, type OutflowOwner } from './outflow.ts';
+import { readRequest } from './read-request.ts';
 import { typeOf, typeUrlOf } from './resource-type.ts';
-import type { ResponseTemplates } from './response-templates.ts';
 import { STATUS } from './status.ts';
+import type { StreamContext } from './stream-context.ts';
 import type { XdsRequest } from './stream-session.ts';
 import type { TransportListener, TransportStream } from './transport.ts';
-
-/** Where a stream puts what it has to say. */
-export interface StreamContext {
-  readonly hub: Hub;
-  readonly source: ResourceSource;
-  readonly cache: BytesCache;
-  readonly templates: ResponseTemplates;
-  readonly limits: ServerLimits;
-  readonly wireLimits: WireLimits;
-  readonly identifier: string;
-  /** Wall clock, ms since the epoch. */
-  readonly now: () => number;
-  /** Offset of the state that answers are made from. */
-  readonly offset: () => number;
-  readonly later: (run: () => void) => void;
-  readonly counters: StreamCounters;
-  readonly onObserve:
-    | ((edge: { readonly from: string; readonly to: string; readonly node: string }) => void)
-    | undefined;
-  readonly deliveries: DeliveryLog | undefined;
-  readonly warn: (facts: Readonly<Record<string, unknown>>, message: string) => void;
-  readonly onEnd: (stream: AdsStream) => void;
-}
-
-export interface StreamCounters {
-  streams: number;
-  requests: number;
-  requestBytes: number;
-  malformed: number;
-  responses: number;
-  resources: number;
-  responseBytes: number;
-  removals: number;
-  held: number;
-  resets: number;
-  failures: number;
-  /** Written and not yet taken by the transport, all streams, as of now. */
-  inFlightBytes: number;
-}
-
-export const zeroStreamCounters = (): StreamCounters => ({
-  streams: 0,
-  requests: 0,
-  requestBytes: 0,
-  malformed: 0,
-  responses: 0,
-  resources: 0,
-  responseBytes: 0,
-  removals: 0,
-  held: 0,
-  resets: 0,
-  failures: 0,
-  inFlightBytes: 0,
-});
 
 /** Types that describe services of the mesh; the others are the node's own. */
 const SERVICE_TYPES: ReadonlySet<string> = new Set(['cds', 'eds', 'vhds']);
 
-export class AdsStream implements TransportListener, StreamPort {
+export class AdsStream implements TransportListener, StreamPort, OutflowOwner {
   readonly #context: StreamContext;
   readonly #transport: TransportStream;
   readonly #method: XdsMethod;
@@ -86,20 +24,16 @@ export class AdsStream implements TransportListener, StreamPort {
   readonly since: number;
   #member: Member | undefined;
   #delivery: DeliveryNode | undefined;
-  /** Written and not yet taken by the transport, bytes. */
-  #inFlight = 0;
-  /** The same with no response counted above `responseBytes`: one resource may be larger than any bound. */
-  #weight = 0;
-  #held = false;
-  #drainWanted = false;
+  readonly #outflow: Outflow;
   #ended = false;
-  /** Totals of this stream. */
-  readonly sent = { responses: 0, resources: 0, bytes: 0, serviceBytes: 0 };
+  /** Resources sent, and bytes of those of services. */
+  readonly #sent = { resources: 0, serviceBytes: 0 };
 
   constructor(context: StreamContext, transport: TransportStream, method: XdsMethod) {
     this.#context = context;
     this.#transport = transport;
     this.#method = method;
+    this.#outflow = new Outflow(context, transport, this);
     this.since = context.now();
     context.counters.streams++;
   }
@@ -110,6 +44,12 @@ export class AdsStream implements TransportListener, StreamPort {
 
   get peer(): string {
     return this.#transport.peer;
+  }
+
+  /** Totals of this stream. */
+  get sent(): { responses: number; resources: number; bytes: number; serviceBytes: number } {
+    const { responses, bytes } = this.#outflow;
+    return { responses, bytes, ...this.#sent };
   }
 
   onMessage(message: Uint8Array): void {
@@ -125,16 +65,12 @@ export class AdsStream implements TransportListener, StreamPort {
 
   #handle(message: Uint8Array): void {
     if (this.#ended) return;
-    const { counters, hub } = this.#context;
+    const { counters, hub, wireLimits } = this.#context;
     counters.requests++;
     counters.requestBytes += message.length;
     let request: XdsRequest;
     try {
-      const { wireLimits } = this.#context;
-      request =
-        this.#method.protocol === 'delta'
-          ? decodeDeltaRequest(message, wireLimits)
-          : decodeStateRequest(message, wireLimits);
+      request = readRequest(message, this.#method, wireLimits);
     } catch (error) {
       counters.malformed++;
       const limit = error instanceof TendrilError && error.code === 'XDS_LIMIT';
@@ -143,16 +79,6 @@ export class AdsStream implements TransportListener, StreamPort {
         error instanceof TendrilError ? error.message : 'discovery request is malformed',
       );
       return;
-    }
-    const { typeUrl } = this.#method;
-    if (typeUrl !== undefined && request.typeUrl !== typeUrl) {
-      // Checklist 55: a method of one type needs no type_url.
-      if (request.typeUrl !== '') {
-        counters.malformed++;
-        this.end(STATUS.INVALID_ARGUMENT, `${this.#method.path} serves ${typeUrl} only, not ${request.typeUrl}`);
-        return;
-      }
-      request = { ...request, typeUrl };
     }
     const member = this.#member ?? this.#join(request);
     if (member !== undefined) hub.request(member, request);
@@ -202,7 +128,7 @@ export class AdsStream implements TransportListener, StreamPort {
         return;
       }
       case 'pause':
-        this.#wantDrained();
+        this.#outflow.wantDrained();
         return;
       case 'close':
         this.end(effect.code, effect.message);
@@ -240,7 +166,7 @@ export class AdsStream implements TransportListener, StreamPort {
       this.#count(type, resources[at]?.name ?? '', encoded[at]?.length ?? 0);
     counters.removals += removed.length;
     const common = { typeUrl: typeUrlOf(type), nonce, resources: encoded, controlPlaneId: identifier };
-    this.#write(
+    this.#outflow.write(
       delta
         ? composeDeltaResponse({ ...common, removed, systemVersionInfo: label ?? this.#offsetText })
         : composeStateResponse({ ...common, versionInfo: label ?? versionInfo }),
@@ -275,7 +201,7 @@ export class AdsStream implements TransportListener, StreamPort {
     const [resource] = resources;
     if (resource === undefined) return;
     this.#count(type, resource.name, size);
-    this.#write(appendNonce(head, nonce));
+    this.#outflow.write(appendNonce(head, nonce));
     if (deliveries === undefined || this.#delivery === undefined) return;
     const { now, offset } = this.#context;
     const { name, version } = resource;
@@ -284,8 +210,8 @@ export class AdsStream implements TransportListener, StreamPort {
 
   #count(type: string, name: string, bytes: number): void {
     this.#context.counters.resources++;
-    this.sent.resources++;
-    if (SERVICE_TYPES.has(type) && name !== 'local' && !name.startsWith('inbound:')) this.sent.serviceBytes += bytes;
+    this.#sent.resources++;
+    if (SERVICE_TYPES.has(type) && name !== 'local' && !name.startsWith('inbound:')) this.#sent.serviceBytes += bytes;
   }
 
   #verdict(effect: AckedEffect | RejectedEffect): void {
@@ -310,50 +236,18 @@ export class AdsStream implements TransportListener, StreamPort {
       else deliveries.reject(this.#delivery, { type, name, version }, offset, now, effect);
   }
 
-  #write(message: Uint8Array): void {
-    const { counters, limits, hub } = this.#context;
-    const { length } = message;
-    counters.responses++;
-    counters.responseBytes += length;
-    this.sent.responses++;
-    this.sent.bytes += length;
-    const weight = Math.min(length, limits.responseBytes);
-    this.#inFlight += length;
-    this.#weight += weight;
-    counters.inFlightBytes += length;
-    const room = this.#transport.write(message, () => {
-      if (this.#ended) return;
-      this.#inFlight -= length;
-      this.#weight -= weight;
-      counters.inFlightBytes -= length;
-      if (this.#inFlight === 0 && this.#drainWanted) this.#wantDrained();
-    });
-    if (this.#weight > limits.resetBytes) {
-      counters.resets++;
-      this.#ended = true;
-      this.#transport.reset();
-      this.#leave();
-    } else if ((!room || this.#inFlight > limits.heldBytes) && !this.#held && this.#member !== undefined) {
-      this.#held = true;
-      counters.held++;
-      hub.hold(this.#member);
-      this.#wantDrained();
-    }
+  onFull(): void {
+    if (this.#member !== undefined) this.#context.hub.hold(this.#member);
   }
 
-  /** Tells the session to go on: in a later turn when nothing is in flight, else when it has been taken. */
-  #wantDrained(): void {
-    this.#drainWanted = this.#inFlight > 0;
-    if (this.#drainWanted) return;
-    this.#context.later(() => {
-      if (this.#ended || this.#member === undefined) return;
-      if (this.#inFlight > 0) {
-        this.#wantDrained();
-        return;
-      }
-      this.#held = false;
-      this.#context.hub.drained(this.#member);
-    });
+  onDrained(): void {
+    if (this.#member !== undefined) this.#context.hub.drained(this.#member);
+  }
+
+  onOverflow(): void {
+    this.#ended = true;
+    this.#transport.reset();
+    this.#leave();
   }
 
   fail(error: unknown): void {
@@ -372,8 +266,7 @@ export class AdsStream implements TransportListener, StreamPort {
 
   #leave(): void {
     this.#ended = true;
-    this.#context.counters.inFlightBytes -= this.#inFlight;
-    this.#inFlight = 0;
+    this.#outflow.close();
     if (this.#member !== undefined) this.#context.hub.leave(this.#member);
     this.#context.onEnd(this);
   }

@@ -45,6 +45,7 @@ export class Connections implements ConnectionHooks {
   readonly #idle: Deadlines<Connection>;
   readonly #admission: Admission<Connection>;
   #next = 0;
+  #draining = false;
   readonly counters: ConnectionCounters = { accepted: 0, refused: 0, handshakesLate: 0, idle: 0 };
 
   /** `clock`: ms, monotonic. `random`: [0, 1). */
@@ -77,8 +78,8 @@ export class Connections implements ConnectionHooks {
   /** Takes over an accepted socket and gives it to `transport`, or closes it at a bound. A paused one may wait for its turn. */
   accept(socket: Socket, transport: Transport): void {
     const address = socket.remoteAddress;
-    // Gone already.
-    if (address === undefined) {
+    // Gone already; or of a server that leaves: it would miss its GOAWAY.
+    if (address === undefined || this.#draining) {
       socket.destroy();
       return;
     }
@@ -143,9 +144,11 @@ export class Connections implements ConnectionHooks {
 
   /**
    * GOAWAY to all, group by group in random order, over at most `overMs` with jitter. `leaving` is called for the peers of each
-   * group right after its GOAWAY: end their streams.
+   * group right after its GOAWAY: end their streams. What waits for its turn, or comes now, is closed.
    */
   async drain(transport: Transport, overMs: number, leaving: (peers: ReadonlySet<string>) => void): Promise<void> {
+    this.#draining = true;
+    for (const { socket } of this.#admission.stop()) socket.destroy();
     const busy = [...this.#perGroup.keys()].filter((group) => (this.#perGroup[group] ?? 0) > 0);
     for (let at = busy.length - 1; at > 0; at--) {
       const other = Math.floor(this.#random() * (at + 1));
@@ -169,7 +172,7 @@ export class Connections implements ConnectionHooks {
   }
 
   destroy(): void {
-    this.#admission.close();
+    this.#admission.stop();
     for (const { socket } of this.#byPeer.values()) socket.destroy();
     this.#handshakes.close();
     this.#firstStreams.close();

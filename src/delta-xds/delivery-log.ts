@@ -140,13 +140,28 @@ export class DeliveryLog {
       this.dropped += steps.length / 2;
     }
     this.#last = {};
+    this.#renumber();
+  }
+
+  /** Forgets the nodes of which no step is left; those that come again get a new place. */
+  #renumber(): void {
+    const places = new Map<number, number>();
+    for (const { steps } of this.#groups.values())
+      for (let at = 0; at < steps.length; at += 2) {
+        const old = steps[at] ?? 0;
+        const place = places.get(old) ?? places.size;
+        places.set(old, place);
+        steps[at] = place;
+      }
+    this.#nodes = [...places.keys()].flatMap((place) => this.#nodes.slice(place, place + 1));
+    this.#report++;
   }
 
   get size(): number {
     return this.#steps;
   }
 
-  /** Everything gathered so far; undefined: nothing. `taken` is false when it could not be passed on: it is kept then. */
+  /** Hands over everything gathered so far, if there is any. It is kept when `taken` returns false. */
   pass(taken: (report: DeliveryReport) => boolean): void {
     if (this.#steps === 0 || !taken({ nodes: this.#nodes, groups: [...this.#groups.values()] })) return;
     this.#report++;

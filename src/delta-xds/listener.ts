@@ -12,8 +12,8 @@ export interface Listener {
 }
 
 /**
- * Listens; sockets are accepted paused. `fds`: on these descriptors of a socket that is bound to the address already. Rejects with `XDS_LISTEN`. `failed`: a
- * connection could not be accepted.
+ * Listens; sockets are accepted paused. `fds`: on these descriptors of a socket that is bound to the address already. `failed`: a
+ * connection could not be accepted. Rejects with `XDS_LISTEN`.
  */
 export const listenOn = async (
   host: string,

@@ -1,4 +1,7 @@
-/** The facts of one stream. `intake*.ts` writes them down, `delivery.ts` and its helpers look at them and say what to send. */
+/**
+ * The facts of one stream. `request.ts`, `change.ts` and `settle.ts` write them down, `delivery.ts` and its helpers look at them and say
+ * what to send.
+ */
 import { canonicalName } from '../model/index.ts';
 import { Demand } from './demand.ts';
 import type { Effect, Item, SendEffect, SentResource } from './effect.ts';

@@ -1,9 +1,11 @@
 /** From the log to the state and the read model that xDS workers serve from. */
+
 export * from './fold/index.ts';
 export { Ledger, type LedgerOptions } from './ledger.ts';
 export type { LedgerStep } from './ledger-ring.ts';
 export { type PreparedState, Projector, type ProjectorCounters, type ProjectorOptions } from './projector.ts';
 export { ReadModel, type ReadModelOptions } from './read-model.ts';
+export { RecordCache } from './record-cache.ts';
 export type { PastImage, StateQueries } from './state-queries.ts';
 export type * from './types.ts';
 export { type VerifyOptions, type VerifyProgress, type VerifyReport, verifyData } from './verify.ts';

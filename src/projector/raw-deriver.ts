@@ -6,16 +6,7 @@ import { setOfRawKey } from '../model/index.ts';
 import type { StoredCatalog } from './catalog-deriver.ts';
 import type { DerivedChanges } from './changes.ts';
 import type { StoredKeys } from './deriver.ts';
-import type { FoldState, RawEntity } from './fold/index.ts';
-import type { StoredResource } from './types.ts';
-
-const storedOf = ({ version, body, domains, clusters, eds }: RawEntity): StoredResource => ({
-  version,
-  body,
-  ...(domains === undefined ? {} : { domains }),
-  ...(clusters === undefined ? {} : { clusters }),
-  ...(eds === undefined ? {} : { eds }),
-});
+import { contentOf, type FoldState } from './fold/index.ts';
 
 export class RawDeriver {
   readonly #fold: FoldState;
@@ -49,7 +40,7 @@ export class RawDeriver {
     const now = this.#fold.raw(key);
     const stored = this.#stored.rawVersion(key);
     if (stored === now?.version) return;
-    into.raw.set(key, now === undefined ? undefined : storedOf(now));
+    into.raw.set(key, now === undefined ? undefined : contentOf(now));
     into.keys.add(`raw|${key}`);
     if (stored === undefined || now === undefined) into.keys.add(`rawset|${setOfRawKey(key)}`);
   }

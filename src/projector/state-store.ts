@@ -210,12 +210,12 @@ export class StateStore implements StoredKeys, StoredCatalog {
   }
 
   rawVersion(key: string): string | undefined {
-    const body = this.tables.raw.peek(key);
+    const body = this.#read(this.tables.raw, key);
     return body === undefined ? undefined : factsIn(body).version;
   }
 
   rawLabel(key: string): string | undefined {
-    return this.tables.rawLabel.get(key)?.toString();
+    return this.#read(this.tables.rawLabel, key)?.toString();
   }
 
   storedResource(key: string): ResourceFacts | undefined {

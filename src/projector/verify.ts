@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EventLog, openEventLog } from '../log/index.ts';
 import { TendrilError } from '../model/index.ts';
-import { type CommitMode, checkEnvironment, openEnvironment } from '../store/index.ts';
+import { type CommitMode, checkEnvironment, headProblemOf, openEnvironment } from '../store/index.ts';
 import type { FoldOptions } from './fold/index.ts';
 import { type FoldRun, PROOF_EVERY } from './fold-run.ts';
 import { decodeHead, type Head } from './head.ts';
@@ -108,6 +108,12 @@ const checkFile = async (
   if (!existsSync(join(path, 'data.mdb'))) {
     if (name === STATE_NAME) findings.notes.push('there is no state; it is made from the log at the next start');
     return undefined;
+  }
+  // What a start would refuse, though it can be read.
+  const problem = headProblemOf(join(path, 'data.mdb'), mode);
+  if (problem !== undefined) {
+    findings.add(name, problem.where, problem.what);
+    return false;
   }
   const result = await checkEnvironment({ path, mode, extent: 'full', maxReaders: MAX_READERS, mapSize: MAP_SIZE });
   if (!result.ok) findings.add(name, result.where, result.what);

@@ -30,6 +30,8 @@ export class ChildSlot {
   #timer: NodeJS.Timeout | undefined;
   #stopping = false;
   #isReady = false;
+  /** Handed over, and not yet sent: Node sends one at a time, and forgets those that wait when the child dies. */
+  readonly #given = new Set<Socket>();
   /** Settles the first start. */
   #first: { readonly resolve: (address: HostPort) => void; readonly reject: (error: TendrilError) => void } | undefined;
 
@@ -49,8 +51,12 @@ export class ChildSlot {
   /** Hands a connection over. */
   give(socket: Socket): void {
     const child = this.#child;
-    if (child?.connected === true) child.send({ t: 'connection' } satisfies ToChild, socket, { keepOpen: false }, sent);
-    else socket.destroy();
+    if (child?.connected !== true) {
+      socket.destroy();
+      return;
+    }
+    this.#given.add(socket);
+    child.send({ t: 'connection' } satisfies ToChild, socket, { keepOpen: false }, () => this.#given.delete(socket));
   }
 
   /** Starts the child. Rejects with its own error when this first start fails: then it is not tried again. */
@@ -71,6 +77,8 @@ export class ChildSlot {
     const gone = (how: string): void => {
       this.#child = undefined;
       this.#isReady = false;
+      for (const socket of this.#given) socket.destroy();
+      this.#given.clear();
       if (this.#first !== undefined)
         this.#fail(
           new TendrilError('CHILD_FAILED', `${name} ended with ${how} before it was ready`, {

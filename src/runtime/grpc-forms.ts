@@ -4,8 +4,9 @@
  */
 import { type GrpcCluster, grpcAssignment, grpcCluster, grpcRoutes } from '../compile/index.ts';
 import type { ResourceBody } from '../delta-xds/index.ts';
+import { RecordCache } from '../projector/index.ts';
 
-/** Bounds of the memo; at the bound the form used longest ago is made anew when it is asked for again. */
+/** Bounds of the memo; at the bound a form that was not used for long is made anew when it is asked for again. */
 const MAX_FORMS = 20_000;
 const MAX_BYTES = 32 * 2 ** 20;
 
@@ -16,37 +17,23 @@ const make = {
 };
 
 export class GrpcForms {
-  readonly #maxBytes: number;
-  /** In order of use. */
-  readonly #forms = new Map<string, ResourceBody>();
-  #bytes = 0;
+  readonly #forms: RecordCache<ResourceBody>;
 
   constructor(maxBytes: number = MAX_BYTES) {
-    this.#maxBytes = maxBytes;
+    this.#forms = new RecordCache(MAX_FORMS, maxBytes);
   }
 
   /** Bytes of bodies kept. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#forms.weight;
   }
 
   /** `from`: a virtual host for `rds`, a cluster, an assignment. The same object again while `from` has the same version. */
-  of(type: keyof typeof make, name: string, from: ResourceBody): ResourceBody {
-    const key = `${type}|${from.version}|${name}`;
-    const known = this.#forms.get(key);
-    if (known !== undefined) {
-      this.#forms.delete(key);
-      this.#forms.set(key, known);
-      return known;
-    }
-    const made = make[type](name, from.body);
-    this.#forms.set(key, made);
-    this.#bytes += made.body.length;
-    for (const [oldest, { body }] of this.#forms) {
-      if (this.#forms.size <= MAX_FORMS && this.#bytes <= this.#maxBytes) break;
-      this.#forms.delete(oldest);
-      this.#bytes -= body.length;
-    }
-    return made;
+  of(type: keyof typeof make, name: string, from: ResourceBody): ResourceBody | undefined {
+    return this.#forms.get(
+      `${type}|${from.version}|${name}`,
+      () => make[type](name, from.body),
+      ({ body }) => body.length,
+    );
   }
 }

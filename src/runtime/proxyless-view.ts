@@ -17,24 +17,15 @@ import {
   type OwnInputs,
 } from '../compile/index.ts';
 import type { ResourceBody, ResourceType } from '../delta-xds/index.ts';
-import { parseClusterName } from '../model/index.ts';
 import type { ReadModel } from '../projector/index.ts';
 import type { GrpcForms } from './grpc-forms.ts';
 import { MeshView, type OwnSet } from './mesh-view.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import type { SharedReads } from './shared-reads.ts';
 
-/** `<service>.<namespace>:<port>`: what an application may call. */
-const isTarget = (name: string): boolean => {
-  const parts = parseClusterName(name);
-  return parts !== undefined && parts.subset === undefined;
-};
-
-/** What routes may name. */
-const isCluster = (name: string): boolean => name === NOWHERE || parseClusterName(name) !== undefined;
-
 export class ProxylessView extends MeshView {
   readonly #forms: GrpcForms;
+  readonly #names: Pick<SharedReads, 'clusterName'>;
 
   constructor(
     model: ReadModel,
@@ -45,24 +36,36 @@ export class ProxylessView extends MeshView {
   ) {
     super(model, identity, compileOwn, reads);
     this.#forms = forms;
+    this.#names = reads;
   }
 
   override compiled(type: ResourceType, name: string): ResourceBody | undefined {
     switch (type) {
       case 'lds':
-        return isTarget(name) ? grpcListener(name) : undefined;
+        return this.#isTarget(name) ? grpcListener(name) : undefined;
       case 'rds':
-        return isTarget(name) ? this.#routes(name) : undefined;
+        return this.#isTarget(name) ? this.#routes(name) : undefined;
       case 'cds':
-        return isCluster(name) ? (this.#form('cds', name) ?? emptyGrpcCluster(name)) : undefined;
+        return this.#isCluster(name) ? (this.#form('cds', name) ?? emptyGrpcCluster(name)) : undefined;
       case 'eds':
-        return isCluster(name) ? (this.#form('eds', name) ?? emptyAssignment(name)) : undefined;
+        return this.#isCluster(name) ? (this.#form('eds', name) ?? emptyAssignment(name)) : undefined;
       default:
         return undefined;
     }
   }
 
-  #routes(name: string): ResourceBody {
+  /** `<service>.<namespace>:<port>`: what an application may call. */
+  #isTarget(name: string): boolean {
+    const parts = this.#names.clusterName(name);
+    return parts !== undefined && parts.subset === undefined;
+  }
+
+  /** What routes may name. */
+  #isCluster(name: string): boolean {
+    return name === NOWHERE || this.#names.clusterName(name) !== undefined;
+  }
+
+  #routes(name: string): ResourceBody | undefined {
     if (!this.#mayCall(name)) {
       // Calls that wait keep the cluster that they were given at first: it is the target's own, unless that one could be called.
       return grpcRoutesTo(name, super.compiled('cds', name) === undefined ? name : NOWHERE);

@@ -4,9 +4,10 @@ import { existsSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { TendrilError } from '../model/index.ts';
 import { checkEnvironment } from './check.ts';
-import { factsOf, isClean, removeCleanMark } from './clean-marker.ts';
+import { isClean, removeCleanMark } from './clean-marker.ts';
 import { prepareDirectory, preparePrivateFiles, requireFitFileSystem } from './data-dir.ts';
 import { type Environment, type EnvironmentOptions, LmdbEnvironment } from './environment.ts';
+import { factsOf, headProblem } from './file-facts.ts';
 import { META_TABLE, requireSame } from './identity.ts';
 import { dataFile, type LmdbRoot, lockFile, openRoot } from './lmdb-root.ts';
 import { acquireWriterLock, type WriterLock } from './writer-lock.ts';
@@ -41,10 +42,9 @@ const inspect = async (options: EnvironmentOptions, path: string): Promise<boole
     options.guard?.admit(NEW_FILE_BYTES);
     return true;
   }
-  if (!facts.isLmdb) throw corrupt(path, 'data.mdb is not an LMDB file', 'its first page');
-  if (!facts.metasFollow && options.mode !== 'visible')
-    throw corrupt(path, 'its meta pages contradict each other', 'its head');
-  if (!facts.pagesFit) throw corrupt(path, 'its meta page points outside of it', 'its head');
+  const { mode } = lmdbOptions(options);
+  const problem = headProblem(facts, mode);
+  if (problem !== undefined) throw corrupt(path, problem.what, problem.where);
   if (isClean(dataFile(path), facts)) return true;
   const result = await checkEnvironment({ path, extent: 'bounded', ...lmdbOptions(options) });
   if (!result.ok) throw corrupt(path, result.what, result.where);

@@ -83,3 +83,13 @@ test('what could not be passed on is kept, up to the bound; the oldest go, count
     ['v6', 'v7', 'v8', 'v9', 'v10'],
   );
 });
+
+test('nodes of which no step is left go too: a core that is away for long costs no more than the bound', () => {
+  const log = new DeliveryLog(10);
+  for (let n = 0; n < 1_000; n++)
+    log.note(log.node(`node-${n}`, 'web.shop'), 'sent', { ...resource, version: `v${n}` }, 1, 1, 1);
+  const report = pass(log);
+  assert.ok((report?.nodes.length ?? 0) <= 10);
+  for (const { version, steps } of report?.groups ?? [])
+    assert.equal(report?.nodes[steps[0] ?? -1]?.[0], `node-${version.slice(1)}`);
+});

@@ -133,6 +133,23 @@ test('ten images with one flipped bit are all found', async (t) => {
   }
 });
 
+test('a head that a start would refuse, though the rest can be read, is found', async (t) => {
+  const dir = tempDir(t);
+  await fill(dir);
+  const file = join(dir, 'log', 'data.mdb');
+  const image = readFileSync(file);
+  const newest = image.readBigUInt64LE(152) > image.readBigUInt64LE(4096 + 152) ? 0 : 4096;
+  // Number of the last page, bit 34: only a writer would go there.
+  image[newest + 144 + 4] = (image[newest + 144 + 4] ?? 0) ^ 4;
+  writeFileSync(file, image);
+  const { ok, problems } = await verify(dir);
+  assert.equal(ok, false);
+  assert.deepEqual(
+    problems.map(({ part, where, message }) => [part, where, message]),
+    [['log', 'its head', 'its meta page points outside of it']],
+  );
+});
+
 test('records with a good checksum and wrong content are found by the replay', async (t) => {
   const dir = tempDir(t);
   await fill(dir);

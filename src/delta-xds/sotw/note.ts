@@ -3,8 +3,6 @@ import { spellings } from '../../model/index.ts';
 import type { ChangeItem } from '../change.ts';
 import type { SotwState } from './sotw-state.ts';
 
-export type { ChangeItem };
-
 /** Writes a change down: marks what must be compared. */
 export const noteItem = (s: SotwState, item: ChangeItem): void => {
   switch (item.kind) {

@@ -18,14 +18,16 @@
  *  W10 A cluster or assignment that is gone stays while listeners or route configurations are on their way: until they are acknowledged,
  *      or 1 s old.
  */
+
 import type { StateRequest } from '../../proto/index.ts';
+import type { ChangeItem } from '../change.ts';
 import type { Effect } from '../effect.ts';
 import { refusedNow } from '../parked.ts';
 import type { NodeFacts } from '../resource-source.ts';
 import type { SessionOptions } from '../session-state.ts';
 import { type HeldResource, type StreamSession, servicePortsIn, type TypeStatus } from '../stream-session.ts';
 import { deliver } from './deliver.ts';
-import { type ChangeItem, noteItem } from './note.ts';
+import { noteItem } from './note.ts';
 import { SotwState } from './sotw-state.ts';
 import { takeStateRequest } from './take-request.ts';
 

@@ -79,10 +79,11 @@ export class StateChannel {
     this.unanswered.push(response);
   }
 
-  /** Takes the response with this nonce off the list; undefined: unknown or already settled. */
-  settle(nonce: string): Unanswered | undefined {
+  /** Takes the response with this nonce off the list; undefined: unknown or already settled. `later`: on their way behind it. */
+  settle(nonce: string): { readonly response: Unanswered; readonly later: readonly Unanswered[] } | undefined {
     const at = this.unanswered.findIndex((response) => response.nonce === nonce);
-    return at < 0 ? undefined : this.unanswered.splice(at, 1)[0];
+    const [response] = at < 0 ? [] : this.unanswered.splice(at, 1);
+    return response === undefined ? undefined : { response, later: this.unanswered.slice(at) };
   }
 
   accept({ items }: Unanswered): void {
@@ -99,13 +100,17 @@ export class StateChannel {
     this.#tried(items.keys());
   }
 
-  /** The client kept what it had (a gRPC client has taken the valid ones: sending them again does no harm). */
-  reject({ items, changed }: Unanswered): void {
-    for (const [name, holding] of this.held)
-      if (this.full || items.has(name)) {
-        holding.sent = holding.good;
-        if (holding.good === undefined) this.held.delete(name);
-      }
+  /**
+   * The client kept what it had (a gRPC client has taken the valid ones: sending them again does no harm), and will hold what is on its
+   * way behind the rejected response.
+   */
+  reject({ items, changed }: Unanswered, later: readonly Unanswered[]): void {
+    for (const [name, holding] of this.held) {
+      if (!this.full && !items.has(name)) continue;
+      const next = this.full ? later.at(-1) : later.findLast((response) => response.items.has(name));
+      holding.sent = next === undefined ? holding.good : next.items.get(name);
+      if (holding.sent === undefined && holding.good === undefined) this.held.delete(name);
+    }
     this.#tried(changed);
   }
 

@@ -66,8 +66,9 @@ const itemsOf = (s: SotwState, items: Iterable<readonly [string, ResourceBody]>)
   [...items].map(([name, body], atom) => ({ name, version: body.version, shape: s.shapes.of(body), atom }));
 
 const settle = (s: SotwState, channel: StateChannel, request: StateRequest, out: Effect[]): void => {
-  const response = channel.settle(request.responseNonce);
-  if (response === undefined) return;
+  const settled = channel.settle(request.responseNonce);
+  if (settled === undefined) return;
+  const { response, later } = settled;
   const { type } = channel;
   const { nonce, items, changed } = response;
   if (request.errorDetail === undefined) {
@@ -80,7 +81,7 @@ const settle = (s: SotwState, channel: StateChannel, request: StateRequest, out:
   const { code, message } = request.errorDetail;
   countNack(s.counters, type);
   channel.lastError = { code, message };
-  channel.reject(response);
+  channel.reject(response, later);
   const suspects = changed.flatMap((name) => {
     const body = items.get(name);
     return body === undefined ? [] : [[name, body] as const];

@@ -12,7 +12,7 @@
 import { readRawResource } from '../../compile/index.ts';
 import { nodeOfRawKey, type RawRef, type RecordedEvent, rawKey, rawSetKey, setOfRawKey } from '../../model/index.ts';
 import type { MeshState } from './mesh-state.ts';
-import type { RawEntity } from './raw-entity.ts';
+import { contentOf, type RawEntity } from './raw-entity.ts';
 import { APPLIED, type Applied, quarantined, type Refusal, rejected } from './verdict.ts';
 
 /** Raw resources of all nodes together. */
@@ -86,14 +86,6 @@ export const resourcePut = (state: MeshState, event: RecordedEvent<'resource.put
   settleSet(state, setOfRawKey(key), labelOf(data.version), offset);
   return APPLIED;
 };
-
-const contentOf = ({ version, body, domains, clusters, eds }: RawEntity) => ({
-  version,
-  body,
-  ...(domains === undefined ? {} : { domains }),
-  ...(clusters === undefined ? {} : { clusters }),
-  ...(eds === undefined ? {} : { eds }),
-});
 
 const nameOf = ({ node, typeUrl, name }: RawRef): string =>
   `raw resource ${JSON.stringify(name)} of type ${typeUrl} for ${node === undefined ? 'every node' : `node ${JSON.stringify(node)}`}`;

@@ -10,6 +10,15 @@ export interface RawEntity extends RawResource {
   readonly reason?: string;
 }
 
+/** The resource alone. */
+export const contentOf = ({ version, body, domains, clusters, eds }: RawEntity): RawResource => ({
+  version,
+  body,
+  ...(domains === undefined ? {} : { domains }),
+  ...(clusters === undefined ? {} : { clusters }),
+  ...(eds === undefined ? {} : { eds }),
+});
+
 /** All raw resources of one node and type; there while it has names or a label. */
 export interface RawSetEntity {
   /** `version` of the last event of the node and type. */

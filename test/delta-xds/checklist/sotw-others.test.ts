@@ -128,3 +128,40 @@ test('rule 36: on a state-of-the-world stream one commit is one response per typ
     < lds 7: l@l2
     < rds 8: r@r2
   `));
+
+test('a late NACK takes back what was in its response alone, not what went out behind it', () =>
+  says(`
+    sotw
+    mesh cds a.shop:80 1
+    > cds names a.shop:80
+    ! learned app.shop -> a.shop:80
+    < cds 1: a.shop:80@1
+    > cds names a.shop:80 ack 1
+    mesh cds a.shop:80 bad
+    < cds 2: a.shop:80@bad
+    mesh cds a.shop:80 3
+    tick 1000
+    < cds 3: a.shop:80@3
+    > cds names a.shop:80 nack 2 bad cluster
+    ! refused a.shop:80@bad: bad cluster
+    > cds names a.shop:80 ack 3
+    # The client has 3; it would keep it if it counted as back at 1.
+    mesh cds a.shop:80 1
+    < cds 4: a.shop:80@1
+    > cds names a.shop:80 ack 4
+    # The same for a type of which only what is new goes out.
+    mesh eds a.shop:80 1
+    > eds names a.shop:80
+    < eds 5: a.shop:80@1
+    > eds names a.shop:80 ack 5
+    mesh eds a.shop:80 bad
+    < eds 6: a.shop:80@bad
+    mesh eds a.shop:80 3
+    tick 1000
+    < eds 7: a.shop:80@3
+    > eds names a.shop:80 nack 6 bad assignment
+    ! refused a.shop:80@bad: bad assignment
+    > eds names a.shop:80 ack 7
+    mesh eds a.shop:80 1
+    < eds 8: a.shop:80@1
+  `));

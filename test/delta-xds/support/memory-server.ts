@@ -1,5 +1,5 @@
 /** The xDS server without sockets, clocks and chance: streams over memory, time and turns of the event loop in the test's hands. */
-import { AdsStream, type StreamContext, zeroStreamCounters } from '../../../src/delta-xds/ads-stream.ts';
+import { AdsStream } from '../../../src/delta-xds/ads-stream.ts';
 import { BytesCache } from '../../../src/delta-xds/bytes-cache.ts';
 import { DeliveryLog } from '../../../src/delta-xds/delivery-log.ts';
 import { Hub } from '../../../src/delta-xds/hub.ts';
@@ -7,6 +7,7 @@ import { SharedShapes } from '../../../src/delta-xds/index.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, zeroSessionCounters } from '../../../src/delta-xds/limits.ts';
 import type { XdsMethod } from '../../../src/delta-xds/methods.ts';
 import { ResponseTemplates } from '../../../src/delta-xds/response-templates.ts';
+import { type StreamContext, zeroStreamCounters } from '../../../src/delta-xds/stream-context.ts';
 import type { MemoryMesh } from './memory-mesh.ts';
 
 /** The client's end of a stream. */
