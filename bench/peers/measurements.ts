@@ -158,6 +158,8 @@ const propagated = (load: Load, sidecars: number): Figures => {
   };
 };
 
+const FAN_OUT_CHANGES = 20;
+
 const propagation = (scale: Scale, forms: Forms): Measurement => {
   const mesh: MeshSize = { services: scale.services, endpoints: 10, sidecars: scale.sidecars, deps: 10 };
   return {
@@ -180,6 +182,32 @@ const propagation = (scale: Scale, forms: Forms): Measurement => {
       ...each('CPU per change of linear', (label) => ratio(label, 'cpuUsPerDelivery'), 0.65),
       ...each('first configuration P50 of linear', (label) => ratio(label, 'firstConfigP50Ms'), 1.2),
     ],
+  };
+};
+
+/** Changes to very many streams: does a broadcast keep the event loop from anything else? */
+const fanOut = (scale: Scale, forms: Forms): Measurement => {
+  const mesh: MeshSize = { services: scale.services, endpoints: 10, sidecars: scale.many, deps: 10 };
+  return {
+    name: 'fan-out',
+    title: `one endpoint change to ${scale.many} sidecars, ${FAN_OUT_CHANGES} changes, 2 s apart`,
+    contestants: contestants(mesh, forms),
+    flags: [
+      ...['--triggers', String(FAN_OUT_CHANGES), '--trigger-interval', '2s'],
+      ...['--sync-timeout', '120s', '--trigger-wait', '60s'],
+    ],
+    lag: true,
+    figures: ({ load, server, scrapes, sidecars }) => {
+      const { propagation: found } = load.report;
+      const to = found?.server.cpuS ?? 0;
+      const from = to - (found?.serverCpuSPerChange ?? 0) * (found?.changes ?? 0);
+      const lag = lagBetween(load.samples, scrapes, server.serving[0] ?? 0, { from, to });
+      return {
+        ...propagated(load, sidecars),
+        ...(lag === undefined ? {} : { lagP50Ms: lag.p50Ms, lagP99Ms: lag.p99Ms }),
+      };
+    },
+    goals: each('loop lag P99, ms', (label) => plain(label, 'lagP99Ms'), 50),
   };
 };
 
@@ -327,4 +355,4 @@ const padded = (scale: Scale, forms: Forms): Measurement => {
 };
 
 export const measurements = (scale: Scale, forms: Forms): readonly Measurement[] =>
-  [propagation, storm, rate, meshSize, memory, padded].map((make) => make(scale, forms));
+  [propagation, fanOut, storm, rate, meshSize, memory, padded].map((make) => make(scale, forms));

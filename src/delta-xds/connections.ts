@@ -52,15 +52,23 @@ export class Connections implements ConnectionHooks {
   constructor(limits: TransportLimits, clock: () => number, random: () => number) {
     this.#limits = limits;
     this.#random = random;
-    const idle = ({ socket }: Connection): void => {
-      this.counters.idle++;
-      socket.destroy();
+    // A process that was busy has not read what came in time: everything that is there is read before the second look.
+    const late = (counter: 'idle' | 'handshakesLate', isLate: (connection: Connection) => boolean) => {
+      const look = (connection: Connection): void => {
+        if (connection.socket.destroyed || !isLate(connection)) return;
+        this.counters[counter]++;
+        connection.socket.destroy();
+      };
+      return (connection: Connection): void => {
+        if (isLate(connection)) setImmediate(look, connection);
+      };
     };
-    this.#handshakes = new Deadlines(limits.handshakeMs, clock, ({ socket }) => {
-      if (socket.bytesRead >= PREFACE_BYTES) return;
-      this.counters.handshakesLate++;
-      socket.destroy();
-    });
+    const idle = late('idle', ({ streams }) => streams === 0);
+    this.#handshakes = new Deadlines(
+      limits.handshakeMs,
+      clock,
+      late('handshakesLate', ({ socket }) => socket.bytesRead < PREFACE_BYTES),
+    );
     this.#firstStreams = new Deadlines(limits.firstStreamMs, clock, idle);
     this.#idle = new Deadlines(limits.idleMs, clock, idle);
     this.#admission = new Admission(clock, (connection) => this.#begin(connection));

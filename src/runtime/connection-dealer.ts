@@ -3,7 +3,7 @@
  * first takes nearly all of them, on a machine with nothing else to do all (seen: 24 of 24).
  *
  * Nothing is read before a worker has the connection. Bound: connections that wait while no worker is ready; beyond it they are closed,
- * and come again.
+ * and come again; how many is in the log.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from 'pino';
@@ -28,9 +28,13 @@ export class ConnectionDealer {
   #waiting: Socket[] = [];
   #timer: NodeJS.Timeout | undefined;
   #next = 0;
+  /** Closed at the bound since a worker was ready. */
+  #refused = 0;
+  readonly #logger: Pick<Logger, 'warn'>;
 
   private constructor(workers: readonly Dealt[], logger: Pick<Logger, 'warn'>) {
     this.#workers = workers;
+    this.#logger = logger;
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#deal(socket));
     this.#server.on('error', (error) => logger.warn({ err: error }, 'a connection could not be accepted'));
   }
@@ -52,8 +56,10 @@ export class ConnectionDealer {
   #deal(socket: Socket): void {
     const worker = this.#ready();
     if (worker !== undefined) worker.give(socket);
-    else if (this.#waiting.length >= MAX_WAITING) socket.destroy();
-    else {
+    else if (this.#waiting.length >= MAX_WAITING) {
+      this.#refused++;
+      socket.destroy();
+    } else {
       this.#waiting.push(socket);
       this.#timer ??= setInterval(() => this.#look(), LOOK_MS);
     }
@@ -74,6 +80,13 @@ export class ConnectionDealer {
     if (this.#waiting.length > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+    if (this.#refused === 0) return;
+    const refused = this.#refused;
+    this.#refused = 0;
+    this.#logger.warn(
+      { refused, bound: MAX_WAITING },
+      'connections were closed: too many waited while no worker was ready',
+    );
   }
 
   /** No further connections. */

@@ -1,8 +1,8 @@
 /**
- * The xDS port of all workers: bound by the supervisor, listened on by the workers, which inherit it as a file descriptor.
+ * The xDS port of all workers: bound and held open by the supervisor, so that no client is refused while a worker is away.
  *
- * The kernel hands each connection to one of the workers that accept. The supervisor accepts none, and holds the port open: while
- * no worker lives, connections wait in the backlog instead of being refused, and the next worker takes them.
+ * One worker inherits the socket as a file descriptor and accepts for itself; while it is away, connections wait in the backlog. For
+ * several workers the supervisor accepts, and deals (`ConnectionDealer`).
  *
  * Node's documented API has no way to hold a listening socket without accepting on it, and node:cluster closes a shared one with its
  * last worker. So the socket is bound by the function behind both (`net._createServerHandle`, in Node 20, 22 and 24 alike); passing

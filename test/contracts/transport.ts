@@ -256,6 +256,20 @@ export const transportContract = (name: string, make: MakeTransport, exact: bool
       assert.equal(it.connections.counters.idle, 2);
     });
 
+    test('a connection that spoke in time, to a server that was too busy to listen, stays', async () => {
+      const it = await stand({ limits: { handshakeMs: 200 } });
+      const { socket, closed } = openSocket(it.port);
+      await eventually('it is accepted', () => it.connections.size === 1);
+      socket.write(Buffer.concat([PREFACE, SETTINGS]));
+      // Client and server are one process here: nothing is read meanwhile, and the time is over.
+      const until = performance.now() + 400;
+      while (performance.now() < until);
+      await new Promise((later) => setTimeout(later, 300));
+      assert.deepEqual([it.connections.size, it.connections.counters.handshakesLate], [1, 0]);
+      socket.destroy();
+      await closed;
+    });
+
     test('a peer that answers no ping is dropped; one that does stays', async () => {
       const it = await stand({ limits: QUICK_PINGS });
       const good = stream(it.port);

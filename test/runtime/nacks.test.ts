@@ -132,7 +132,8 @@ test('1,000 sidecars refuse a virtual host, again and again: sent once to each, 
       message: WORDS,
     },
   );
-  assert.ok(typeof author === 'string' && author !== '');
+  assert.ok(document.source !== '');
+  assert.equal(author, document.source);
   const row = await json<Record<string, unknown>>(server, '/v1/proxies/fleet-7');
   assert.deepEqual([row.state, row.refused, row.lastError], ['refused', 1, WORDS]);
   const { resources } = await json<{ resources: { name: string; state: string; error?: string; version?: string }[] }>(

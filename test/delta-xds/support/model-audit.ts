@@ -30,8 +30,8 @@ const heldBy = (envoy: SimEnvoy): Readonly<Record<Type, Versions>> => {
 export class Audit {
   /** `<type> <name>` -> version, once everything sent is taken. */
   #onItsWay = new Map<string, string>();
-  /** `<type> <name>` asked for and not sent since. */
-  #asked = new Set<string>();
+  /** `<type> <name>` asked for -> how often it may be sent for that. */
+  #asked = new Map<string, number>();
   readonly #opened = new Set<string>();
   /** Clusters of the response just sent: their assignments follow. */
   #clusters: ReadonlySet<string> = new Set();
@@ -45,7 +45,7 @@ export class Audit {
     this.#onItsWay = new Map();
     for (const [type, versions] of Object.entries(heldBy(envoy)))
       for (const [name, version] of versions) this.#onItsWay.set(`${type} ${name}`, version);
-    this.#asked = new Set();
+    this.#asked = new Map();
     this.#opened.clear();
     this.#clusters = new Set();
     this.#parked.clear();
@@ -57,11 +57,20 @@ export class Audit {
       if (shape !== undefined && shape !== GONE) this.#parked.add(`${type} ${name} ${version}`);
   }
 
-  asked({ typeUrl, subscribe, initialResourceVersions }: DeltaRequest): void {
+  /** `behindAcks`: ACKs that waited are taken just before it, and may open the gate for what it asks for too. */
+  asked({ typeUrl, subscribe, initialResourceVersions }: DeltaRequest, behindAcks: boolean): void {
     const type = typeOf(typeUrl);
     const first = !this.#opened.has(type);
     this.#opened.add(type);
-    for (const name of subscribe) if (!first || !initialResourceVersions.has(name)) this.#asked.add(`${type} ${name}`);
+    for (const name of subscribe)
+      if (!first || !initialResourceVersions.has(name)) this.#asked.set(`${type} ${name}`, behindAcks ? 2 : 1);
+  }
+
+  #answers(key: string): boolean {
+    const left = this.#asked.get(key) ?? 0;
+    if (left <= 1) this.#asked.delete(key);
+    else this.#asked.set(key, left - 1);
+    return left > 0;
   }
 
   /** `calm`: the client refuses nothing, so nothing needs to be sent again in parts. */
@@ -78,7 +87,7 @@ export class Audit {
         this.#newestSent.set(key, number);
       }
       // Virtual hosts answer questions of other names, and go along with those that take a domain from them (S8).
-      if (calm && type !== 'vhds' && !this.#asked.delete(key) && !(type === 'eds' && behind.has(name)))
+      if (calm && type !== 'vhds' && !this.#answers(key) && !(type === 'eds' && behind.has(name)))
         assert.notEqual(this.#onItsWay.get(key), version, `S6: ${key}@${version} is sent again, unasked`);
       this.#onItsWay.set(key, version);
     }

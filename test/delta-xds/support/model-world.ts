@@ -289,7 +289,7 @@ export class World {
       const request = this.envoy.outbox.shift();
       if (request === undefined) return;
       this.#entitle();
-      this.#audit.asked(request);
+      this.#audit.asked(request, this.#member.acks !== undefined);
       this.#hub.request(this.#member, request);
     }
   }

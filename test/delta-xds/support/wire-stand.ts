@@ -1,6 +1,6 @@
 /**
- * A server over real gRPC on a mesh in memory, for tests of what shows on the wire; ends with the test file. Both transports pass:
- * XDS_TRANSPORT=http2 takes the other one.
+ * A server over real gRPC on a mesh in memory, for tests of what shows on the wire; ends with the test file. On the transport that
+ * `serve` takes; the other one passes too (XDS_TRANSPORT=grpc-js).
  */
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
@@ -10,7 +10,7 @@ import { type Delivered, deliveredIn } from './delivered.ts';
 import { assignmentBody, clusterBody, MemoryMesh, virtualHostBody } from './memory-mesh.ts';
 import { RawClient, RawStateClient } from './raw-client.ts';
 
-const transport = process.env.XDS_TRANSPORT === 'http2' ? 'http2' : 'grpc-js';
+const transport = process.env.XDS_TRANSPORT === 'grpc-js' ? 'grpc-js' : 'http2';
 
 const open: { close(): unknown }[] = [];
 after(async () => {
