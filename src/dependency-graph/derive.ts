@@ -8,6 +8,7 @@
  */
 import { parseTarget, type ResolvedDependency, servicePort } from '../model/index.ts';
 import { isLearned } from './edge.ts';
+import { canExpire, lifeOf, stateByAge, usedAt } from './life.ts';
 import { globPattern, type Pattern, selectorPattern } from './pattern.ts';
 import type { CallerRecord, EdgeRecord, EdgeState, EdgeView, GraphService } from './types.ts';
 import { isVisible } from './visibility.ts';
@@ -20,7 +21,7 @@ export interface CallerFacts {
   /** Undefined for `*`. */
   readonly namespace: string | undefined;
   readonly dependency: ResolvedDependency;
-  readonly edges: readonly EdgeRecord[];
+  readonly edges: Iterable<EdgeRecord>;
   service(name: string): GraphService | undefined;
   /** Names of the registered services that a pattern takes. */
   matched(pattern: Pattern): Iterable<string>;
@@ -45,8 +46,8 @@ const newestFirst = (a: EdgeRecord, b: EdgeRecord): number =>
   b.lastOffset - a.lastOffset || (a.to < b.to ? -1 : a.to > b.to ? 1 : 0);
 
 /** Targets of learned edges that count (rule 2). */
-const learnedTargets = (edges: readonly EdgeRecord[]): Set<string> => {
-  const learned = edges.filter(isLearned);
+const learnedTargets = (edges: Iterable<EdgeRecord>): Set<string> => {
+  const learned = [...edges].filter(isLearned);
   if (learned.length <= LATEST_LEARNED) return new Set(learned.map((edge) => edge.to));
   const latest = learned.toSorted(newestFirst).slice(0, LATEST_LEARNED);
   return new Set([...latest, ...learned.filter((edge) => edge.witnesses.length > 1)].map((edge) => edge.to));
@@ -181,14 +182,16 @@ export const deriveRecord = (facts: CallerFacts): CallerRecord => {
   };
 };
 
-const stateOf = (edge: DerivedEdge, denials: Denials, facts: CallerFacts): EdgeState => {
+const stateOf = (edge: DerivedEdge, denials: Denials, facts: CallerFacts, now: number | undefined): EdgeState => {
   if (edge.denied || denials.has(edge.service, edge.port)) return 'denied';
   if (!edge.declared && !facts.dependency.learn) return 'denied';
   if (!edge.declared && edge.record?.expired === true) return 'expired';
   const service = facts.service(edge.service);
   const dangling = service === undefined || (edge.port !== undefined && portsOf(edge, service).length === 0);
   if (dangling) return 'dangling';
-  return edge.pinned ? 'pinned' : 'active';
+  if (edge.pinned) return 'pinned';
+  if (edge.declared || edge.record === undefined || now === undefined) return 'active';
+  return stateByAge(edge.record, facts.dependency.ttlMs, now);
 };
 
 const originOf = (edge: DerivedEdge): EdgeView['origin'] => {
@@ -197,7 +200,7 @@ const originOf = (edge: DerivedEdge): EdgeView['origin'] => {
   return learned ? 'declared+learned' : 'declared';
 };
 
-const viewOf = (edge: DerivedEdge, denials: Denials, facts: CallerFacts): EdgeView => {
+const viewOf = (edge: DerivedEdge, denials: Denials, facts: CallerFacts, now: number | undefined): EdgeView => {
   const { record } = edge;
   const sources = [...(record?.declaredBy ?? []), ...(record?.pinnedBy ?? []), ...(record?.deniedBy ?? [])];
   return {
@@ -205,7 +208,7 @@ const viewOf = (edge: DerivedEdge, denials: Denials, facts: CallerFacts): EdgeVi
     to: edge.service,
     ...(edge.port === undefined ? {} : { port: edge.port }),
     origin: originOf(edge),
-    state: stateOf(edge, denials, facts),
+    state: stateOf(edge, denials, facts, now),
     evidence: record?.evidence ?? [],
     declaredBy: [...new Set([...edge.documents, ...sources])].sort(),
     ...(record === undefined
@@ -215,14 +218,18 @@ const viewOf = (edge: DerivedEdge, denials: Denials, facts: CallerFacts): EdgeVi
           lastOffset: record.lastOffset,
           firstSeen: record.firstSeen,
           lastSeen: record.lastSeen,
+          ...(record.evidence.length === 0 ? {} : { lastUsed: usedAt(record) }),
+          ...(edge.declared || !canExpire(record)
+            ? {}
+            : { expiresAt: usedAt(record) + lifeOf(record, facts.dependency.ttlMs).expiresAfter }),
         }),
   };
 };
 
-/** The caller's edges as the outside sees them, sorted by target. */
-export const deriveViews = (facts: CallerFacts): EdgeView[] => {
+/** The caller's edges as the outside sees them at a moment, sorted by target. */
+export const deriveViews = (facts: CallerFacts, now: number | undefined): EdgeView[] => {
   const edges = deriveEdges(facts);
   const denials = new Denials(edges.values());
   const inOrder = [...edges.values()].sort((a, b) => (a.to < b.to ? -1 : a.to > b.to ? 1 : 0));
-  return inOrder.map((edge) => viewOf(edge, denials, facts));
+  return inOrder.map((edge) => viewOf(edge, denials, facts, now));
 };

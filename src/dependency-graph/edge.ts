@@ -7,12 +7,15 @@
  * 3. `pinned` is `pinnedBy` not empty, `denied` is `deniedBy` not empty; a source is in at most one of the two.
  * 4. At most two witnesses are kept, the first two.
  * 5. An edge of which nothing is left (no source, no evidence) is gone.
- * 6. Only `expired` ends evidence, only new evidence or a renewal brings it back. Nothing here reads a clock.
+ * 6. Only `expired` ends evidence, only new evidence or a renewal brings it back, and that is counted. Nothing here reads a clock.
+ * 7. Only evidence and renewals are use: words of operators do not make an edge younger.
  */
 import type { RecordedEvent } from '../model/index.ts';
 import type { EdgeEvidence, EdgeRecord } from './types.ts';
 
 const MAX_WITNESSES = 2;
+/** Of the count of returns: beyond it an edge lives no longer. */
+export const MAX_RETURNED = 3;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -81,6 +84,13 @@ const firstRecord = (from: string, to: string, event: RecordedEvent): EdgeRecord
   lastSeen: event.recordedAt,
 });
 
+const used = (edge: Writable<EdgeRecord>, at: number): void => {
+  edge.usedAt = at;
+  if (edge.expired === undefined) return;
+  delete edge.expired;
+  edge.returned = Math.min((edge.returned ?? 0) + 1, MAX_RETURNED);
+};
+
 const edit = (edge: Writable<EdgeRecord>, word: EdgeWord, event: RecordedEvent): void => {
   edge.lastOffset = event.offset;
   edge.lastSeen = event.recordedAt;
@@ -104,10 +114,10 @@ const edit = (edge: Writable<EdgeRecord>, word: EdgeWord, event: RecordedEvent):
     case 'observed':
       edge.evidence = withEvidence(edge.evidence, word.evidence);
       if (edge.witnesses.length < MAX_WITNESSES) edge.witnesses = withText(edge.witnesses, source);
-      delete edge.expired;
+      used(edge, event.recordedAt);
       break;
     case 'renewed':
-      delete edge.expired;
+      used(edge, event.recordedAt);
       break;
     case 'expired':
       if (edge.evidence.length > 0) edge.expired = true;

@@ -14,10 +14,11 @@
 import { parseTarget, type ResolvedDependency } from '../model/index.ts';
 import { type CallerFacts, deriveRecord, deriveViews } from './derive.ts';
 import { EdgeIndex, type References } from './edge-index.ts';
+import { EdgeList } from './edge-list.ts';
 import { queryEdges } from './edge-query.ts';
 import { NamespaceIndex } from './namespace-index.ts';
 import { patternsOf } from './pattern.ts';
-import type { CallerRecord, EdgeQuery, EdgeRecord, EdgeView, GraphLookup } from './types.ts';
+import type { CallerRecord, EdgeQuery, EdgeView, GraphLookup } from './types.ts';
 
 const ALL = '*';
 const defaultCaller = (namespace: string): string => `*.${namespace}`;
@@ -25,7 +26,6 @@ const namespaceOf = (caller: string): string => caller.slice(caller.lastIndexOf(
 const isDefault = (caller: string): boolean => caller.startsWith('*');
 
 const DOCUMENT_INPUT = 'doc:Dependency|';
-const NO_EDGES: readonly EdgeRecord[] = [];
 
 const sameDocuments = (a: ResolvedDependency, b: ResolvedDependency): boolean =>
   a.documents.length === b.documents.length && a.documents.every((document, index) => document === b.documents[index]);
@@ -34,7 +34,7 @@ export class DependencyGraph {
   private readonly lookup: GraphLookup;
   private readonly index = new EdgeIndex();
   private readonly namespaces = new NamespaceIndex();
-  private readonly stored = new Map<string, readonly EdgeRecord[]>();
+  private readonly stored = new Map<string, EdgeList>();
   /** Callers with a Dependency document of their own scope. */
   private readonly documented = new Set<string>();
   /** Callers with a record of their own, by namespace. */
@@ -46,8 +46,8 @@ export class DependencyGraph {
   }
 
   /** Replaces the stored edges of a caller (those of the fold; none: an empty list). */
-  setEdges(caller: string, edges: readonly EdgeRecord[]): void {
-    if (edges.length === 0) this.stored.delete(caller);
+  setEdges(caller: string, edges: EdgeList): void {
+    if (edges.size === 0) this.stored.delete(caller);
     else this.stored.set(caller, edges);
     this.refresh(caller);
   }
@@ -91,16 +91,16 @@ export class DependencyGraph {
     for (const callers of this.callersIn.values()) yield* callers;
   }
 
-  /** Edges of one caller, sorted by target. */
-  edgesOf(caller: string): EdgeView[] {
-    return deriveViews(this.facts(caller));
+  /** Edges of one caller, sorted by target. `now`: see `EdgeQuery`. */
+  edgesOf(caller: string, now?: number): EdgeView[] {
+    return deriveViews(this.facts(caller), now);
   }
 
   /** Edges by caller and target; see `EdgeQuery`. */
   edges(query: EdgeQuery): EdgeView[] {
     return queryEdges(query, {
       callers: () => this.visibleCallers(),
-      edgesOf: (caller) => this.edgesOf(caller),
+      edgesOf: (caller) => this.edgesOf(caller, query.now),
       callersOf: (service) => this.realCallers(this.index.callersOf(service)),
     });
   }
@@ -166,8 +166,8 @@ export class DependencyGraph {
   private references(caller: string, dependency: ResolvedDependency): References {
     const targets = new Set<string>();
     for (const target of dependency.to) if (!target.glob) targets.add(`${target.name}.${target.namespace}`);
-    for (const edge of this.stored.get(caller) ?? NO_EDGES) {
-      const target = parseTarget(edge.to);
+    for (const to of (this.stored.get(caller) ?? EdgeList.EMPTY).targets()) {
+      const target = parseTarget(to);
       if (target !== undefined) targets.add(`${target.name}.${target.namespace}`);
     }
     return { targets, patterns: new Map(patternsOf(dependency).map((pattern) => [pattern.key, pattern])) };
@@ -184,7 +184,7 @@ export class DependencyGraph {
       caller,
       namespace: caller === ALL ? undefined : namespaceOf(caller),
       dependency: this.dependency(caller),
-      edges: this.stored.get(caller) ?? NO_EDGES,
+      edges: this.stored.get(caller) ?? EdgeList.EMPTY,
       service: (name) => this.lookup.service(name),
       matched: (pattern) => this.index.matched(pattern),
     };

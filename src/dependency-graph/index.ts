@@ -1,3 +1,12 @@
 export { evolveEdge, evolveEdgeOf, isLearned } from './edge.ts';
+export {
+  EdgeKeeper,
+  type EdgeRef,
+  type HolderRow,
+  type ReportedUse,
+  type UseRate,
+} from './edge-keeper.ts';
+export { EdgeList } from './edge-list.ts';
 export { DependencyGraph } from './graph.ts';
+export { TextPool } from './text-pool.ts';
 export type * from './types.ts';

@@ -23,7 +23,10 @@ export interface GraphService {
 
 export type EdgeOrigin = 'declared' | 'learned';
 export type EdgeEvidence = 'subscribed' | 'observed';
-/** Version 1 gives active, dangling (callee not registered), denied, pinned; the others come with expiry. */
+/**
+ * active, quiet (not used for half of its life), expiring (life is over, grace runs), expired: of learned edges, `life.ts`; dangling:
+ * callee not registered.
+ */
 export type EdgeState = 'active' | 'quiet' | 'expiring' | 'expired' | 'dangling' | 'denied' | 'pinned';
 
 /** What events said of caller -> callee. Declared edges of `Dependency` documents are derived, not stored. */
@@ -48,6 +51,10 @@ export interface EdgeRecord {
   /** recordedAt of those events, ms. */
   readonly firstSeen: number;
   readonly lastSeen: number;
+  /** recordedAt of the last event that proves use (`observed`, `renewed`), ms; absent: none yet. */
+  readonly usedAt?: number;
+  /** How often it came back after it had expired; at most `MAX_RETURNED`. Absent: never. */
+  readonly returned?: number;
 }
 
 /** Which edges `DependencyGraph.edges` gives. */
@@ -57,6 +64,8 @@ export interface EdgeQuery {
   /** Default 1. */
   readonly depth?: number;
   readonly state?: string;
+  /** Ages are as of this moment, ms since the epoch; without it no edge is quiet or expiring. */
+  readonly now?: number;
   /** Default: all. */
   readonly limit?: number;
   /** `edgeKey` of the last edge of the page before. */
@@ -77,6 +86,10 @@ export interface EdgeView {
   readonly lastOffset?: number;
   readonly firstSeen?: number;
   readonly lastSeen?: number;
+  /** Last proven use, ms, as the log has it: up to an eighth of its life old. */
+  readonly lastUsed?: number;
+  /** When it expires if it is not used again and every holder reports use, ms; only of edges that can expire. */
+  readonly expiresAt?: number;
 }
 
 /** What a caller's nodes hold without asking, and what they may not have: one record per caller in the read model. */

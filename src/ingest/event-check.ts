@@ -31,6 +31,7 @@ const OWN_TYPES: readonly EventType[] = [
   'dependency.observed',
   'dependency.renewed',
   'dependency.expired',
+  'keeper.elected',
 ];
 const EVENT_TYPES = Object.keys(eventSchemas) as EventType[];
 /** Types that a writer outside may use. */

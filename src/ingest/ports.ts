@@ -69,6 +69,8 @@ export interface KnownEdge {
   readonly evidence: readonly string[];
   /** Sources that gave evidence: the first two. */
   readonly witnesses: readonly string[];
+  /** Its evidence has expired: new evidence brings it back. */
+  readonly expired?: boolean;
 }
 
 export interface EdgePort {

@@ -128,7 +128,28 @@ export const eventSchemas = {
     closed,
   ),
   'dependency.renewed': Type.Object({ edges: Type.Array(edge, { minItems: 1, maxItems: 10_000 }) }, closed),
-  'dependency.expired': edge,
+  /**
+   * `seen`: offset of the edge's last event that the keeper knew; any later one undoes the decision. `epoch`: the keeper's term
+   * (`keeper.elected`); of another term it is rejected. Without either: an operator's word, or a log of version 1.
+   */
+  'dependency.expired': Type.Object(
+    {
+      from: caller,
+      to: callee,
+      seen: Type.Optional(Type.Integer({ minimum: 1 })),
+      epoch: Type.Optional(Type.Integer({ minimum: 1 })),
+    },
+    closed,
+  ),
+  /** Whoever owns a clock says so before it writes what follows from it: terms count up by one, the newest one holds. */
+  'keeper.elected': Type.Object(
+    {
+      keeper: Type.Literal('edges'),
+      epoch: Type.Integer({ minimum: 1 }),
+      holder: Type.String({ minLength: 1, maxLength: 256 }),
+    },
+    closed,
+  ),
   'resource.put': Type.Object(
     { ...rawRef, name: rawName, version: Type.Optional(Type.String({ maxLength: 128 })), resource: anyJson },
     closed,

@@ -9,6 +9,7 @@ export const endpointSubject = (namespace: string, service: string, id: string):
 export const policySubject = (kind: string, namespace: string, name: string): string =>
   `policy/${kind}/${namespace}/${name}`;
 export const edgeSubject = (from: string, to: string): string => `edge/${from}/${to}`;
+export const keeperSubject = (keeper: string): string => `keeper/${keeper}`;
 export const MESH_SUBJECT = 'mesh';
 
 /** The entity that an event changes. `policy.applied` reads kind, namespace and name out of the document. */
@@ -48,6 +49,8 @@ export const subjectOf = <T extends EventType>(type: T, data: EventData[T]): str
     case 'dependency.observed':
     case 'dependency.expired':
       return edgeSubject(text('from'), text('to'));
+    case 'keeper.elected':
+      return keeperSubject(text('keeper'));
     case 'resource.put':
     case 'resource.delete':
     case 'resource.refused':

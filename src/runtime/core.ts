@@ -150,7 +150,7 @@ export class Core {
       const state = projector.fold;
       const learned: LearnedEdges = new LearnedEdges({
         ingest,
-        graph: { edge: (from, to) => state.edges(from).find((edge) => edge.to === to) },
+        graph: { edge: (from, to) => state.edges(from).find(to) },
         logger,
       });
       const refusals = new Refusals({

@@ -115,7 +115,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
   const gateway = new DocumentGateway({ ingest, state: fold, dryRun: createDryRun(fold) });
   const learned = new LearnedEdges({
     ingest,
-    graph: { edge: (from, to) => fold.edges(from).find((edge) => edge.to === to) },
+    graph: { edge: (from, to) => fold.edges(from).find(to) },
     logger,
   });
   const proxies: Core['proxies'] = new Map();

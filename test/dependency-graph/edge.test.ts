@@ -110,3 +110,16 @@ test('old records are never changed; flags agree with their sources', () => {
     }),
   );
 });
+
+test('new evidence and renewals are use (7), and bring an expired edge back, which is counted up to three (6)', () => {
+  const use = (offset: number) => event('dependency.observed', offset, 'sidecar:1', { evidence: 'observed' });
+  assert.equal(after(use(1))?.usedAt, 1000);
+  assert.equal(after(use(1), event('dependency.declared', 2), event('dependency.pinned', 3))?.usedAt, 1000);
+  assert.equal(after(event('dependency.declared', 2))?.usedAt, undefined);
+  assert.equal(after(use(1), event('dependency.renewed', 5))?.usedAt, 5000);
+  const back = after(use(1), event('dependency.expired', 2), event('dependency.renewed', 3));
+  assert.deepEqual([back?.expired, back?.returned, back?.usedAt], [undefined, 1, 3000]);
+  const rounds = Array.from({ length: 5 }, (_, n) => [event('dependency.expired', 2 * n + 2), use(2 * n + 3)]).flat();
+  assert.equal(after(use(1), ...rounds)?.returned, 3);
+  assert.equal(after(use(1), event('dependency.expired', 2), event('dependency.declared', 3))?.expired, true);
+});

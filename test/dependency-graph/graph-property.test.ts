@@ -72,7 +72,7 @@ const plainRecord = (mesh: Mesh, caller: string): CallerRecord => {
   const { graphLookup } = mesh.fold;
   const namespace = caller === '*' ? undefined : caller.slice(caller.lastIndexOf('.') + 1);
   const dependency = caller.startsWith('*') ? graphLookup.defaultDependency(namespace) : graphLookup.dependency(caller);
-  const entries = entriesOf(dependency, caller.startsWith('*') ? [] : mesh.fold.edges(caller));
+  const entries = entriesOf(dependency, caller.startsWith('*') ? [] : [...mesh.fold.edges(caller)]);
   const services = [...graphLookup.services()];
   const denied = new Set<string>();
   for (const entry of entries.filter(({ deny }) => deny)) {

@@ -5,7 +5,7 @@ import { LearnedEdges, type Submission, type SubmitAnswer, sidecarSource } from 
 import { TendrilError } from '../../src/model/index.ts';
 import { recordingLogger, startCore } from '../admin/core.ts';
 
-const observed = (core: Awaited<ReturnType<typeof startCore>>) => core.projector.fold.edges('web.shop');
+const observed = (core: Awaited<ReturnType<typeof startCore>>) => [...core.projector.fold.edges('web.shop')];
 
 test('an edge becomes one event of the sidecar, and an edge of the graph', async (t) => {
   const core = await startCore(t);

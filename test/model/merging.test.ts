@@ -64,7 +64,7 @@ test('without documents everything is the built-in default', () => {
   assert.deepEqual(base.lb, { kind: 'leastRequest', choices: 2 });
   assert.deepEqual([base.panicPercent, base.zoneAware, base.outlier], [1, true, undefined]);
   assert.deepEqual([base.limits.requests, base.limits.retryPercent, base.limits.minRetries], [4_294_967_295, 20, 3]);
-  assert.deepEqual(dependencyOf(), { to: [], select: [], learn: true, documents: [] });
+  assert.deepEqual(dependencyOf(), { to: [], select: [], learn: true, ttlMs: 86_400_000, documents: [] });
 });
 
 test('idleTimeout is 0 by default on grpc ports only', () => {

@@ -59,12 +59,12 @@ for (const kind of KINDS) {
   });
 }
 
-/** Section 14 of policies.md. */
+/** Section 14 of policies.md, and Dependency `ttl`, which edges that expire need. */
 const NOW: Record<string, readonly string[]> = {
   Service: ['ports', 'labels', 'interfaces', 'endpoints', 'external', 'visibility'],
   Route: ['to', 'rules', 'timeout', 'retry', 'idleTimeout', 'scope'],
   Upstream: ['subsets', 'lb', 'hash', 'locality', 'panicPercent', 'limits', 'outlier', 'scope'],
-  Dependency: ['to', 'select', 'learn', 'scope'],
+  Dependency: ['to', 'select', 'learn', 'ttl', 'scope'],
 };
 
 test('version 1 compiles the fields of section 14 and no others', () => {

@@ -280,6 +280,8 @@ export interface ResolvedDependency {
   readonly select: readonly ResolvedDependencySelector[];
   /** False: only declared edges; unknown hosts answer 404. */
   readonly learn: boolean;
+  /** Life of a learned edge after its last use, ms, at least 10 minutes. */
+  readonly ttlMs: number;
   /** All documents that took part, sorted. */
   readonly documents: readonly string[];
 }

@@ -1,46 +1,27 @@
-/** Stored edges of one caller, ascending by target. */
-import { type EdgeRecord, evolveEdgeOf } from '../../dependency-graph/index.ts';
+/** Stored edges of one caller: bytes, and what an event makes of them. */
+import { EdgeList, type EdgeRecord, evolveEdgeOf, type TextPool } from '../../dependency-graph/index.ts';
 import type { RecordedEvent } from '../../model/index.ts';
-
-export interface CallerEdges {
-  readonly edges: readonly EdgeRecord[];
-}
 
 /** Edges of one caller; beyond it new ones are refused. */
 export const MAX_EDGES = 10_000;
 
-const NONE: readonly EdgeRecord[] = [];
+/** As stored. */
+export interface CallerEdges {
+  readonly edges: readonly EdgeRecord[];
+}
 
-/** Index of a target, or -(place to insert) - 1. */
-const search = (edges: readonly EdgeRecord[], to: string): number => {
-  let low = 0;
-  let high = edges.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >>> 1;
-    const found = edges[middle]?.to ?? '';
-    if (found === to) return middle;
-    if (found < to) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -low - 1;
-};
-
-export const edgeTo = (caller: CallerEdges | undefined, to: string): EdgeRecord | undefined =>
-  caller?.edges[search(caller.edges, to)];
+export const storedEdges = (list: EdgeList): CallerEdges => ({ edges: [...list] });
 
 /** The caller's edges after an event on one of them; undefined when none is left. */
 export const withEvent = (
-  caller: CallerEdges | undefined,
-  from: string,
-  to: string,
+  list: EdgeList | undefined,
+  edge: { readonly from: string; readonly to: string },
   event: RecordedEvent,
-): CallerEdges | undefined => {
-  const before = caller?.edges ?? NONE;
-  const at = search(before, to);
-  const edge = evolveEdgeOf(from, to, before[at], event);
-  if (edge === before[at]) return caller;
-  const edges = before.slice();
-  if (at >= 0) edges.splice(at, 1, ...(edge === undefined ? [] : [edge]));
-  else if (edge !== undefined) edges.splice(-at - 1, 0, edge);
-  return edges.length === 0 ? undefined : { edges };
+  pool: TextPool,
+): EdgeList | undefined => {
+  const before = list?.find(edge.to);
+  const after = evolveEdgeOf(edge.from, edge.to, before, event);
+  if (after === before) return list;
+  const next = (list ?? EdgeList.EMPTY).with(edge.to, after, pool);
+  return next.size === 0 ? undefined : next;
 };

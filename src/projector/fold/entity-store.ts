@@ -2,13 +2,14 @@
  * Entities as bytes: what a drain gives to the storage, and back at start. Canonical JSON, endpoints packed (endpoint-codec).
  * Each entity that changed is encoded once per drain, however many events changed it.
  */
+import { EdgeList } from '../../dependency-graph/index.ts';
 import { canonicalJson, TendrilError } from '../../model/index.ts';
 import { byteWriter as writer } from './byte-writer.ts';
-import type { CallerEdges } from './edge-entity.ts';
+import { type CallerEdges, storedEdges } from './edge-entity.ts';
 import { Block } from './endpoint-block.ts';
 import { endpointChanges } from './endpoint-changes.ts';
 import { EndpointShards } from './endpoint-shards.ts';
-import { MESH_KEY, type MeshEntity, type MeshState } from './mesh-state.ts';
+import { type KeeperEntity, MESH_KEY, type MeshEntity, type MeshState } from './mesh-state.ts';
 import { decodeRaw, encodeRaw, type RawSetEntity } from './raw-entity.ts';
 import type { ServiceEntity } from './service-entity.ts';
 import type { Table } from './table.ts';
@@ -65,7 +66,12 @@ export class EntityStore {
     encodeAll(state.mesh, () => MESH_KEY);
     encodeAll(state.services, (name) => `svc/${name}`);
     encodeAll(state.policies, (key) => `pol/${key}`);
-    encodeAll(state.edges, (caller) => `edges/${caller}`);
+    encodeAll(
+      state.edges,
+      (caller) => `edges/${caller}`,
+      (list) => encode(storedEdges(list)),
+    );
+    encodeAll(state.keepers, (name) => `keeper/${name}`);
     encodeAll(state.raw, (key) => `raw/${key}`, encodeRaw);
     encodeAll(state.rawSets, (key) => `rawset/${key}`);
     const warm: Block[] = [];
@@ -119,7 +125,10 @@ export class EntityStore {
         state.policies.load(name, parse(bytes) as PolicyEntity);
         break;
       case 'edges':
-        state.edges.load(name, parse(bytes) as CallerEdges);
+        state.edges.load(name, EdgeList.of((parse(bytes) as CallerEdges).edges, state.edgeTexts));
+        break;
+      case 'keeper':
+        state.keepers.load(name, parse(bytes) as KeeperEntity);
         break;
       case 'raw':
         state.raw.load(name, decodeRaw(bytes));

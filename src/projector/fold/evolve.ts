@@ -2,6 +2,7 @@
 import type { EventType, RecordedEvent } from '../../model/index.ts';
 import { edgeChanged, edgesRenewed } from './evolve-edge.ts';
 import { endpointHealthChanged, endpointRegistered, endpointWithdrawn } from './evolve-endpoint.ts';
+import { keeperElected } from './evolve-keeper.ts';
 import { policyApplied, policyDeleted, policyPatched, policyRefused } from './evolve-policy.ts';
 import { resourceDeleted, resourcePut, resourceRefused, resourcesCleared } from './evolve-raw.ts';
 import { serviceDeregistered, serviceRegistered } from './evolve-service.ts';
@@ -40,6 +41,7 @@ const reducers: { readonly [T in EventType]: Reducer<T> } = {
   'dependency.observed': (state, _unit, event) => edgeChanged(state, event),
   'dependency.renewed': (state, _unit, event) => edgesRenewed(state, event),
   'dependency.expired': (state, _unit, event) => edgeChanged(state, event),
+  'keeper.elected': (state, _unit, event) => keeperElected(state, event),
   'resource.put': (state, _unit, event) => resourcePut(state, event),
   'resource.delete': (state, _unit, event) => resourceDeleted(state, event),
   'resource.clear': (state, _unit, event) => resourcesCleared(state, event),

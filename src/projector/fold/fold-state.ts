@@ -8,7 +8,7 @@
  * 3. A bad record changes nothing but the counters; it never stops the ones behind it.
  */
 import type { CompileInputs, EndpointView, ServiceView } from '../../compile/index.ts';
-import type { EdgeRecord, GraphLookup } from '../../dependency-graph/index.ts';
+import { EdgeList, type GraphLookup } from '../../dependency-graph/index.ts';
 import type { LogRecord } from '../../log/index.ts';
 import { type EventStatus, type RecordedEvent, TendrilError } from '../../model/index.ts';
 import type { FoldOutcome } from '../types.ts';
@@ -23,9 +23,9 @@ import type { FoldChanges, FoldState, PolicyEntity, RawEntity, ServiceFacet } fr
 
 /**
  * Raised when equal logs may fold to other entities than before: stored states of another version are rebuilt. 2: raw resources;
- * all other events fold to what they did. To be raised also when new descriptors (`generated/api.json`) accept more raw resources.
+ * all other events fold to what they did. 3: edges say when they were last used, and how often they came back; keepers. To be raised also when new descriptors (`generated/api.json`) accept more raw resources.
  */
-export const FOLD_VERSION = 2;
+export const FOLD_VERSION = 3;
 
 export interface FoldOptions {
   /** Events of other meshes are quarantined. */
@@ -39,7 +39,6 @@ export interface FoldOptions {
 }
 
 const NOTHING: readonly FoldOutcome[] = [];
-const NO_EDGES: readonly EdgeRecord[] = [];
 
 class Fold implements FoldState {
   readonly counters: Record<EventStatus, number> = { applied: 0, rejected: 0, quarantined: 0, duplicate: 0 };
@@ -151,8 +150,12 @@ class Fold implements FoldState {
     return this.state.policies.get(`${kind}/${namespace}/${name}`);
   }
 
-  edges(caller: string): readonly EdgeRecord[] {
-    return this.state.edges.get(caller)?.edges ?? NO_EDGES;
+  edges(caller: string): EdgeList {
+    return this.state.edges.get(caller) ?? EdgeList.EMPTY;
+  }
+
+  keeperEpoch(keeper: string): number {
+    return this.state.keepers.get(keeper)?.epoch ?? 0;
   }
 
   callersWithEdges(): Iterable<string> {

@@ -1,8 +1,8 @@
 /** The fold's whole state: one table per family of entities, and the indexes that follow them. Decides nothing. */
 import { enablePatches, Immer } from 'immer';
 import type { MeshView, ServiceView } from '../../compile/index.ts';
+import { type EdgeList, TextPool } from '../../dependency-graph/index.ts';
 import { ChangeSet } from './change-set.ts';
-import type { CallerEdges } from './edge-entity.ts';
 import { EffectiveDocuments } from './effective-documents.ts';
 import type { EndpointShards } from './endpoint-shards.ts';
 import { ForeignSubsets } from './foreign-subsets.ts';
@@ -22,6 +22,17 @@ export interface MeshEntity {
   readonly offset: number;
   readonly recordedAt: number;
 }
+
+/** Who owns the clock of a kind of events (`keeper.elected`). */
+export interface KeeperEntity {
+  readonly epoch: number;
+  readonly holder: string;
+  readonly offset: number;
+  readonly recordedAt: number;
+}
+
+const MAX_SOURCES = 4_096;
+const MAX_EDGE_TEXTS = 262_144;
 
 export const MESH_KEY = 'mesh';
 export const DEFAULT_SUFFIXES: readonly string[] = ['.mesh.local', '.svc.cluster.local'];
@@ -46,7 +57,7 @@ export class MeshState {
   readonly services: Table<ServiceEntity>;
   readonly endpoints: Table<EndpointShards>;
   readonly policies: Table<PolicyEntity>;
-  readonly edges: Table<CallerEdges>;
+  readonly edges: Table<EdgeList>;
   /** By `rawKey`. */
   readonly raw: Table<RawEntity>;
   /** By `rawSetKey`. */
@@ -54,7 +65,11 @@ export class MeshState {
   readonly rawIndex = new RawIndex();
   readonly foreignSubsets = new ForeignSubsets();
   private readonly defaults: MeshView;
-  private readonly texts = new Map<string, string>();
+  /** Names in edges: callees and witnesses. */
+  readonly edgeTexts = new TextPool(MAX_EDGE_TEXTS);
+  /** Keepers by name. */
+  readonly keepers: Table<KeeperEntity>;
+  private readonly texts = new TextPool(MAX_SOURCES);
 
   constructor(options: MeshStateOptions) {
     this.name = options.mesh;
@@ -70,17 +85,14 @@ export class MeshState {
       this.foreignSubsets.changed(before, after);
     });
     this.edges = new Table(this.journal);
+    this.keepers = new Table(this.journal);
     this.raw = new Table(this.journal, (key, before, after) => this.rawIndex.changed(key, before, after));
     this.rawSets = new Table(this.journal, (key, before, after) => this.rawIndex.setChanged(key, before, after));
   }
 
-  /** One string for all equal ones: sources of facets come with every event anew. Bound: 4,096, then it starts over. */
+  /** One string for all equal ones: sources of facets come with every event anew. */
   intern(text: string): string {
-    const known = this.texts.get(text);
-    if (known !== undefined) return known;
-    if (this.texts.size >= 4096) this.texts.clear();
-    this.texts.set(text, text);
-    return text;
+    return this.texts.text(text);
   }
 
   commit(): void {

@@ -1,5 +1,4 @@
 import { rawOfSubject, serviceName } from '../../model/index.ts';
-import { edgeTo } from './edge-entity.ts';
 import { MESH_KEY, type MeshState } from './mesh-state.ts';
 
 /** Splits off the first `count` parts of a path; the rest keeps its slashes. */
@@ -38,8 +37,10 @@ export const subjectOffset = (state: MeshState, subject: string): number => {
       return state.policies.get(rest)?.offset ?? 0;
     case 'edge': {
       const [from = '', to = ''] = partsOf(rest, 1);
-      return edgeTo(state.edges.get(from), to)?.lastOffset ?? 0;
+      return state.edges.get(from)?.find(to)?.lastOffset ?? 0;
     }
+    case 'keeper':
+      return state.keepers.get(rest)?.offset ?? 0;
     case 'resource': {
       const raw = rawOfSubject(subject);
       if ('key' in raw) return state.raw.get(raw.key)?.offset ?? 0;

@@ -2,11 +2,11 @@
  * Door between the fold (pure, in memory) and the projector that stores what it gives.
  *
  * Entity keys: `mesh` · `svc/<service>.<namespace>` · `eps/<service>.<namespace>/<block>` · `pol/<Kind>/<namespace>/<name>` ·
- * `edges/<caller>` · `raw/<rawKey>` · `rawset/<rawSetKey>`. Input keys (what derivations read): `mesh` · `svc:<service>.<namespace>` · `eps:<service>.<namespace>` ·
+ * `edges/<caller>` · `keeper/<keeper>` · `raw/<rawKey>` · `rawset/<rawSetKey>`. Input keys (what derivations read): `mesh` · `svc:<service>.<namespace>` · `eps:<service>.<namespace>` ·
  * `doc:<Kind>|<scope>` (scope as `scopeKey` of the model gives it) · `edges:<caller>` · `raw:<rawKey>` · `rawset:<rawSetKey>` (its label).
  */
 import type { CompileInputs, EndpointView, ServiceView } from '../../compile/index.ts';
-import type { EdgeRecord, GraphLookup } from '../../dependency-graph/index.ts';
+import type { EdgeList, GraphLookup } from '../../dependency-graph/index.ts';
 import type { LogRecord } from '../../log/index.ts';
 import type { FoldOutcome } from '../types.ts';
 import type { RawEntity } from './raw-entity.ts';
@@ -101,7 +101,9 @@ export interface FoldState {
   endpointCount(service: string): number;
   policies(kind?: string): Iterable<PolicyEntity>;
   policy(kind: string, namespace: string, name: string): PolicyEntity | undefined;
-  edges(caller: string): readonly EdgeRecord[];
+  edges(caller: string): EdgeList;
+  /** Term of a keeper (`keeper.elected`); 0: none yet. */
+  keeperEpoch(keeper: string): number;
   callersWithEdges(): Iterable<string>;
   /** @param key as `rawKey` of the model gives it */
   raw(key: string): RawEntity | undefined;

@@ -47,7 +47,7 @@ export const usageLookup = (state: MeshState, now: number): MeshUsageLookup => (
   // Who is connected is no fact of the log: `plan` knows it, the fold must not.
   callerSidecars: () => 0,
   *usedEdges(caller) {
-    for (const edge of state.edges.get(caller)?.edges ?? []) {
+    for (const edge of state.edges.get(caller) ?? []) {
       if (edge.evidence.length > 0) yield { to: edge.to, lastSeen: edge.lastSeen };
     }
   },

@@ -73,7 +73,10 @@ export const contentHash = (fold: FoldState, endpointServices: readonly string[]
       })),
     })),
     policies: [...fold.policies()],
-    edges: [...fold.callersWithEdges()].sort().map((caller) => fold.edges(caller)),
+    // Without what later versions know of edges beside it.
+    edges: [...fold.callersWithEdges()]
+      .sort()
+      .map((caller) => [...fold.edges(caller)].map(({ usedAt: _usedAt, returned: _returned, ...edge }) => edge)),
   };
   return createHash('sha256').update(canonicalJson(content)).digest('hex');
 };

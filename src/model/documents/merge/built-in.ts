@@ -19,7 +19,7 @@ export const BUILT_IN: Readonly<Record<LayeredKind, Readonly<Record<string, unkn
     panicPercent: 1,
     limits: { retryPercent: 20, minRetries: 3 },
   },
-  Dependency: { learn: true },
+  Dependency: { learn: true, ttl: '24h' },
   Access: { denyByDefault: false },
   RateLimit: {},
   Telemetry: { edges: true },

@@ -2,9 +2,13 @@
 import { compareText, escapeToken, isObject } from '../json.ts';
 import type { Effective } from '../merge/effective.ts';
 import type { ResolvedDependency, ResolvedDependencySelector, ResolvedDependencyTarget } from '../resolved.ts';
+import { parseDuration } from '../text/duration.ts';
 import { parseDependencyTarget } from '../text/target.ts';
 import { narrowest, originsBelow } from './origin.ts';
 import { resolveLabels } from './resolve-upstream.ts';
+
+/** Where a document took the default away (`ttl: null`). */
+const DEFAULT_TTL_MS = 24 * 3_600_000;
 
 type DependencySpec = Effective<'Dependency'>['value'];
 
@@ -58,5 +62,6 @@ export const resolveDependency = (dependency: Effective<'Dependency'>): Resolved
   to: resolveTargets(dependency, dependency.value.to),
   select: resolveSelectors(dependency, dependency.value.select),
   learn: dependency.value.learn ?? true,
+  ttlMs: parseDuration(dependency.value.ttl ?? '') ?? DEFAULT_TTL_MS,
   documents: dependency.documents,
 });

@@ -30,7 +30,7 @@ export const DependencySpec = object({
   ),
   select: field(map('dnsLabel', field(selector()), { description: 'Edges to all services with these labels.' })),
   learn: field(bool({ default: true, description: 'false: only declared edges, unknown hosts answer 404.' })),
-  ttl: field(later(duration({ minMs: MIN_TTL, default: '24h' }))),
+  ttl: field(duration({ minMs: MIN_TTL, default: '24h', description: 'Life of a learned edge after its last use.' })),
   passthrough: field(later(bool({ default: false }))),
 });
 export type DependencySpec = Static<typeof DependencySpec>;

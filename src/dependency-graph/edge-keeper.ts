@@ -1,0 +1,244 @@
+/**
+ * The edge keeper decides when an edge is renewed and when it expires. It is the one who owns that clock; what it decides goes through
+ * the log, fenced by its term. Pure: time comes by argument, effects go out as data.
+ *
+ * Use is proven by access logs and load reports. Envoy asks for a service once and never again, so silence is evidence only where use
+ * would have been reported: time in which somebody who holds an edge did not report, or in which nobody listened, does not count.
+ *
+ * Invariants (cited by the tests as K1, K2, …):
+ *  K1  An edge is renewed at most once in an eighth of its TTL, and only after a use that the log does not have. One round gives at most
+ *      `MAX_RENEWALS` edges; the rest comes with the next.
+ *  K2  An edge expires only when it stands on evidence alone and `expiresAfter` of its life has passed since the latest of: its last use,
+ *      in the log or reported since; the last moment at which a connected node of its caller did not report use, or came back with what
+ *      it held after it was away; the last moment at which not every worker answered; the beginning of the keeper's watch.
+ *  K3  Nothing expires before the first complete round of answers.
+ *  K4  An expiry names the last event of the edge that the keeper knew: the fold rejects it when there was a later one.
+ *  K5  At most `MAX_EXPIRIES` edges expire in one round; uses are remembered of at most `MAX_USES` edges, the longest unused are
+ *      forgotten first, counted (a renewal may be lost; an edge in use is reported again).
+ *  K6  A use of an edge that the graph does not have, or not as observed, is an observation, at once and again in every round.
+ */
+import type { EdgeList } from './edge-list.ts';
+import { canExpire, LEAST_LIFE, lifeOf, RENEWAL_SHARE, usedAt } from './life.ts';
+import type { EdgeRecord } from './types.ts';
+
+/** Edges that one round renews. */
+export const MAX_RENEWALS = 10_000;
+export const MAX_EXPIRIES = 500;
+export const MAX_USES = 500_000;
+
+/** Rates are averages over about this long. */
+const RATE_MS = 60_000;
+const FORGET_MS = 10 * RATE_MS;
+
+export interface KeeperGraph {
+  callersWithEdges(): Iterable<string>;
+  edges(caller: string): EdgeList;
+  /** TTL of the caller's learned edges, ms. */
+  ttlMs(caller: string): number;
+}
+
+/** Use of one edge, as an xDS worker summed it up. */
+export interface ReportedUse {
+  readonly from: string;
+  /** `<service>.<namespace>:<port>` */
+  readonly to: string;
+  readonly requests: number;
+  readonly errors: number;
+  /** Last use, ms since the epoch. */
+  readonly lastMs: number;
+  /** A node that used it. */
+  readonly node: string;
+}
+
+/** What one worker says of the nodes of one caller that are connected to it. */
+export interface HolderRow {
+  readonly caller: string;
+  /** Connected nodes. */
+  readonly nodes: number;
+  /** Those that do not report use. */
+  readonly silent: number;
+  /** Nodes that came since the last answer, with resources from an earlier stream, after they had been away. */
+  readonly returned: number;
+}
+
+interface Use {
+  lastMs: number;
+  /** Decaying sums. */
+  requests: number;
+  errors: number;
+  /** When the sums were brought up to date. */
+  at: number;
+  node: string;
+  /** Not to be looked up in the graph before, ms. */
+  dueAt: number;
+}
+
+export interface EdgeRef {
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Expiry extends EdgeRef {
+  /** Offset of the last event on the edge that the keeper knew. */
+  readonly seen: number;
+}
+
+/** An edge to be written as observed by this node. */
+export interface Sighting extends EdgeRef {
+  readonly node: string;
+}
+
+export interface KeeperRound {
+  readonly observe: readonly Sighting[];
+  readonly renew: readonly EdgeRef[];
+  readonly expire: readonly Expiry[];
+}
+
+/** Requests and errors per second, as of the last minutes. */
+export interface UseRate {
+  readonly perSecond: number;
+  /** 0 to 1. */
+  readonly errors: number;
+  /** ms since the epoch. */
+  readonly lastMs: number;
+}
+
+const keyOf = (from: string, to: string): string => `${from}|${to}`;
+
+export class EdgeKeeper {
+  readonly #graph: KeeperGraph;
+  /** Longest unused first. */
+  readonly #uses = new Map<string, Use>();
+  /** Caller -> last moment at which its silence proved nothing. */
+  readonly #blind = new Map<string, number>();
+  /** The same for everybody. */
+  #blindAll: number;
+  #answered = false;
+  readonly counters = { renewed: 0, expired: 0, forgotten: 0, rounds: 0, incomplete: 0 };
+
+  /**
+   * @param watchedSince ms: the log was last written, or the process began, whichever leaves no time unwatched; nothing before counts
+   */
+  constructor(graph: KeeperGraph, watchedSince: number) {
+    this.#graph = graph;
+    this.#blindAll = watchedSince;
+  }
+
+  /** Edges whose use is remembered. */
+  get size(): number {
+    return this.#uses.size;
+  }
+
+  /** A worker's report. True: the edge has to be observed (K6). */
+  used({ from, to, node, requests, errors, lastMs }: ReportedUse, now: number): boolean {
+    const key = keyOf(from, to);
+    const known = this.#uses.get(key);
+    if (known === undefined && this.#uses.size >= MAX_USES) {
+      const [oldest] = this.#uses.keys();
+      if (oldest !== undefined) this.#uses.delete(oldest);
+      this.counters.forgotten += 1;
+    }
+    const use = known ?? { lastMs: 0, requests: 0, errors: 0, at: now, node, dueAt: 0 };
+    decay(use, now);
+    use.requests += requests;
+    use.errors += errors;
+    use.node = node;
+    // A worker's clock that runs ahead must not keep an edge alive.
+    use.lastMs = Math.max(use.lastMs, Math.min(lastMs, now));
+    this.#uses.delete(key);
+    this.#uses.set(key, use);
+    return known === undefined && !isObserved(this.#graph.edges(from).find(to));
+  }
+
+  /** Undefined: not used lately. */
+  rate(from: string, to: string, now: number): UseRate | undefined {
+    const use = this.#uses.get(keyOf(from, to));
+    if (use === undefined) return undefined;
+    decay(use, now);
+    return {
+      perSecond: use.requests / (RATE_MS / 1_000),
+      errors: use.requests < Number.EPSILON ? 0 : Math.min(1, use.errors / use.requests),
+      lastMs: use.lastMs,
+    };
+  }
+
+  /** Answers of the workers; `complete`: all that there should be have answered. */
+  holders(rows: Iterable<HolderRow>, complete: boolean, now: number): void {
+    if (complete) this.#answered = true;
+    else {
+      this.counters.incomplete += 1;
+      this.#blindAll = now;
+    }
+    for (const { caller, silent, returned } of rows) if (silent > 0 || returned > 0) this.#blind.set(caller, now);
+  }
+
+  /** What is due, about once a minute. */
+  round(now: number): KeeperRound {
+    this.counters.rounds += 1;
+    const { observe, renew } = this.#written(now, RENEWAL_SHARE);
+    const expire = this.#answered ? this.#expiries(now) : [];
+    this.counters.renewed += renew.length;
+    this.counters.expired += expire.length;
+    return { observe, renew, expire };
+  }
+
+  /** Uses that the log does not have yet, whatever their age: before an orderly end. */
+  flush(now: number): readonly EdgeRef[] {
+    for (const use of this.#uses.values()) use.dueAt = 0;
+    return this.#written(now, 0).renew;
+  }
+
+  /** Compares uses with what the log has. `share`: of a TTL, between renewals. */
+  #written(now: number, share: number): { readonly observe: Sighting[]; readonly renew: EdgeRef[] } {
+    const observe: Sighting[] = [];
+    const renew: EdgeRef[] = [];
+    for (const [key, use] of this.#uses) {
+      if (now < use.dueAt) continue;
+      if (renew.length >= MAX_RENEWALS || observe.length >= MAX_RENEWALS) break;
+      const bar = key.indexOf('|');
+      const from = key.slice(0, bar);
+      const to = key.slice(bar + 1);
+      const edge = this.#graph.edges(from).find(to);
+      if (!isObserved(edge)) observe.push({ from, to, node: use.node });
+      else if (use.lastMs <= usedAt(edge)) {
+        // Nothing new: it is remembered for as long as its rate says something.
+        if (now - use.lastMs > FORGET_MS) this.#uses.delete(key);
+      } else {
+        use.dueAt = usedAt(edge) + this.#graph.ttlMs(from) * share;
+        if (now >= use.dueAt) renew.push({ from, to });
+      }
+    }
+    return { observe, renew };
+  }
+
+  #expiries(now: number): readonly Expiry[] {
+    const due: Expiry[] = [];
+    for (const from of this.#graph.callersWithEdges()) {
+      const ttlMs = this.#graph.ttlMs(from);
+      const blind = Math.max(this.#blindAll, this.#blind.get(from) ?? 0);
+      const edges = this.#graph.edges(from);
+      // Nothing of this caller is old enough: nearly all callers, in every round.
+      if (now - Math.max(edges.leastUsed, blind) < ttlMs * LEAST_LIFE) continue;
+      for (const edge of edges) {
+        if (!canExpire(edge)) continue;
+        const reported = this.#uses.get(keyOf(from, edge.to))?.lastMs ?? 0;
+        if (now - Math.max(usedAt(edge), reported, blind) < lifeOf(edge, ttlMs).expiresAfter) continue;
+        due.push({ from, to: edge.to, seen: edge.lastOffset });
+        if (due.length >= MAX_EXPIRIES) return due;
+      }
+    }
+    return due;
+  }
+}
+
+const isObserved = (edge: EdgeRecord | undefined): edge is EdgeRecord =>
+  edge !== undefined && edge.expired !== true && edge.evidence.includes('observed');
+
+const decay = (use: Use, now: number): void => {
+  const elapsed = now - use.at;
+  if (elapsed <= 0) return;
+  const left = Math.exp(-elapsed / RATE_MS);
+  use.requests *= left;
+  use.errors *= left;
+  use.at = now;
+};

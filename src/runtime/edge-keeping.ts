@@ -1,0 +1,127 @@
+/**
+ * Runs the edge keeper in the core: takes what workers report, asks them once a minute who is connected, and writes what the keeper
+ * decides. Effects only; the decisions are `EdgeKeeper`'s.
+ *
+ * One round at a time. A round whose events could not be appended is not repeated: the next one finds the same again.
+ */
+import type { Logger } from 'pino';
+import type { EdgeKeeper, EdgeRef, HolderRow, ReportedUse } from '../dependency-graph/index.ts';
+import { type Ingest, type LearnedEdges, OWN_SOURCE } from '../ingest/index.ts';
+import { TendrilError } from '../model/index.ts';
+
+export const ROUND_MS = 60_000;
+/** A control plane that was away no longer than this has missed nothing that counts. */
+export const GAP_MS = 10 * 60_000;
+
+/** Names are at most 127 and 133 bytes long: less than 256 KiB in all. */
+const RENEWALS_PER_EVENT = 900;
+
+export interface EdgeKeepingOptions {
+  readonly keeper: EdgeKeeper;
+  readonly ingest: Pick<Ingest, 'submit'>;
+  readonly learned: Pick<LearnedEdges, 'report'>;
+  /** Rows of all workers; `complete`: all that there should be have answered. */
+  readonly askHolders: () => Promise<{ readonly rows: readonly HolderRow[]; readonly complete: boolean }>;
+  /** Term of the edge keeper, as folded. */
+  readonly epoch: () => number;
+  /** This replica and process. */
+  readonly holder: string;
+  /** Wall clock, ms. */
+  readonly now: () => number;
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
+}
+
+export class EdgeKeeping {
+  readonly #options: EdgeKeepingOptions;
+  readonly #timer: NodeJS.Timeout;
+  #running: Promise<void> | undefined;
+  /** 0: none yet. */
+  #term = 0;
+
+  constructor(options: EdgeKeepingOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.round(), ROUND_MS);
+    this.#timer.unref();
+  }
+
+  /** Takes a worker's report. */
+  used(uses: Iterable<ReportedUse>): void {
+    const { keeper, learned, now } = this.#options;
+    const at = now();
+    const fresh: ReportedUse[] = [];
+    for (const use of uses) if (keeper.used(use, at)) fresh.push(use);
+    learned.report(fresh.map(({ from, to, node }) => ({ from, to, node, evidence: 'observed' as const })));
+  }
+
+  /** One round; at most one at a time. Never throws. */
+  round(): Promise<void> {
+    this.#running ??= this.#round()
+      .catch((error: unknown) => this.#warn(error))
+      .finally(() => {
+        this.#running = undefined;
+      });
+    return this.#running;
+  }
+
+  async #round(): Promise<void> {
+    const { keeper, learned, askHolders, now } = this.#options;
+    const { rows, complete } = await askHolders();
+    keeper.holders(rows, complete, now());
+    const { observe, renew, expire } = keeper.round(now());
+    learned.report(observe.map((sighting) => ({ ...sighting, evidence: 'observed' as const })));
+    await this.#renew(renew);
+    if (expire.length === 0) return;
+    const term = await this.#elected();
+    await this.#submit(
+      expire.map(({ from, to, seen }) => ({
+        type: 'dependency.expired',
+        data: { from, to, seen, epoch: term },
+        reason: 'not used for longer than its TTL, as all who hold it report',
+      })),
+    );
+    this.#options.logger.info({ edges: expire.length, term }, 'edges expired: not used for longer than their TTL');
+  }
+
+  /** The term of this keeper; writes that it begins when there is none, or another keeper has begun one since. */
+  async #elected(): Promise<number> {
+    const { epoch, holder } = this.#options;
+    if (this.#term !== 0 && epoch() === this.#term) return this.#term;
+    const term = epoch() + 1;
+    const { events } = await this.#submit([{ type: 'keeper.elected', data: { keeper: 'edges', epoch: term, holder } }]);
+    if (events[0]?.status !== 'applied')
+      throw new TendrilError(
+        'KEEPER_FENCED',
+        `term ${term} of the edge keeper was not accepted: another keeper has it`,
+        {
+          remedy: 'nothing to do: the other keeper goes on; if there is none, the next round tries again',
+        },
+      );
+    this.#term = term;
+    return term;
+  }
+
+  /** One event as a rule; several where one would be larger than an event may be. */
+  async #renew(edges: readonly EdgeRef[]): Promise<void> {
+    for (let from = 0; from < edges.length; from += RENEWALS_PER_EVENT)
+      await this.#submit([
+        { type: 'dependency.renewed', data: { edges: edges.slice(from, from + RENEWALS_PER_EVENT) } },
+      ]);
+  }
+
+  #submit(events: readonly object[]): ReturnType<Ingest['submit']> {
+    return this.#options.ingest.submit({ events, caller: OWN_SOURCE, atomic: false, internal: true });
+  }
+
+  #warn(error: unknown): void {
+    const code = error instanceof TendrilError ? error.code : 'INTERNAL';
+    this.#options.logger.warn({ code, err: error }, 'a round of the edge keeper failed; the next one tries again');
+  }
+
+  /** Writes the uses that the log does not have, and ends. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+    const { keeper, now } = this.#options;
+    await this.#renew(keeper.flush(now())).catch((error: unknown) => this.#warn(error));
+  }
+}
