@@ -44,6 +44,15 @@ const SUITES: readonly Suite[] = [
   { name: 'first-request', quick: { sidecars: 2 }, goals: ['above a warm one P50 <= 6 ms'] },
   { name: 'held-bytes', quick: { large: 500 }, goals: ['<= 2.5 KB', 'the same at 100 and 5,000 services within 5 %'] },
   { name: 'unknown-host', quick: {}, goals: ['P99 <= 100 ms over 1,000'] },
+  {
+    name: 'graph',
+    quick: { services: 2_000, nodes: 1_000, repeats: 20 },
+    goals: [
+      'streams of an endpoint change <= 20 us + 0.1 us each',
+      'policy for 500 services <= 20 ms',
+      '<= 150 bytes per edge end, 1 KB per node',
+    ],
+  },
   { name: 'session-cost', quick: { changes: 20 }, goals: ['a few us a session and change'] },
   {
     name: 'transport',

@@ -1,14 +1,15 @@
 /** Who must hear of what: subjects, callers, namespaces, nodes, waiting hosts -> members. */
 import type { Audience } from './change.ts';
+import { Multimap } from './multimap.ts';
 import type { NodeFacts } from './resource-source.ts';
 
 type Place = Pick<NodeFacts, 'id' | 'caller' | 'namespace'>;
 
-export class InterestIndex<T> {
-  readonly #subjects = new Map<string, Set<T>>();
-  readonly #callers = new Map<string, Set<T>>();
-  readonly #namespaces = new Map<string, Set<T>>();
-  readonly #nodes = new Map<string, Set<T>>();
+export class InterestIndex<T extends object> {
+  readonly #subjects = new Multimap<T>();
+  readonly #callers = new Multimap<T>();
+  readonly #namespaces = new Multimap<T>();
+  readonly #nodes = new Multimap<T>();
   readonly #waiting = new Set<T>();
   readonly #all = new Set<T>();
 
@@ -22,26 +23,26 @@ export class InterestIndex<T> {
 
   join(member: T, { id, caller, namespace }: Place): void {
     this.#all.add(member);
-    put(this.#nodes, id, member);
-    put(this.#callers, caller, member);
-    put(this.#namespaces, namespace, member);
+    this.#nodes.put(id, member);
+    this.#callers.put(caller, member);
+    this.#namespaces.put(namespace, member);
   }
 
   leave(member: T, { id, caller, namespace }: Place, subjects: Iterable<string>): void {
     this.#all.delete(member);
-    take(this.#nodes, id, member);
+    this.#nodes.take(id, member);
     this.#waiting.delete(member);
-    take(this.#callers, caller, member);
-    take(this.#namespaces, namespace, member);
-    for (const subject of subjects) take(this.#subjects, subject, member);
+    this.#callers.take(caller, member);
+    this.#namespaces.take(namespace, member);
+    for (const subject of subjects) this.#subjects.take(subject, member);
   }
 
   add(member: T, subject: string): void {
-    put(this.#subjects, subject, member);
+    this.#subjects.put(subject, member);
   }
 
   drop(member: T, subject: string): void {
-    take(this.#subjects, subject, member);
+    this.#subjects.take(subject, member);
   }
 
   wait(member: T, waiting: boolean): void {
@@ -52,13 +53,13 @@ export class InterestIndex<T> {
   of(audience: Audience): Iterable<T> {
     switch (audience.by) {
       case 'subject':
-        return this.#subjects.get(audience.name) ?? [];
+        return this.#subjects.of(audience.name);
       case 'caller':
-        return this.#callers.get(audience.name) ?? [];
+        return this.#callers.of(audience.name);
       case 'namespace':
-        return this.#namespaces.get(audience.name) ?? [];
+        return this.#namespaces.of(audience.name);
       case 'node':
-        return this.#nodes.get(audience.name) ?? [];
+        return this.#nodes.of(audience.name);
       case 'waiting':
         return this.#waiting;
       case 'all':
@@ -66,15 +67,3 @@ export class InterestIndex<T> {
     }
   }
 }
-
-const put = <T>(index: Map<string, Set<T>>, key: string, member: T): void => {
-  const members = index.get(key);
-  if (members === undefined) index.set(key, new Set([member]));
-  else members.add(member);
-};
-
-const take = <T>(index: Map<string, Set<T>>, key: string, member: T): void => {
-  const members = index.get(key);
-  members?.delete(member);
-  if (members?.size === 0) index.delete(key);
-};

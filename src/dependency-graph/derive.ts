@@ -6,10 +6,11 @@
  * 2. Learned edges count when two nodes or more witnessed them, or when they are among the latest 100; `learn: false`: none.
  * 3. `deny` and visibility win over all of that. What is not registered is not delivered, but kept (dangling).
  */
-import { parseTarget, type ResolvedDependency, servicePort } from '../model/index.ts';
+import { type ResolvedDependency, servicePort } from '../model/index.ts';
 import { isLearned } from './edge.ts';
 import { canExpire, lifeOf, stateByAge, usedAt } from './life.ts';
 import { globPattern, type Pattern, selectorPattern } from './pattern.ts';
+import { splitTarget } from './target.ts';
 import type { CallerRecord, EdgeRecord, EdgeState, EdgeView, GraphService } from './types.ts';
 import { isVisible } from './visibility.ts';
 
@@ -31,7 +32,8 @@ interface DerivedEdge {
   readonly to: string;
   readonly service: string;
   readonly port: number | undefined;
-  readonly documents: Set<string>;
+  /** Documents that name it; undefined: none, as of nearly all edges. */
+  documents: Set<string> | undefined;
   /** Documents or events declare, pin or deny it: it does not stand on evidence alone. */
   declared: boolean;
   pinned: boolean;
@@ -66,6 +68,10 @@ class Denials {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.services.size === 0 && this.ports.size === 0;
+  }
+
   has(service: string, port: number | undefined): boolean {
     return this.services.has(service) || (port !== undefined && this.ports.has(servicePort(service, port)));
   }
@@ -77,18 +83,20 @@ class Denials {
   }
 }
 
+const targetName = (service: string, port: number | undefined): string =>
+  port === undefined ? service : servicePort(service, port);
+
 /** All edges of a caller, by target. */
 const deriveEdges = (facts: CallerFacts): Map<string, DerivedEdge> => {
   const derived = new Map<string, DerivedEdge>();
-  const edgeTo = (service: string, port: number | undefined): DerivedEdge => {
-    const to = port === undefined ? service : servicePort(service, port);
+  const edgeTo = (service: string, port: number | undefined, to = targetName(service, port)): DerivedEdge => {
     let edge = derived.get(to);
     if (edge === undefined) {
       edge = {
         to,
         service,
         port,
-        documents: new Set(),
+        documents: undefined,
         declared: false,
         pinned: false,
         denied: false,
@@ -105,6 +113,7 @@ const deriveEdges = (facts: CallerFacts): Map<string, DerivedEdge> => {
     by: { readonly document: string; readonly pin: boolean; readonly deny: boolean },
   ) => {
     edge.declared = true;
+    edge.documents ??= new Set();
     edge.documents.add(by.document);
     if (by.pin) edge.pinned = true;
     if (by.deny) edge.denied = true;
@@ -122,9 +131,8 @@ const deriveEdges = (facts: CallerFacts): Map<string, DerivedEdge> => {
   }
   const learned = facts.dependency.learn ? learnedTargets(facts.edges) : new Set<string>();
   for (const record of facts.edges) {
-    const target = parseTarget(record.to);
-    if (target === undefined) continue;
-    const edge = edgeTo(`${target.name}.${target.namespace}`, target.port);
+    const { service, port } = splitTarget(record.to);
+    const edge = edgeTo(service, port, record.to);
     edge.record = record;
     if (record.declaredBy.length > 0 || record.pinned || record.denied) edge.declared = true;
     if (record.pinned) edge.pinned = true;
@@ -165,8 +173,10 @@ export const deriveRecord = (facts: CallerFacts): CallerRecord => {
     if (edge.denied || !(edge.declared || edge.learned)) continue;
     const service = facts.service(edge.service);
     if (service === undefined || !isVisible(service.visibility, service.namespace, facts.namespace)) continue;
-    for (const port of portsOf(edge, service)) {
-      if (!denials.has(edge.service, port)) preload.add(servicePort(edge.service, port));
+    for (const { port } of service.ports) {
+      if (edge.port !== undefined && edge.port !== port) continue;
+      if (denials.isEmpty || !denials.has(edge.service, port))
+        preload.add(edge.port === undefined ? servicePort(edge.service, port) : edge.to);
     }
     if (edge.localPort === undefined) continue;
     const port = tcpPort(edge, service);
@@ -210,7 +220,7 @@ const viewOf = (edge: DerivedEdge, denials: Denials, facts: CallerFacts, now: nu
     origin: originOf(edge),
     state: stateOf(edge, denials, facts, now),
     evidence: record?.evidence ?? [],
-    declaredBy: [...new Set([...edge.documents, ...sources])].sort(),
+    declaredBy: [...new Set([...(edge.documents ?? []), ...sources])].sort(),
     ...(record === undefined
       ? {}
       : {

@@ -26,6 +26,9 @@ const RETURNED_MASK = 3;
 const EVIDENCE: readonly (readonly EdgeEvidence[])[] = [[], ['subscribed'], ['observed'], ['observed', 'subscribed']];
 
 const NO_TEXTS: readonly string[] = [];
+const NO_EVIDENCE: readonly EdgeEvidence[] = [];
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What operators and adapters said of an edge; most edges have no such word. */
 interface Words {
@@ -183,33 +186,41 @@ export class EdgeList implements Iterable<EdgeRecord> {
     return -low - 1;
   }
 
+  /** Field by field: objects put together by spreading cost five times as much, and a derivation reads every edge of a caller. */
   #record(at: number): EdgeRecord {
     const to = this.#targets[at] ?? '';
+    const numbers = this.#numbers;
     const start = at * WIDTH;
-    const number = (column: number): number => this.#numbers[start + column] ?? 0;
-    const flags = number(FLAGS);
+    const flags = numbers[start + FLAGS] ?? 0;
     const words = this.#words?.get(to);
-    const first = this.#witnesses[at * 2] ?? '';
-    const second = this.#witnesses[at * 2 + 1] ?? '';
-    const returned = (flags >> RETURNED_SHIFT) & RETURNED_MASK;
-    return {
+    const record: Writable<EdgeRecord> = {
       from: this.#from,
       to,
       declaredBy: words?.declaredBy ?? NO_TEXTS,
       pinned: words?.pinnedBy !== undefined,
       denied: words?.deniedBy !== undefined,
-      ...(words?.pinnedBy === undefined ? {} : { pinnedBy: words.pinnedBy }),
-      ...(words?.deniedBy === undefined ? {} : { deniedBy: words.deniedBy }),
-      ...((flags & EXPIRED) === 0 ? {} : { expired: true as const }),
-      evidence: EVIDENCE[flags & (SUBSCRIBED | OBSERVED)] ?? [],
-      witnesses: first === '' ? NO_TEXTS : second === '' ? [first] : [first, second],
-      firstOffset: number(0),
-      lastOffset: number(1),
-      firstSeen: number(2),
-      lastSeen: number(3),
-      ...(number(USED) === NO_USE ? {} : { usedAt: number(USED) }),
-      ...(returned === 0 ? {} : { returned }),
+      evidence: EVIDENCE[flags & (SUBSCRIBED | OBSERVED)] ?? NO_EVIDENCE,
+      witnesses: this.#witnessesOf(at),
+      firstOffset: numbers[start] ?? 0,
+      lastOffset: numbers[start + 1] ?? 0,
+      firstSeen: numbers[start + 2] ?? 0,
+      lastSeen: numbers[start + 3] ?? 0,
     };
+    const used = numbers[start + USED] ?? NO_USE;
+    if (used !== NO_USE) record.usedAt = used;
+    const returned = (flags >> RETURNED_SHIFT) & RETURNED_MASK;
+    if (returned !== 0) record.returned = returned;
+    if ((flags & EXPIRED) !== 0) record.expired = true;
+    if (words?.pinnedBy !== undefined) record.pinnedBy = words.pinnedBy;
+    if (words?.deniedBy !== undefined) record.deniedBy = words.deniedBy;
+    return record;
+  }
+
+  #witnessesOf(at: number): readonly string[] {
+    const first = this.#witnesses[at * 2] ?? '';
+    const second = this.#witnesses[at * 2 + 1] ?? '';
+    if (first === '') return NO_TEXTS;
+    return second === '' ? [first] : [first, second];
   }
 }
 

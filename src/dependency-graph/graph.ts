@@ -11,13 +11,14 @@
  * At start: `setEdges` for every caller with edges, then `affected` with `svc:` of every service and `doc:Dependency|<scope>`
  * of every Dependency document. Afterwards: `setEdges` before `affected` for every `edges:` input.
  */
-import { parseTarget, type ResolvedDependency } from '../model/index.ts';
+import type { ResolvedDependency } from '../model/index.ts';
 import { type CallerFacts, deriveRecord, deriveViews } from './derive.ts';
 import { EdgeIndex, type References } from './edge-index.ts';
 import { EdgeList } from './edge-list.ts';
 import { queryEdges } from './edge-query.ts';
 import { NamespaceIndex } from './namespace-index.ts';
 import { patternsOf } from './pattern.ts';
+import { splitTarget } from './target.ts';
 import type { CallerRecord, EdgeQuery, EdgeView, GraphLookup } from './types.ts';
 
 const ALL = '*';
@@ -167,8 +168,7 @@ export class DependencyGraph {
     const targets = new Set<string>();
     for (const target of dependency.to) if (!target.glob) targets.add(`${target.name}.${target.namespace}`);
     for (const to of (this.stored.get(caller) ?? EdgeList.EMPTY).targets()) {
-      const target = parseTarget(to);
-      if (target !== undefined) targets.add(`${target.name}.${target.namespace}`);
+      targets.add(splitTarget(to).service);
     }
     return { targets, patterns: new Map(patternsOf(dependency).map((pattern) => [pattern.key, pattern])) };
   }
