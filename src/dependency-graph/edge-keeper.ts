@@ -8,14 +8,14 @@
  * Invariants (cited by the tests as K1, K2, …):
  *  K1  An edge is renewed at most once in an eighth of its TTL, and only after a use that the log does not have. One round gives at most
  *      `MAX_RENEWALS` edges; the rest comes with the next.
- *  K2  An edge expires only when it stands on evidence alone and `expiresAfter` of its life has passed since the latest of: its last use,
- *      in the log or reported since; the last moment at which a connected node of its caller did not report use, or came back with what
+ *  K2  An edge expires only when it stands on evidence alone, no use is known that the log does not have, and `expiresAfter` of its life
+ *      has passed since the latest of: its last use; the last moment at which a connected node of its caller did not report use, or came back with what
  *      it held after it was away; the last moment at which not every worker answered; the beginning of the keeper's watch.
  *  K3  Nothing expires before the first complete round of answers.
  *  K4  An expiry names the last event of the edge that the keeper knew: the fold rejects it when there was a later one.
  *  K5  At most `MAX_EXPIRIES` edges expire in one round; uses are remembered of at most `MAX_USES` edges, the longest unused are
  *      forgotten first, counted (a renewal may be lost; an edge in use is reported again).
- *  K6  A use of an edge that the graph does not have, or not as observed, is an observation, at once and again in every round.
+ *  K6  A reported use of an edge that the graph does not have, or not as observed, is an observation, at once and again in every round.
  */
 import type { EdgeList } from './edge-list.ts';
 import { canExpire, LEAST_LIFE, lifeOf, RENEWAL_SHARE, usedAt } from './life.ts';
@@ -68,6 +68,7 @@ interface Use {
   errors: number;
   /** When the sums were brought up to date. */
   at: number;
+  /** The last one that reported it; '': it was only asked for. */
   node: string;
   /** Not to be looked up in the graph before, ms. */
   dueAt: number;
@@ -131,6 +132,22 @@ export class EdgeKeeper {
 
   /** A worker's report. True: the edge has to be observed (K6). */
   used({ from, to, node, requests, errors, lastMs }: ReportedUse, now: number): boolean {
+    // A worker's clock that runs ahead must not keep an edge alive.
+    const use = this.#use(from, to, Math.min(lastMs, now), now);
+    decay(use, now);
+    use.requests += requests;
+    use.errors += errors;
+    const isNew = use.node === '';
+    use.node = node;
+    return isNew && !isObserved(this.#graph.edges(from).find(to));
+  }
+
+  /** A question on a stream: a use too, though it is no observation. */
+  asked(from: string, to: string, now: number): void {
+    this.#use(from, to, now, now);
+  }
+
+  #use(from: string, to: string, lastMs: number, now: number): Use {
     const key = keyOf(from, to);
     const known = this.#uses.get(key);
     if (known === undefined && this.#uses.size >= MAX_USES) {
@@ -138,16 +155,11 @@ export class EdgeKeeper {
       if (oldest !== undefined) this.#uses.delete(oldest);
       this.counters.forgotten += 1;
     }
-    const use = known ?? { lastMs: 0, requests: 0, errors: 0, at: now, node, dueAt: 0 };
-    decay(use, now);
-    use.requests += requests;
-    use.errors += errors;
-    use.node = node;
-    // A worker's clock that runs ahead must not keep an edge alive.
-    use.lastMs = Math.max(use.lastMs, Math.min(lastMs, now));
+    const use = known ?? { lastMs, requests: 0, errors: 0, at: now, node: '', dueAt: 0 };
+    use.lastMs = Math.max(use.lastMs, lastMs);
     this.#uses.delete(key);
     this.#uses.set(key, use);
-    return known === undefined && !isObserved(this.#graph.edges(from).find(to));
+    return use;
   }
 
   /** Undefined: not used lately. */
@@ -199,8 +211,8 @@ export class EdgeKeeper {
       const from = key.slice(0, bar);
       const to = key.slice(bar + 1);
       const edge = this.#graph.edges(from).find(to);
-      if (!isObserved(edge)) observe.push({ from, to, node: use.node });
-      else if (use.lastMs <= usedAt(edge)) {
+      if (use.node !== '' && !isObserved(edge)) observe.push({ from, to, node: use.node });
+      else if (edge === undefined || use.lastMs <= usedAt(edge)) {
         // Nothing new: it is remembered for as long as its rate says something.
         if (now - use.lastMs > FORGET_MS) this.#uses.delete(key);
       } else {
@@ -222,7 +234,9 @@ export class EdgeKeeper {
       for (const edge of edges) {
         if (!canExpire(edge)) continue;
         const reported = this.#uses.get(keyOf(from, edge.to))?.lastMs ?? 0;
-        if (now - Math.max(usedAt(edge), reported, blind) < lifeOf(edge, ttlMs).expiresAfter) continue;
+        // A use that the log does not have is written first.
+        if (reported > usedAt(edge)) continue;
+        if (now - Math.max(usedAt(edge), blind) < lifeOf(edge, ttlMs).expiresAfter) continue;
         due.push({ from, to: edge.to, seen: edge.lastOffset });
         if (due.length >= MAX_EXPIRIES) return due;
       }

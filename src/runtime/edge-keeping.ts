@@ -53,6 +53,12 @@ export class EdgeKeeping {
     learned.report(fresh.map(({ from, to, node }) => ({ from, to, node, evidence: 'observed' as const })));
   }
 
+  /** Takes what sidecars asked for. */
+  asked(edges: Iterable<EdgeRef>): void {
+    const at = this.#options.now();
+    for (const { from, to } of edges) this.#options.keeper.asked(from, to, at);
+  }
+
   /** One round; at most one at a time. Never throws. */
   round(): Promise<void> {
     this.#running ??= this.#round()

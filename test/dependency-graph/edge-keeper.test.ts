@@ -82,16 +82,20 @@ test('K2: what an operator declared, pinned or denied besides does not keep the 
   assert.equal(new Stand([edge(START, { evidence: [], declaredBy: ['ann'] })]).answered(late).expire.length, 0);
 });
 
-test('K2: a use that only the keeper knows counts', () => {
+test('K1, K2: a use that only the keeper knows is written before anything is taken away', () => {
   const stand = new Stand([edge(START)]);
   stand.use(START + TTL * 1.2);
-  assert.deepEqual(stand.answered(START + TTL * 1.3).expire, []);
-  assert.equal(stand.answered(START + TTL * 2.45).expire.length, 1);
+  const late = START + TTL * 9;
+  assert.deepEqual(stand.answered(late), { observe: [], renew: [web], expire: [] });
+  stand.put(edge(late));
+  assert.deepEqual(stand.answered(late + TTL * 1.25 - 1).expire, []);
+  assert.equal(stand.answered(late + TTL * 1.25).expire.length, 1);
 });
 
 test('K2: a worker whose clock runs ahead keeps no edge alive', () => {
   const stand = new Stand([edge(START)]);
   stand.use(START + HOUR, { lastMs: START + 1_000 * TTL });
+  stand.put(edge(START + HOUR));
   assert.equal(stand.answered(START + HOUR + TTL * 1.25).expire.length, 1);
 });
 
