@@ -4,7 +4,6 @@
  *
  * One round at a time. A round whose events could not be appended is not repeated: the next one finds the same again.
  */
-import type { Logger } from 'pino';
 import type { EdgeKeeper, EdgeRef, HolderRow, ReportedUse } from '../dependency-graph/index.ts';
 import { type Ingest, type LearnedEdges, OWN_SOURCE } from '../ingest/index.ts';
 import { TendrilError } from '../model/index.ts';
@@ -28,7 +27,7 @@ export interface EdgeKeepingOptions {
   readonly holder: string;
   /** Wall clock, ms. */
   readonly now: () => number;
-  readonly logger: Pick<Logger, 'info' | 'warn'>;
+  readonly logger: Record<'info' | 'warn', (fields: object, message: string) => void>;
 }
 
 export class EdgeKeeping {

@@ -71,6 +71,8 @@ export interface CoreOptions {
   readonly admin?: Partial<AdminOptions>;
   readonly ingest?: Partial<IngestOptions>;
   readonly mesh?: string;
+  /** Clock of the log. Default: the machine's. */
+  readonly now?: () => number;
   /** Data directory to open again; kept then. */
   readonly dir?: string;
   readonly log?: 'memory' | 'lmdb';
@@ -100,13 +102,14 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'tendril-admin-')));
   const mesh = options.mesh ?? 'default';
   const logger = recordingLogger();
-  const clock = { now: () => Date.now() };
+  const now = options.now ?? Date.now;
+  const clock = { now };
   const log = await openEventLog({ kind: options.log ?? 'memory', mesh, clock, dir });
   const projector = await Projector.open({ dir, log, mesh, clock });
   const ingest = new Ingest({
     log,
     fold: foldPortOf(projector),
-    now: () => Date.now(),
+    now,
     newId: randomUUID,
     rawCheck: rawProblem,
     ...options.ingest,

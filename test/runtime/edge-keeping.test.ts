@@ -1,0 +1,172 @@
+/** The edge keeper at work on a real log, fold and graph; time is the test's. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { EdgeKeeper, type HolderRow } from '../../src/dependency-graph/index.ts';
+import type { RecordedEvent } from '../../src/model/index.ts';
+import { EdgeKeeping } from '../../src/runtime/edge-keeping.ts';
+import { type Core, recordingLogger, startCore } from '../admin/core.ts';
+
+const HOUR = 3_600_000;
+const TTL = 24 * HOUR;
+const edge = { from: 'web.shop', to: 'cart.shop:80' };
+const use = (node: string, lastMs: number) => ({ ...edge, node, requests: 5, errors: 1, lastMs });
+
+class Stand {
+  readonly core: Core;
+  readonly keeping: EdgeKeeping;
+  readonly logger = recordingLogger();
+  readonly #clock: { now: number };
+  answer: () => Promise<{ readonly rows: readonly HolderRow[]; readonly complete: boolean }> = () =>
+    Promise.resolve({ rows: [], complete: true });
+
+  private constructor(core: Core, clock: { now: number }) {
+    this.core = core;
+    this.#clock = clock;
+    const { fold } = core.projector;
+    this.keeping = new EdgeKeeping({
+      keeper: new EdgeKeeper(
+        {
+          callersWithEdges: () => fold.callersWithEdges(),
+          edges: (caller) => fold.edges(caller),
+          ttlMs: (caller) => fold.graphLookup.dependency(caller).ttlMs,
+        },
+        0,
+      ),
+      ingest: core.ingest,
+      learned: core.learned,
+      askHolders: () => this.answer(),
+      epoch: () => fold.keeperEpoch('edges'),
+      holder: 'test',
+      now: () => clock.now,
+      logger: this.logger,
+    });
+  }
+
+  static async start(t: TestContext): Promise<Stand> {
+    const clock = { now: Date.UTC(2026, 0, 1) };
+    const core = await startCore(t, { now: () => clock.now });
+    const stand = new Stand(core, clock);
+    await core.ingest.submit({
+      events: ['web', 'cart'].map((name) => ({
+        type: 'service.registered',
+        data: { namespace: 'shop', name, ports: [{ port: 80, protocol: 'http' }] },
+      })),
+      caller: 'test',
+    });
+    return stand;
+  }
+
+  get now(): number {
+    return this.#clock.now;
+  }
+
+  pass(ms: number): void {
+    this.#clock.now += ms;
+  }
+
+  async use(node: string): Promise<void> {
+    this.keeping.used([use(node, this.now)]);
+    await this.core.learned.settled();
+  }
+
+  async round(): Promise<void> {
+    await this.keeping.round();
+    await this.core.learned.settled();
+  }
+
+  async events(): Promise<readonly RecordedEvent[]> {
+    const events: RecordedEvent[] = [];
+    for await (const batch of this.core.log.read({ from: 3 }))
+      for (const { event } of batch) if (event) events.push(event);
+    return events;
+  }
+
+  async types(): Promise<readonly string[]> {
+    return (await this.events()).map(({ type }) => type.replace('dependency.', ''));
+  }
+
+  get state(): string | undefined {
+    return this.core.projector.graph.edgesOf(edge.from, this.now)[0]?.state;
+  }
+}
+
+test('an edge in use is observed, renewed, ages, expires in a term of the keeper, and comes back with the next use', async (t) => {
+  const stand = await Stand.start(t);
+  await stand.use('web-1');
+  await stand.use('web-1');
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed']);
+  assert.equal((await stand.events())[0]?.source, 'sidecar:web-1');
+  stand.pass(4 * HOUR);
+  await stand.use('web-2');
+  await stand.round();
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed', 'renewed']);
+  assert.equal(stand.state, 'active');
+  stand.pass(TTL / 2);
+  assert.equal(stand.state, 'quiet');
+  stand.pass(TTL / 2);
+  assert.equal(stand.state, 'expiring');
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed', 'renewed']);
+  assert.deepEqual(stand.core.projector.graph.record(edge.from).preload, ['cart.shop:80']);
+  stand.pass(TTL / 4);
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed', 'renewed', 'keeper.elected', 'expired']);
+  assert.equal(stand.state, 'expired');
+  assert.deepEqual(stand.core.projector.graph.record(edge.from).preload, []);
+  await stand.use('web-1');
+  assert.deepEqual((await stand.types()).slice(4), ['observed']);
+  assert.deepEqual([stand.state, stand.core.projector.fold.edges(edge.from).find(edge.to)?.returned], ['active', 1]);
+  await stand.keeping.close();
+});
+
+test('nothing expires while a holder is silent, or while workers do not answer', async (t) => {
+  const stand = await Stand.start(t);
+  await stand.use('web-1');
+  stand.pass(3 * TTL);
+  stand.answer = async () => ({ rows: [{ caller: edge.from, nodes: 2, silent: 1, returned: 0 }], complete: true });
+  await stand.round();
+  stand.pass(3 * TTL);
+  stand.answer = async () => ({ rows: [], complete: false });
+  await stand.round();
+  stand.answer = () => Promise.reject(new Error('no worker'));
+  await stand.round();
+  assert.match(JSON.stringify(stand.logger.lines), /a round of the edge keeper failed/);
+  assert.deepEqual(await stand.types(), ['observed']);
+  await stand.keeping.close();
+});
+
+test('a keeper that another one has overtaken takes a term of its own before it speaks again', async (t) => {
+  const stand = await Stand.start(t);
+  await stand.use('web-1');
+  stand.pass(2 * TTL);
+  await stand.round();
+  await stand.core.ingest.submit({
+    events: [{ type: 'keeper.elected', data: { keeper: 'edges', epoch: 2, holder: 'other' } }],
+    caller: 'tendril',
+    internal: true,
+  });
+  await stand.use('web-1');
+  stand.pass(3 * TTL);
+  await stand.round();
+  assert.deepEqual(
+    (await stand.events()).flatMap(({ type, data }) =>
+      type === 'keeper.elected' || type === 'dependency.expired' ? [(data as { epoch?: number }).epoch] : [],
+    ),
+    [1, 1, 2, 3, 3],
+  );
+  assert.equal(stand.state, 'expired');
+  await stand.keeping.close();
+});
+
+test('what the log does not have yet is written at an orderly end', async (t) => {
+  const stand = await Stand.start(t);
+  await stand.use('web-1');
+  stand.pass(60_000);
+  stand.keeping.asked([edge]);
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed']);
+  await stand.keeping.close();
+  assert.deepEqual(await stand.types(), ['observed', 'renewed']);
+});
