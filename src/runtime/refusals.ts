@@ -4,7 +4,7 @@
  *
  * Each is written once per document and version, however many sidecars refuse it, how often, and under how many names. Bound: the last
  * 20,000 refusals are remembered in memory, and those that the document shows in the state, across restarts; when both have forgotten
- * one, it may be written again.
+ * one, it may be written again. A raw resource shows none: the first refusal after a restart is written once more.
  */
 import { type DeliveryGroup, type DeliveryReport, typeUrlOf } from '../delta-xds/index.ts';
 import { type Ingest, OWN_SOURCE } from '../ingest/index.ts';
@@ -47,28 +47,42 @@ export class Refusals {
     for (const group of groups)
       if (group.event === 'rejected' && group.final === true) {
         this.seen += group.steps.length / 2;
-        this.#note(group, nodes[group.steps[0] ?? 0]?.[0] ?? '');
+        // Equal bytes under equal names may have been put for several nodes, by several authors.
+        let compiled: string | undefined;
+        for (let step = 0; step < group.steps.length; step += 2) {
+          const node = nodes[group.steps[step] ?? 0]?.[0] ?? '';
+          const raw = this.#options.rawOf(node, group.type, group.name, group.version);
+          if (raw === undefined) compiled ??= node;
+          else this.#noteRaw(group, node, raw);
+        }
+        if (compiled !== undefined) this.#noteCompiled(group, compiled);
       }
   }
 
+  #warn({ type, name, message, steps }: DeliveryGroup, node: string): void {
+    const facts = { node, nodes: steps.length / 2, type, resource: name, error: message };
+    this.#options.logger.warn(facts, 'a sidecar refused a resource');
+  }
+
+  #noteRaw(entry: DeliveryGroup, node: string, raw: RefusedRaw): void {
+    const { source: author, ...ref } = raw;
+    const once = `raw ${raw.node ?? ''}|${entry.type}|${entry.name}|${raw.offset}`;
+    if (!this.#isNew(once)) return;
+    this.#warn(entry, node);
+    const message = (entry.message ?? '').slice(0, MAX_MESSAGE);
+    const data = { ...ref, author, by: node.slice(0, 256), version: entry.version, message };
+    this.#write([{ type: 'resource.refused', data }], [once]);
+  }
+
   /** `node`: the first of those that refused it in these words. */
-  #note(entry: DeliveryGroup, node: string): void {
-    const { logger, documentsOf, rawOf } = this.#options;
+  #noteCompiled(entry: DeliveryGroup, node: string): void {
+    const { documentsOf } = this.#options;
     const { type, name, version } = entry;
-    if (!this.#isNew(`${type}|${name}|${version}`)) return;
-    logger.warn(
-      { node, nodes: entry.steps.length / 2, type, resource: name, error: entry.message },
-      'a sidecar refused a resource',
-    );
+    const once = `${type}|${name}|${version}`;
+    if (!this.#isNew(once)) return;
+    this.#warn(entry, node);
     const typeUrl = typeUrlOf(type);
     const message = (entry.message ?? '').slice(0, MAX_MESSAGE);
-    const raw = rawOf(node, type, name, version);
-    if (raw !== undefined) {
-      const { source: author, ...ref } = raw;
-      const data = { ...ref, author, by: node.slice(0, 256), version, message };
-      this.#write([{ type: 'resource.refused', data }], [`${type}|${name}|${version}`]);
-      return;
-    }
     const cluster = parseClusterName(type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name);
     if (cluster === undefined) return;
     const keys: string[] = [];
@@ -97,7 +111,7 @@ export class Refusals {
         message,
       },
     }));
-    if (events.length > 0) this.#write(events, [`${type}|${name}|${version}`, ...keys]);
+    if (events.length > 0) this.#write(events, [once, ...keys]);
   }
 
   /** `keys`: forgotten when it fails, so that the next refusal tries again. */

@@ -59,3 +59,38 @@ test('a refused raw resource: one event with its offset, author and the words; a
   ]);
   assert.equal(refusals.seen, 4);
 });
+
+test('equal raw resources of two nodes and two authors, refused together: each is told', () => {
+  const one = rawEntity('v1', 4);
+  const raw = new Map([
+    [rawKey({ node: 'web-1', typeUrl: CDS, name: 'legacy' }), one],
+    [rawKey({ node: 'web-2', typeUrl: CDS, name: 'legacy' }), { ...one, offset: 5, source: 'ann' }],
+  ]);
+  const written: { readonly data: { readonly node?: string; readonly author: string; readonly by: string } }[] = [];
+  const refusals = new Refusals({
+    ingest: {
+      submit: async ({ events }) => {
+        written.push(...(events as typeof written));
+        return { outcomes: [], offsets: [] } as never;
+      },
+    },
+    documentsOf: () => [],
+    rawOf: (...refused) => refusedRaw({ raw: (key) => raw.get(key) }, ...refused),
+    logger: { warn: () => undefined },
+  });
+  const [group] = rejected('cds', 'legacy', 'v1').groups;
+  assert.ok(group !== undefined);
+  const nodes: DeliveryReport['nodes'] = [
+    ['web-1', 'web.shop'],
+    ['web-2', 'web.shop'],
+    ['web-3', 'web.shop'],
+  ];
+  refusals.note({ nodes, groups: [{ ...group, steps: [0, 0, 1, 0, 2, 0] }] });
+  assert.deepEqual(
+    written.map(({ data }) => [data.node, data.author, data.by]),
+    [
+      ['web-1', 'ops@shop', 'web-1'],
+      ['web-2', 'ann', 'web-2'],
+    ],
+  );
+});
