@@ -27,6 +27,11 @@ export class UseOutbox {
     return this.#waiting.size;
   }
 
+  /** A report is on its way. */
+  get isBusy(): boolean {
+    return this.#onTheWay !== undefined;
+  }
+
   note(edge: UsedEdge): void {
     this.#waiting.add(edge);
   }
