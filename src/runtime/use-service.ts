@@ -40,6 +40,8 @@ export interface UseServiceOptions {
   readonly clock: () => number;
   /** Wall clock, ms since the epoch. */
   readonly now: () => number;
+  /** [0, 1) */
+  readonly random: () => number;
   readonly warn: (facts: Readonly<Record<string, unknown>>, message: string) => void;
   /** xDS workers of this server: the access logs of one node may arrive at several. */
   readonly workers: number;
@@ -65,9 +67,9 @@ export class UseService implements StreamWatcher {
 
   constructor(options: UseServiceOptions) {
     this.#options = options;
-    const { clock, now, warn } = options;
+    const { clock, now, random, warn } = options;
     this.#toldAt = clock();
-    this.#collector = new UseCollector({ clock, now, warn });
+    this.#collector = new UseCollector({ clock, now, random, warn });
     const part = {
       collector: this.#collector,
       callers: this.#callers,

@@ -71,6 +71,7 @@ export class XdsWorker {
       source: this.#source,
       clock: () => performance.now(),
       now: Date.now,
+      random: Math.random,
       warn: (facts, message) => options.logger.warn(facts, message),
       workers: options.config.workers,
     });

@@ -57,6 +57,8 @@ export interface UseCollectorOptions {
   readonly clock: () => number;
   /** Wall clock, ms since the epoch. */
   readonly now: () => number;
+  /** [0, 1) */
+  readonly random: () => number;
   readonly warn: (facts: Readonly<Record<string, unknown>>, message: string) => void;
   readonly limits?: Partial<UseLimits>;
 }
@@ -79,7 +81,7 @@ export class UseCollector {
     this.#options = options;
     this.#limits = { ...DEFAULT_USE_LIMITS, ...options.limits };
     const now = options.clock();
-    this.#budget = new Budget(this.#limits, now);
+    this.#budget = new Budget(this.#limits, now, options.random);
     this.#startedAt = now;
     this.#rotatedAt = now;
     this.#edges = new EdgeTable(this.#limits, this.counters);
@@ -132,7 +134,7 @@ export class UseCollector {
     this.counters.entries += message.count;
     let leftOut = 0;
     while (message.next()) {
-      const weight = this.#budget.next(node.budget, every, now);
+      const weight = this.#budget.next(node.budget, every);
       if (weight > 0) {
         message.read(entry);
         this.#takeEntry(entry, weight, this.#edges.find(entry, caller, reporter), node, now, wall);
