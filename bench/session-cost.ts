@@ -76,6 +76,8 @@ export const run = async (options: SessionCostOptions = {}): Promise<Readonly<Re
       limits,
       wireLimits: { maxNames: 100_000, maxNameBytes: 4_096, maxMetadataValues: 4_096 },
       identifier: 'bench',
+      clock: () => performance.now(),
+      watcher: undefined,
       now: Date.now,
       offset: () => model.offset(),
       later,

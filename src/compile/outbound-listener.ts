@@ -18,6 +18,7 @@ import {
   SetFilterState,
   TYPE_URLS,
 } from '../proto/index.ts';
+import { HTTP_EDGE_LOG } from './access-log.ts';
 import { httpManager, listener, OUTBOUND, PASS_THROUGH, WEBSOCKET } from './listener-parts.ts';
 import { localReplyConfig } from './local-reply.ts';
 import { ADS, ADS_ON_DEMAND, duration, ON_DEMAND_TIMEOUT } from './values.ts';
@@ -61,6 +62,7 @@ const manager = (onDemand: boolean): IHttpConnectionManager => ({
   upgradeConfigs: WEBSOCKET,
   serverHeaderTransformation: PASS_THROUGH,
   localReplyConfig: localReplyConfig(),
+  ...HTTP_EDGE_LOG,
 });
 
 const encodedManagers = new Map<boolean, IFilter>();

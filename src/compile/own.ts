@@ -3,6 +3,7 @@
  * node's facts, not stored: workers compile and memoise them.
  */
 import { Cluster, Listener } from '../proto/index.ts';
+import { TCP_EDGE_LOG } from './access-log.ts';
 import { inboundCluster, inboundClusterName, inboundListener, inboundListenerName } from './inbound-listener.ts';
 import { listener, OUTBOUND, tcpProxy } from './listener-parts.ts';
 import { OUTBOUND_NAME, outboundListener } from './outbound-listener.ts';
@@ -39,6 +40,7 @@ const tcpListener = (servicePort: string, address: string, localPort: number, on
       tcpProxy({
         statPrefix: name,
         cluster: servicePort,
+        ...TCP_EDGE_LOG,
         ...(onDemand ? { onDemand: { odcdsConfig: ADS_ON_DEMAND, timeout: ON_DEMAND_TIMEOUT } } : {}),
       }),
     ]),

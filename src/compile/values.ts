@@ -18,7 +18,7 @@ export const duration = (ms: number): IDuration => ({
 export const wrapped = <T extends number | boolean>(value: T): { readonly value: T } => ({ value });
 
 /** `resource_api_version: V3`; clients refuse configuration sources without it. */
-const API_V3 = 2;
+export const API_V3 = 2;
 
 /** ADS for the on_demand filters: their subscriptions do not honour `initial_fetch_timeout` (envoy-wire2 section 4). */
 export const ADS_ON_DEMAND: IConfigSource = { ads: {}, resourceApiVersion: API_V3 };

@@ -17,10 +17,18 @@ import type { ResourceSource } from './resource-source.ts';
 import { countedAs } from './resource-type.ts';
 import { ResponseTemplates } from './response-templates.ts';
 import { SharedShapes } from './shapes.ts';
+import { SideStreams } from './side-streams.ts';
 import { STATUS } from './status.ts';
-import { type StreamContext, type StreamCounters, zeroStreamCounters } from './stream-context.ts';
+import {
+  type ConnectedStream,
+  type StreamContext,
+  type StreamCounters,
+  type StreamWatcher,
+  zeroStreamCounters,
+} from './stream-context.ts';
 import type { HeldResource, TypeStatus } from './stream-session.ts';
 import {
+  type Routes,
   type StreamHandler,
   type TlsOptions,
   type Transport,
@@ -55,6 +63,10 @@ export interface AdsServerOptions {
   readonly offset?: () => number;
   /** What was sent, acknowledged, rejected, removed. */
   readonly deliveries?: DeliveryLog;
+  /** Other gRPC methods of the same port. */
+  readonly sideRoutes?: Routes;
+  /** Told of nodes as they come and go. */
+  readonly watcher?: StreamWatcher;
 }
 
 /** One stream of one node. */
@@ -83,6 +95,7 @@ export interface AdsCounters extends StreamCounters, SessionCounters, TransportC
   /** Resources that clients refuse as of now, by short name of the type. */
   readonly parkedByType: Readonly<Record<string, number>>;
   readonly healthWatches: number;
+  readonly sideStreams: number;
   readonly connections: number;
   /** Accepted, and not read from yet: many came at once. */
   readonly connectionsWaiting: number;
@@ -117,6 +130,8 @@ export interface AdsServer {
   /** Takes the newest state to all sessions; resolves with its epoch when every session concerned has been told. */
   wake(): Promise<number>;
   sessions(): SessionStatus[];
+  /** Streams of nodes, as cheap as it goes: to be looked through in one turn. */
+  connected(): Iterable<ConnectedStream>;
   /** What the streams of a node hold; undefined: it has none here. */
   resourcesOf(node: string): { readonly peer: string; readonly resources: readonly HeldResource[] }[] | undefined;
   counters(): AdsCounters;
@@ -170,12 +185,15 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     later,
     counters: streamCounters,
     onObserve,
+    clock,
+    watcher: options.watcher,
     deliveries: options.deliveries,
     warn: (facts, message) => logger.warn(facts, message),
     onEnd: (stream) => streams.delete(stream),
   };
-  const health = new Health(XDS_METHODS.map(({ path }) => path));
-  const routes = new Map<string, StreamHandler>(health.routes);
+  const side = new SideStreams(options.sideRoutes ?? new Map());
+  const health = new Health([...XDS_METHODS.map(({ path }) => path), ...side.routes.keys()]);
+  const routes = new Map<string, StreamHandler>([...health.routes, ...side.routes]);
   for (const method of XDS_METHODS)
     routes.set(method.path, (stream) => {
       const ads = new AdsStream(context, stream, method);
@@ -241,6 +259,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       }
       return list;
     },
+    connected: () => streams,
     resourcesOf: (node) => {
       const found = [...streams].filter((stream) => stream.member?.session.facts.id === node);
       if (found.length === 0) return undefined;
@@ -253,6 +272,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       sessions: hub.size,
       parkedByType: parkedByType(),
       healthWatches: health.watches,
+      sideStreams: side.size,
       connections: connections.size,
       connectionsWaiting: connections.waiting,
       connectionsRefused: connections.counters.refused,
@@ -279,8 +299,10 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       await connections.drain(transport, overMs, (peers) => {
         for (const stream of [...streams]) if (peers.has(stream.peer)) stream.end(STATUS.UNAVAILABLE, DRAINING);
         health.end(peers, STATUS.UNAVAILABLE, DRAINING);
+        side.end(STATUS.UNAVAILABLE, DRAINING, peers);
       });
       for (const stream of [...streams]) stream.end(STATUS.UNAVAILABLE, DRAINING);
+      side.end(STATUS.UNAVAILABLE, DRAINING);
       await connections.gone(1_500);
     },
     close: async () => {

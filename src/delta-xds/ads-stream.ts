@@ -7,22 +7,30 @@ import type { Member, StreamPort } from './hub.ts';
 import type { XdsMethod } from './methods.ts';
 import { Outflow, type OutflowOwner } from './outflow.ts';
 import { readRequest } from './read-request.ts';
-import { typeOf, typeUrlOf } from './resource-type.ts';
+import type { NodeFacts } from './resource-source.ts';
+import { type ResourceType, typeOf, typeUrlOf } from './resource-type.ts';
 import { STATUS } from './status.ts';
-import type { StreamContext } from './stream-context.ts';
+import type { ConnectedStream, StreamContext } from './stream-context.ts';
 import type { XdsRequest } from './stream-session.ts';
 import type { TransportListener, TransportStream } from './transport.ts';
 
 /** Types that describe services of the mesh; the others are the node's own. */
 const SERVICE_TYPES: ReadonlySet<string> = new Set(['cds', 'eds', 'vhds']);
 
-export class AdsStream implements TransportListener, StreamPort, OutflowOwner {
+/** The client held something of this type when its stream began. State of the world: it names the version of a response it took. */
+const bringsResources = (request: XdsRequest): boolean =>
+  'names' in request
+    ? request.versionInfo !== '' && request.responseNonce === ''
+    : request.initialResourceVersions.size > 0;
+
+export class AdsStream implements TransportListener, StreamPort, OutflowOwner, ConnectedStream {
   readonly #context: StreamContext;
   readonly #transport: TransportStream;
   readonly #method: XdsMethod;
   /** Since when, ms since the epoch. */
   readonly since: number;
   #member: Member | undefined;
+  broughtAt: number | undefined;
   #delivery: DeliveryNode | undefined;
   readonly #outflow: Outflow;
   #ended = false;
@@ -44,6 +52,14 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner {
 
   get peer(): string {
     return this.#transport.peer;
+  }
+
+  get facts(): NodeFacts | undefined {
+    return this.#member?.session.facts;
+  }
+
+  takenVersion(type: ResourceType, name: string): string | undefined {
+    return this.#member?.session.takenVersion(type, name);
   }
 
   /** Totals of this stream. */
@@ -81,7 +97,9 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner {
       return;
     }
     const member = this.#member ?? this.#join(request);
-    if (member !== undefined) hub.request(member, request);
+    if (member === undefined) return;
+    if (this.broughtAt === undefined && bringsResources(request)) this.broughtAt = this.#context.clock();
+    hub.request(member, request);
   }
 
   #join(request: XdsRequest): Member | undefined {
@@ -95,6 +113,7 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner {
       this.#member = this.#context.hub.join(view, this, protocol, typeUrl === undefined ? undefined : typeOf(typeUrl));
       const { id, caller } = view.facts;
       this.#delivery = this.#context.deliveries?.node(id, caller);
+      this.#context.watcher?.joined(this.peer, view.facts);
     } catch (error) {
       this.fail(error);
     }
@@ -267,7 +286,10 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner {
   #leave(): void {
     this.#ended = true;
     this.#outflow.close();
-    if (this.#member !== undefined) this.#context.hub.leave(this.#member);
+    if (this.#member?.joined === true) {
+      this.#context.hub.leave(this.#member);
+      this.#context.watcher?.left(this.peer, this.#member.session.facts);
+    }
     this.#context.onEnd(this);
   }
 }

@@ -32,4 +32,6 @@ export { type ResourceType, typeUrlOf } from './resource-type.ts';
 export { Session } from './session.ts';
 export { SharedShapes } from './shapes.ts';
 export { SotwSession } from './sotw/sotw-session.ts';
+export type { ConnectedStream, StreamWatcher } from './stream-context.ts';
 export type { HeldResource, StreamSession, TypeStatus } from './stream-session.ts';
+export type { Routes, StreamHandler, TransportListener, TransportStream } from './transport.ts';

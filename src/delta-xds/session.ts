@@ -31,6 +31,7 @@ import type { Effect } from './effect.ts';
 import { refusedNow } from './parked.ts';
 import { takeRequest } from './request.ts';
 import type { NodeFacts } from './resource-source.ts';
+import type { ResourceType } from './resource-type.ts';
 import { sendAloneAssignment } from './send-alone.ts';
 import { type SessionOptions, SessionState } from './session-state.ts';
 import { GONE } from './shapes.ts';
@@ -98,6 +99,10 @@ export class Session implements StreamSession {
     this.#state.paused = false;
     deliver(this.#state, now, out);
     return out;
+  }
+
+  takenVersion(type: ResourceType, name: string): string | undefined {
+    return this.#state.channels.get(type)?.ledger.held.get(name)?.good?.version;
   }
 
   status(): TypeStatus[] {

@@ -5,8 +5,26 @@ import type { BytesCache } from './bytes-cache.ts';
 import type { DeliveryLog } from './delivery-log.ts';
 import type { Hub } from './hub.ts';
 import type { ServerLimits } from './limits.ts';
-import type { ResourceSource } from './resource-source.ts';
+import type { NodeFacts, ResourceSource } from './resource-source.ts';
+import type { ResourceType } from './resource-type.ts';
 import type { ResponseTemplates } from './response-templates.ts';
+
+/** Told of xDS streams: a node has said who it is on a connection, and its stream has ended. */
+export interface StreamWatcher {
+  joined(peer: string, facts: NodeFacts): void;
+  left(peer: string, facts: NodeFacts): void;
+}
+
+/** One xDS stream, for whoever looks through all of them. */
+export interface ConnectedStream {
+  readonly peer: string;
+  /** Undefined: it has not said yet who it is. */
+  readonly facts: NodeFacts | undefined;
+  /** When it first named resources that it held before, on the server's clock, ms; undefined: it has not. */
+  readonly broughtAt: number | undefined;
+  /** Version of a resource that it is known to have taken. */
+  takenVersion(type: ResourceType, name: string): string | undefined;
+}
 
 /** Where a stream puts what it has to say. */
 export interface StreamContext {
@@ -17,6 +35,9 @@ export interface StreamContext {
   readonly limits: ServerLimits;
   readonly wireLimits: WireLimits;
   readonly identifier: string;
+  /** ms, monotonic. */
+  readonly clock: () => number;
+  readonly watcher: StreamWatcher | undefined;
   /** Wall clock, ms since the epoch. */
   readonly now: () => number;
   /** Offset of the state that answers are made from. */

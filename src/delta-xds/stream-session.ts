@@ -56,6 +56,8 @@ export interface StreamSession {
   hold(): void;
   /** The transport has taken everything. */
   onDrained(now: number): Effect[];
+  /** Version of a resource that the client is known to have taken; undefined: none. */
+  takenVersion(type: ResourceType, name: string): string | undefined;
   status(): TypeStatus[];
   /** Service ports of which the client holds a cluster: subsets count with their service, own clusters not at all. */
   servicePorts(): number;

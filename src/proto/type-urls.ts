@@ -49,6 +49,8 @@ export const TYPE_URLS = {
 export const GRPC_PATHS = {
   delta: '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
   sotw: '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources',
+  accessLogs: '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs',
+  loadStats: '/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats',
   healthCheck: '/grpc.health.v1.Health/Check',
   healthWatch: '/grpc.health.v1.Health/Watch',
 } as const;

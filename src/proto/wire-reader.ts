@@ -62,6 +62,12 @@ export class WireReader {
 
   /** A varint as a number; exact up to 2^53, more is only good for being skipped. */
   varint(): number {
+    // Nearly all tags, lengths and flags.
+    const first = this.at < this.end ? this.buffer[this.at] : undefined;
+    if (first !== undefined && first < 0x80) {
+      this.at++;
+      return first;
+    }
     let value = 0;
     let scale = 1;
     for (let count = 0; count < 10; count++) {
@@ -132,6 +138,17 @@ export class WireReader {
         throw malformed(`${what} is not UTF-8`);
       }
     }
+    return buffer.toString('latin1', start, at);
+  }
+
+  /** A text of at most `maxBytes` ASCII characters; undefined: it is longer or has others. It is passed over in any case. */
+  ascii(maxBytes: number): string | undefined {
+    const length = this.length();
+    const start = this.at;
+    this.at += length;
+    if (length > maxBytes) return undefined;
+    const { buffer, at } = this;
+    for (let i = start; i < at; i++) if ((buffer[i] ?? 0) >= 0x80) return undefined;
     return buffer.toString('latin1', start, at);
   }
 

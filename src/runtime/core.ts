@@ -27,6 +27,7 @@ import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
 import { refusedRaw } from './raw-port.ts';
 import { Refusals } from './refusals.ts';
+import { useIntoGraph } from './use-into-graph.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
@@ -138,6 +139,7 @@ export class Core {
           await learned.settled();
           return learned.counters.pending === 0;
         },
+        onUse: (report) => useIntoGraph(learned, report),
       });
       opened.push(() => registry.close());
       const ingest = new Ingest({

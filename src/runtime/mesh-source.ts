@@ -17,6 +17,8 @@ const BASES_MAY_HAVE_CHANGED: ChangeKey = `rawset||${CDS}`;
 
 /** Own resources kept: about 12 KB each. */
 const MAX_MEMO = 2_000;
+/** Versions of listeners remembered; the oldest is forgotten, and its node taken for one that does not report use. */
+const MAX_LOGGING = 100_000;
 
 export class MeshSource implements ResourceSource {
   readonly #model: ReadModel;
@@ -24,6 +26,8 @@ export class MeshSource implements ResourceSource {
   readonly #forms = new GrpcForms();
   readonly #compileOwn = (inputs: OwnInputs): OwnSet => this.#own(inputs);
   readonly #reads: SharedReads;
+  /** Versions of `outbound` listeners made here: all of them have the access log. */
+  readonly #logging = new Set<string>();
   #epoch: number;
 
   constructor(model: ReadModel) {
@@ -35,6 +39,11 @@ export class MeshSource implements ResourceSource {
   /** Last epoch given out by `catchUp`. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** A listener `outbound` of this version logs use to the control plane; one that an operator has put in its place does not. */
+  logsUse(version: string): boolean {
+    return this.#logging.has(version);
   }
 
   attach(node: ProtoNode, protocol: XdsProtocol): NodeView {
@@ -68,6 +77,12 @@ export class MeshSource implements ResourceSource {
       if (oldest !== undefined) this.#memo.delete(oldest);
     }
     this.#memo.set(key, made);
+    const listener = resources.listeners.get('outbound')?.version;
+    if (listener !== undefined) this.#logging.add(listener);
+    if (this.#logging.size > MAX_LOGGING) {
+      const [oldest] = this.#logging;
+      if (oldest !== undefined) this.#logging.delete(oldest);
+    }
     return made;
   }
 }

@@ -1,6 +1,9 @@
 /** What core and xDS workers say to each other over the channel, and children to their supervisor over the fork's own IPC. */
 import type { DeliveryReport } from '../delta-xds/index.ts';
+import type { UseReport } from '../telemetry/index.ts';
 import type { HostPort, ServeConfig } from './config.ts';
+
+export type { EdgeUse, UseReport } from '../telemetry/index.ts';
 
 /** One edge that a sidecar's question proved: `node` is the stream's identity, never anything the sidecar said of others. */
 export interface ObservedEdge {
@@ -10,17 +13,32 @@ export interface ObservedEdge {
   readonly node: string;
 }
 
-/** A question of the admin API about streams. */
+/** Connected nodes of one caller, for whoever decides whether silence of an edge means anything. */
+export interface HolderRow {
+  /** `<service>.<namespace>` */
+  readonly caller: string;
+  readonly nodes: number;
+  /** Of them such as do not report use. */
+  readonly silent: number;
+  /** Node ids that have come since the last question and brought resources with them: what they used before is not known. */
+  readonly arrived: readonly string[];
+}
+
+/** A question of the admin API about streams, or of the keeper of edges about nodes. */
 export type WorkerQuestion =
   | { readonly what: 'proxies' }
   | { readonly what: 'resources'; readonly node: string }
-  | { readonly what: 'counters' };
+  | { readonly what: 'counters' }
+  /** Answered with `HolderRow[]`. */
+  | { readonly what: 'holders' };
 
 export type ToWorker =
   /** The read model has moved; the worker reads the journal itself. */
   | { readonly t: 'notice'; readonly epoch: number }
   /** All observed edges up to this number are in the log. */
   | { readonly t: 'took'; readonly upTo: number }
+  /** The report of uses with this number is taken. */
+  | { readonly t: 'used'; readonly upTo: number }
   | { readonly t: 'ask'; readonly id: number; readonly question: WorkerQuestion };
 
 export type ToCore =
@@ -29,6 +47,11 @@ export type ToCore =
   | { readonly t: 'applied'; readonly epoch: number }
   /** `upTo`: number to confirm them by, with `took`; what is not confirmed is sent to the next core again. */
   | { readonly t: 'observed'; readonly upTo: number; readonly edges: readonly ObservedEdge[] }
+  /**
+   * Uses since the last one; confirmed with `used`, and then the next one comes. What is not confirmed is told again, so a use may be
+   * counted twice, and is never lost with a core.
+   */
+  | { readonly t: 'use'; readonly upTo: number; readonly report: UseReport }
   | { readonly t: 'ledger'; readonly report: DeliveryReport }
   /** Every 200 ms: the worker's event loop turns. */
   | { readonly t: 'alive' }

@@ -3,6 +3,7 @@ import type { MetricFamily } from '../admin/index.ts';
 import type { AdsCounters } from '../delta-xds/index.ts';
 import type { CoreParts } from './core.ts';
 import { LAG_BOUNDS, type LagHistogram } from './loop-lag.ts';
+import { useFamilies, type WorkerUse } from './metrics-use.ts';
 
 const family = (name: string, type: 'counter' | 'gauge', help: string, value: number): MetricFamily => ({
   name,
@@ -34,13 +35,13 @@ const GAUGES = new Set([
   'cacheBytes',
   'inFlightBytes',
   'healthWatches',
+  'sideStreams',
 ]);
 
 /** Types that always have their line: a counter that appears with its first value looks like no increase. */
 const NO_TYPES = { cds: 0, eds: 0, lds: 0, rds: 0, vhds: 0 };
 
-interface WorkerCounters extends AdsCounters {
-  readonly worker: number;
+interface WorkerCounters extends AdsCounters, WorkerUse {
   readonly loopLag: LagHistogram;
 }
 
@@ -110,7 +111,7 @@ const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> =
           },
         ];
   });
-  return [...plain, ...refusals, lagFamily(answers)];
+  return [...plain, ...refusals, ...useFamilies(answers), lagFamily(answers)];
 };
 
 export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {

@@ -12,7 +12,7 @@
  */
 import type { Channel } from './channel.ts';
 import type { HostPort } from './config.ts';
-import type { ToCore, ToWorker, WorkerQuestion } from './messages.ts';
+import type { ToCore, ToWorker, UseReport, WorkerQuestion } from './messages.ts';
 
 const SILENT_MS = 2_000;
 const DEAD_MS = 10_000;
@@ -48,6 +48,8 @@ export interface WorkerRegistryOptions {
   readonly onLedger: (report: Extract<ToCore, { t: 'ledger' }>['report']) => void;
   /** Resolves with true when all edges reported so far are in the log. */
   readonly onObserved: (edges: Extract<ToCore, { t: 'observed' }>['edges']) => Promise<boolean>;
+  /** True when the uses are taken: the worker may forget them. */
+  readonly onUse: (report: UseReport) => Promise<boolean> | boolean;
   readonly onDead: (pid: number) => void;
 }
 
@@ -120,6 +122,9 @@ export class WorkerRegistry {
           });
           return;
         }
+        case 'use':
+          void this.#takeUse(channel, message);
+          return;
         case 'ledger':
           this.#options.onLedger(message.report);
       }
@@ -133,6 +138,10 @@ export class WorkerRegistry {
       this.#lastLoss = this.#options.clock();
       this.#settle();
     };
+  }
+
+  async #takeUse(channel: Channel<ToWorker, ToCore>, use: Extract<ToCore, { t: 'use' }>): Promise<void> {
+    if (await this.#options.onUse(use.report)) channel.send({ t: 'used', upTo: use.upTo });
   }
 
   #tell(peer: Peer, epoch: number): void {

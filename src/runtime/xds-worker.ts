@@ -15,6 +15,7 @@ import { MeshSource } from './mesh-source.ts';
 import type { ObservedEdge, ToCore, ToWorker, WorkerQuestion } from './messages.ts';
 import { ANONYMOUS } from './node-identity.ts';
 import { Outbox } from './outbox.ts';
+import { UseService } from './use-service.ts';
 
 /** Ledger changes go to the core at most this often (design, section 9). */
 const REPORT_MS = 200;
@@ -57,6 +58,7 @@ export class XdsWorker {
   /** Edges seen, until the log has them: a core that dies takes nothing with it. */
   readonly #observed = new Outbox<ObservedEdge>(MAX_OBSERVED);
   readonly #deliveries = new DeliveryLog();
+  readonly #use: UseService;
   #reportSoon = false;
   /** When the first edge of those not told was seen, performance.now(). */
   #observedSince = 0;
@@ -65,6 +67,14 @@ export class XdsWorker {
     this.#options = options;
     this.#model = model;
     this.#source = new MeshSource(model);
+    this.#use = new UseService({
+      source: this.#source,
+      clock: () => performance.now(),
+      now: Date.now,
+      random: Math.random,
+      warn: (facts, message) => options.logger.warn(facts, message),
+      workers: options.config.workers,
+    });
     this.#server = createAdsServer({
       source: this.#source,
       transport: options.config.xdsTransport,
@@ -77,6 +87,8 @@ export class XdsWorker {
       offset: () => model.offset(),
       onObserve: (edge) => this.#observe(edge),
       deliveries: this.#deliveries,
+      sideRoutes: this.#use.routes,
+      watcher: this.#use,
     });
     this.#timer = setInterval(() => this.#report(), REPORT_MS);
     this.#timer.unref();
@@ -121,12 +133,14 @@ export class XdsWorker {
   #meet(core: Channel<ToCore, ToWorker>): void {
     this.#core = core;
     this.#observed.again();
+    this.#use.again();
     core.onClose = () => {
       if (this.#core === core) this.#core = undefined;
     };
     core.onMessage = (message) => {
       if (message.t === 'notice') void this.#wake();
       else if (message.t === 'took') this.#observed.confirmed(message.upTo);
+      else if (message.t === 'used') this.#use.confirmed(core, message.upTo);
       else core.send({ t: 'answer', id: message.id, body: this.#answer(message.question) });
     };
     core.send({ t: 'hello', worker: this.#options.worker, pid: process.pid, xds: this.#address });
@@ -164,6 +178,7 @@ export class XdsWorker {
       if (core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items })) this.#observed.sent(seen.upTo);
       this.#observedSince = 0;
     }
+    this.#use.tell(core, last);
     this.#deliveries.pass((report) => core.send({ t: 'ledger', report }));
   }
 
@@ -186,7 +201,10 @@ export class XdsWorker {
           observedDropped: this.#observed.dropped,
           ledgerDropped: this.#deliveries.dropped,
           loopLag: this.#lag.read(),
+          use: this.#use.counters,
         };
+      case 'holders':
+        return this.#use.holders(this.#server);
     }
   }
 

@@ -56,6 +56,14 @@ const ways = (resources: OwnResources): string[] =>
     return `${name} ${addressOf(listener)} -> ${addressOf(target)}`;
   });
 
+const EDGE_LOG_CONFIG = {
+  logName: 'tendril-edges',
+  grpcService: { envoyGrpc: { clusterName: 'xds' } },
+  transportApiVersion: 2,
+  bufferFlushInterval: { seconds: 5 },
+  bufferSizeBytes: { value: 65_536 },
+};
+
 describe('outbound', () => {
   const listener = listenerOf(
     own({ serviceAccount: 'cart-sa', listen: { address: '10.1.1.1', outbound: 9001, inbound: undefined } }),
@@ -110,6 +118,21 @@ describe('outbound', () => {
       source: { ads: {}, resourceApiVersion: 2 },
       timeout: { seconds: 2 },
     });
+  });
+
+  test('requests are logged to the control plane, what is open every 30 s, starts not', () => {
+    assert.deepEqual(config.accessLog, [
+      {
+        name: 'envoy.access_loggers.http_grpc',
+        typedConfig: {
+          '@type': 'type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig',
+          commonConfig: EDGE_LOG_CONFIG,
+          additionalResponseHeadersToLog: ['grpc-status'],
+          additionalResponseTrailersToLog: ['grpc-status'],
+        },
+      },
+    ]);
+    assert.deepEqual(config.accessLogOptions, { accessLogFlushInterval: { seconds: 30 } });
   });
 
   test('32 local reply mappers: 4 groups of flags x 8 statuses, each its own', () => {
@@ -243,6 +266,16 @@ test('tcp: a listener per declared dependency, its cluster on demand', () => {
   assert.deepEqual(config, {
     statPrefix: 'tcp/redis.shop:6379',
     cluster: 'redis.shop:6379',
+    accessLog: [
+      {
+        name: 'envoy.access_loggers.tcp_grpc',
+        typedConfig: {
+          '@type': 'type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig',
+          commonConfig: EDGE_LOG_CONFIG,
+        },
+      },
+    ],
+    accessLogOptions: { accessLogFlushInterval: { seconds: 30 }, flushAccessLogOnConnected: true },
     onDemand: { odcdsConfig: { ads: {}, resourceApiVersion: 2 }, timeout: { seconds: 2 } },
   });
 });

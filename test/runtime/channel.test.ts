@@ -21,6 +21,7 @@ test('a worker that reads nothing: what waits for it stays one message; then it 
     epoch: () => epoch,
     onLedger: () => undefined,
     onObserved: async () => true,
+    onUse: () => true,
     onDead: () => undefined,
   });
   const path = join(folder, 'core.sock');

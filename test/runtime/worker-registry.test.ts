@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { channelPair } from '../../src/runtime/channel.ts';
-import type { ToCore, ToWorker } from '../../src/runtime/messages.ts';
+import type { ToCore, ToWorker, UseReport } from '../../src/runtime/messages.ts';
 import { WorkerRegistry } from '../../src/runtime/worker-registry.ts';
 
 let now = 0;
 let epoch = 0;
 let dead: number[] = [];
 let expected = 0;
+let takesUse: (report: UseReport) => boolean;
 let registry: WorkerRegistry;
 
 beforeEach(() => {
@@ -16,6 +17,7 @@ beforeEach(() => {
   epoch = 1;
   dead = [];
   expected = 0;
+  takesUse = () => true;
   registry = new WorkerRegistry({
     clock: () => now,
     epoch: () => epoch,
@@ -24,6 +26,7 @@ beforeEach(() => {
     },
     onLedger: () => undefined,
     onObserved: async () => true,
+    onUse: (report) => takesUse(report),
     onDead: (pid) => dead.push(pid),
   });
 });
@@ -133,4 +136,24 @@ test('4: questions are answered by whoever is there', async () => {
   assert.ok(question?.t === 'ask');
   worker.say({ t: 'answer', id: question.id, body: 42 });
   assert.deepEqual(await asked, [42]);
+});
+
+test('uses are confirmed when they are taken, and else not', async () => {
+  const worker = await join(1);
+  const report: UseReport = {
+    uses: [{ from: 'web.shop', to: 'cart.shop:80', node: 'a', requests: 1, errors: 0, lastMs: 5 }],
+  };
+  const taken: UseReport[] = [];
+  takesUse = (given) => {
+    taken.push(given);
+    return taken.length === 2;
+  };
+  const confirmed = (): readonly ToWorker[] => worker.heard.filter(({ t }) => t === 'used');
+  worker.say({ t: 'use', upTo: 7, report });
+  await turn();
+  assert.deepEqual(confirmed(), []);
+  worker.say({ t: 'use', upTo: 8, report });
+  await turn();
+  assert.deepEqual(confirmed(), [{ t: 'used', upTo: 8 }]);
+  assert.deepEqual(taken, [report, report]);
 });

@@ -4,6 +4,7 @@
  * - Load balancing: `ROUND_ROBIN` within localities chosen by weight, or `RING_HASH` (also for maglev). grpc-js refuses
  *   `LEAST_REQUEST`, and reads `load_balancing_policy` wrongly, so the old fields are used, which every client knows.
  * - Outlier detection: gRPC counts shares of failures, not failures in a row; kept only when a share ejects.
+ * - Load reports go to this server (`lrs_server: self`): the evidence of use of clients that write no access logs.
  * - Hosts outside the mesh: `LOGICAL_DNS`, one locality with one endpoint.
  * - No transport sockets: grpc-go refuses `transport_socket_matches`, and certificates come from the client's own bootstrap.
  */
@@ -21,6 +22,9 @@ import type { OwnResource } from '../types.ts';
 import { ADS_ON_DEMAND, resource, wrapped } from '../values.ts';
 
 const { DiscoveryType, LbPolicy } = envoy.config.cluster.v3.Cluster;
+
+/** "The server that this configuration came from". */
+const LOAD_REPORTS: ICluster['lrsServer'] = { self: {} };
 
 /** Above it both clients refuse the cluster. */
 const MAX_RING = 8 * 1024 * 1024;
@@ -119,6 +123,7 @@ export const grpcCluster = (body: Uint8Array): GrpcCluster => {
     ...balancing(cluster),
     circuitBreakers: circuitBreakers(cluster),
     outlierDetection: outlierDetection(cluster.outlierDetection),
+    lrsServer: LOAD_REPORTS,
   });
   return found.type === DiscoveryType.EDS ? { ...made, eds: cluster.name } : made;
 };
@@ -130,6 +135,7 @@ export const emptyGrpcCluster = (name: string): GrpcCluster => ({
     type: DiscoveryType.EDS,
     lbPolicy: LbPolicy.ROUND_ROBIN,
     edsClusterConfig: { edsConfig: ADS_ON_DEMAND },
+    lrsServer: LOAD_REPORTS,
   }),
   eds: name,
 });

@@ -24,6 +24,7 @@ import type { ChangeItem } from '../change.ts';
 import type { Effect } from '../effect.ts';
 import { refusedNow } from '../parked.ts';
 import type { NodeFacts } from '../resource-source.ts';
+import type { ResourceType } from '../resource-type.ts';
 import type { SessionOptions } from '../session-state.ts';
 import { type HeldResource, type StreamSession, servicePortsIn, type TypeStatus } from '../stream-session.ts';
 import { deliver } from './deliver.ts';
@@ -92,6 +93,10 @@ export class SotwSession implements StreamSession {
     this.#state.beginPass();
     deliver(this.#state, now, out);
     return out;
+  }
+
+  takenVersion(type: ResourceType, name: string): string | undefined {
+    return this.#state.channels.get(type)?.held.get(name)?.good?.version;
   }
 
   status(): TypeStatus[] {

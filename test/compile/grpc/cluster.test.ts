@@ -31,11 +31,13 @@ test('endpoints over ads under the same name; nothing but what clients read', ()
   assert.deepEqual(plain(Cluster.decode(cluster.body)), {
     circuitBreakers: { thresholds: [{ maxRequests: { value: 4294967295 } }] },
     edsClusterConfig: { edsConfig: { ads: {}, resourceApiVersion: 2 } },
+    lrsServer: { self: {} },
     name: NAME,
     type: 3,
   });
   const { name, value } = taken('cds', cluster.body);
   assert.equal(name, NAME);
+  assert.ok(value.lrsLoadReportingServer !== undefined, 'load reports go to the server of the configuration');
   assert.equal(value.type, 'EDS');
   assert.equal(value.edsServiceName, undefined);
 });

@@ -73,6 +73,8 @@ export class MemoryServer {
         maxMetadataValues: 4_096,
       },
       identifier: 'tendril/memory/0',
+      clock: () => this.now,
+      watcher: undefined,
       now: () => this.now,
       offset: () => 1,
       later,
