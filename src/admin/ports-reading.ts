@@ -154,6 +154,14 @@ export interface EdgeView {
   readonly lastOffset?: number;
   readonly firstSeen?: number;
   readonly lastSeen?: number;
+  /** Last known use, ms since the epoch. */
+  readonly lastUsed?: number;
+  /** When it expires if it is not used again and every holder reports use, ms; only of edges that can expire. */
+  readonly expiresAt?: number;
+  /** Requests per second, an average over about a minute; absent: not used lately. */
+  readonly rate?: number;
+  /** Of those, the share that failed, 0 to 1. */
+  readonly errorRate?: number;
 }
 
 export interface EdgeQuery {

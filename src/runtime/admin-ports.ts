@@ -4,6 +4,7 @@ import { documentsOfJson, documentsOfText } from '../ingest/index.ts';
 import type { PolicyEntity, Projector } from '../projector/index.ts';
 import type { CoreParts } from './core.ts';
 import { settled } from './fold-port.ts';
+import { graphInUse } from './graph-in-use.ts';
 import { collectMetrics } from './metrics.ts';
 import { rawPort } from './raw-port.ts';
 
@@ -139,7 +140,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     history: { offsetsOf: (subject, upTo) => projector.offsetsOf(subject, upTo) },
     state: fold,
     proof: () => projector.proof(),
-    graph,
+    graph: graphInUse(graph, parts.keeping, Date.now),
     raw: rawPort(fold),
     proxies: parts.proxies,
     health: {

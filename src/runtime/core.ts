@@ -19,6 +19,7 @@ import { createDiskGuard, type DiskGuard } from '../store/index.ts';
 import { adminPorts, documentsBehind } from './admin-ports.ts';
 import { type Channel, channelPath, listenChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
+import type { EdgeKeeping } from './edge-keeping.ts';
 import { foldPort } from './fold-port.ts';
 import { configureMesh } from './mesh-settings.ts';
 import { MeshTotalsReader } from './mesh-totals.ts';
@@ -27,7 +28,7 @@ import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
 import { refusedRaw } from './raw-port.ts';
 import { Refusals } from './refusals.ts';
-import { useIntoGraph } from './use-into-graph.ts';
+import { startEdgeKeeping } from './start-edge-keeping.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
@@ -63,6 +64,7 @@ export interface CoreParts {
   readonly ingest: Ingest;
   readonly documents: DocumentGateway;
   readonly learned: LearnedEdges;
+  readonly keeping: EdgeKeeping;
   readonly dir: DirAdapter | undefined;
   readonly registry: WorkerRegistry;
   readonly proxies: Proxies;
@@ -135,11 +137,16 @@ export class Core {
           refusals.note(report);
         },
         onObserved: async (edges) => {
+          keeping.asked(edges);
           learned.report(edges);
           await learned.settled();
           return learned.counters.pending === 0;
         },
-        onUse: (report) => useIntoGraph(learned, report),
+        onUse: async ({ uses }) => {
+          keeping.used(uses);
+          await learned.settled();
+          return learned.counters.pending === 0;
+        },
       });
       opened.push(() => registry.close());
       const ingest = new Ingest({
@@ -155,6 +162,8 @@ export class Core {
         graph: { edge: (from, to) => state.edges(from).find(to) },
         logger,
       });
+      const keeping: EdgeKeeping = startEdgeKeeping({ config, projector, ingest, learned, registry, logger });
+      opened.push(() => keeping.stop());
       const refusals = new Refusals({
         ingest,
         documentsOf: (service, port) => documentsBehind(projector, service, port),
@@ -188,6 +197,7 @@ export class Core {
         ingest,
         documents,
         learned,
+        keeping,
         dir,
         registry,
         proxies: new Proxies({ registry, ledger, totals: () => totals.read() }),
@@ -226,11 +236,12 @@ export class Core {
   }
 
   async stop(): Promise<void> {
-    const { dir, learned, registry, ledger, projector, log, guard, stateGuard } = this.#parts;
+    const { dir, learned, keeping, registry, ledger, projector, log, guard, stateGuard } = this.#parts;
     clearInterval(this.#timer);
     this.#channel?.close();
     await this.#admin.close();
     await dir?.close();
+    await keeping.close();
     await learned.close();
     registry.close();
     await projector.close();

@@ -4,13 +4,11 @@
  *
  * One round at a time. A round whose events could not be appended is not repeated: the next one finds the same again.
  */
-import type { EdgeKeeper, EdgeRef, HolderRow, ReportedUse } from '../dependency-graph/index.ts';
+import type { EdgeKeeper, EdgeRef, HolderRow, ReportedUse, UseRate } from '../dependency-graph/index.ts';
 import { type Ingest, type LearnedEdges, OWN_SOURCE } from '../ingest/index.ts';
 import { TendrilError } from '../model/index.ts';
 
-export const ROUND_MS = 60_000;
-/** A control plane that was away no longer than this has missed nothing that counts. */
-export const GAP_MS = 10 * 60_000;
+const ROUND_MS = 60_000;
 
 /** Names are at most 127 and 133 bytes long: less than 256 KiB in all. */
 const RENEWALS_PER_EVENT = 900;
@@ -27,6 +25,8 @@ export interface EdgeKeepingOptions {
   readonly holder: string;
   /** Wall clock, ms. */
   readonly now: () => number;
+  /** Told of every round with all its answers. */
+  readonly onRound?: (now: number) => void;
   readonly logger: Record<'info' | 'warn', (fields: object, message: string) => void>;
 }
 
@@ -41,6 +41,15 @@ export class EdgeKeeping {
     this.#options = options;
     this.#timer = setInterval(() => void this.round(), ROUND_MS);
     this.#timer.unref();
+  }
+
+  get counters(): EdgeKeeper['counters'] & { readonly uses: number; readonly term: number } {
+    return { ...this.#options.keeper.counters, uses: this.#options.keeper.size, term: this.#term };
+  }
+
+  /** Undefined: not used lately. */
+  rate(from: string, to: string): UseRate | undefined {
+    return this.#options.keeper.rate(from, to, this.#options.now());
   }
 
   /** Takes a worker's report. */
@@ -69,9 +78,10 @@ export class EdgeKeeping {
   }
 
   async #round(): Promise<void> {
-    const { keeper, learned, askHolders, now } = this.#options;
+    const { keeper, learned, askHolders, now, onRound } = this.#options;
     const { rows, complete } = await askHolders();
     keeper.holders(rows, complete, now());
+    if (complete) onRound?.(now());
     const { observe, renew, expire } = keeper.round(now());
     learned.report(observe.map((sighting) => ({ ...sighting, evidence: 'observed' as const })));
     await this.#renew(renew);
@@ -122,9 +132,14 @@ export class EdgeKeeping {
     this.#options.logger.warn({ code, err: error }, 'a round of the edge keeper failed; the next one tries again');
   }
 
+  /** No further rounds. */
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
   /** Writes the uses that the log does not have, and ends. */
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.stop();
     await this.#running;
     const { keeper, now } = this.#options;
     await this.#renew(keeper.flush(now())).catch((error: unknown) => this.#warn(error));

@@ -22,6 +22,8 @@ export interface HolderRow {
   readonly silent: number;
   /** Node ids that have come since the last question and brought resources with them: what they used before is not known. */
   readonly arrived: readonly string[];
+  /** Node ids that have left since the last question. */
+  readonly departed: readonly string[];
 }
 
 /** A question of the admin API about streams, or of the keeper of edges about nodes. */

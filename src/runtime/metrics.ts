@@ -116,6 +116,7 @@ const xdsFamilies = async (parts: CoreParts): Promise<readonly MetricFamily[]> =
 
 export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricFamily[]> => {
   const { log, projector, ingest, guard, learned, registry, refusals } = parts;
+  const keeper = parts.keeping.counters;
   const lag = projector.lag();
   const disk = guard.condition();
   const statuses = Object.entries(projector.fold.counters);
@@ -169,6 +170,16 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
       'counter',
       'Edge observations dropped at the bound.',
       learned.counters.dropped,
+    ),
+    family('tendril_edges_renewed_total', 'counter', 'Renewals of edges written to the log.', keeper.renewed),
+    family('tendril_edges_expired_total', 'counter', 'Edges that the keeper let expire.', keeper.expired),
+    family('tendril_edge_uses', 'gauge', 'Edges whose use is remembered.', keeper.uses),
+    family('tendril_edge_uses_forgotten_total', 'counter', 'Uses of edges forgotten at the bound.', keeper.forgotten),
+    family(
+      'tendril_edge_keeper_incomplete_total',
+      'counter',
+      'Rounds of the edge keeper in which not every worker answered: nothing expires then.',
+      keeper.incomplete,
     ),
     family('tendril_refusals_total', 'counter', 'Resources refused by sidecars.', refusals.seen),
     family('tendril_disk_free_bytes', 'gauge', 'Free bytes on the disk of the data directory.', disk.freeBytes),

@@ -29,6 +29,8 @@ import { ANONYMOUS } from './node-identity.ts';
 const TELL_MS = 5_000;
 /** Not confirmed by then: told again, ms. */
 const RETELL_MS = 15_000;
+/** Departures told of with one answer; of more it is not known that they left just now. */
+const MAX_DEPARTED = 20_000;
 /** The listener that has the access log. */
 const LISTENER = 'outbound';
 
@@ -62,6 +64,8 @@ export class UseService implements StreamWatcher {
   #toldAt: number;
   /** Edges of this turn that did not fit into the report. */
   #left = 0;
+  /** Nodes that left since then, and their callers. */
+  readonly #departed = new Map<string, string>();
   /** When `holders` was last asked, on the clock. */
   #askedAt = Number.NEGATIVE_INFINITY;
 
@@ -126,8 +130,9 @@ export class UseService implements StreamWatcher {
     for (const open of this.#open.get(peer) ?? []) execute(open, open.session.recheck());
   }
 
-  left(peer: string, { caller }: NodeFacts): void {
+  left(peer: string, { caller, id }: NodeFacts): void {
     this.#callers.left(peer, caller);
+    if (this.#departed.size < MAX_DEPARTED) this.#departed.set(id, caller);
   }
 
   /** Called every few hundred ms while a core listens: tells it when it is time. `last`: whatever there is. */
@@ -174,6 +179,13 @@ export class UseService implements StreamWatcher {
     const since = this.#askedAt;
     this.#askedAt = this.#options.clock();
     const callers = new Map<string, { readonly nodes: Map<string, boolean>; readonly arrived: Set<string> }>();
+    const departed = new Map<string, string[]>();
+    for (const [id, caller] of this.#departed) {
+      const ids = departed.get(caller);
+      if (ids === undefined) departed.set(caller, [id]);
+      else ids.push(id);
+    }
+    this.#departed.clear();
     for (const stream of server.connected()) {
       const { facts, broughtAt } = stream;
       if (facts === undefined || facts.caller === ANONYMOUS) continue;
@@ -187,11 +199,15 @@ export class UseService implements StreamWatcher {
       if (nodes.get(id) !== true) nodes.set(id, this.#reports(id, stream.takenVersion('lds', LISTENER)));
       if (broughtAt !== undefined && broughtAt >= since) arrived.add(id);
     }
-    return [...callers].map(([caller, { nodes, arrived }]) => {
+    const rows: HolderRow[] = [];
+    for (const [caller, { nodes, arrived }] of callers) {
       let silent = 0;
       for (const reports of nodes.values()) if (!reports) silent++;
-      return { caller, nodes: nodes.size, silent, arrived: [...arrived] };
-    });
+      rows.push({ caller, nodes: nodes.size, silent, arrived: [...arrived], departed: departed.get(caller) ?? [] });
+      departed.delete(caller);
+    }
+    for (const [caller, ids] of departed) rows.push({ caller, nodes: 0, silent: 0, arrived: [], departed: ids });
+    return rows;
   }
 
   #reports(id: string, listener: string | undefined): boolean {
