@@ -136,6 +136,7 @@ export class EdgeList implements Iterable<EdgeRecord> {
     const at = found < 0 ? -found - 1 : found;
     const gone = found < 0 ? 0 : 1;
     if (edge === undefined && gone === 0) return this;
+    if (edge !== undefined && gone === 1) return this.replaced([edge], pool);
     const targets = this.#targets.slice();
     const numbers = this.#numbers.slice();
     const witnesses = this.#witnesses.slice();
@@ -144,9 +145,9 @@ export class EdgeList implements Iterable<EdgeRecord> {
       numbers.splice(at * WIDTH, gone * WIDTH);
       witnesses.splice(at * 2, gone * 2);
     } else {
-      targets.splice(at, gone, pool.text(to));
-      numbers.splice(at * WIDTH, gone * WIDTH, ...columnsOf(edge));
-      witnesses.splice(at * 2, gone * 2, ...witnessesOf(edge, pool));
+      targets.splice(at, 0, pool.text(to));
+      numbers.splice(at * WIDTH, 0, ...columnsOf(edge));
+      witnesses.splice(at * 2, 0, ...witnessesOf(edge, pool));
     }
     return new EdgeList(
       edge === undefined ? this.#from : pool.text(edge.from),

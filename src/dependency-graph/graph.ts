@@ -48,9 +48,11 @@ export class DependencyGraph {
 
   /** Replaces the stored edges of a caller (those of the fold; none: an empty list). */
   setEdges(caller: string, edges: EdgeList): void {
+    const before = this.stored.get(caller);
     if (edges.size === 0) this.stored.delete(caller);
     else this.stored.set(caller, edges);
-    this.refresh(caller);
+    // Renewals change no target: nothing of the indexes.
+    if (before?.targets() !== edges.targets()) this.refresh(caller);
   }
 
   /** Callers whose record may have changed, `*.<namespace>` and `*` included. Inputs of other families are ignored. */
