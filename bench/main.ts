@@ -60,6 +60,11 @@ const SUITES: readonly Suite[] = [
     goals: ['http2 beside grpc-js: server CPU per message, memory per connection'],
   },
   { name: 'large-service', quick: {}, goals: ['P99 <= 100 ms'] },
+  {
+    name: 'als',
+    quick: { entries: 100_000, seconds: 3 },
+    goals: ['one core keeps up with 20,000 access log entries/s; above it samples'],
+  },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 

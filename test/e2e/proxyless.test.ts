@@ -84,6 +84,15 @@ for (const { name: clientName, skip, build } of CLIENTS)
       assert.deepEqual([why.body.because, why.body.subject], ['edge', CART]);
     });
 
+    test('its load reports make the use of the edge known', async () => {
+      const edges = async (): Promise<readonly { from: string; to: string; evidence: readonly string[] }[]> =>
+        (await mesh.request('GET', '/v1/graph?focus=web.default&depth=1')).body.edges as [];
+      await eventually('the use is in the graph', async () => {
+        assert.equal(await client.reached(CART), 'cart-1');
+        return (await edges()).some(({ to, evidence }) => to === 'cart.default' && evidence.includes('observed'));
+      });
+    });
+
     test('an endpoint moves', async () => {
       const { port } = await toys.grpc('cart-2');
       await mesh.events(endpointEvent('cart', { id: 'cart-2', ports: { 50051: port } }), {
