@@ -26,6 +26,11 @@ export interface HolderRow {
   readonly departed: readonly string[];
 }
 
+/** Nodes with long streams, as the access logs that reach one worker tell: ms, -1 where it is not known; undefined: nothing is known. */
+export interface LongStatement {
+  readonly nodes: readonly (readonly [node: string, ms: number])[] | undefined;
+}
+
 /** A question of the admin API about streams, or of the keeper of edges about nodes. */
 export type WorkerQuestion =
   | { readonly what: 'proxies' }
@@ -41,6 +46,8 @@ export type ToWorker =
   | { readonly t: 'took'; readonly upTo: number }
   /** The report of uses with this number is taken. */
   | { readonly t: 'used'; readonly upTo: number }
+  /** What another worker said. */
+  | { readonly t: 'long'; readonly worker: number; readonly statement: LongStatement }
   | { readonly t: 'ask'; readonly id: number; readonly question: WorkerQuestion };
 
 export type ToCore =
@@ -54,6 +61,8 @@ export type ToCore =
    * counted twice, and is never lost with a core.
    */
   | { readonly t: 'use'; readonly upTo: number; readonly report: UseReport }
+  /** To be passed on to the other workers. */
+  | { readonly t: 'long'; readonly statement: LongStatement }
   | { readonly t: 'ledger'; readonly report: DeliveryReport }
   /** Every 200 ms: the worker's event loop turns. */
   | { readonly t: 'alive' }

@@ -21,8 +21,9 @@ import {
   type UseCounters,
 } from '../telemetry/index.ts';
 import type { Channel } from './channel.ts';
+import { LongElsewhere, STATE_MS, statementOf } from './long-elsewhere.ts';
 import type { MeshSource } from './mesh-source.ts';
-import type { HolderRow, ToCore, ToWorker } from './messages.ts';
+import type { HolderRow, LongStatement, ToCore, ToWorker } from './messages.ts';
 import { ANONYMOUS } from './node-identity.ts';
 
 /** Uses are told this often, ms; Envoy gathers as long. */
@@ -61,6 +62,8 @@ export class UseService implements StreamWatcher {
   /** Streams of use, by connection. */
   readonly #open = new Map<string, Set<OpenStream>>();
   readonly routes: Routes;
+  readonly #elsewhere: LongElsewhere;
+  #statedAt = Number.NEGATIVE_INFINITY;
   #toldAt: number;
   /** Edges of this turn that did not fit into the report. */
   #left = 0;
@@ -73,6 +76,7 @@ export class UseService implements StreamWatcher {
     this.#options = options;
     const { clock, now, random, warn } = options;
     this.#toldAt = clock();
+    this.#elsewhere = new LongElsewhere(Math.max(0, options.workers - 1));
     this.#collector = new UseCollector({ clock, now, random, warn });
     const part = {
       collector: this.#collector,
@@ -138,6 +142,7 @@ export class UseService implements StreamWatcher {
   /** Called every few hundred ms while a core listens: tells it when it is time. `last`: whatever there is. */
   tell(core: Channel<ToCore, ToWorker>, last: boolean): void {
     const now = this.#options.clock();
+    this.#state(core, now);
     if (!last && now - this.#toldAt < TELL_MS) return;
     const { outbox } = this.#collector;
     if (outbox.isBusy && now - this.#toldAt < RETELL_MS) return;
@@ -168,10 +173,23 @@ export class UseService implements StreamWatcher {
 
   /**
    * For how long the oldest open stream or connection of a node has been open, ms; those younger than 30 s are not known. 0: none.
-   * Infinity: not known, and always so with several workers, as each sees a part of its access logs.
+   * Infinity: not known.
    */
   longestStreamMs(node: string): number {
-    return this.#options.workers > 1 ? Number.POSITIVE_INFINITY : this.#collector.longestStreamMs(node);
+    const here = this.#collector.longestStreamMs(node);
+    return Math.max(here, this.#elsewhere.longest(node, this.#options.clock()));
+  }
+
+  /** What another worker says of long streams. */
+  elsewhere(worker: number, statement: LongStatement): void {
+    this.#elsewhere.note(worker, statement, this.#options.clock());
+  }
+
+  /** Tells the others. */
+  #state(core: Channel<ToCore, ToWorker>, now: number): void {
+    if (this.#options.workers < 2 || now - this.#statedAt < STATE_MS) return;
+    this.#statedAt = now;
+    core.send({ t: 'long', statement: statementOf(this.#collector.longStreams()) });
   }
 
   /** Connected nodes by caller. A node reports use when it has taken a listener with our access log, or sends load reports. */

@@ -125,6 +125,11 @@ export class WorkerRegistry {
         case 'use':
           void this.#takeUse(channel, message);
           return;
+        case 'long':
+          for (const other of this.#peers)
+            if (other !== peer && other.channel.waiting === 0 && peer !== undefined)
+              other.channel.send({ t: 'long', worker: peer.worker, statement: message.statement });
+          return;
         case 'ledger':
           this.#options.onLedger(message.report);
       }

@@ -141,6 +141,7 @@ export class XdsWorker {
       if (message.t === 'notice') void this.#wake();
       else if (message.t === 'took') this.#observed.confirmed(message.upTo);
       else if (message.t === 'used') this.#use.confirmed(core, message.upTo);
+      else if (message.t === 'long') this.#use.elsewhere(message.worker, message.statement);
       else core.send({ t: 'answer', id: message.id, body: this.#answer(message.question) });
     };
     core.send({ t: 'hello', worker: this.#options.worker, pid: process.pid, xds: this.#address });

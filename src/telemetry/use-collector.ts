@@ -124,6 +124,18 @@ export class UseCollector {
     return this.#nodes.get(id)?.long.longest(now) ?? 0;
   }
 
+  /** Nodes of which `longestStreamMs` is not 0, and what it is; undefined: it cannot be told of any. */
+  longStreams(): ReadonlyMap<string, number> | undefined {
+    const now = this.#options.clock();
+    if (now - this.#startedAt < SETTLED_MS) return undefined;
+    const found = new Map<string, number>();
+    for (const [id, { long }] of this.#nodes) {
+      const longest = long.longest(now);
+      if (longest > 0) found.set(id, longest);
+    }
+    return found;
+  }
+
   /** Takes the entries of one message. Throws as the reader does, after those before the bad one. */
   takeLogs(message: AccessLogMessage, node: NodeUse, reporter: Reporter): void {
     const now = this.#options.clock();

@@ -157,3 +157,13 @@ test('uses are confirmed when they are taken, and else not', async () => {
   assert.deepEqual(confirmed(), [{ t: 'used', upTo: 8 }]);
   assert.deepEqual(taken, [report, report]);
 });
+
+test('what one worker says of long streams goes to all others, and not back', async () => {
+  const [first, second, third] = [await join(1), await join(2), await join(3)];
+  first.say({ t: 'long', statement: { nodes: [['web-1', 40_000]] } });
+  await turn();
+  const heard = { t: 'long', worker: 0, statement: { nodes: [['web-1', 40_000]] } };
+  assert.deepEqual(second.heard.at(-1), heard);
+  assert.deepEqual(third.heard.at(-1), heard);
+  assert.ok(!first.heard.some(({ t }) => t === 'long'));
+});
