@@ -56,6 +56,8 @@ suite('bytes of a change', { skip: requirePart('envoy') }, () => {
       const call = (port: number, authority: string, path = '/') => callHttp({ port, authority, path });
       assert.equal((await call(envoyHolder.outboundPort, CHANGED)).status, 200);
       assert.equal((await call(envoyOther.outboundPort, 'service-8.default')).status, 200);
+      // Their access logs are streams of their own; what opens them is not what is measured.
+      await eventually('both log', async () => (await mesh.metric('tendril_als_streams')) === 2);
       await Promise.all([envoyHolder.quiet(500), envoyOther.quiet(500)]);
 
       const before = {

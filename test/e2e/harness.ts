@@ -56,6 +56,8 @@ export interface Mesh {
   sidecar(input: SidecarInput): Promise<Sidecar>;
   /** The sidecar as the control plane sees it; undefined: not connected. */
   proxy(sidecar: Sidecar): Promise<ProxyRow | undefined>;
+  /** Value of a metric of the control plane, summed over its labels; fails the test when there is none. */
+  metric(name: string): Promise<number>;
   /** What the control plane says that it holds. */
   resources(sidecar: Sidecar): Promise<readonly ResourceRow[]>;
   /**
@@ -187,6 +189,12 @@ export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
     proxy: async (sidecar) => {
       const answer = await request('GET', pathOf(sidecar));
       return answer.status === 200 ? (answer.body as unknown as ProxyRow) : undefined;
+    },
+    metric: async (name) => {
+      const text = await (await fetch(`http://127.0.0.1:${admin.port}/metrics`)).text();
+      const rows = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
+      assert.ok(rows.length > 0, `no metric ${name}`);
+      return rows.reduce((sum, [, value]) => sum + Number(value), 0);
     },
     resources: async (sidecar) => {
       const { status, body } = await request('GET', `${pathOf(sidecar)}/resources?limit=10000`);

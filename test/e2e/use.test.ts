@@ -37,15 +37,7 @@ suite('use', { skip: requirePart('envoy') }, () => {
       .filter(({ evidence }) => evidence.includes('observed'))
       .map(({ to, port }) => `${to}:${port}`)
       .sort();
-  const metric = async (name: string): Promise<number> => {
-    const { admin } = mesh.server;
-    const text = await (await fetch(`http://127.0.0.1:${admin.port}/metrics`)).text();
-    const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].map(([, value]) =>
-      Number(value),
-    );
-    assert.ok(values.length > 0, `no metric ${name}`);
-    return values.reduce((sum, value) => sum + value, 0);
-  };
+  const metric = (name: string): Promise<number> => mesh.metric(name);
 
   test('HTTP, gRPC, a service without endpoints, an answer of the sidecar itself: all are uses', async () => {
     const [web, rpc] = [await toys.http('web'), await toys.grpc('rpc')];

@@ -49,9 +49,6 @@ export const logsMessage = ({ node, logName = 'tendril-edges', http, tcp }: Logs
     ...(tcp === undefined ? {} : { tcpLogs: { logEntry: tcp } }),
   });
 
-/** In plain form. */
-export const readLogs = (bytes: Uint8Array): unknown => logs.toObject(logs.decode(bytes), { longs: Number });
-
 export const loadMessage = (message: object): Buffer => encode(stats, message);
 export const readLoadAnswer = (bytes: Uint8Array): unknown =>
   statsAnswer.toObject(statsAnswer.decode(bytes), { longs: Number });
