@@ -169,7 +169,7 @@ export class UseService implements StreamWatcher {
     return this.#options.workers > 1 ? Number.POSITIVE_INFINITY : this.#collector.longestStreamMs(node);
   }
 
-  /** Connected nodes by caller. A node reports use when it has taken a listener with our access log, or sends load reports. */
+  /** Connected nodes by caller. A node reports use when it has taken a listener with our access log, or sends load reports, and nothing of it was dropped lately. */
   holders(server: Pick<AdsServer, 'connected'>): readonly HolderRow[] {
     const since = this.#askedAt;
     this.#askedAt = this.#options.clock();
@@ -195,6 +195,7 @@ export class UseService implements StreamWatcher {
   }
 
   #reports(id: string, listener: string | undefined): boolean {
+    if (this.#collector.hasLost(id)) return false;
     return (listener !== undefined && this.#options.source.logsUse(listener)) || this.#collector.sendsLoad(id);
   }
 }
