@@ -35,7 +35,7 @@ const LISTENER = 'outbound';
 const nothing = (): void => undefined;
 
 export interface UseServiceOptions {
-  readonly source: MeshSource;
+  readonly source: Pick<MeshSource, 'attach' | 'logsUse'>;
   /** ms, monotonic; the xDS server's. */
   readonly clock: () => number;
   /** Wall clock, ms since the epoch. */
