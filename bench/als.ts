@@ -4,12 +4,15 @@
  *
  * `collector`: reading and adding up alone, without a budget and with one. `overGrpc`: a worker with 50 sidecars that send 20,000 entries
  * a second between them; the share of one core that its process uses is that of the whole path, HTTP/2 included, and what it uses with
- * the same sidecars silent is taken off.
+ * the same sidecars silent is taken off. `holders`: the answer to which nodes report use, for 10,000 sessions that have taken their
+ * listeners.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { ConnectedStream } from '../src/delta-xds/index.ts';
 import { GRPC_PATHS } from '../src/proto/index.ts';
+import { UseService, type UseServiceOptions } from '../src/runtime/use-service.ts';
 import { AccessLogStream, ConnectionCallers, DEFAULT_USE_LIMITS, UseCollector } from '../src/telemetry/index.ts';
 import { openConnection, openStream } from '../test/support/grpc-streams.ts';
 import { httpEntry, logsMessage } from '../test/support/use-messages.ts';
@@ -65,6 +68,47 @@ const collect = (total: number, seconds: number, limits: Partial<typeof DEFAULT_
   };
 };
 
+const HOLDERS = 10_000;
+
+/** Median of 21 answers, ms. */
+const holders = (): number => {
+  const versions = new Set<string>();
+  const source: UseServiceOptions['source'] = {
+    attach: () => {
+      throw new Error('no stream of use begins here');
+    },
+    logsUse: (version) => versions.has(version),
+  };
+  const service = new UseService({
+    source,
+    clock: () => performance.now(),
+    now: Date.now,
+    random: Math.random,
+    warn: () => undefined,
+    workers: 1,
+  });
+  const streams = Array.from({ length: HOLDERS }, (_, at): ConnectedStream => {
+    const version = `version-${at}`;
+    versions.add(version);
+    const caller = `caller-${at % 1_000}.shop`;
+    const taken = new Map([['lds', new Map([['outbound', { good: { version } }]])]]);
+    return {
+      peer: `10.0.0.1:${at}`,
+      facts: { id: `node-${at}`, caller, namespace: 'shop', proxyless: false },
+      broughtAt: at % 2 === 0 ? performance.now() : undefined,
+      takenVersion: (type, name) => taken.get(type)?.get(name)?.good.version,
+    };
+  });
+  const times = Array.from({ length: 21 }, () => {
+    const start = performance.now();
+    const rows = service.holders({ connected: () => streams });
+    if (rows.length !== 1_000 || rows.some(({ nodes, silent }) => nodes !== 10 || silent > 0))
+      throw new Error(`not the holders that there are: ${JSON.stringify(rows[0])}`);
+    return performance.now() - start;
+  });
+  return Number((times.sort((a, b) => a - b)[10] ?? 0).toFixed(2));
+};
+
 interface Cpu {
   readonly cpuMs: number;
 }
@@ -87,6 +131,8 @@ export const run = async (
     /** One node, 100,000 entries a second. */
     flood: collect(total, total / 100_000, {}),
   };
+
+  const holdersMs = holders();
 
   const child = fork(fileURLToPath(new URL('./als-child.js', import.meta.url)), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -125,6 +171,7 @@ export const run = async (
     const share = busy.share - silent.share;
     return {
       collector,
+      holders: { streams: HOLDERS, medianMs: holdersMs },
       overGrpc: {
         sidecars,
         entriesPerSecond: Math.round(busy.sent / seconds),

@@ -18,7 +18,7 @@ export interface HolderRow {
   /** `<service>.<namespace>` */
   readonly caller: string;
   readonly nodes: number;
-  /** Of them such as do not report use. */
+  /** Of them such as do not report use, or of whose reports something was dropped lately. */
   readonly silent: number;
   /** Node ids that have come since the last question and brought resources with them: what they used before is not known. */
   readonly arrived: readonly string[];

@@ -38,7 +38,7 @@ const LISTENER = 'outbound';
 const nothing = (): void => undefined;
 
 export interface UseServiceOptions {
-  readonly source: MeshSource;
+  readonly source: Pick<MeshSource, 'attach' | 'logsUse'>;
   /** ms, monotonic; the xDS server's. */
   readonly clock: () => number;
   /** Wall clock, ms since the epoch. */
@@ -192,7 +192,7 @@ export class UseService implements StreamWatcher {
     core.send({ t: 'long', statement: statementOf(this.#collector.longStreams()) });
   }
 
-  /** Connected nodes by caller. A node reports use when it has taken a listener with our access log, or sends load reports. */
+  /** Connected nodes by caller. A node reports use when it has taken a listener with our access log, or sends load reports, and nothing of it was dropped lately. */
   holders(server: Pick<AdsServer, 'connected'>): readonly HolderRow[] {
     const since = this.#askedAt;
     this.#askedAt = this.#options.clock();
@@ -229,6 +229,7 @@ export class UseService implements StreamWatcher {
   }
 
   #reports(id: string, listener: string | undefined): boolean {
+    if (this.#collector.hasLost(id)) return false;
     return (listener !== undefined && this.#options.source.logsUse(listener)) || this.#collector.sendsLoad(id);
   }
 }

@@ -23,6 +23,8 @@ const MAX_NOTHING = 1_000;
 
 export class CallerUse {
   readonly name: string;
+  /** A first use was dropped at a bound since the last `rotate`. */
+  dropped = false;
   #edges = new Map<string, UsedEdge>();
   #older = new Map<string, UsedEdge>();
   readonly #texts = new Map<string, UsedEdge | undefined>();
@@ -75,5 +77,6 @@ export class CallerUse {
     this.#older = this.#edges;
     this.#edges = new Map();
     this.#textsOf = -1;
+    this.dropped = false;
   }
 }

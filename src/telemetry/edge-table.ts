@@ -79,6 +79,7 @@ export class EdgeTable {
     if (known !== undefined) return known;
     if (caller.size >= this.#limits.edgesPerCaller || this.#counters.edges >= this.#limits.edges) {
       this.#counters.edgesFull++;
+      caller.dropped = true;
       return undefined;
     }
     this.#counters.edges++;

@@ -5,22 +5,17 @@
  * U1 An edge begins at the caller of the stream that reported it, whatever its entries say.
  * U2 An edge leads to a service port that its caller may use as of the period in which it was reported (`Reporter`).
  * U3 Requests are counted when they end; what goes on only renews the last use.
- * U4 The first use of an edge is not lost to sampling, while the budget allows a look at the entries that are left out.
+ * U4 That an edge is in use is not lost to sampling, while the budget allows a look at the entries that are left out: its first use is
+ *    counted, later ones renew it. When something is dropped unread its node is known to have lost something.
  * U5 Edges, callers, texts and nodes are bounded; whatever is beyond is dropped and counted.
  */
-import {
-  type AccessLogEntry,
-  type AccessLogMessage,
-  type ClusterLoad,
-  EDGE_LOG_PERIOD_MS,
-  emptyEntry,
-} from '../proto/index.ts';
-import { Budget, type BudgetLimits, DEFAULT_BUDGET, type NodeBudget } from './budget.ts';
+import { type AccessLogEntry, type AccessLogMessage, type ClusterLoad, emptyEntry } from '../proto/index.ts';
+import { Budget, type BudgetLimits, DEFAULT_BUDGET } from './budget.ts';
 import type { UsedEdge } from './caller-use.ts';
 import { type UseCounters, zeroUseCounters } from './counters.ts';
 import { DEFAULT_EDGE_LIMITS, type EdgeLimits, EdgeTable } from './edge-table.ts';
 import { isEnd, isError, isOfAttempt } from './entry.ts';
-import { LongStreams } from './long-streams.ts';
+import { NodeTable, type NodeUse } from './node-table.ts';
 import type { Reporter } from './reporter.ts';
 import { UseOutbox } from './use-outbox.ts';
 
@@ -37,20 +32,8 @@ export const DEFAULT_USE_LIMITS: UseLimits = {
 
 /** What is not used for one to two of these is forgotten; the core remembers it. */
 const ROTATE_MS = 300_000;
-/** After this time every stream that was open at the start has been logged. */
-const SETTLED_MS = 3 * EDGE_LOG_PERIOD_MS;
 /** A warning at most this often, whatever happens. */
 const WARN_MS = 60_000;
-
-/** What all streams of one node share. */
-export interface NodeUse {
-  readonly id: string;
-  readonly budget: NodeBudget;
-  readonly long: LongStreams;
-  streams: number;
-  /** Of them load reports that were answered: they report use. */
-  loadStreams: number;
-}
 
 export interface UseCollectorOptions {
   /** ms, monotonic. */
@@ -67,12 +50,11 @@ export class UseCollector {
   readonly #options: UseCollectorOptions;
   readonly #limits: UseLimits;
   readonly #budget: Budget;
-  readonly #nodes = new Map<string, NodeUse>();
+  readonly #nodes: NodeTable;
   readonly #edges: EdgeTable;
   readonly #entry = emptyEntry();
   readonly counters: UseCounters = zeroUseCounters();
   readonly outbox: UseOutbox;
-  readonly #startedAt: number;
   #rotatedAt: number;
   #warnedAt = Number.NEGATIVE_INFINITY;
   #leftOutSince = 0;
@@ -82,7 +64,7 @@ export class UseCollector {
     this.#limits = { ...DEFAULT_USE_LIMITS, ...options.limits };
     const now = options.clock();
     this.#budget = new Budget(this.#limits, now, options.random);
-    this.#startedAt = now;
+    this.#nodes = new NodeTable(this.#budget, now);
     this.#rotatedAt = now;
     this.#edges = new EdgeTable(this.#limits, this.counters);
     this.outbox = new UseOutbox(this.#limits.edgesPerReport);
@@ -90,50 +72,39 @@ export class UseCollector {
 
   /** A stream of this node begins; `close` ends it. */
   open(id: string): NodeUse {
-    let node = this.#nodes.get(id);
-    if (node === undefined) {
-      node = {
-        id,
-        budget: this.#budget.node(this.#options.clock()),
-        long: new LongStreams(),
-        streams: 0,
-        loadStreams: 0,
-      };
-      this.#nodes.set(id, node);
-    }
-    node.streams++;
-    return node;
+    return this.#nodes.open(id, this.#options.clock());
   }
 
   close(node: NodeUse): void {
-    node.streams--;
+    this.#nodes.close(node);
+  }
+
+  /** What this node reported was dropped, or refused. */
+  lose(id: string): void {
+    this.#nodes.lose(id, this.#options.clock());
+  }
+
+  /** Within ten minutes something that it reported was dropped unread: that an edge was not seen in use says nothing. */
+  hasLost(id: string): boolean {
+    return this.#nodes.hasLost(id, this.#options.clock());
   }
 
   /** The node has an open stream of load reports that got its answer. */
   sendsLoad(id: string): boolean {
-    return (this.#nodes.get(id)?.loadStreams ?? 0) > 0;
+    return this.#nodes.sendsLoad(id);
   }
 
   /**
    * For how long its oldest open stream or connection has been open, ms; those younger than `EDGE_LOG_PERIOD_MS` are not known. 0: none.
-   * Infinity: it cannot be told, because entries were left out, or because this process has not listened for long enough.
+   * Infinity: it cannot be told, because entries were dropped, or because this process has not listened for long enough.
    */
   longestStreamMs(id: string): number {
-    const now = this.#options.clock();
-    if (now - this.#startedAt < SETTLED_MS) return Number.POSITIVE_INFINITY;
-    return this.#nodes.get(id)?.long.longest(now) ?? 0;
+    return this.#nodes.longest(id, this.#options.clock());
   }
 
   /** Nodes of which `longestStreamMs` is not 0, and what it is; undefined: it cannot be told of any. */
   longStreams(): ReadonlyMap<string, number> | undefined {
-    const now = this.#options.clock();
-    if (now - this.#startedAt < SETTLED_MS) return undefined;
-    const found = new Map<string, number>();
-    for (const [id, { long }] of this.#nodes) {
-      const longest = long.longest(now);
-      if (longest > 0) found.set(id, longest);
-    }
-    return found;
+    return this.#nodes.long(this.#options.clock());
   }
 
   /** Takes the entries of one message. Throws as the reader does, after those before the bad one. */
@@ -145,6 +116,7 @@ export class UseCollector {
     const entry = this.#entry;
     this.counters.entries += message.count;
     let leftOut = 0;
+    let unread = 0;
     while (message.next()) {
       const weight = this.#budget.next(node.budget, every);
       if (weight > 0) {
@@ -152,16 +124,21 @@ export class UseCollector {
         this.#takeEntry(entry, weight, this.#edges.find(entry, caller, reporter), node, now, wall);
         continue;
       }
-      leftOut++;
-      if (!this.#budget.mayLook(now)) continue;
+      if (!this.#budget.mayLook(now)) {
+        unread++;
+        continue;
+      }
       message.read(entry);
       const targets = this.#edges.find(entry, caller, reporter);
-      if (!targets.some(({ lastMs }) => lastMs === 0)) continue;
-      this.#budget.recall(node.budget);
-      leftOut--;
-      this.#takeEntry(entry, 1, targets, node, now, wall);
+      const isFirst = targets.some(({ lastMs }) => lastMs === 0);
+      if (isFirst) this.#budget.recall(node.budget);
+      else leftOut++;
+      this.#takeEntry(entry, isFirst ? 1 : 0, targets, node, now, wall);
     }
-    if (leftOut > 0) this.#sampled(node, leftOut, every, now);
+    if (leftOut + unread > 0) this.#sampled(node, leftOut + unread, every, now);
+    // A periodic entry may have been among those unread.
+    if (unread > 0) node.long.blind(now);
+    if (unread > 0 || caller.dropped) node.lostAt = now;
   }
 
   /** Takes one report of load; it is left out as a whole above the budget. */
@@ -171,6 +148,7 @@ export class UseCollector {
     if (clusters.length === 0) return;
     if (!this.#budget.takeWhole(node.budget, clusters.length, now)) {
       this.counters.loadLeftOut++;
+      node.lostAt = now;
       return;
     }
     const wall = this.#options.now();
@@ -182,6 +160,7 @@ export class UseCollector {
       if (edge === undefined) this.#noteForeign(cluster);
       else this.#add(edge, ended, failed + dropped, node.id, wall);
     }
+    if (caller.dropped) node.lostAt = now;
   }
 
   /**
@@ -191,8 +170,7 @@ export class UseCollector {
   turn(): void {
     this.#edges.turn();
     const now = this.#options.clock();
-    for (const [id, { streams, budget, long }] of this.#nodes)
-      if (streams <= 0 && budget.bucket.isFull(now) && long.longest(now) === 0) this.#nodes.delete(id);
+    this.#nodes.turn(now);
     if (now - this.#rotatedAt < ROTATE_MS) return;
     this.#rotatedAt = now;
     this.#edges.rotate();
@@ -233,8 +211,6 @@ export class UseCollector {
   #sampled(node: NodeUse, leftOut: number, every: number, now: number): void {
     this.counters.sampledOut += leftOut;
     this.#leftOutSince += leftOut;
-    // A periodic entry may have been among them.
-    node.long.blind(now);
     if (now - this.#warnedAt < WARN_MS) return;
     this.#warnedAt = now;
     this.#options.warn(

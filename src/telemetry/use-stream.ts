@@ -16,8 +16,9 @@ import {
   type ProtoNode,
 } from '../proto/index.ts';
 import type { ConnectionCallers } from './connection-callers.ts';
+import type { NodeUse } from './node-table.ts';
 import type { Identify, Reporter } from './reporter.ts';
-import type { NodeUse, UseCollector } from './use-collector.ts';
+import type { UseCollector } from './use-collector.ts';
 
 interface Speaker {
   readonly node: NodeUse;
@@ -71,6 +72,7 @@ abstract class UseStream {
     } catch (error) {
       if (!(error instanceof TendrilError)) throw error;
       this.collector.counters.malformed++;
+      if (this.#speaker !== undefined) this.collector.lose(this.#speaker.reporter.node);
       return this.#end(error.code === 'XDS_LIMIT' ? RESOURCE_EXHAUSTED : INVALID_ARGUMENT, error.message);
     }
   }
@@ -78,7 +80,7 @@ abstract class UseStream {
   /** An xDS stream has begun on the same connection: may this one go on? */
   recheck(): UseAnswer {
     if (this.#ended || this.#speaker === undefined) return GO_ON;
-    return this.#foreign(this.#speaker.reporter.caller) ?? GO_ON;
+    return this.#foreign(this.#speaker.reporter) ?? GO_ON;
   }
 
   /** The stream is gone. */
@@ -102,15 +104,16 @@ abstract class UseStream {
     const reporter = this.#options.identify(node);
     if (reporter === undefined)
       return this.#refuse(INVALID_ARGUMENT, 'the node does not say which service it is: set metadata or node.cluster');
-    const foreign = this.#foreign(reporter.caller);
+    const foreign = this.#foreign(reporter);
     if (foreign !== undefined) return foreign;
     this.#speaker = { node: this.collector.open(reporter.node), reporter };
     return this.#speaker;
   }
 
-  #foreign(caller: string): UseAnswer | undefined {
+  #foreign({ node, caller }: Reporter): UseAnswer | undefined {
     const other = this.#options.callers.otherThan(this.peer, caller);
     if (other === undefined) return undefined;
+    this.collector.lose(node);
     return this.#refuse(PERMISSION_DENIED, `this connection belongs to ${other}; ${caller} may not report use here`);
   }
 

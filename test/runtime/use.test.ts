@@ -160,7 +160,13 @@ const suite = (transport: string): void => {
     test('an Envoy reports use once it has acknowledged our listener, not before', async () => {
       const envoy = ads({ id: 'h1', cluster: 'holder.shop' });
       await eventually('its listeners', () => envoy.messages.length > 0);
-      assert.deepEqual(await stand.holders('holder.shop'), { caller: 'holder.shop', nodes: 1, silent: 1, arrived: [] });
+      assert.deepEqual(await stand.holders('holder.shop'), {
+        caller: 'holder.shop',
+        nodes: 1,
+        silent: 1,
+        arrived: [],
+        departed: [],
+      });
       envoy.ack(0);
       await eventually('the ACK is in', async () => (await stand.holders('holder.shop'))?.silent === 0);
       const second = ads({ id: 'h2', cluster: 'holder.shop' });

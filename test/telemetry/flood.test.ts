@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { Budget } from '../../src/telemetry/budget.ts';
 import { Random } from '../delta-xds/support/random.ts';
 import { httpEntry, logsMessage } from '../support/use-messages.ts';
-import { UseStand } from './support.ts';
+import { UseStand, WALL } from './support.ts';
 
 const CART = 'cart.shop:80';
 const entry = (cluster: string, status = 200): object => httpEntry({ cluster, route: cluster, status });
@@ -116,6 +116,28 @@ describe('a flood', () => {
     assert.ok(found >= 50 && found <= 200, `${found} edges`);
   });
 
+  test('U4: what is left out still renews its edge; what is dropped unread makes the silence of its node mean nothing', () => {
+    const stand = new UseStand({ perNode: 10 });
+    const feed = stand.speaker('web.shop', 'loud');
+    const others = Array.from({ length: 500 }, () => entry('other.shop:80'));
+    feed({ http: [entry(CART), ...others] });
+    stand.take();
+    stand.now += 1_000;
+    feed({ http: [entry(CART), ...others] });
+    assert.equal(stand.take()[`web.shop ${CART}`]?.lastMs, WALL + 1_000);
+    assert.equal(stand.collector.hasLost('loud'), false);
+
+    const blind = new UseStand({ perNode: 10, inAll: 20 });
+    const speak = blind.speaker('web.shop', 'loud');
+    blind.speaker('web.shop', 'quiet')({ http: [] });
+    speak({ http: others });
+    assert.deepEqual([blind.collector.hasLost('loud'), blind.collector.hasLost('quiet')], [true, false]);
+    blind.now += 599_999;
+    assert.equal(blind.collector.hasLost('loud'), true);
+    blind.now += 1;
+    assert.equal(blind.collector.hasLost('loud'), false);
+  });
+
   test('load reports above the budget are left out whole, and counted', () => {
     const stand = new UseStand({ perNode: 10 });
     const feed = stand.loadSpeaker('web.shop', 'loud');
@@ -127,5 +149,6 @@ describe('a flood', () => {
     feed(clusters);
     assert.equal(stand.take()[`web.shop ${CART}`]?.requests, 100);
     assert.deepEqual([stand.collector.counters.loadReports, stand.collector.counters.loadLeftOut], [2, 1]);
+    assert.equal(stand.collector.hasLost('loud'), true);
   });
 });

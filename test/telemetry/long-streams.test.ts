@@ -75,7 +75,7 @@ describe('the longest stream of a node', () => {
     stand.now += 91 * SECOND;
     assert.equal(longest(), 0);
 
-    const loud = new UseStand({ perNode: 1 });
+    const loud = new UseStand({ perNode: 1, inAll: 5 });
     loud.now = 10 * MINUTE;
     const speak = loud.speaker('web.shop', 'n1');
     speak({ http: Array.from({ length: 50 }, () => httpEntry({ cluster: CART, status: 200 })) });

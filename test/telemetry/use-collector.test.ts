@@ -181,6 +181,11 @@ describe('bounds', () => {
     feed('b.shop', 3);
     assert.deepEqual([stand.collector.counters.edges, stand.collector.counters.edgesFull], [5, 2]);
     assert.equal(Object.keys(stand.take()).length, 5);
+    stand.speaker('c.shop', 'c')({ http: [] });
+    assert.deepEqual(
+      ['a.shop', 'b.shop', 'c'].map((node) => stand.collector.hasLost(node)),
+      [true, true, false],
+    );
   });
 
   test('U5: a million hosts that nobody knows leave nothing behind', () => {

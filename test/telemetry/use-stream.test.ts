@@ -49,6 +49,7 @@ describe('a stream of access logs', () => {
     early.onMessage(logsMessage({ http }));
     assert.deepEqual(Object.keys(stand.take()), [`web.shop ${CART}`]);
     assert.equal(stand.collector.counters.refused, 2);
+    assert.deepEqual([stand.collector.hasLost('n1'), stand.collector.hasLost('n4')], [true, false]);
   });
 
   test('S3: whatever it sends it goes on or ends, is counted once, and leaves nothing open', () => {
