@@ -7,6 +7,7 @@ import type { FoldOptions, FoldState } from './fold/index.ts';
 import type { Head } from './head.ts';
 import { type Opened, openState, REBUILT_AFTER } from './opening.ts';
 import { derivationOf } from './parts.ts';
+import { type PastGraph, PastReader } from './past/index.ts';
 import { Progress } from './progress.ts';
 import { RunLoop } from './run-loop.ts';
 import { StateQueries } from './state-queries.ts';
@@ -65,8 +66,10 @@ export class Projector {
   readonly #store: StateStore;
   readonly #opened: Opened;
   readonly #loop: RunLoop;
+  readonly #past: PastReader;
   readonly #waiters = new Waiters();
   readonly #listeners = new Set<(notice: Notice) => void>();
+  readonly #graphListeners = new Set<() => void>();
   #notices = 0;
   #isClosed = false;
 
@@ -77,12 +80,23 @@ export class Projector {
     this.fold = opened.run.fold;
     this.graph = opened.deriver.graph;
     this.queries = new StateQueries(store.tables);
+    this.#past = new PastReader({
+      queries: this.queries,
+      log: options.log,
+      mesh: options.mesh,
+      refresh: () => store.environment.refresh(),
+      outcomesOf: (offsets) => this.queries.outcomesOf(offsets),
+      callersNow: (service) => this.#callersNow(service),
+    });
     this.#loop = new RunLoop({
       log: options.log,
       store,
       opened,
       logger: options.logger,
       onCommitted: (head) => this.#committed(head),
+      onGraphChanged: () => {
+        for (const listener of this.#graphListeners) listener();
+      },
       onFailed: (error) => this.#waiters.fail(error),
     });
   }
@@ -217,6 +231,39 @@ export class Projector {
     return this.queries.quarantine(options);
   }
 
+  /**
+   * The dependency graph as it was behind event `at` (0: before the first one), read without a replay.
+   * @throws TendrilError `OFFSET_INVALID` beyond the log, `OFFSET_GONE`, `STATE_BUSY`, `STATE_CLOSED`
+   */
+  async graphAt(at: number): Promise<PastGraph> {
+    const { offset } = this.#options.log.head();
+    if (!Number.isSafeInteger(at) || at < 0 || at > offset)
+      throw new TendrilError('OFFSET_INVALID', `there is no offset ${at} yet; the newest one is ${offset}`, {
+        remedy: `ask for 0..${offset}`,
+      });
+    await this.waitFor(at);
+    return this.#past.at(at);
+  }
+
+  /** Graphs of the past that were read, reused, refused. */
+  get pastCounters(): PastReader['counters'] {
+    return this.#past.counters;
+  }
+
+  /**
+   * Calls `look` with the offset at which fold and graph stand, in a moment when both stand at the same: at once, or when what is
+   * being derived has been. The function must not wait for anything.
+   */
+  atRest(look: (offset: number) => void): void {
+    this.#loop.atRest(look);
+  }
+
+  /** Calls the listener when something that the graph is made of has changed; the function returned ends that. */
+  onGraphChange(listener: () => void): () => void {
+    this.#graphListeners.add(listener);
+    return () => this.#graphListeners.delete(listener);
+  }
+
   /** State hash and chain at the newest commit, or the newest proof at or below `at`. */
   proof(at?: number): StateProof | undefined {
     const { offset, hash, chain, foldVersion } = this.#loop.head;
@@ -236,7 +283,16 @@ export class Projector {
     await this.#loop.stop();
     this.#isClosed = true;
     this.#waiters.fail(this.#stopped());
+    this.#past.close();
     await this.#store.close();
+  }
+
+  async #callersNow(service: string): Promise<Iterable<string>> {
+    const asked = await new Promise<{ readonly offset: number; readonly callers: Iterable<string> }>((resolve) =>
+      this.atRest((offset) => resolve({ offset, callers: this.graph.callersOf(service) })),
+    );
+    await this.waitFor(asked.offset);
+    return asked.callers;
   }
 
   #stopped(): TendrilError {
