@@ -154,12 +154,21 @@ export interface EdgeView {
   readonly lastOffset?: number;
   readonly firstSeen?: number;
   readonly lastSeen?: number;
+  /** Of the last evidence of use, ms. */
+  readonly lastUsed?: number;
+  /** When it expires unless it is used, ms. */
+  readonly expiresAt?: number;
+  /** Requests per second over the last minutes, and which part of them failed (0..1): where sidecars report use. */
+  readonly rate?: number;
+  readonly errorRate?: number;
 }
 
 export interface EdgeQuery {
   readonly focus?: string;
   readonly depth?: number;
   readonly state?: string;
+  /** Time that states are told for, ms. */
+  readonly now?: number;
   readonly limit?: number;
   /** `<from>|<to>[:port]` of the last edge of the page before. */
   readonly after?: string;
@@ -168,7 +177,45 @@ export interface EdgeQuery {
 /** `DependencyGraph` fits. */
 export interface GraphPort {
   edges(query: EdgeQuery): readonly EdgeView[];
-  dependents(service: string): readonly string[];
+  /** Edges of one caller alone, ascending by target. */
+  edgesOf(caller: string, now?: number): readonly EdgeView[];
+}
+
+/** The graph as it was at an offset; `PastGraph` of the projector fits. */
+export interface PastGraphView {
+  readonly offset: number;
+  /** Of the event at the offset, ms; 0 before the first one. */
+  readonly recordedAt: number;
+  edges(query: EdgeQuery): Promise<readonly EdgeView[]>;
+  /** Services as registered then; others are left out. */
+  services(names: Iterable<string>): Promise<ReadonlyMap<string, { readonly ports: readonly ServicePortSpec[] }>>;
+}
+
+export interface PastPort {
+  /** Rejects with `OFFSET_INVALID`, `OFFSET_GONE`, `STATE_BUSY`. */
+  graphAt(offset: number): Promise<PastGraphView>;
+  /** Offset of the last event recorded at or before a time, ms; 0: there is none. */
+  offsetAt(recordedAt: number): number;
+}
+
+/** Of the streams of the graph; counted by the API, told in the metrics. */
+export interface GraphStreamCounters {
+  /** Edges in the documents of open streams. */
+  edges: number;
+  /** Snapshots and patches sent; streams ended because their reader took nothing; streams refused or ended at a bound. */
+  snapshots: number;
+  patches: number;
+  slow: number;
+  refused: number;
+}
+
+/** When the graph changes, and moments in which it can be read whole; the projector fits. */
+export interface GraphChangesPort {
+  readonly counters: GraphStreamCounters;
+  /** Calls `look`, soon, in a moment when the graph is that of the offset it is given. */
+  atRest(look: (offset: number) => void): void;
+  /** Gives the function that ends it. */
+  onGraphChange(listener: () => void): () => void;
 }
 
 /** One connected (or lately connected) sidecar. */

@@ -140,6 +140,12 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     state: fold,
     proof: () => projector.proof(),
     graph,
+    past: { graphAt: (at) => projector.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    graphChanges: {
+      atRest: (look) => projector.atRest(look),
+      onGraphChange: (listener) => projector.onGraphChange(listener),
+      counters: parts.graphStreams,
+    },
     raw: rawPort(fold),
     proxies: parts.proxies,
     health: {

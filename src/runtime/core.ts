@@ -9,7 +9,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { type AdminServer, createAdminServer } from '../admin/index.ts';
+import { type AdminServer, createAdminServer, type GraphStreamCounters, graphStreamCounters } from '../admin/index.ts';
 import { rawProblem } from '../compile/index.ts';
 import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from '../ingest/index.ts';
 import { type OpenedLog, openEventLog } from '../log/index.ts';
@@ -66,6 +66,7 @@ export interface CoreParts {
   readonly registry: WorkerRegistry;
   readonly proxies: Proxies;
   readonly refusals: Refusals;
+  readonly graphStreams: GraphStreamCounters;
 }
 
 export class Core {
@@ -190,6 +191,7 @@ export class Core {
         registry,
         proxies: new Proxies({ registry, ledger, totals: () => totals.read() }),
         refusals,
+        graphStreams: graphStreamCounters(),
       };
       const admin = createAdminServer(adminPorts(parts), {
         logger,

@@ -9,6 +9,8 @@ import {
   type AdminPorts,
   type AdminServer,
   createAdminServer,
+  type GraphStreamCounters,
+  graphStreamCounters,
   type HealthPart,
   type ProxyView,
   type ResourceView,
@@ -92,6 +94,8 @@ export interface Core {
   readonly logger: ReturnType<typeof recordingLogger>;
   /** What the API says of sidecars. */
   readonly proxies: Map<string, { readonly proxy: ProxyView; readonly resources: readonly ResourceView[] }>;
+  /** Of streams of the graph. */
+  readonly graphStreams: GraphStreamCounters;
   close(): Promise<void>;
 }
 
@@ -119,6 +123,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     logger,
   });
   const proxies: Core['proxies'] = new Map();
+  const graphStreams = graphStreamCounters();
   const ports: AdminPorts = {
     ingest,
     documents: {
@@ -143,6 +148,12 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     state: fold,
     proof: () => projector.proof(),
     graph,
+    past: { graphAt: (at) => projector.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    graphChanges: {
+      atRest: (look) => projector.atRest(look),
+      onGraphChange: (listener) => projector.onGraphChange(listener),
+      counters: graphStreams,
+    },
     raw: rawPort(fold),
     proxies: {
       list: async () => [...proxies.values()].map(({ proxy }) => proxy),
@@ -186,6 +197,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     learned,
     logger,
     proxies,
+    graphStreams,
     close,
   };
 };

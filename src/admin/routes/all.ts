@@ -7,6 +7,8 @@ import { endpointRoutes } from './endpoints.ts';
 import { streamRoutes } from './event-stream.ts';
 import { eventRoutes } from './events.ts';
 import { graphRoutes } from './graph.ts';
+import { graphEdgeRoutes } from './graph-edges.ts';
+import { graphStreamRoutes } from './graph-stream.ts';
 import { operationRoutes } from './operations.ts';
 import { proxyRoutes } from './proxies.ts';
 import { schemaRoutes } from './schemas.ts';
@@ -20,6 +22,8 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...serviceRoutes,
   ...endpointRoutes,
   ...graphRoutes,
+  ...graphEdgeRoutes,
+  ...graphStreamRoutes,
   ...proxyRoutes,
   ...operationRoutes,
   ...schemaRoutes,
