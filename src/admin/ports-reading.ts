@@ -260,9 +260,40 @@ export interface ResourceView {
   readonly [more: string]: unknown;
 }
 
+/** A connected sidecar that holds resources of some services. */
+export interface HolderView {
+  /** `node.id`. */
+  readonly id: string;
+  /** `<service>.<namespace>` of the sidecar. */
+  readonly service: string;
+  /** Service ports of which it holds something, ascending. */
+  readonly ports: readonly string[];
+  /** Resources of them that it holds, and those that it refuses as of now. */
+  readonly resources: number;
+  readonly refused: number;
+}
+
+/** What sidecars hold against a full mesh; see `GET /v1/proxies?savings=1`. */
+export interface SavingsView {
+  readonly sidecars: number;
+  readonly resources: number;
+  readonly bytes: number;
+  readonly fullResources: number;
+  readonly fullBytes: number;
+  /** `bytes` / `fullBytes`. */
+  readonly ratio: number;
+  readonly pushedBytes: number;
+  readonly fullPushedBytes: { readonly change: number; readonly connect: number };
+}
+
 /** Sessions of all workers and the delivery ledger. */
 export interface ProxiesPort {
-  list(): Promise<readonly ProxyView[]>;
+  /** Sidecars that hold a resource of one of these services, ascending by id. */
+  holders(services: readonly string[]): Promise<readonly HolderView[]>;
+  /** `savings`: with what each holds against a full mesh, which costs a walk over all that sidecars hold. */
+  list(options?: { readonly savings?: boolean }): Promise<readonly ProxyView[]>;
+  /** All sidecars together. */
+  savings(): Promise<SavingsView>;
   get(id: string): Promise<ProxyView | undefined>;
   resources(id: string): Promise<readonly ResourceView[]>;
 }

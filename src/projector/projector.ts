@@ -12,7 +12,7 @@ import { Progress } from './progress.ts';
 import { RunLoop } from './run-loop.ts';
 import { StateQueries } from './state-queries.ts';
 import { StateStore } from './state-store.ts';
-import type { FoldOutcome, Lag, MeshTotals, Notice, ProjectorCondition, StateProof } from './types.ts';
+import type { FoldOutcome, Lag, MeshTotals, Notice, ProjectorCondition, StateProof, StoredResource } from './types.ts';
 import { Waiters } from './waiters.ts';
 
 const MAX_LAG_EVENTS = 100_000;
@@ -70,6 +70,7 @@ export class Projector {
   readonly #waiters = new Waiters();
   readonly #listeners = new Set<(notice: Notice) => void>();
   readonly #graphListeners = new Set<() => void>();
+  readonly #resourceListeners = new Set<(changes: ReadonlyMap<string, StoredResource | undefined>) => void>();
   #notices = 0;
   #isClosed = false;
 
@@ -94,6 +95,9 @@ export class Projector {
       opened,
       logger: options.logger,
       onCommitted: (head) => this.#committed(head),
+      onResources: (changes) => {
+        for (const listener of this.#resourceListeners) listener(changes);
+      },
       onGraphChanged: () => {
         for (const listener of this.#graphListeners) listener();
       },
@@ -262,6 +266,21 @@ export class Projector {
   onGraphChange(listener: () => void): () => void {
     this.#graphListeners.add(listener);
     return () => this.#graphListeners.delete(listener);
+  }
+
+  /** Calls the listener with every change of shared resources (undefined: removed), before it is committed. Keys as `resourceKey`. */
+  onResources(listener: (changes: ReadonlyMap<string, StoredResource | undefined>) => void): void {
+    this.#resourceListeners.add(listener);
+  }
+
+  /** Keys of all shared resources, as derived. */
+  sharedKeys(): readonly string[] {
+    return [...this.#opened.deriver.resources.resourceKeys()];
+  }
+
+  /** A shared resource as committed. */
+  sharedResource(key: string): StoredResource | undefined {
+    return this.queries.resource(key);
   }
 
   /** State hash and chain at the newest commit, or the newest proof at or below `at`. */

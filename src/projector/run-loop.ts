@@ -22,7 +22,7 @@ import { RecordQueue } from './record-queue.ts';
 import { decodeService } from './records.ts';
 import type { StateStore } from './state-store.ts';
 import { inSlices, nextTurn } from './turns.ts';
-import type { ProjectorState } from './types.ts';
+import type { ProjectorState, StoredResource } from './types.ts';
 
 const MAX_PENDING = 16_384;
 /** Events of one commit while the log is ahead by more than these. */
@@ -41,6 +41,8 @@ export interface RunLoopOptions {
   readonly logger: StoreLogger | undefined;
   readonly onCommitted: (head: Head) => void;
   readonly onFailed: (error: TendrilError) => void;
+  /** Told of the resources that a derivation changed. Must not throw, and must be short. */
+  readonly onResources: (changes: ReadonlyMap<string, StoredResource | undefined>) => void;
   /** Told behind a derivation with inputs of the dependency graph. Must not throw, and must be short. */
   readonly onGraphChanged: () => void;
 }
@@ -195,6 +197,7 @@ export class RunLoop {
     store.environment.refresh();
     this.#derived = undefined;
     const derived = await inSlices(deriver.derive(folded.inputs, folded.endpoints), UNITS_PER_TURN);
+    if (derived.resources.size > 0) this.#options.onResources(derived.resources);
     this.#rest(stand.offset, folded.inputs);
     for (const name of derived.services.keys()) this.#countPorts(name);
     const head: Head = { ...stand, sharedBytes: deriver.resources.sharedBytes };

@@ -50,12 +50,10 @@ export class StateQueries {
     return [...this.#tables.quarantine.range({ start: after + 1, limit })].map(({ body }) => parse(body));
   }
 
-  /** All resources that anybody may be sent (variant ''), as compiled. Keys as `resourceKey` gives them. */
-  *sharedResources(): Iterable<{ readonly type: string; readonly name: string; readonly resource: StoredResource }> {
-    for (const { key, body } of this.#tables.resource.range({})) {
-      const [type = '', variant = '', name = ''] = key.split('|');
-      if (variant === '') yield { type, name, resource: decodeResource(body) };
-    }
+  /** A shared resource, as compiled. Keys as `resourceKey` gives them. */
+  resource(key: string): StoredResource | undefined {
+    const body = this.#tables.resource.peek(key);
+    return body === undefined ? undefined : decodeResource(body);
   }
 
   /** Keys of entities that begin so, as committed. */

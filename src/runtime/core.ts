@@ -27,6 +27,7 @@ import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
 import { refusedRaw } from './raw-port.ts';
 import { Refusals } from './refusals.ts';
+import { Savings } from './savings.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
@@ -177,6 +178,7 @@ export class Core {
       opened.push(() => dir?.close());
 
       const totals = new MeshTotalsReader(projector);
+      const savings = new Savings(projector, registry, totals);
       const parts: CoreParts = {
         config,
         log,
@@ -189,7 +191,7 @@ export class Core {
         learned,
         dir,
         registry,
-        proxies: new Proxies({ registry, ledger, totals: () => totals.read() }),
+        proxies: new Proxies({ registry, ledger, totals: () => totals.read(), savings }),
         refusals,
         graphStreams: graphStreamCounters(),
       };

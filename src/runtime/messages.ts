@@ -14,6 +14,10 @@ export interface ObservedEdge {
 export type WorkerQuestion =
   | { readonly what: 'proxies' }
   | { readonly what: 'resources'; readonly node: string }
+  /** What sessions hold of services; without `node`: all sessions. */
+  | { readonly what: 'held'; readonly node?: string }
+  /** Sessions that hold resources of these services. */
+  | { readonly what: 'holders'; readonly services: readonly string[] }
   | { readonly what: 'counters' };
 
 export type ToWorker =
@@ -30,8 +34,8 @@ export type ToCore =
   /** `upTo`: number to confirm them by, with `took`; what is not confirmed is sent to the next core again. */
   | { readonly t: 'observed'; readonly upTo: number; readonly edges: readonly ObservedEdge[] }
   | { readonly t: 'ledger'; readonly report: DeliveryReport }
-  /** Every 200 ms: the worker's event loop turns. */
-  | { readonly t: 'alive' }
+  /** Every 200 ms: the worker's event loop turns. Nodes with a stream, and nodes that connected since the worker's start. */
+  | { readonly t: 'alive'; readonly nodes?: number; readonly joined?: number }
   | { readonly t: 'answer'; readonly id: number; readonly body: unknown };
 
 /** Supervisor to its children. */

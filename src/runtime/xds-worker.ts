@@ -9,6 +9,7 @@ import { type AdsServer, createAdsServer, DeliveryLog } from '../delta-xds/index
 import { ReadModel } from '../projector/index.ts';
 import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { xdsListenError } from './listen-error.ts';
 import { LoopLag } from './loop-lag.ts';
 import { MeshSource } from './mesh-source.ts';
@@ -48,6 +49,7 @@ export class XdsWorker {
   readonly #server: AdsServer;
   readonly #model: ReadModel;
   readonly #source: MeshSource;
+  readonly #held: HeldBytes;
   readonly #options: XdsWorkerOptions;
   readonly #stop = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -65,6 +67,7 @@ export class XdsWorker {
     this.#options = options;
     this.#model = model;
     this.#source = new MeshSource(model);
+    this.#held = new HeldBytes(model);
     this.#server = createAdsServer({
       source: this.#source,
       transport: options.config.xdsTransport,
@@ -127,7 +130,7 @@ export class XdsWorker {
     core.onMessage = (message) => {
       if (message.t === 'notice') void this.#wake();
       else if (message.t === 'took') this.#observed.confirmed(message.upTo);
-      else core.send({ t: 'answer', id: message.id, body: this.#answer(message.question) });
+      else void this.#reply(core, message.id, message.question);
     };
     core.send({ t: 'hello', worker: this.#options.worker, pid: process.pid, xds: this.#address });
     void this.#wake();
@@ -158,7 +161,7 @@ export class XdsWorker {
     const core = this.#core;
     // A core that does not read gets nothing more: what it is to know is kept here, within the bounds above.
     if (core === undefined || core.waiting > MAX_WAITING) return;
-    core.send({ t: 'alive' });
+    core.send({ t: 'alive', ...this.#server.joins });
     const seen = this.#observed.unsent();
     if (seen !== undefined && (last || !this.#isStorm(seen.items.length))) {
       if (core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items })) this.#observed.sent(seen.upTo);
@@ -173,12 +176,20 @@ export class XdsWorker {
     return performance.now() - this.#observedSince < STORM_MS;
   }
 
+  async #reply(core: Channel<ToCore, ToWorker>, id: number, question: WorkerQuestion): Promise<void> {
+    core.send({ t: 'answer', id, body: await this.#answer(question) });
+  }
+
   #answer(question: WorkerQuestion): unknown {
     switch (question.what) {
       case 'proxies':
         return this.#server.sessions();
       case 'resources':
         return this.#server.resourcesOf(question.node);
+      case 'held':
+        return this.#held.rows(this.#server.openSessions(), question.node);
+      case 'holders':
+        return this.#server.holdersOf(question.services);
       case 'counters':
         return {
           ...this.#server.counters(),

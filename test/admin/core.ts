@@ -157,8 +157,27 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     raw: rawPort(fold),
     proxies: {
       list: async () => [...proxies.values()].map(({ proxy }) => proxy),
+      savings: async () => ({
+        sidecars: proxies.size,
+        resources: 0,
+        bytes: 0,
+        fullResources: 0,
+        fullBytes: 0,
+        ratio: 0,
+        pushedBytes: 0,
+        fullPushedBytes: { change: 0, connect: 0 },
+      }),
       get: async (id) => proxies.get(id)?.proxy,
       resources: async (id) => proxies.get(id)?.resources ?? [],
+      holders: async (services) =>
+        [...proxies.values()].flatMap(({ proxy, resources }) => {
+          const held = resources.filter(({ name }) => services.some((service) => name.includes(`${service}:`)));
+          const ports = [...new Set(held.map(({ name }) => name.slice(name.indexOf('/') + 1)))].sort();
+          const refused = held.filter(({ state }) => state === 'refused').length;
+          return held.length === 0
+            ? []
+            : [{ id: proxy.id, service: proxy.service, ports, resources: held.length, refused }];
+        }),
     },
     health: {
       parts: () => options.health ?? [{ name: 'log', status: 'ok' }],

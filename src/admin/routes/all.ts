@@ -9,6 +9,7 @@ import { eventRoutes } from './events.ts';
 import { graphRoutes } from './graph.ts';
 import { graphEdgeRoutes } from './graph-edges.ts';
 import { graphStreamRoutes } from './graph-stream.ts';
+import { holderRoutes } from './holders.ts';
 import { operationRoutes } from './operations.ts';
 import { proxyRoutes } from './proxies.ts';
 import { schemaRoutes } from './schemas.ts';
@@ -24,6 +25,7 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...graphRoutes,
   ...graphEdgeRoutes,
   ...graphStreamRoutes,
+  ...holderRoutes,
   ...proxyRoutes,
   ...operationRoutes,
   ...schemaRoutes,
