@@ -51,6 +51,13 @@ const SUITES: readonly Suite[] = [
     goals: ['http2 beside grpc-js: server CPU per message, memory per connection'],
   },
   { name: 'large-service', quick: {}, goals: ['P99 <= 100 ms'] },
+  {
+    name: 'answers',
+    quick: { services: 500, events: 20_000, rounds: 5 },
+    goals: [
+      'graph with a focus, who, why, in a mesh of 300,000 resources, and at an offset of a log of 1 M events: <= 1 s',
+    ],
+  },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 

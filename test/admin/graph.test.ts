@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import jsonPatch from 'fast-json-patch';
 import { parse, parseAllDocuments } from 'yaml';
+import { event } from '../projector/mesh-events.ts';
 import { type Core, call, service, startCore, YAML } from './core.ts';
 
 const dependency = (name: string, spec: object): string =>
@@ -12,6 +13,14 @@ const learn = async (core: Core, ...edges: readonly [from: string, to: string][]
   core.learned.report(edges.map(([from, to]) => ({ from, to, node: `${from}-1` })));
   await core.learned.settled();
   await core.projector.waitFor(core.log.head().offset);
+};
+
+/** A sidecar reports use: only then can it be told what is not used. */
+const used = async (core: Core, from: string, to: string): Promise<void> => {
+  const { offsets } = await core.log.append([
+    event('dependency.observed', { from, to, evidence: 'observed' }, { source: `${from}-1` }),
+  ]);
+  await core.projector.waitFor(offsets[0] ?? 0);
 };
 
 const apply = async (core: Core, text: string): Promise<number> => {
@@ -37,6 +46,7 @@ const mesh = async (t: TestContext): Promise<Core> => {
   });
   await apply(core, dependency('web', { to: { 'ads.shop:8080': {} } }));
   await learn(core, ['web.shop', 'cart.shop:8080'], ['web.shop', 'db.shop:5432'], ['ads.shop', 'log.infra:80']);
+  await used(core, 'web.shop', 'cart.shop:8080');
   return core;
 };
 
@@ -191,6 +201,7 @@ test('audit: nothing is left of a document; patterns and events have no document
   await apply(core, dependency('a', { to: { 'b.shop': {} } }));
   await apply(core, dependency('c', { to: { '*.shop': {}, 'a.shop': { pin: true } } }));
   await call(core, 'PUT', '/v1/graph/edges/b.shop/c.shop');
+  for (const caller of ['a', 'b', 'c']) await used(core, `${caller}.shop`, 'd.shop:8080');
   const { body } = await call(core, 'GET', '/v1/graph/audit');
   assert.deepEqual(body.documents, [{ document: 'Dependency/shop/a', action: 'delete' }]);
   const hints = Object.fromEntries(
@@ -202,6 +213,19 @@ test('audit: nothing is left of a document; patterns and events have no document
   assert.match(hints['c.shop->b.shop'], /Dependency\/shop\/c for more than this edge/);
   assert.match(hints['b.shop->c.shop'], /by an event: DELETE \/v1\/graph\/edges\/b\.shop\/c\.shop/);
   assert.equal('c.shop->a.shop' in hints, false);
+});
+
+test('audit: where no sidecar reports use, what is declared may be used all the same: no document takes it away', async (t) => {
+  const core = await startCore(t);
+  await call(core, 'POST', '/v1/events', { events: [service('a'), service('b')] });
+  await apply(core, dependency('a', { to: { 'b.shop': {} } }));
+  const { body } = await call(core, 'GET', '/v1/graph/audit?focus=b.shop');
+  assert.deepEqual([body.findings.length, body.findings[0].kind, body.documents], [1, 'never-used', []]);
+  assert.match(body.findings[0].hint, /no sidecar of a\.shop reports use/);
+  // Use of another edge, outside of the focus, is a report as well.
+  await used(core, 'a.shop', 'c.shop:8080');
+  const { body: known } = await call(core, 'GET', '/v1/graph/audit?focus=b.shop');
+  assert.deepEqual(known.documents, [{ document: 'Dependency/shop/a', action: 'delete' }]);
 });
 
 test('diff: what came, went and changed; its patch makes the later document of the earlier one', async (t) => {

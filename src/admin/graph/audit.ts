@@ -2,7 +2,9 @@
  * What documents and use say differently: edges that are declared and not used, and edges that are used and not declared; with the
  * documents that would settle it.
  *
- * Not findings: what is pinned (kept on purpose) or denied. An edge counts as used when a sidecar asked for it or reported use.
+ * Not findings: what is pinned (kept on purpose) or denied. An edge counts as used when a sidecar asked for it or reported use. What is
+ * declared is there before anybody asks, so only reports of use can tell that it is not used: of callers whose sidecars report none, such
+ * a finding is a guess, says so, and no document settles it.
  */
 import { documentKey } from '../../model/index.ts';
 import type { AdminPorts, DocumentView, EdgeView } from '../ports.ts';
@@ -58,12 +60,20 @@ export const auditOf = async (ports: AdminPorts, moment: GraphMoment, edges: rea
   const findings: AuditFinding[] = [];
   const settling = new Map<string, SettlingDocument>();
   const unused = new Map<string, Set<string>>();
+  const reporting = await reportingCallers(moment, edges);
   for (const edge of edges) {
     const kind = kindOf(edge, moment.time);
     if (kind === undefined || kind === 'undeclared') continue;
+    if (!reporting.has(edge.from)) {
+      const hint = `no sidecar of ${edge.from} reports use: whether this edge is used is not known`;
+      const since = declaredAt(ports, edge) ?? edge.firstSeen;
+      findings.push({ kind, edge: edgeRow(edge), ...time(since), documents: [], hint });
+      continue;
+    }
     const place = placeOfDeclaration(ports, edge);
-    for (const key of place.documents) unused.set(key, (unused.get(key) ?? new Set()).add(place.target(key)));
-    const since = kind === 'never-used' ? (place.declaredAt ?? edge.firstSeen) : (edge.lastUsed ?? edge.lastSeen);
+    for (const key of place.documents) unused.set(key, (unused.get(key) ?? new Set()).add(targetOf(edge)));
+    const since =
+      kind === 'never-used' ? (declaredAt(ports, edge) ?? edge.firstSeen) : (edge.lastUsed ?? edge.lastSeen);
     findings.push({
       kind,
       edge: edgeRow(edge),
@@ -120,26 +130,41 @@ const withUnusedGone = (ports: AdminPorts, unused: ReadonlyMap<string, ReadonlyS
   },
 });
 
+const isReport = ({ evidence }: EdgeView): boolean => evidence.includes('observed');
+
+/** Callers of which some edge has evidence of use itself. */
+const reportingCallers = async (moment: GraphMoment, edges: readonly EdgeView[]): Promise<ReadonlySet<string>> => {
+  const reporting = new Set(edges.filter(isReport).map(({ from }) => from));
+  const callers = new Set(edges.filter(({ origin }) => origin !== 'learned').map(({ from }) => from));
+  for (const caller of callers) {
+    if (reporting.has(caller)) continue;
+    // Around a focus not all edges of a caller are among the given ones.
+    const own = await moment.edges({ focus: caller, depth: 1 });
+    if (own.some((edge) => edge.from === caller && isReport(edge))) reporting.add(caller);
+  }
+  return reporting;
+};
+
+/** When the first of the documents of now that declare an edge was applied. */
+const declaredAt = (ports: AdminPorts, { declaredBy }: EdgeView): number | undefined => {
+  const times = declaredBy.flatMap((key) =>
+    key.startsWith('Dependency/') ? (storedOf(ports, key)?.recordedAt ?? []) : [],
+  );
+  return times.length === 0 ? undefined : Math.min(...times);
+};
+
 /** Documents of the caller that name the edge's target, and what else declares it. */
 const placeOfDeclaration = (ports: AdminPorts, edge: EdgeView) => {
   const documents: string[] = [];
   const others: string[] = [];
-  const declared: number[] = [];
-  const names = [targetOf(edge)];
   for (const key of edge.declaredBy) {
     const stored = key.startsWith('Dependency/') ? storedOf(ports, key) : undefined;
-    if (stored !== undefined) declared.push(stored.recordedAt);
     const { to } = (stored?.document.spec ?? {}) as { readonly to?: Readonly<Record<string, unknown>> | null };
     const isOwn = stored !== undefined && scopeService(stored) === edge.from;
-    if (isOwn && names.some((name) => Object.hasOwn(to ?? {}, name))) documents.push(key);
+    if (isOwn && Object.hasOwn(to ?? {}, targetOf(edge))) documents.push(key);
     else others.push(key);
   }
-  return {
-    documents,
-    others,
-    declaredAt: declared.length === 0 ? undefined : Math.min(...declared),
-    target: (_key: string): string => targetOf(edge),
-  };
+  return { documents, others };
 };
 
 const hintOf = (edge: EdgeView, others: readonly string[]): { readonly hint?: string } => {
