@@ -12,7 +12,7 @@ export interface Holder {
 }
 
 /** Service port that a resource is of; undefined: it is a sidecar's own. Virtual hosts and TCP listeners have a prefix. */
-export const servicePortOf = (type: string, name: string): string | undefined => {
+const servicePortOf = (type: string, name: string): string | undefined => {
   const hasPrefix = type === 'vhds' || (type === 'lds' && name.startsWith('tcp/'));
   const cluster = parseClusterName(hasPrefix ? name.slice(name.indexOf('/') + 1) : name);
   return cluster === undefined ? undefined : servicePort(cluster.service, cluster.port);
