@@ -7,7 +7,7 @@ import type { FoldOptions, FoldState } from './fold/index.ts';
 import type { Head } from './head.ts';
 import { type Opened, openState, REBUILT_AFTER } from './opening.ts';
 import { derivationOf } from './parts.ts';
-import { type PastGraph, PastReader } from './past/index.ts';
+import { PastReader } from './past/index.ts';
 import { Progress } from './progress.ts';
 import { RunLoop } from './run-loop.ts';
 import { StateQueries } from './state-queries.ts';
@@ -62,11 +62,12 @@ export class Projector {
   readonly fold: FoldState;
   readonly graph: DependencyGraph;
   readonly queries: StateQueries;
+  /** Earlier graphs. */
+  readonly past: PastReader;
   readonly #options: ProjectorOptions;
   readonly #store: StateStore;
   readonly #opened: Opened;
   readonly #loop: RunLoop;
-  readonly #past: PastReader;
   readonly #waiters = new Waiters();
   readonly #listeners = new Set<(notice: Notice) => void>();
   readonly #graphListeners = new Set<() => void>();
@@ -81,13 +82,15 @@ export class Projector {
     this.fold = opened.run.fold;
     this.graph = opened.deriver.graph;
     this.queries = new StateQueries(store.tables);
-    this.#past = new PastReader({
+    this.past = new PastReader({
       queries: this.queries,
       log: options.log,
       mesh: options.mesh,
       refresh: () => store.environment.refresh(),
       outcomesOf: (offsets) => this.queries.outcomesOf(offsets),
-      callersNow: (service) => this.#callersNow(service),
+      callersOf: (service) => this.graph.callersOf(service),
+      atRest: (look) => this.atRest(look),
+      waitFor: (offset) => this.waitFor(offset),
     });
     this.#loop = new RunLoop({
       log: options.log,
@@ -236,25 +239,6 @@ export class Projector {
   }
 
   /**
-   * The dependency graph as it was behind event `at` (0: before the first one), read without a replay.
-   * @throws TendrilError `OFFSET_INVALID` beyond the log, `OFFSET_GONE`, `STATE_BUSY`, `STATE_CLOSED`
-   */
-  async graphAt(at: number): Promise<PastGraph> {
-    const { offset } = this.#options.log.head();
-    if (!Number.isSafeInteger(at) || at < 0 || at > offset)
-      throw new TendrilError('OFFSET_INVALID', `there is no offset ${at} yet; the newest one is ${offset}`, {
-        remedy: `ask for 0..${offset}`,
-      });
-    await this.waitFor(at);
-    return this.#past.at(at);
-  }
-
-  /** Graphs of the past that were read, reused, refused. */
-  get pastCounters(): PastReader['counters'] {
-    return this.#past.counters;
-  }
-
-  /**
    * Calls `look` with the offset at which fold and graph stand, in a moment when both stand at the same: at once, or when what is
    * being derived has been. The function must not wait for anything.
    */
@@ -302,16 +286,8 @@ export class Projector {
     await this.#loop.stop();
     this.#isClosed = true;
     this.#waiters.fail(this.#stopped());
-    this.#past.close();
+    this.past.close();
     await this.#store.close();
-  }
-
-  async #callersNow(service: string): Promise<Iterable<string>> {
-    const asked = await new Promise<{ readonly offset: number; readonly callers: Iterable<string> }>((resolve) =>
-      this.atRest((offset) => resolve({ offset, callers: this.graph.callersOf(service) })),
-    );
-    await this.waitFor(asked.offset);
-    return asked.callers;
   }
 
   #stopped(): TendrilError {

@@ -140,7 +140,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     state: fold,
     proof: () => projector.proof(),
     graph,
-    past: { graphAt: (at) => projector.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    past: { graphAt: (at) => projector.past.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
     graphChanges: {
       atRest: (look) => projector.atRest(look),
       onGraphChange: (listener) => projector.onGraphChange(listener),

@@ -18,7 +18,7 @@ export const graphFamilies = ({ graphStreams, projector }: CoreParts): readonly 
     'counter',
     'Questions about earlier graphs: read, answered from one that was kept, refused at the bound.',
     'result',
-    Object.entries(projector.pastCounters),
+    Object.entries(projector.past.counters),
   ),
 ];
 

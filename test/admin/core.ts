@@ -148,7 +148,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     state: fold,
     proof: () => projector.proof(),
     graph,
-    past: { graphAt: (at) => projector.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    past: { graphAt: (at) => projector.past.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
     graphChanges: {
       atRest: (look) => projector.atRest(look),
       onGraphChange: (listener) => projector.onGraphChange(listener),

@@ -146,20 +146,35 @@ test('what the client had cannot be told: a snapshot, with the reason', async (t
   assert.match(client.frames[0]?.data.reason, /offset 999999 is not in this log, which ends at/);
 });
 
+/** Services `n0`, `n1`, … of a namespace of their own, each of which depends on all of them: few events, many edges. */
+const registerMany = (core: Core, count: number) =>
+  call(core, 'POST', '/v1/events', {
+    events: Array.from({ length: count }, (_, index) => ({
+      type: 'service.registered',
+      data: { namespace: 'many', name: `n${index}`, ports: [{ port: 80, protocol: 'http' }] },
+    })),
+  });
+
+const allOnAll = (core: Core, target: object) =>
+  call(
+    core,
+    'POST',
+    '/v1/docs:apply',
+    JSON.stringify({
+      apiVersion: 'tendril.dev/v1',
+      kind: 'Dependency',
+      metadata: { name: 'all', namespace: 'many' },
+      spec: { scope: { namespace: true }, to: { '*.many': target } },
+    }),
+    { 'content-type': 'application/yaml' },
+  );
+
 test('more edges than a stream may have: refused before it begins, ended with the reason when they come later', async (t) => {
   const core = await mesh(t);
   const client = await Client.open(t, core, '/v1/graph/stream');
   await client.until(() => client.frames.length > 0);
-  const edges = (caller: number) =>
-    Array.from({ length: 9_000 }, (_, index) => ({
-      from: `c${caller}.shop`,
-      to: `s${index}.shop:8080`,
-      node: `c${caller}-1`,
-    }));
-  for (const caller of [1, 2, 3]) {
-    core.learned.report(edges(caller));
-    await core.learned.settled();
-  }
+  await registerMany(core, 150);
+  await allOnAll(core, {});
   await client.ended;
   assert.equal(client.frames.at(-1)?.event, 'end');
   assert.match(client.frames.at(-1)?.data.reason, /more than 20000 edges/);
@@ -174,39 +189,17 @@ test('more edges than a stream may have: refused before it begins, ended with th
 
 test('a client that reads nothing is ended and counted; the others go on', async (t) => {
   const core = await mesh(t, { admin: { stallMs: 50 } });
-  core.learned.report(
-    Array.from({ length: 9_000 }, (_, index) => ({ from: 'web.shop', to: `s${index}.shop:8080`, node: 'web-1' })),
-  );
-  await core.learned.settled();
+  await registerMany(core, 100);
+  await allOnAll(core, {});
   const client = await Client.open(t, core, '/v1/graph/stream?focus=cart.shop');
   const { port } = new URL(core.url);
   const socket = connect(Number(port), '127.0.0.1');
   t.after(() => socket.destroy());
   socket.pause();
   socket.write(`GET /v1/graph/stream HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
-  // Its socket buffers take a snapshot or two; each change of all edges is another patch.
+  // Buffers of the sockets take some of it; each change of all edges is another patch of all of them.
   for (let round = 0; core.graphStreams.slow === 0; round++) {
-    core.learned.report(
-      Array.from({ length: 9_000 }, (_, index) => ({
-        from: 'web.shop',
-        to: `s${index}.shop:8080`,
-        node: `web-${round + 2}`,
-      })),
-    );
-    await core.learned.settled();
-    const { action } = { action: round % 2 === 0 ? 'deny' : 'pin' };
-    await call(
-      core,
-      'POST',
-      '/v1/docs:apply',
-      JSON.stringify({
-        apiVersion: 'tendril.dev/v1',
-        kind: 'Dependency',
-        metadata: { name: 'web', namespace: 'shop' },
-        spec: { learn: action === 'pin' },
-      }),
-      { 'content-type': 'application/yaml' },
-    );
+    await allOnAll(core, { pin: round % 2 === 0 });
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
   assert.equal(core.graphStreams.slow, 1);

@@ -327,6 +327,27 @@ describe('a mesh with sidecars', { concurrency: false }, () => {
     assertRefused(await run('why', 'nobody', 'cds/cart.shop:9080'), 'PROXY_UNKNOWN', 'tendril proxies');
   });
 
+  test('why: however many documents took part, 20 lines; the rest is counted, and how to see it is said', async () => {
+    const limits = ['connections', 'pending', 'requests', 'perEndpoint', 'requestsPerConnection', 'minRetries'];
+    const upstreams = limits
+      .map(
+        (limit) =>
+          `apiVersion: tendril.dev/v1\nkind: Upstream\nmetadata: {name: ${limit.toLowerCase()}, namespace: shop}\nspec: {scope: {service: ratings}, limits: {${limit}: 7}}\n`,
+      )
+      .join('---\n');
+    const applied = await here(['apply', '-f', '-', '--wait', 'applied'], { server: server.api, input: upstreams });
+    assert.equal(applied.code, 0, applied.err);
+    const lines = (await ok('why', 'web-1', 'cds/ratings.shop:9080')).trimEnd().split('\n');
+    assert.ok(lines.length <= 20, `${lines.length} lines`);
+    assert.ok(
+      lines.some((line) => /^ +… 3 more; all: -o json$/.test(line)),
+      lines.join('\n'),
+    );
+    const { builtFrom } = await json<{ builtFrom: { of: string }[] }>('why', 'web-1', 'cds/ratings.shop:9080');
+    assert.equal(builtFrom.length, 1 + limits.length);
+    await ok('delete', ...limits.map((limit) => `Upstream/shop/${limit.toLowerCase()}`));
+  });
+
   test('apply --wait acked tells who acknowledged; a refusal is named, shown everywhere, and exit 1', async () => {
     const change = (seconds: number): string => DOCUMENTS.replace('timeout: 2s', `timeout: ${seconds}s`);
     const good = await here(['apply', '-f', '-', '--wait', 'acked'], { server: server.api, input: change(3) });

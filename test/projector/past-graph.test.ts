@@ -96,13 +96,13 @@ test('at every offset edges are those of a replay up to there: with a focus, wit
   // One question for all offsets, then the next: each graph is read anew, none lives on what another question has loaded.
   for (const query of QUERIES)
     for (const [at, graph] of plain) {
-      const past = await system.projector.graphAt(at);
+      const past = await system.projector.past.graphAt(at);
       const found = await past.edges(query);
       assert.deepEqual(found, graph.edges(query), `at ${at} of ${head}, ${JSON.stringify(query)}`);
       edges += found.length;
     }
   assert.ok(edges > 1_000, `only ${edges} edges were compared`);
-  assert.equal(system.projector.pastCounters.read, QUERIES.length * plain.size);
+  assert.equal(system.projector.past.counters.read, QUERIES.length * plain.size);
 });
 
 test('a service of then, with the ports of then; the time is that of the event', async (t) => {
@@ -119,7 +119,7 @@ test('a service of then, with the ports of then; the time is that of the event',
   const first = system.clock.at;
   system.clock.at += 60_000;
   await feed(system, event('service.deregistered', { namespace: 'shop', name: 'a' }));
-  const then = await system.projector.graphAt(2);
+  const then = await system.projector.past.graphAt(2);
   assert.equal(then.recordedAt, first);
   assert.deepEqual(
     (await then.services(['a.shop'])).get('a.shop')?.ports.map(({ port }) => port),
@@ -129,13 +129,13 @@ test('a service of then, with the ports of then; the time is that of the event',
     (await then.edges({})).map(({ state }) => state),
     ['active'],
   );
-  const now = await system.projector.graphAt(3);
+  const now = await system.projector.past.graphAt(3);
   assert.equal((await now.services(['a.shop'])).size, 0);
   assert.deepEqual(
     (await now.edges({})).map(({ state }) => state),
     ['dangling'],
   );
-  assert.deepEqual(await (await system.projector.graphAt(0)).edges({}), []);
+  assert.deepEqual(await (await system.projector.past.graphAt(0)).edges({}), []);
 });
 
 test('what is not in the log, or beyond it, is refused with what can be asked for', async (t) => {
@@ -145,8 +145,8 @@ test('what is not in the log, or beyond it, is refused with what can be asked fo
     await system.log.close();
   });
   await feed(system, registered('a'));
-  await assert.rejects(system.projector.graphAt(2), { code: 'OFFSET_INVALID', remedy: 'ask for 0..1' });
-  await assert.rejects(system.projector.graphAt(-1), { code: 'OFFSET_INVALID' });
+  await assert.rejects(system.projector.past.graphAt(2), { code: 'OFFSET_INVALID', remedy: 'ask for 0..1' });
+  await assert.rejects(system.projector.past.graphAt(-1), { code: 'OFFSET_INVALID' });
 });
 
 test('so many questions may wait; the next one is refused, and the line goes on', async (t) => {
@@ -156,10 +156,10 @@ test('so many questions may wait; the next one is refused, and the line goes on'
     await system.log.close();
   });
   await feed(system, ...Array.from({ length: 20 }, (_, index) => registered(`s-${index}`)));
-  const asked = await Promise.allSettled(Array.from({ length: 20 }, (_, at) => system.projector.graphAt(at)));
+  const asked = await Promise.allSettled(Array.from({ length: 20 }, (_, at) => system.projector.past.graphAt(at)));
   const refused = asked.filter(({ status }) => status === 'rejected');
   assert.ok(refused.length > 0 && refused.length < 20);
   for (const one of refused) assert.equal((one as PromiseRejectedResult).reason.code, 'STATE_BUSY');
-  assert.equal(system.projector.pastCounters.refused, refused.length);
-  assert.equal((await system.projector.graphAt(3)).offset, 3);
+  assert.equal(system.projector.past.counters.refused, refused.length);
+  assert.equal((await system.projector.past.graphAt(3)).offset, 3);
 });

@@ -42,17 +42,12 @@ const WORDS: Readonly<Record<string, string>> = {
   undeclared: 'used, not declared',
 };
 
-const deletion = (document: string): string => {
-  const [kind = '', namespace = '', name = ''] = document.split('/');
-  return `tendril delete ${kind} ${name} -n ${namespace}`;
-};
-
 /** What to apply, as one YAML text; deletions are comments that are commands. */
 const settlement = (documents: readonly Settling[]): string =>
   documents
     .map(({ document, action, yaml }) =>
       action === 'delete'
-        ? `# ${document} declares nothing else: ${deletion(document)}`
+        ? `# ${document} declares nothing else: tendril delete ${document}`
         : `---\n${(yaml ?? '').trimEnd()}`,
     )
     .join('\n');

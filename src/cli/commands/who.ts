@@ -62,7 +62,7 @@ const serviceAnswer = async (client: AdminClient, word: string): Promise<Answer>
 const documentAnswer = async (client: AdminClient, word: string): Promise<Answer> => {
   const [kind = '', namespace = '', name = '', more] = word.split('/');
   if (name === '' || more !== undefined)
-    throw usageError(`"${word}" names no document; allowed: KIND/NAMESPACE/NAME`, 'tendril get all');
+    throw usageError(`"${word}" names no document; allowed: KIND/NAMESPACE/NAME`, 'tendril get Route -o name');
   const parts = [kind, namespace, name].map(encodeURIComponent).join('/');
   const { body } = await client.request<Holders>(`/v1/docs/${parts}/holders`, {
     query: { limit: PAGE },

@@ -8,7 +8,7 @@ import { DependencyGraph, type EdgeQuery, type EdgeView } from '../../dependency
 import type { PastMesh } from './past-mesh.ts';
 
 /** Callers that refer to a service now; resolves when a commit holds the state that was asked. */
-export type CallersNow = (service: string) => Promise<Iterable<string>>;
+type CallersNow = (service: string) => Promise<Iterable<string>>;
 
 export class PastGraph {
   readonly #mesh: PastMesh;

@@ -7,7 +7,7 @@
 import { TendrilError } from '../../model/index.ts';
 import { HistoryIndex } from './history-index.ts';
 import type { PastEntitiesOptions } from './past-entities.ts';
-import { type CallersNow, PastGraph } from './past-graph.ts';
+import { PastGraph } from './past-graph.ts';
 import { PastMesh } from './past-mesh.ts';
 
 const MAX_WAITING = 8;
@@ -15,7 +15,11 @@ const MAX_KEPT = 2;
 const KEEP_MS = 30_000;
 
 export interface PastReaderOptions extends Omit<PastEntitiesOptions, 'index'> {
-  readonly callersNow: CallersNow;
+  /** Callers that refer to a service now. */
+  readonly callersOf: (service: string) => Iterable<string>;
+  /** As `Projector.atRest` and `Projector.waitFor`. */
+  readonly atRest: (look: (offset: number) => void) => void;
+  readonly waitFor: (offset: number) => Promise<unknown>;
 }
 
 interface Kept {
@@ -38,10 +42,16 @@ export class PastReader {
   }
 
   /**
-   * @param at an offset that a commit holds, or 0
-   * @throws TendrilError `STATE_BUSY`, `OFFSET_GONE`
+   * The dependency graph as it was behind event `at` (0: before the first one), read without a replay.
+   * @throws TendrilError `OFFSET_INVALID` beyond the log, `OFFSET_GONE`, `STATE_BUSY`, `STATE_CLOSED`
    */
-  async at(at: number): Promise<PastGraph> {
+  async graphAt(at: number): Promise<PastGraph> {
+    const { offset } = this.#options.log.head();
+    if (!Number.isSafeInteger(at) || at < 0 || at > offset)
+      throw new TendrilError('OFFSET_INVALID', `there is no offset ${at} yet; the newest one is ${offset}`, {
+        remedy: `ask for 0..${offset}`,
+      });
+    await this.#options.waitFor(at);
     const known = this.#kept.get(at);
     if (known !== undefined) return this.#keep(at, known.graph, true);
     if (this.#waiting >= MAX_WAITING) {
@@ -73,10 +83,19 @@ export class PastReader {
   }
 
   async #read(at: number): Promise<PastGraph> {
-    const { callersNow, ...rest } = this.#options;
     this.counters.read++;
-    this.#index ??= new HistoryIndex(rest.queries);
-    return new PastGraph(await PastMesh.open({ ...rest, index: this.#index }, at), callersNow);
+    this.#index ??= new HistoryIndex(this.#options.queries);
+    const mesh = await PastMesh.open({ ...this.#options, index: this.#index }, at);
+    return new PastGraph(mesh, (service) => this.#callersNow(service));
+  }
+
+  async #callersNow(service: string): Promise<Iterable<string>> {
+    const { atRest, callersOf, waitFor } = this.#options;
+    const asked = await new Promise<{ readonly offset: number; readonly callers: Iterable<string> }>((resolve) =>
+      atRest((offset) => resolve({ offset, callers: callersOf(service) })),
+    );
+    await waitFor(asked.offset);
+    return asked.callers;
   }
 
   #keep(at: number, graph: PastGraph, reused: boolean): PastGraph {
