@@ -68,6 +68,13 @@ const SUITES: readonly Suite[] = [
       'holders of 10,000 streams <= 10 ms',
     ],
   },
+  {
+    name: 'answers',
+    quick: { services: 500, events: 20_000, rounds: 5 },
+    goals: [
+      'graph with a focus, who, why, in a mesh of 300,000 resources, and at an offset of a log of 1 M events: <= 1 s',
+    ],
+  },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 

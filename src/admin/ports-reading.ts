@@ -168,15 +168,57 @@ export interface EdgeQuery {
   readonly focus?: string;
   readonly depth?: number;
   readonly state?: string;
+  /** Time that states are told for, ms. */
+  readonly now?: number;
   readonly limit?: number;
   /** `<from>|<to>[:port]` of the last edge of the page before. */
   readonly after?: string;
+  /** Without rates and uses that are not in the log: what can be told again later. */
+  readonly asLogged?: boolean;
 }
 
 /** `DependencyGraph` fits. */
 export interface GraphPort {
   edges(query: EdgeQuery): readonly EdgeView[];
-  dependents(service: string): readonly string[];
+  /** Edges of one caller alone, ascending by target. */
+  edgesOf(caller: string, now?: number): readonly EdgeView[];
+}
+
+/** The graph as it was at an offset; `PastGraph` of the projector fits. */
+export interface PastGraphView {
+  readonly offset: number;
+  /** Of the event at the offset, ms; 0 before the first one. */
+  readonly recordedAt: number;
+  edges(query: EdgeQuery): Promise<readonly EdgeView[]>;
+  /** Services as registered then; others are left out. */
+  services(names: Iterable<string>): Promise<ReadonlyMap<string, { readonly ports: readonly ServicePortSpec[] }>>;
+}
+
+export interface PastPort {
+  /** Rejects with `OFFSET_INVALID`, `OFFSET_GONE`, `STATE_BUSY`. */
+  graphAt(offset: number): Promise<PastGraphView>;
+  /** Offset of the last event recorded at or before a time, ms; 0: there is none. */
+  offsetAt(recordedAt: number): number;
+}
+
+/** Of the streams of the graph; counted by the API, told in the metrics. */
+export interface GraphStreamCounters {
+  /** Edges in the documents of open streams. */
+  edges: number;
+  /** Snapshots and patches sent; streams ended because their reader took nothing; streams refused or ended at a bound. */
+  snapshots: number;
+  patches: number;
+  slow: number;
+  refused: number;
+}
+
+/** When the graph changes, and moments in which it can be read whole; the projector fits. */
+export interface GraphChangesPort {
+  readonly counters: GraphStreamCounters;
+  /** Calls `look`, soon, in a moment when the graph is that of the offset it is given. */
+  atRest(look: (offset: number) => void): void;
+  /** Gives the function that ends it. */
+  onGraphChange(listener: () => void): () => void;
 }
 
 /** One connected (or lately connected) sidecar. */
@@ -221,9 +263,40 @@ export interface ResourceView {
   readonly [more: string]: unknown;
 }
 
+/** A connected sidecar that holds resources of some services. */
+export interface HolderView {
+  /** `node.id`. */
+  readonly id: string;
+  /** `<service>.<namespace>` of the sidecar. */
+  readonly service: string;
+  /** Service ports of which it holds something, ascending. */
+  readonly ports: readonly string[];
+  /** Resources of them that it holds, and those that it refuses as of now. */
+  readonly resources: number;
+  readonly refused: number;
+}
+
+/** What sidecars hold against a full mesh; see `GET /v1/proxies?savings=1`. */
+export interface SavingsView {
+  readonly sidecars: number;
+  readonly resources: number;
+  readonly bytes: number;
+  readonly fullResources: number;
+  readonly fullBytes: number;
+  /** `bytes` / `fullBytes`. */
+  readonly ratio: number;
+  readonly pushedBytes: number;
+  readonly fullPushedBytes: { readonly change: number; readonly connect: number };
+}
+
 /** Sessions of all workers and the delivery ledger. */
 export interface ProxiesPort {
-  list(): Promise<readonly ProxyView[]>;
+  /** Sidecars that hold a resource of one of these services, ascending by id. */
+  holders(services: readonly string[]): Promise<readonly HolderView[]>;
+  /** `savings`: with what each holds against a full mesh, which costs a walk over all that sidecars hold. */
+  list(options?: { readonly savings?: boolean }): Promise<readonly ProxyView[]>;
+  /** All sidecars together. */
+  savings(): Promise<SavingsView>;
   get(id: string): Promise<ProxyView | undefined>;
   resources(id: string): Promise<readonly ResourceView[]>;
 }

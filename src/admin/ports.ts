@@ -4,8 +4,10 @@
  */
 import type {
   EventsPort,
+  GraphChangesPort,
   GraphPort,
   HistoryPort,
+  PastPort,
   ProofView,
   ProxiesPort,
   RawPort,
@@ -27,6 +29,8 @@ export interface AdminPorts {
   /** Of the newest commit; undefined before the first one. */
   readonly proof: () => ProofView | undefined;
   readonly graph: GraphPort;
+  readonly past: PastPort;
+  readonly graphChanges: GraphChangesPort;
   /** Absent: no resource is raw. */
   readonly raw?: RawPort;
   readonly proxies: ProxiesPort;

@@ -140,6 +140,8 @@ export interface RequestContext<P extends Params = Params> {
 
 export interface RouteLimits {
   readonly batchEvents: number;
+  /** How long the reader of a stream may take nothing, ms. */
+  readonly stallMs: number;
 }
 
 export interface Answer {

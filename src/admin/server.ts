@@ -17,6 +17,7 @@ import { parseQuery } from './query.ts';
 import { type AnyRoute, bodyKindOf, type RequestContext } from './route.ts';
 import { allRoutes, methodsAt } from './routes/all.ts';
 import { answerClientError, listenError } from './socket-errors.ts';
+import { STALL_MS } from './sse.ts';
 
 export interface AdminOptions {
   readonly logger: AdminLogger;
@@ -34,6 +35,8 @@ export interface AdminOptions {
   readonly batchEvents?: number;
   /** Server-sent event streams at one time. Default 100. */
   readonly maxStreams?: number;
+  /** How long the reader of an event stream may take nothing before the stream ends, ms. Default 60,000. */
+  readonly stallMs?: number;
   /** Connections at one time. Default 2,000. */
   readonly maxConnections?: number;
   /** How long `close` waits for requests that run, ms. Default 5,000. */
@@ -210,7 +213,10 @@ class Server implements AdminServer {
         ports: this.#ports,
         logger: this.#options.logger,
         signal: running.signal,
-        limits: { batchEvents: this.#options.batchEvents ?? 1_000 },
+        limits: {
+          batchEvents: this.#options.batchEvents ?? 1_000,
+          stallMs: this.#options.stallMs ?? STALL_MS,
+        },
       };
       if (definition.stream !== undefined) return await this.#stream(definition.stream, context, reply);
       return this.#answers.send(request, reply, (await definition.handle?.(context)) ?? { body: null });

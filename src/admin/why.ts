@@ -3,6 +3,7 @@
  * Joins the ledger with state and graph; decides nothing.
  */
 import { documentKey, parseClusterName, parseServiceName, rawSubject, serviceName } from '../model/index.ts';
+import { edgeRow } from './graph/index.ts';
 import type { AdminPorts, DocumentView, EdgeView, FacetView, ProxyView, RawView, ResourceView } from './ports.ts';
 
 export interface WhySource {
@@ -33,6 +34,8 @@ export interface WhyAnswer {
   readonly because: 'edge' | 'own' | 'base' | 'asked' | 'raw';
   readonly edges: readonly Readonly<Record<string, unknown>>[];
   readonly builtFrom: readonly WhySource[];
+  /** The sidecar. */
+  readonly node: Readonly<Record<string, unknown>>;
   /** What the ledger knows of its delivery. */
   readonly delivery?: Readonly<Record<string, unknown>>;
   /** One sentence. */
@@ -107,18 +110,12 @@ const sourcesOf = (ports: AdminPorts, target: Target): readonly WhySource[] => {
 };
 
 /** Documents that declare an edge, and where they are written. */
-const edgeRow = (ports: AdminPorts, edge: EdgeView): Readonly<Record<string, unknown>> => {
+const explainedEdge = (ports: AdminPorts, edge: EdgeView): Readonly<Record<string, unknown>> => {
   const documents = edge.declaredBy.flatMap((key) => {
     const stored = key.includes('/') ? storedOf(ports, key) : undefined;
     return stored === undefined ? [] : [ofDocument(stored)];
   });
-  const { firstSeen, lastSeen, ...rest } = edge;
-  return {
-    ...rest,
-    ...(firstSeen === undefined ? {} : { firstSeen: time(firstSeen) }),
-    ...(lastSeen === undefined ? {} : { lastSeen: time(lastSeen) }),
-    ...(documents.length === 0 ? {} : { documents }),
-  };
+  return { ...edgeRow(edge), ...(documents.length === 0 ? {} : { documents }) };
 };
 
 const delivery = (resource: ResourceView | undefined): { readonly delivery?: Readonly<Record<string, unknown>> } => {
@@ -134,6 +131,14 @@ const delivery = (resource: ResourceView | undefined): { readonly delivery?: Rea
   };
 };
 
+const nodeOf = ({ id, service, state, connectedAt, endpoint }: ProxyView): Readonly<Record<string, unknown>> => ({
+  id,
+  service,
+  state,
+  ...(connectedAt === undefined ? {} : { connectedAt: time(connectedAt) }),
+  ...(endpoint === undefined ? {} : { endpoint }),
+});
+
 const ownSummary = (proxy: ProxyView, type: string, name: string): string =>
   `${proxy.id} holds ${type} ${name} because it is its own: every sidecar of ${proxy.service} gets it`;
 
@@ -142,13 +147,8 @@ const subjectOf = ({ service, port }: Target): string => (port === undefined ? s
 /** Edges of the sidecar's service to what a resource stands for, but for denied ones. */
 const edgesTo = (ports: AdminPorts, proxy: ProxyView, target: Target): readonly EdgeView[] =>
   ports.graph
-    .edges({ focus: proxy.service, depth: 1 })
-    .filter(
-      (edge) =>
-        edge.from === proxy.service &&
-        edge.to === target.service &&
-        (edge.port === undefined || edge.port === target.port),
-    )
+    .edgesOf(proxy.service, Date.now())
+    .filter((edge) => edge.to === target.service && (edge.port === undefined || edge.port === target.port))
     .filter((edge) => edge.state !== 'denied');
 
 const ofRaw = (raw: RawView): WhySource => ({
@@ -176,14 +176,14 @@ export const explain = (
   resource: ResourceView | undefined,
 ): WhyAnswer | undefined => {
   const target = targetOfResource(type, name);
-  const head = { proxy: proxy.id, caller: proxy.service, type, name };
+  const head = { proxy: proxy.id, caller: proxy.service, type, name, node: nodeOf(proxy) };
   const raw = ports.raw?.resource(proxy.id, type, name);
   if (raw !== undefined) {
     return {
       ...head,
       subject: target === undefined ? 'raw' : subjectOf(target),
       because: 'raw',
-      edges: (target === undefined ? [] : edgesTo(ports, proxy, target)).map((edge) => edgeRow(ports, edge)),
+      edges: (target === undefined ? [] : edgesTo(ports, proxy, target)).map((edge) => explainedEdge(ports, edge)),
       builtFrom: [ofRaw(raw)],
       ...delivery(resource),
       summary: rawSummary(proxy, type, name, raw),
@@ -212,7 +212,7 @@ export const explain = (
     ...head,
     subject,
     because: edges.length > 0 ? 'edge' : 'asked',
-    edges: edges.map((edge) => edgeRow(ports, edge)),
+    edges: edges.map((edge) => explainedEdge(ports, edge)),
     builtFrom: sourcesOf(ports, target),
     ...delivery(resource),
     summary: summaryOf(proxy, type, name, subject, edges),

@@ -97,6 +97,14 @@ export class AdminClient {
     }
   }
 
+  /** An answer that is a text, as it is. */
+  async text(path: string, query: Query): Promise<string> {
+    const response = await this.#fetch(path, { query });
+    const content = await response.text();
+    if (response.ok) return content;
+    throw problemError(response.status, content, /json/.test(response.headers.get('content-type') ?? ''), {});
+  }
+
   async request<T>(path: string, request: ClientRequest = {}): Promise<ClientResponse<T>> {
     const response = await this.#fetch(path, request);
     let content: string;

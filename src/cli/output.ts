@@ -70,6 +70,13 @@ export const ago = (then: string, now: number): string => {
   return 'now';
 };
 
+/** `in 23h`, in the largest whole unit; what is over is `now`. `then` as the API gives it, RFC 3339. */
+export const within = (then: string, now: number): string => {
+  const left = Math.max(0, Date.parse(then) - now);
+  for (const [ms, unit] of UNITS) if (left >= ms) return `in ${Math.floor(left / ms)}${unit}`;
+  return 'now';
+};
+
 /** `840 B`, `41 KB`, `3.1 MB`. */
 export const bytes = (count: number): string => {
   if (count < 1000) return `${count} B`;

@@ -8,6 +8,7 @@ import { Connections } from './connections.ts';
 import type { DeliveryLog } from './delivery-log.ts';
 import { createGrpcTransport } from './grpc-transport.ts';
 import { Health } from './health.ts';
+import { type Holder, holdersOf } from './holders.ts';
 import { Http2Transport } from './http2/index.ts';
 import { Hub } from './hub.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSessionCounters } from './limits.ts';
@@ -26,7 +27,7 @@ import {
   type StreamWatcher,
   zeroStreamCounters,
 } from './stream-context.ts';
-import type { HeldResource, TypeStatus } from './stream-session.ts';
+import type { HeldResource, StreamSession, TypeStatus } from './stream-session.ts';
 import {
   type Routes,
   type StreamHandler,
@@ -134,6 +135,12 @@ export interface AdsServer {
   connected(): Iterable<ConnectedStream>;
   /** What the streams of a node hold; undefined: it has none here. */
   resourcesOf(node: string): { readonly peer: string; readonly resources: readonly HeldResource[] }[] | undefined;
+  /** All open sessions: `session.facts` is the node, `session.resources()` what it holds. */
+  openSessions(): Iterable<StreamSession>;
+  /** Nodes with a stream; and streams that said who they are, since the start. */
+  readonly joins: { readonly nodes: number; readonly joined: number };
+  /** Sessions that hold resources of one of these services (`<service>.<namespace>`). */
+  holdersOf(services: readonly string[]): Holder[];
   counters(): AdsCounters;
   /** No new connections; GOAWAY to the old ones, staggered over at most `overMs` (default 5,000) with jitter; their streams end UNAVAILABLE. */
   drain(overMs?: number): Promise<void>;
@@ -218,6 +225,10 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     options.transport === 'http2' ? new Http2Transport(carrier) : createGrpcTransport(carrier);
   let listener: Listener | undefined;
 
+  function* openSessions(): Iterable<StreamSession> {
+    for (const { member } of streams) if (member !== undefined) yield member.session;
+  }
+
   const parkedByType = (): Record<string, number> => {
     const parked: Record<string, number> = {};
     for (const { member } of streams)
@@ -260,6 +271,11 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       return list;
     },
     connected: () => streams,
+    openSessions,
+    get joins() {
+      return { nodes: hub.nodes, joined: hub.counters.joined };
+    },
+    holdersOf: (services) => holdersOf(openSessions(), new Set(services)),
     resourcesOf: (node) => {
       const found = [...streams].filter((stream) => stream.member?.session.facts.id === node);
       if (found.length === 0) return undefined;

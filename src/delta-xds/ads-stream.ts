@@ -230,7 +230,9 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
   #count(type: string, name: string, bytes: number): void {
     this.#context.counters.resources++;
     this.#sent.resources++;
-    if (SERVICE_TYPES.has(type) && name !== 'local' && !name.startsWith('inbound:')) this.#sent.serviceBytes += bytes;
+    if (!SERVICE_TYPES.has(type) || name === 'local' || name.startsWith('inbound:')) return;
+    this.#sent.serviceBytes += bytes;
+    this.#context.counters.serviceBytes += bytes;
   }
 
   #verdict(effect: AckedEffect | RejectedEffect): void {

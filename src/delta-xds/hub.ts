@@ -79,7 +79,7 @@ export class Hub {
   #cancelTimer: (() => void) | undefined;
   #timerFor = 0;
   /** Counters. */
-  readonly counters = { wakes: 0, keys: 0, notices: 0, broadcasts: 0, collapsed: 0 };
+  readonly counters = { wakes: 0, keys: 0, notices: 0, broadcasts: 0, collapsed: 0, joined: 0 };
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -89,6 +89,11 @@ export class Hub {
 
   get size(): number {
     return this.#index.size;
+  }
+
+  /** Nodes that have a session. */
+  get nodes(): number {
+    return this.#index.nodes;
   }
 
   get members(): ReadonlySet<Member> {
@@ -123,7 +128,10 @@ export class Hub {
       acks: undefined,
       joined: true,
     };
+    const { nodes } = this.#index;
     this.#index.join(member, view.facts);
+    // A node counts once, however many streams it has.
+    if (this.#index.nodes > nodes) this.counters.joined++;
     return member;
   }
 

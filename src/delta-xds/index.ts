@@ -10,6 +10,7 @@ export {
 export type { ChangeItem } from './change.ts';
 export { type DeliveryGroup, DeliveryLog, type DeliveryReport } from './delivery-log.ts';
 export { aliasesOf, type Effect, type Item, type SentResource } from './effect.ts';
+export type { Holder } from './holders.ts';
 export { LIMIT_RANGES } from './limit-ranges.ts';
 export {
   DEFAULT_SERVER_LIMITS,

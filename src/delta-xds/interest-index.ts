@@ -17,6 +17,11 @@ export class InterestIndex<T extends object> {
     return this.#all.size;
   }
 
+  /** Different nodes among the members. */
+  get nodes(): number {
+    return this.#nodes.size;
+  }
+
   get all(): ReadonlySet<T> {
     return this.#all;
   }

@@ -10,6 +10,11 @@ type Values<T> = T | readonly T[] | Set<T>;
 export class Multimap<T extends object> {
   readonly #map = new Map<string, Values<T>>();
 
+  /** Keys with a value. */
+  get size(): number {
+    return this.#map.size;
+  }
+
   /** Puts a value; it is there once. */
   put(key: string, value: T): void {
     const values = this.#map.get(key);

@@ -60,6 +60,8 @@ export interface StreamCounters {
   responses: number;
   resources: number;
   responseBytes: number;
+  /** Of resources of services alone. */
+  serviceBytes: number;
   removals: number;
   held: number;
   resets: number;
@@ -76,6 +78,7 @@ export const zeroStreamCounters = (): StreamCounters => ({
   responses: 0,
   resources: 0,
   responseBytes: 0,
+  serviceBytes: 0,
   removals: 0,
   held: 0,
   resets: 0,

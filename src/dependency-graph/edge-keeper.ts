@@ -162,10 +162,10 @@ export class EdgeKeeper {
     return use;
   }
 
-  /** Undefined: not used lately. */
+  /** Undefined: no use was reported lately. */
   rate(from: string, to: string, now: number): UseRate | undefined {
     const use = this.#uses.get(keyOf(from, to));
-    if (use === undefined) return undefined;
+    if (use === undefined || use.node === '') return undefined;
     decay(use, now);
     return {
       perSecond: use.requests / (RATE_MS / 1_000),

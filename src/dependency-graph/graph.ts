@@ -108,6 +108,11 @@ export class DependencyGraph {
     });
   }
 
+  /** Callers that refer to a service, registered or not; `*.<namespace>` and `*` stand for those without a record of their own. */
+  callersOf(service: string): ReadonlySet<string> {
+    return this.index.callersOf(service);
+  }
+
   /** Callers with an edge to the service that is not denied, sorted. */
   dependents(service: string): string[] {
     const callers = [...this.realCallers(this.index.callersOf(service))].sort();

@@ -7,7 +7,8 @@
  * finds a row reads the event (or image) and compares the name.
  *
  * Owner: what is folded together. Of an endpoint event it is the service's endpoints, of an edge event the caller's edges, of all
- * others the subject itself. The kind tells the subjects of one owner apart.
+ * others the subject itself. The kind tells the subjects of one owner apart. Events that take something away have a second row, by
+ * family.
  */
 import { concatenate } from './tiers.ts';
 
@@ -18,6 +19,8 @@ const TWO_32 = 2 ** 32;
 export const KIND_IMAGE = 0;
 /** The entity was removed with this offset. */
 export const KIND_GONE = 1;
+/** The event took something away (`removalOwner`). */
+export const KIND_REMOVAL = 2;
 const FIRST_SUBJECT_KIND = 2;
 const KINDS = 0x1_0000 - FIRST_SUBJECT_KIND;
 
@@ -46,6 +49,20 @@ const ownerLength = (subject: string): number => {
 };
 
 export const ownerOf = (subject: string): string => subject.slice(0, ownerLength(subject));
+
+/** Families of events that take something away. What is gone has no key in the state any more: their rows name the events that knew it. */
+export type Removal = 'edge' | 'service' | 'dependency';
+
+export const removalOwner = (family: Removal): number => hashOf(`removed ${family}`);
+
+/** The family of an event, if it is one of those. */
+export const removalOf = (type: string, subject: string): Removal | undefined => {
+  if (type === 'dependency.withdrawn') return 'edge';
+  if (type === 'service.deregistered') return 'service';
+  if (type !== 'policy.deleted') return undefined;
+  if (subject.startsWith('policy/Dependency/')) return 'dependency';
+  return subject.startsWith('policy/Service/') ? 'service' : undefined;
+};
 
 export interface SubjectHash {
   readonly owner: number;
@@ -126,6 +143,15 @@ const sortRows = (words: Uint32Array): Uint8Array => {
 /** One pack of several, given in ascending order of offsets. */
 export const joinRows = (parts: readonly Uint8Array[]): Uint8Array =>
   sortRows(new Uint32Array(concatenate(parts).buffer));
+
+/** The rows of a pack with offsets above `after`. */
+export const rowsAbove = (bytes: Uint8Array, after: number): Uint8Array => {
+  const pack = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const kept: Uint8Array[] = [];
+  for (let at = 0; at < pack.length; at += ROW_BYTES)
+    if (pack.readUIntLE(at + 4, 6) > after) kept.push(pack.subarray(at, at + ROW_BYTES));
+  return concatenate(kept);
+};
 
 /** Rows of an owner in a pack, ascending by offset. */
 export const findRows = (bytes: Uint8Array, hash: number): HistoryRow[] => {

@@ -7,11 +7,12 @@ import type { FoldOptions, FoldState } from './fold/index.ts';
 import type { Head } from './head.ts';
 import { type Opened, openState, REBUILT_AFTER } from './opening.ts';
 import { derivationOf } from './parts.ts';
+import { PastReader } from './past/index.ts';
 import { Progress } from './progress.ts';
 import { RunLoop } from './run-loop.ts';
 import { StateQueries } from './state-queries.ts';
 import { StateStore } from './state-store.ts';
-import type { FoldOutcome, Lag, MeshTotals, Notice, ProjectorCondition, StateProof } from './types.ts';
+import type { FoldOutcome, Lag, MeshTotals, Notice, ProjectorCondition, StateProof, StoredResource } from './types.ts';
 import { Waiters } from './waiters.ts';
 
 const MAX_LAG_EVENTS = 100_000;
@@ -61,12 +62,16 @@ export class Projector {
   readonly fold: FoldState;
   readonly graph: DependencyGraph;
   readonly queries: StateQueries;
+  /** Earlier graphs. */
+  readonly past: PastReader;
   readonly #options: ProjectorOptions;
   readonly #store: StateStore;
   readonly #opened: Opened;
   readonly #loop: RunLoop;
   readonly #waiters = new Waiters();
   readonly #listeners = new Set<(notice: Notice) => void>();
+  readonly #graphListeners = new Set<() => void>();
+  readonly #resourceListeners = new Set<(changes: ReadonlyMap<string, StoredResource | undefined>) => void>();
   #notices = 0;
   #isClosed = false;
 
@@ -77,12 +82,28 @@ export class Projector {
     this.fold = opened.run.fold;
     this.graph = opened.deriver.graph;
     this.queries = new StateQueries(store.tables);
+    this.past = new PastReader({
+      queries: this.queries,
+      log: options.log,
+      mesh: options.mesh,
+      refresh: () => store.environment.refresh(),
+      outcomesOf: (offsets) => this.queries.outcomesOf(offsets),
+      callersOf: (service) => this.graph.callersOf(service),
+      atRest: (look) => this.atRest(look),
+      waitFor: (offset) => this.waitFor(offset),
+    });
     this.#loop = new RunLoop({
       log: options.log,
       store,
       opened,
       logger: options.logger,
       onCommitted: (head) => this.#committed(head),
+      onResources: (changes) => {
+        for (const listener of this.#resourceListeners) listener(changes);
+      },
+      onGraphChanged: () => {
+        for (const listener of this.#graphListeners) listener();
+      },
       onFailed: (error) => this.#waiters.fail(error),
     });
   }
@@ -217,6 +238,35 @@ export class Projector {
     return this.queries.quarantine(options);
   }
 
+  /**
+   * Calls `look` with the offset at which fold and graph stand, in a moment when both stand at the same: at once, or when what is
+   * being derived has been. The function must not wait for anything.
+   */
+  atRest(look: (offset: number) => void): void {
+    this.#loop.atRest(look);
+  }
+
+  /** Calls the listener when something that the graph is made of has changed; the function returned ends that. */
+  onGraphChange(listener: () => void): () => void {
+    this.#graphListeners.add(listener);
+    return () => this.#graphListeners.delete(listener);
+  }
+
+  /** Calls the listener with every change of shared resources (undefined: removed), before it is committed. Keys as `resourceKey`. */
+  onResources(listener: (changes: ReadonlyMap<string, StoredResource | undefined>) => void): void {
+    this.#resourceListeners.add(listener);
+  }
+
+  /** Keys of all shared resources, as derived. */
+  sharedKeys(): readonly string[] {
+    return [...this.#opened.deriver.resources.resourceKeys()];
+  }
+
+  /** A shared resource as committed. */
+  sharedResource(key: string): StoredResource | undefined {
+    return this.queries.resource(key);
+  }
+
   /** State hash and chain at the newest commit, or the newest proof at or below `at`. */
   proof(at?: number): StateProof | undefined {
     const { offset, hash, chain, foldVersion } = this.#loop.head;
@@ -236,6 +286,7 @@ export class Projector {
     await this.#loop.stop();
     this.#isClosed = true;
     this.#waiters.fail(this.#stopped());
+    this.past.close();
     await this.#store.close();
   }
 

@@ -22,7 +22,7 @@ import { RecordQueue } from './record-queue.ts';
 import { decodeService } from './records.ts';
 import type { StateStore } from './state-store.ts';
 import { inSlices, nextTurn } from './turns.ts';
-import type { ProjectorState } from './types.ts';
+import type { ProjectorState, StoredResource } from './types.ts';
 
 const MAX_PENDING = 16_384;
 /** Events of one commit while the log is ahead by more than these. */
@@ -41,7 +41,14 @@ export interface RunLoopOptions {
   readonly logger: StoreLogger | undefined;
   readonly onCommitted: (head: Head) => void;
   readonly onFailed: (error: TendrilError) => void;
+  /** Told of the resources that a derivation changed. Must not throw, and must be short. */
+  readonly onResources: (changes: ReadonlyMap<string, StoredResource | undefined>) => void;
+  /** Told behind a derivation with inputs of the dependency graph. Must not throw, and must be short. */
+  readonly onGraphChanged: () => void;
 }
+
+const isOfGraph = (input: string): boolean =>
+  input.startsWith('edges:') || input.startsWith('svc:') || input.startsWith('doc:Dependency|');
 
 export class RunLoop {
   readonly counters = { events: 0, commits: 0, diskWaits: 0 };
@@ -51,6 +58,9 @@ export class RunLoop {
   /** Last record read when the newest commit was taken. */
   #through: number;
   #servicePorts = 0;
+  /** Offset up to which everything is derived; undefined while that goes on. */
+  #derived: number | undefined;
+  #resting: ((offset: number) => void)[] = [];
   #state: Exclude<ProjectorState, 'closed'> = 'live';
   #failure: TendrilError | undefined;
   #writing: Promise<void> | undefined;
@@ -66,6 +76,7 @@ export class RunLoop {
     this.#options = options;
     this.#head = head;
     this.#through = run.read;
+    this.#derived = run.offset;
     for (const name of run.fold.serviceNames()) this.#servicePorts += run.fold.service(name)?.ports.length ?? 0;
   }
 
@@ -96,6 +107,13 @@ export class RunLoop {
   /** Ports of all registered services. */
   get servicePorts(): number {
     return this.#servicePorts;
+  }
+
+  /** See `Projector.atRest`. */
+  atRest(look: (offset: number) => void): void {
+    const { offset } = this.#options.opened.run;
+    if (this.#derived === offset || this.#state === 'failed') look(offset);
+    else this.#resting.push(look);
   }
 
   start(): void {
@@ -177,7 +195,10 @@ export class RunLoop {
     const stand = headOf(run, this.#head.epoch + 1, this.#head.derivation);
     const folded = run.take();
     store.environment.refresh();
+    this.#derived = undefined;
     const derived = await inSlices(deriver.derive(folded.inputs, folded.endpoints), UNITS_PER_TURN);
+    if (derived.resources.size > 0) this.#options.onResources(derived.resources);
+    this.#rest(stand.offset, folded.inputs);
     for (const name of derived.services.keys()) this.#countPorts(name);
     const head: Head = { ...stand, sharedBytes: deriver.resources.sharedBytes };
     const write = store.prepare({ folded, derived, head, everything: false });
@@ -186,6 +207,18 @@ export class RunLoop {
       this.#committed(head, through);
     });
     this.#writing.catch((error: unknown) => this.#fail(error));
+  }
+
+  #rest(offset: number, inputs: ReadonlySet<string>): void {
+    this.#derived = offset;
+    const resting = this.#resting;
+    this.#resting = [];
+    for (const look of resting) look(offset);
+    for (const input of inputs) {
+      if (!isOfGraph(input)) continue;
+      this.#options.onGraphChanged();
+      return;
+    }
   }
 
   /** To be called before the change of the service is committed. */
@@ -247,6 +280,8 @@ export class RunLoop {
     );
     this.#options.onFailed(failure);
     this.#stop.abort();
+    // Nothing moves any more.
+    for (const look of this.#resting.splice(0)) look(this.#options.opened.run.offset);
     // Where even that cannot be written, the next start finds the damage again.
     if (REBUILT_AFTER.has(failure.code))
       this.#noted = this.#options.store.requestRebuild(failure.message).catch(() => undefined);

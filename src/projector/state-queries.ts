@@ -2,6 +2,7 @@
 import { findRows, type HistoryRow, hashOf, hashSubject, KIND_GONE, KIND_IMAGE } from './history-rows.ts';
 import { proofInJournal } from './journal.ts';
 import { decodeResource } from './records.ts';
+import { TERM_BYTES } from './state-hash.ts';
 import type { StateTables } from './state-tables.ts';
 import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
 import { decodeImage, decodeProof } from './write-changes.ts';
@@ -49,12 +50,38 @@ export class StateQueries {
     return [...this.#tables.quarantine.range({ start: after + 1, limit })].map(({ body }) => parse(body));
   }
 
-  /** All resources that anybody may be sent (variant ''), as compiled. Keys as `resourceKey` gives them. */
-  *sharedResources(): Iterable<{ readonly type: string; readonly name: string; readonly resource: StoredResource }> {
-    for (const { key, body } of this.#tables.resource.range({})) {
-      const [type = '', variant = '', name = ''] = key.split('|');
-      if (variant === '') yield { type, name, resource: decodeResource(body) };
+  /** A shared resource, as compiled. Keys as `resourceKey` gives them. */
+  resource(key: string): StoredResource | undefined {
+    const body = this.#tables.resource.peek(key);
+    return body === undefined ? undefined : decodeResource(body);
+  }
+
+  /** Keys of entities that begin so, as committed. */
+  entityKeys(prefix: string): string[] {
+    return [...this.#tables.entity.keys({ start: prefix, end: `${prefix}\uffff` })];
+  }
+
+  /** An entity as committed. */
+  entityNow(key: string): Buffer | undefined {
+    return this.#tables.entity.get(key)?.subarray(TERM_BYTES);
+  }
+
+  /** Packs of the history index with offsets above `after`, ascending. */
+  *historyPacks(after: number): Generator<{ readonly last: number; readonly bytes: Uint8Array }> {
+    const keys = [...this.#tables.history.keys()].filter(([, last]) => last > after).sort((a, b) => a[1] - b[1]);
+    for (const key of keys) {
+      const bytes = this.#tables.history.get(key);
+      if (bytes !== undefined) yield { last: key[1], bytes };
     }
+  }
+
+  /** The image of an entity that was taken at exactly this offset. */
+  imageIn(offset: number, entityKey: string): Buffer | undefined {
+    for (const { body } of this.#tables.image.range({ start: [offset, 0], end: [offset + 1, 0] })) {
+      const image = decodeImage(body);
+      if (image.key === entityKey) return image.bytes;
+    }
+    return undefined;
   }
 
   quarantineCount(): number {
@@ -86,10 +113,8 @@ export class StateQueries {
     for (const { offset, kind } of this.#rows(hashOf(entityKey), upTo).reverse()) {
       if (kind === KIND_GONE) return { offset, bytes: undefined };
       if (kind !== KIND_IMAGE) continue;
-      for (const { body } of this.#tables.image.range({ start: [offset, 0], end: [offset + 1, 0] })) {
-        const image = decodeImage(body);
-        if (image.key === entityKey) return { offset, bytes: image.bytes };
-      }
+      const bytes = this.imageIn(offset, entityKey);
+      if (bytes !== undefined) return { offset, bytes };
     }
     return undefined;
   }

@@ -2,8 +2,8 @@
 import type { Environment, Table } from '../store/index.ts';
 import type { PackKey } from './tiers.ts';
 
-/** Raised when the layout below changes; an older state is made anew from the log. */
-export const STATE_SCHEMA = { name: 'tendril-state', version: 2 } as const;
+/** Raised when the layout below changes; an older state is made anew from the log. 3: the history has rows of what was taken away. */
+export const STATE_SCHEMA = { name: 'tendril-state', version: 3 } as const;
 export const STATE_NAME = 'state';
 
 export const HEAD_KEY = 'head';

@@ -141,6 +141,12 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     state: fold,
     proof: () => projector.proof(),
     graph: graphInUse(graph, parts.keeping, Date.now),
+    past: { graphAt: (at) => projector.past.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    graphChanges: {
+      atRest: (look) => projector.atRest(look),
+      onGraphChange: (listener) => projector.onGraphChange(listener),
+      counters: parts.graphStreams,
+    },
     raw: rawPort(fold),
     proxies: parts.proxies,
     health: {

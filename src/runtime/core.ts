@@ -9,7 +9,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { type AdminServer, createAdminServer } from '../admin/index.ts';
+import { type AdminServer, createAdminServer, type GraphStreamCounters, graphStreamCounters } from '../admin/index.ts';
 import { rawProblem } from '../compile/index.ts';
 import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from '../ingest/index.ts';
 import { type OpenedLog, openEventLog } from '../log/index.ts';
@@ -28,6 +28,7 @@ import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
 import { refusedRaw } from './raw-port.ts';
 import { Refusals } from './refusals.ts';
+import { Savings } from './savings.ts';
 import { startEdgeKeeping } from './start-edge-keeping.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
@@ -69,6 +70,7 @@ export interface CoreParts {
   readonly registry: WorkerRegistry;
   readonly proxies: Proxies;
   readonly refusals: Refusals;
+  readonly graphStreams: GraphStreamCounters;
 }
 
 export class Core {
@@ -187,6 +189,7 @@ export class Core {
       opened.push(() => dir?.close());
 
       const totals = new MeshTotalsReader(projector);
+      const savings = new Savings(projector, registry, totals);
       const parts: CoreParts = {
         config,
         log,
@@ -200,8 +203,9 @@ export class Core {
         keeping,
         dir,
         registry,
-        proxies: new Proxies({ registry, ledger, totals: () => totals.read() }),
+        proxies: new Proxies({ registry, ledger, totals: () => totals.read(), savings }),
         refusals,
+        graphStreams: graphStreamCounters(),
       };
       const admin = createAdminServer(adminPorts(parts), {
         logger,

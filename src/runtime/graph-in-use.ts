@@ -7,7 +7,7 @@ import type { EdgeKeeping } from './edge-keeping.ts';
 const rounded = (value: number): number => Number(value.toPrecision(2));
 
 export const graphInUse = (
-  graph: Pick<DependencyGraph, 'edges' | 'dependents'>,
+  graph: Pick<DependencyGraph, 'edges' | 'edgesOf'>,
   keeping: Pick<EdgeKeeping, 'rate'>,
   now: () => number,
 ): GraphPort => {
@@ -22,7 +22,10 @@ export const graphInUse = (
     };
   };
   return {
-    edges: (query) => graph.edges({ ...query, now: now() }).map(inUse),
-    dependents: (service) => graph.dependents(service),
+    edges: ({ asLogged = false, ...query }) => {
+      const edges = graph.edges({ ...query, now: query.now ?? now() });
+      return asLogged ? edges : edges.map(inUse);
+    },
+    edgesOf: (caller, at) => graph.edgesOf(caller, at ?? now()).map(inUse),
   };
 };

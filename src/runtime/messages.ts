@@ -35,9 +35,13 @@ export interface LongStatement {
 export type WorkerQuestion =
   | { readonly what: 'proxies' }
   | { readonly what: 'resources'; readonly node: string }
+  /** What sessions hold of services; without `node`: all sessions. */
+  | { readonly what: 'held'; readonly node?: string }
+  /** Sessions that hold resources of these services. */
+  | { readonly what: 'holders'; readonly services: readonly string[] }
   | { readonly what: 'counters' }
   /** Answered with `HolderRow[]`. */
-  | { readonly what: 'holders' };
+  | { readonly what: 'presence' };
 
 export type ToWorker =
   /** The read model has moved; the worker reads the journal itself. */
@@ -64,8 +68,8 @@ export type ToCore =
   /** To be passed on to the other workers. */
   | { readonly t: 'long'; readonly statement: LongStatement }
   | { readonly t: 'ledger'; readonly report: DeliveryReport }
-  /** Every 200 ms: the worker's event loop turns. */
-  | { readonly t: 'alive' }
+  /** Every 200 ms: the worker's event loop turns. Nodes with a stream, and nodes that connected since the worker's start. */
+  | { readonly t: 'alive'; readonly nodes?: number; readonly joined?: number }
   | { readonly t: 'answer'; readonly id: number; readonly body: unknown };
 
 /** Supervisor to its children. */

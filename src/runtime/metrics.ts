@@ -3,27 +3,9 @@ import type { MetricFamily } from '../admin/index.ts';
 import type { AdsCounters } from '../delta-xds/index.ts';
 import type { CoreParts } from './core.ts';
 import { LAG_BOUNDS, type LagHistogram } from './loop-lag.ts';
+import { family, labelled } from './metric-family.ts';
+import { graphFamilies, savingsFamilies } from './metrics-answers.ts';
 import { useFamilies, type WorkerUse } from './metrics-use.ts';
-
-const family = (name: string, type: 'counter' | 'gauge', help: string, value: number): MetricFamily => ({
-  name,
-  type,
-  help,
-  samples: [{ value }],
-});
-
-const labelled = (
-  name: string,
-  type: 'counter' | 'gauge',
-  help: string,
-  label: string,
-  values: Iterable<readonly [string, number]>,
-): MetricFamily => ({
-  name,
-  type,
-  help,
-  samples: [...values].map(([key, value]) => ({ labels: { [label]: key }, value })),
-});
 
 /** `sentBytes` -> `sent_bytes`. */
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -199,6 +181,8 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
     ),
     family('tendril_workers_live', 'gauge', 'xDS workers that answer.', registry.live.length),
     family('tendril_process_resident_memory_bytes', 'gauge', 'Resident memory of the core.', process.memoryUsage.rss()),
+    ...graphFamilies(parts),
+    ...(await savingsFamilies(parts)),
     ...(await xdsFamilies(parts)),
   ];
 };

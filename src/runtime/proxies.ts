@@ -1,7 +1,8 @@
 /** Sidecars as the operator sees them: live sessions of all workers, and the ledger for those that are away. */
-import type { HeldResource, SessionStatus } from '../delta-xds/index.ts';
+import type { HeldResource, Holder, SessionStatus } from '../delta-xds/index.ts';
 import type { Ledger, LedgerRow } from '../projector/index.ts';
 import type { MeshTotals } from './mesh-totals.ts';
+import type { HeldRow, ProxySavings, Savings, SavingsTotals } from './savings.ts';
 import type { WorkerRegistry } from './worker-registry.ts';
 
 /** Row of `GET /v1/proxies`. */
@@ -30,7 +31,17 @@ export interface ProxyRow {
   readonly lastError?: string;
   readonly endpoint?: string;
   readonly peer?: string;
+  readonly savings?: ProxySavings;
   readonly [more: string]: unknown;
+}
+
+/** A sidecar that holds resources of services asked for. */
+export interface HolderRow {
+  readonly id: string;
+  readonly service: string;
+  readonly ports: readonly string[];
+  readonly resources: number;
+  readonly refused: number;
 }
 
 export interface ResourceRow {
@@ -49,7 +60,8 @@ export interface ResourceRow {
 export interface ProxiesOptions {
   readonly registry: WorkerRegistry;
   readonly ledger: Ledger;
-  readonly totals: () => MeshTotals;
+  readonly totals: () => Promise<MeshTotals>;
+  readonly savings: Savings;
 }
 
 type Answer = readonly { readonly peer: string; readonly resources: readonly HeldResource[] }[] | null;
@@ -61,8 +73,7 @@ export class Proxies {
     this.#options = options;
   }
 
-  #row(id: string, sessions: readonly SessionStatus[]): ProxyRow {
-    const totals = this.#options.totals();
+  #row(id: string, sessions: readonly SessionStatus[], totals: MeshTotals): ProxyRow {
     const types = sessions.flatMap((session) => session.types);
     const [first] = sessions;
     const recent = this.#options.ledger.summary(id);
@@ -91,7 +102,9 @@ export class Proxies {
   }
 
   /** All connected sidecars, ascending by id. */
-  async list(): Promise<readonly ProxyRow[]> {
+  async list({ savings = false }: { readonly savings?: boolean } = {}): Promise<readonly ProxyRow[]> {
+    const totals = await this.#options.totals();
+    const held = savings ? await this.#options.savings.held() : undefined;
     const sessions = (await this.#options.registry.ask<readonly SessionStatus[]>({ what: 'proxies' })).flat();
     const byNode = new Map<string, SessionStatus[]>();
     for (const session of sessions) {
@@ -99,7 +112,39 @@ export class Proxies {
       if (known === undefined) byNode.set(session.node, [session]);
       else known.push(session);
     }
-    return [...byNode].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, each]) => this.#row(id, each));
+    return [...byNode]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([id, each]) => {
+        const row = this.#row(id, each, totals);
+        return held === undefined ? row : this.#withSavings(row, held.get(id), totals);
+      });
+  }
+
+  /** All sidecars together. */
+  savings(): Promise<SavingsTotals> {
+    return this.#options.savings.all();
+  }
+
+  /** Connected sidecars that hold resources of some services, ascending by id. */
+  async holders(services: readonly string[]): Promise<readonly HolderRow[]> {
+    const byNode = new Map<string, HolderRow>();
+    for (const { node, caller, ports, resources, refused } of (
+      await this.#options.registry.ask<readonly Holder[]>({ what: 'holders', services })
+    ).flat()) {
+      const known = byNode.get(node);
+      byNode.set(node, {
+        id: node,
+        service: caller,
+        ports: [...new Set([...(known?.ports ?? []), ...ports])].sort(),
+        resources: resources + (known?.resources ?? 0),
+        refused: refused + (known?.refused ?? 0),
+      });
+    }
+    return [...byNode.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  #withSavings(row: ProxyRow, held: HeldRow | undefined, totals: MeshTotals): ProxyRow {
+    return { ...row, savings: this.#options.savings.of(held, row.service, totals) };
   }
 
   /** One sidecar, also one that only the ledger remembers. */
@@ -107,7 +152,9 @@ export class Proxies {
     const sessions = (await this.#options.registry.ask<readonly SessionStatus[]>({ what: 'proxies' })).flat();
     const own = sessions.filter((session) => session.node === id);
     if (own.length === 0 && this.#options.ledger.summary(id) === undefined) return undefined;
-    return this.#row(id, own);
+    const totals = await this.#options.totals();
+    const held = await this.#options.savings.held(id);
+    return this.#withSavings(this.#row(id, own, totals), held.get(id), totals);
   }
 
   /** What it holds now; of a sidecar that is away, what it was last sent. */

@@ -41,7 +41,7 @@ export const startEdgeKeeping = ({ config, projector, ingest, learned, registry,
     ingest,
     learned,
     askHolders: async () => {
-      const answers = await registry.ask<readonly HolderRow[]>({ what: 'holders' });
+      const answers = await registry.ask<readonly HolderRow[]>({ what: 'presence' });
       return {
         rows: presence.rows(answers.flat(), Date.now()),
         complete: answers.length >= Math.max(1, config.workers),

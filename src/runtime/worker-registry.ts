@@ -36,6 +36,9 @@ interface Peer {
   dead: boolean;
   /** Has not been told of the newest epoch (invariant 3). */
   owed: boolean;
+  /** Nodes with a stream there, and nodes that connected there since its start. */
+  nodes: number;
+  joined: number;
 }
 
 export interface WorkerRegistryOptions {
@@ -59,6 +62,8 @@ export class WorkerRegistry {
   readonly #answers = new Map<number, (body: unknown) => void>();
   #waiters: { readonly epoch: number; readonly done: () => void }[] = [];
   #question = 0;
+  /** Told how many nodes connected. */
+  onJoined: ((nodes: number) => void) | undefined;
   /** Notices sent, and those not sent because an earlier one was still waiting. */
   readonly counters = { notices: 0, noticesHeld: 0, silent: 0 };
   #lastTick: number;
@@ -101,6 +106,8 @@ export class WorkerRegistry {
             silent: false,
             dead: false,
             owed: false,
+            nodes: 0,
+            joined: 0,
           };
           this.#peers.add(peer);
           this.#tell(peer, this.#options.epoch());
@@ -111,6 +118,7 @@ export class WorkerRegistry {
           this.#settle();
           return;
         case 'alive':
+          if (peer !== undefined) this.#count(peer, message.nodes ?? 0, message.joined ?? 0);
           return;
         case 'answer':
           this.#answers.get(message.id)?.(message.body);
@@ -147,6 +155,20 @@ export class WorkerRegistry {
 
   async #takeUse(channel: Channel<ToWorker, ToCore>, use: Extract<ToCore, { t: 'use' }>): Promise<void> {
     if (await this.#options.onUse(use.report)) channel.send({ t: 'used', upTo: use.upTo });
+  }
+
+  /** Nodes with a stream, all workers together. */
+  get sidecars(): number {
+    let sum = 0;
+    for (const { nodes } of this.#peers) sum += nodes;
+    return sum;
+  }
+
+  #count(peer: Peer, nodes: number, joined: number): void {
+    peer.nodes = nodes;
+    const fresh = joined - peer.joined;
+    peer.joined = joined;
+    if (fresh > 0) this.onJoined?.(fresh);
   }
 
   #tell(peer: Peer, epoch: number): void {

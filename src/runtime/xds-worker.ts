@@ -9,6 +9,7 @@ import { type AdsServer, createAdsServer, DeliveryLog } from '../delta-xds/index
 import { ReadModel } from '../projector/index.ts';
 import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { xdsListenError } from './listen-error.ts';
 import { LoopLag } from './loop-lag.ts';
 import { MeshSource } from './mesh-source.ts';
@@ -49,6 +50,7 @@ export class XdsWorker {
   readonly #server: AdsServer;
   readonly #model: ReadModel;
   readonly #source: MeshSource;
+  readonly #held: HeldBytes;
   readonly #options: XdsWorkerOptions;
   readonly #stop = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -75,6 +77,7 @@ export class XdsWorker {
       warn: (facts, message) => options.logger.warn(facts, message),
       workers: options.config.workers,
     });
+    this.#held = new HeldBytes(model);
     this.#server = createAdsServer({
       source: this.#source,
       transport: options.config.xdsTransport,
@@ -142,7 +145,7 @@ export class XdsWorker {
       else if (message.t === 'took') this.#observed.confirmed(message.upTo);
       else if (message.t === 'used') this.#use.confirmed(core, message.upTo);
       else if (message.t === 'long') this.#use.elsewhere(message.worker, message.statement);
-      else core.send({ t: 'answer', id: message.id, body: this.#answer(message.question) });
+      else void this.#reply(core, message.id, message.question);
     };
     core.send({ t: 'hello', worker: this.#options.worker, pid: process.pid, xds: this.#address });
     void this.#wake();
@@ -173,7 +176,7 @@ export class XdsWorker {
     const core = this.#core;
     // A core that does not read gets nothing more: what it is to know is kept here, within the bounds above.
     if (core === undefined || core.waiting > MAX_WAITING) return;
-    core.send({ t: 'alive' });
+    core.send({ t: 'alive', ...this.#server.joins });
     const seen = this.#observed.unsent();
     if (seen !== undefined && (last || !this.#isStorm(seen.items.length))) {
       if (core.send({ t: 'observed', upTo: seen.upTo, edges: seen.items })) this.#observed.sent(seen.upTo);
@@ -189,12 +192,20 @@ export class XdsWorker {
     return performance.now() - this.#observedSince < STORM_MS;
   }
 
+  async #reply(core: Channel<ToCore, ToWorker>, id: number, question: WorkerQuestion): Promise<void> {
+    core.send({ t: 'answer', id, body: await this.#answer(question) });
+  }
+
   #answer(question: WorkerQuestion): unknown {
     switch (question.what) {
       case 'proxies':
         return this.#server.sessions();
       case 'resources':
         return this.#server.resourcesOf(question.node);
+      case 'held':
+        return this.#held.rows(this.#server.openSessions(), question.node);
+      case 'holders':
+        return this.#server.holdersOf(question.services);
       case 'counters':
         return {
           ...this.#server.counters(),
@@ -204,7 +215,7 @@ export class XdsWorker {
           loopLag: this.#lag.read(),
           use: this.#use.counters,
         };
-      case 'holders':
+      case 'presence':
         return this.#use.holders(this.#server);
     }
   }

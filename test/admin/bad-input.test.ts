@@ -545,7 +545,7 @@ describe('what is no JSON, or no event', () => {
   test('?at= is of a later version', async () => {
     for (const path of [
       '/v1/services?at=5',
-      '/v1/graph?at=2026-01-01T00:00:00Z',
+      '/v1/services/shop/a/dependents?at=2026-01-01T00:00:00Z',
       '/v1/docs/Route/shop/a?at=1',
       '/v1/state/hash?at=5',
       '/v1/proxies?at=5',

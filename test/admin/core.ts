@@ -9,6 +9,8 @@ import {
   type AdminPorts,
   type AdminServer,
   createAdminServer,
+  type GraphStreamCounters,
+  graphStreamCounters,
   type HealthPart,
   type ProxyView,
   type ResourceView,
@@ -94,6 +96,8 @@ export interface Core {
   readonly logger: ReturnType<typeof recordingLogger>;
   /** What the API says of sidecars. */
   readonly proxies: Map<string, { readonly proxy: ProxyView; readonly resources: readonly ResourceView[] }>;
+  /** Of streams of the graph. */
+  readonly graphStreams: GraphStreamCounters;
   close(): Promise<void>;
 }
 
@@ -122,6 +126,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     logger,
   });
   const proxies: Core['proxies'] = new Map();
+  const graphStreams = graphStreamCounters();
   const ports: AdminPorts = {
     ingest,
     documents: {
@@ -146,11 +151,36 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     state: fold,
     proof: () => projector.proof(),
     graph,
+    past: { graphAt: (at) => projector.past.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    graphChanges: {
+      atRest: (look) => projector.atRest(look),
+      onGraphChange: (listener) => projector.onGraphChange(listener),
+      counters: graphStreams,
+    },
     raw: rawPort(fold),
     proxies: {
       list: async () => [...proxies.values()].map(({ proxy }) => proxy),
+      savings: async () => ({
+        sidecars: proxies.size,
+        resources: 0,
+        bytes: 0,
+        fullResources: 0,
+        fullBytes: 0,
+        ratio: 0,
+        pushedBytes: 0,
+        fullPushedBytes: { change: 0, connect: 0 },
+      }),
       get: async (id) => proxies.get(id)?.proxy,
       resources: async (id) => proxies.get(id)?.resources ?? [],
+      holders: async (services) =>
+        [...proxies.values()].flatMap(({ proxy, resources }) => {
+          const held = resources.filter(({ name }) => services.some((service) => name.includes(`${service}:`)));
+          const ports = [...new Set(held.map(({ name }) => name.slice(name.indexOf('/') + 1)))].sort();
+          const refused = held.filter(({ state }) => state === 'refused').length;
+          return held.length === 0
+            ? []
+            : [{ id: proxy.id, service: proxy.service, ports, resources: held.length, refused }];
+        }),
     },
     health: {
       parts: () => options.health ?? [{ name: 'log', status: 'ok' }],
@@ -189,6 +219,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     learned,
     logger,
     proxies,
+    graphStreams,
     close,
   };
 };

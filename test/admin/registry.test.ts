@@ -195,7 +195,7 @@ describe('what Tendril says of itself', () => {
     // Every path of the description is a route: it never answers ROUTE_UNKNOWN.
     for (const [path, methods] of Object.entries(body.paths as Record<string, Record<string, unknown>>))
       for (const method of Object.keys(methods)) {
-        if (path === '/v1/events/stream') continue;
+        if (path.endsWith('/stream')) continue;
         const address = path.replaceAll(/\{[a-z]+\}/g, 'x');
         const reply = await call(core, method.toUpperCase(), address);
         assert.notEqual(reply.body?.code, 'ROUTE_UNKNOWN', `${method} ${path}`);

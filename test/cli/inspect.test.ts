@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { validateBootstrapConfig } from '@grpc/grpc-js-xds/build/src/xds-bootstrap.js';
 import { parse as parseYaml } from 'yaml';
@@ -9,7 +10,7 @@ import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/ind
 import { portOf } from '../support/ports.ts';
 import { here } from './support/here.ts';
 import { refusingSidecar } from './support/refusing-sidecar.ts';
-import { assertRefused, cleanUp, type Serve, serve, until } from './support/tendril.ts';
+import { assertRefused, cleanUp, type Serve, serve, temporaryFolder, until } from './support/tendril.ts';
 
 let server: Serve;
 const clients: SidecarClient[] = [];
@@ -101,19 +102,150 @@ after(async () => {
 describe('a mesh with sidecars', { concurrency: false }, () => {
   test('graph: one row an edge, with what proves it; around one service; in one state', async () => {
     const [head, ...edges] = rows(await ok('graph'));
-    assert.deepEqual(head, ['CALLER', 'CALLEE', 'ORIGIN', 'STATE', 'EVIDENCE', 'FIRST EVENT', 'LAST SEEN']);
+    assert.deepEqual(head, ['EDGE', 'STATE', 'ORIGIN', 'EVIDENCE', 'LAST USE', 'EXPIRES']);
     assert.deepEqual(
-      edges.slice(0, 2).map((row) => row.slice(0, 5)),
+      edges.slice(0, 2).map((row) => row.slice(0, 4)),
       [
-        ['web.shop', 'ratings.shop:9080', 'declared', 'active', 'Dependency/shop/web'],
-        ['web.shop', 'reviews.shop:9080', 'learned', 'active', 'subscribed'],
+        ['web.shop -> ratings.shop:9080', 'active', 'declared', 'Dependency/shop/web'],
+        ['web.shop -> reviews.shop:9080', 'active', 'learned', 'subscribed'],
       ],
     );
+    assert.match(edges[1]?.[4] ?? '', /^(?:now|[0-9]+s ago)$/);
     assert.deepEqual(edges[2], ['2 edges']);
+    assert.match(await ok('graph', '-o', 'wide'), /FIRST EVENT$/m);
+    assert.equal(await ok('graph', '--origin', 'learned', '-o', 'name'), 'web.shop->reviews.shop:9080\n');
     assert.equal(await ok('graph', 'reviews.shop', '-o', 'name'), 'web.shop->reviews.shop:9080\n');
     assert.match(await ok('graph', 'cart.shop'), /^no edges at cart\.shop; next: tendril graph\n$/);
     assert.match(await ok('graph', 'nobody.shop'), /no service of that name; next: tendril get services/);
     assert.deepEqual(await json('graph', '--state', 'denied'), { edges: [] });
+  });
+
+  test('graph at an offset; diff between two, with exit code and RFC 6902', async () => {
+    assert.equal(
+      await ok('graph', '--at', '0'),
+      'no edges yet: they are learned from what sidecars ask for, or declared by Dependency documents; next: tendril proxies\n',
+    );
+    const { offset } = await json<{ offset: number }>('graph', 'export');
+    const before = (await json<{ edges: { firstOffset?: number }[] }>('graph')).edges[1]?.firstOffset ?? 0;
+    assert.equal(await ok('graph', '--at', String(before - 1), '-o', 'name'), 'web.shop->ratings.shop:9080\n');
+    const diff = await run('graph', 'diff', '--from', String(before - 1), '--to', String(offset), '--exit-code');
+    assert.equal(diff.code, 2);
+    assert.equal(
+      diff.out,
+      `+ web.shop -> reviews.shop:9080  learned  active\n1 came, 0 went, 0 changed from offset ${before - 1} to ${offset}\n`,
+    );
+    const { patch } = await json<{ patch: { op: string; path: string }[] }>(
+      'graph',
+      'diff',
+      '--from',
+      String(before - 1),
+    );
+    assert.deepEqual(
+      patch.map(({ op, path }) => [op, path]),
+      [['add', '/edges/web.shop|reviews.shop:9080']],
+    );
+    assert.match(await ok('graph', 'diff', '--from', String(offset)), /^no edge came, went or changed/);
+    assertRefused(await run('graph', 'diff'), 'USAGE', '--from is missing', 'tendril graph diff --from');
+    assertRefused(await run('graph', '--at', 'noon'), 'E102', 'an offset or an RFC 3339 time');
+    assertRefused(await run('graph', '--at', '99999'), 'OFFSET_INVALID', 'ask for 0..');
+  });
+
+  test('graph export: documents that apply takes as they are; audit agrees then', async () => {
+    const audit = await run('graph', 'audit', '--exit-code');
+    assert.equal(audit.code, 2);
+    assert.match(audit.out, /^used, not declared +web\.shop -> reviews\.shop:9080 +\S+.* +Dependency\/shop\/web$/m);
+    assert.match(audit.out, /^next: tendril graph audit --documents$/m);
+    const text = await ok('graph', 'export', '--as', 'dependency');
+    assert.deepEqual(Object.keys(parseYaml(text).spec.to), ['ratings.shop:9080', 'reviews.shop:9080']);
+    assert.equal((await ok('graph', 'audit', '--documents')).replace(/^---\n/, ''), text);
+    const file = join(temporaryFolder(), 'dependencies.yaml');
+    const written = await run('graph', 'export', '--as', 'dependency', '--out', file);
+    assert.deepEqual([written.out, written.err], ['', `${file} written; next: tendril apply -f ${file}\n`]);
+    const planned = await here(['apply', '-f', file, '--dry-run'], { server: server.api });
+    assert.equal(planned.code, 0, planned.err);
+    assert.match(planned.out, /Dependency\/shop\/web +would be configured|Dependency\/shop\/web +configured/);
+    assert.match(await ok('graph', 'export', 'web.shop', '--as', 'dot'), /^digraph tendril \{/);
+    assertRefused(await run('graph', 'export', '--out', '/nowhere/x'), 'FILE_NOT_WRITABLE', '/nowhere/x');
+  });
+
+  test('never more than 20 lines without --all: the rest is counted, and how to see it is said', async () => {
+    const events = Array.from({ length: 30 }, (_, index) => ({
+      type: 'dependency.declared',
+      data: { from: 'many.other', to: `s${String(index).padStart(2, '0')}.other` },
+    }));
+    await fetch(`${server.api}/v1/events?wait=applied`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ events }),
+    });
+    const lines = (await ok('graph', 'many.other')).trimEnd().split('\n');
+    assert.equal(lines.length, 20);
+    assert.equal(lines.at(-1), '18 edges of 30; all: tendril graph many.other --all');
+    assert.equal((await ok('graph', 'many.other', '--all')).trimEnd().split('\n').length, 32);
+    const diff = (await ok('graph', 'diff', 'many.other', '--from', '1')).trimEnd().split('\n');
+    assert.equal(diff.length, 20);
+    assert.match(diff.at(-1) ?? '', /^30 came, 0 went, 0 changed .*; 11 lines more with --all$/);
+    const audit = (await ok('graph', 'audit', 'many.other')).trimEnd().split('\n');
+    assert.ok(audit.length <= 20, `${audit.length} lines`);
+    await fetch(`${server.api}/v1/events?wait=applied`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ events: events.map(({ data }) => ({ type: 'dependency.withdrawn', data })) }),
+    });
+    assert.deepEqual(await json('graph', 'many.other'), { edges: [] });
+  });
+
+  test('who holds a service, a port, a document; who calls it', async () => {
+    const text = await ok('who', 'reviews.shop:9080');
+    assert.match(text, /^reviews\.shop:9080 is held by 1 sidecar, called by 1 service\n/);
+    assert.match(text, /^web-1 +web\.shop +[0-9]+ +reviews\.shop:9080$/m);
+    assert.match(text, /^CALLED BY +web\.shop -> reviews\.shop:9080 {2}learned {2}active {2}last used /m);
+    assert.match(text, /^next: tendril proxy web-1$/m);
+    assert.equal(await ok('who', 'cart.shop', '-o', 'name'), '');
+    assert.match(
+      await ok('who', 'cart.shop'),
+      /^cart\.shop is held by 0 sidecars, called by 0 services\nnext: tendril proxies\n$/,
+    );
+    assert.match(await ok('who', 'nobody.shop'), /called by 0 services; it is not registered/);
+    assert.equal(await ok('who', 'reviews.shop:1', '-o', 'name'), '');
+    assert.equal(await ok('who', 'Route/shop/reviews', '-o', 'name'), 'web-1\n');
+    assert.match(
+      await ok('who', 'Dependency/shop/web'),
+      /^Dependency\/shop\/web \(scope svc:web\.shop\) concerns 1 sidecar\n/,
+    );
+    assertRefused(await run('who', 'Route/shop/nothing'), 'DOCUMENT_UNKNOWN', 'tendril get Route');
+    assertRefused(await run('who', 'a.b.c'), 'USAGE', 'SERVICE.NAMESPACE[:PORT] or KIND/NAMESPACE/NAME');
+  });
+
+  test('savings: what each holds of services, and all together, against a full mesh', async () => {
+    interface Savings {
+      readonly resources: number;
+      readonly bytes: number;
+      readonly fullResources: number;
+      readonly fullBytes: number;
+      readonly ratio: number;
+    }
+    const { proxies, savings } = await json<{
+      proxies: { id: string; savings: Savings }[];
+      savings: Savings & { pushedBytes: number; fullPushedBytes: { connect: number } };
+    }>('proxies', '--savings');
+    const [cart, , web] = proxies.map((proxy) => proxy.savings);
+    // Three services of a cluster, an assignment and a virtual host each; web holds two of them.
+    assert.deepEqual([web?.resources, web?.fullResources, cart?.resources], [6, 9, 0]);
+    assert.ok(web !== undefined && web.bytes > 0 && web.bytes < web.fullBytes);
+    assert.equal(web.ratio, Number((web.bytes / web.fullBytes).toFixed(6)));
+    assert.deepEqual([savings.resources, savings.bytes, savings.fullBytes], [6, web.bytes, 3 * web.fullBytes]);
+    assert.ok(savings.pushedBytes >= web.bytes);
+    assert.match(
+      await ok('proxies', '--savings'),
+      /^held: 6 resources, .* in 3 sidecars; in a full mesh 27 resources/m,
+    );
+    const one = (await (await fetch(`${server.api}/v1/proxies/web-1`)).json()) as { savings: Savings };
+    assert.deepEqual(one.savings, web);
+    const metrics = await (await fetch(`${server.api}/metrics`)).text();
+    assert.match(metrics, new RegExp(`^tendril_savings_held_bytes ${web.bytes}$`, 'm'));
+    assert.match(metrics, new RegExp(`^tendril_savings_full_mesh_bytes ${3 * web.fullBytes}$`, 'm'));
+    assert.match(metrics, /^tendril_savings_full_mesh_pushed_bytes_total\{cause="connect"\} [1-9]/m);
   });
 
   test('proxies: what each holds, of how many; counted at the end; by service', async () => {
@@ -170,6 +302,9 @@ describe('a mesh with sidecars', { concurrency: false }, () => {
     const declared = await ok('why', 'web.shop', 'cds/ratings.shop:9080');
     assert.match(declared, /edge web\.shop -> ratings\.shop:9080 {2}declared {2}active/);
     assert.match(declared, /declared by +Dependency\/shop\/web {2}event 9 {2}local .* {2}stdin:6/);
+    assert.match(learned, /first seen \S+.* {2}last seen /);
+    assert.match(learned, /held by +web-1 {2}of web\.shop {2}in-sync {2}connected /);
+    for (const text of [learned, declared]) assert.ok(text.trimEnd().split('\n').length <= 20);
     const answer = await json<{ because: string; edges: unknown[]; builtFrom: { offset: number }[] }>(
       'why',
       'web-1',
@@ -190,6 +325,27 @@ describe('a mesh with sidecars', { concurrency: false }, () => {
       'tendril proxy web-1',
     );
     assertRefused(await run('why', 'nobody', 'cds/cart.shop:9080'), 'PROXY_UNKNOWN', 'tendril proxies');
+  });
+
+  test('why: however many documents took part, 20 lines; the rest is counted, and how to see it is said', async () => {
+    const limits = ['connections', 'pending', 'requests', 'perEndpoint', 'requestsPerConnection', 'minRetries'];
+    const upstreams = limits
+      .map(
+        (limit) =>
+          `apiVersion: tendril.dev/v1\nkind: Upstream\nmetadata: {name: ${limit.toLowerCase()}, namespace: shop}\nspec: {scope: {service: ratings}, limits: {${limit}: 7}}\n`,
+      )
+      .join('---\n');
+    const applied = await here(['apply', '-f', '-', '--wait', 'applied'], { server: server.api, input: upstreams });
+    assert.equal(applied.code, 0, applied.err);
+    const lines = (await ok('why', 'web-1', 'cds/ratings.shop:9080')).trimEnd().split('\n');
+    assert.ok(lines.length <= 20, `${lines.length} lines`);
+    assert.ok(
+      lines.some((line) => /^ +… 3 more; all: -o json$/.test(line)),
+      lines.join('\n'),
+    );
+    const { builtFrom } = await json<{ builtFrom: { of: string }[] }>('why', 'web-1', 'cds/ratings.shop:9080');
+    assert.equal(builtFrom.length, 1 + limits.length);
+    await ok('delete', ...limits.map((limit) => `Upstream/shop/${limit.toLowerCase()}`));
   });
 
   test('apply --wait acked tells who acknowledged; a refusal is named, shown everywhere, and exit 1', async () => {

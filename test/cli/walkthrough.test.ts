@@ -130,7 +130,7 @@ describe('the way of an operator', { concurrency: false }, () => {
     assert.match(why, /edge web\.shop -> reviews\.shop:9080/);
     assert.match(why, /Service\/shop\/reviews\s+event [0-9]+/);
     assert.match(why, /Route\/shop\/reviews\s+event [0-9]+.*first version.*mesh\.yaml:/);
-    assert.match(await ok('graph', 'web.shop'), /web\.shop\s+reviews\.shop:9080\s+learned\s+active/);
+    assert.match(await ok('graph', 'web.shop'), /web\.shop -> reviews\.shop:9080\s+active\s+learned/);
   });
 
   test('events, check, version, bootstrap', async () => {

@@ -119,7 +119,7 @@ export class WorkerStand {
 
   /** The row of one caller. */
   async holders(caller: string): Promise<HolderRow | undefined> {
-    return (await this.ask<readonly HolderRow[]>({ what: 'holders' })).find((row) => row.caller === caller);
+    return (await this.ask<readonly HolderRow[]>({ what: 'presence' })).find((row) => row.caller === caller);
   }
 
   /** Writes events and waits until the worker's streams have seen them. */

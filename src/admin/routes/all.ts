@@ -7,6 +7,9 @@ import { endpointRoutes } from './endpoints.ts';
 import { streamRoutes } from './event-stream.ts';
 import { eventRoutes } from './events.ts';
 import { graphRoutes } from './graph.ts';
+import { graphEdgeRoutes } from './graph-edges.ts';
+import { graphStreamRoutes } from './graph-stream.ts';
+import { holderRoutes } from './holders.ts';
 import { operationRoutes } from './operations.ts';
 import { proxyRoutes } from './proxies.ts';
 import { schemaRoutes } from './schemas.ts';
@@ -20,6 +23,9 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...serviceRoutes,
   ...endpointRoutes,
   ...graphRoutes,
+  ...graphEdgeRoutes,
+  ...graphStreamRoutes,
+  ...holderRoutes,
   ...proxyRoutes,
   ...operationRoutes,
   ...schemaRoutes,

@@ -5,25 +5,15 @@
  * 2. One batch of records is held per stream; the next is read when the socket has taken it: a slow reader costs no memory, and
  * is cut off after `STALL_MS` without progress. 3. A comment goes out after `HEARTBEAT_MS` of silence.
  */
-import type { ServerResponse } from 'node:http';
 import { eventFilter, eventRow } from '../event-rows.ts';
 import type { EventsPort } from '../ports.ts';
 import { refusal } from '../problem.ts';
 import { type AnyRoute, integerParam, type RequestContext, route, textParam } from '../route.ts';
+import { beginStream, HEARTBEAT_MS, lastEventId, writeEvents } from '../sse.ts';
 
-const HEARTBEAT_MS = 15_000;
-const STALL_MS = 60_000;
 const MAX_BATCH = 256;
 /** How long an event may wait for the fold before it is shown as pending. */
 const SETTLE_MS = 1_000;
-
-const lastEventId = (header: string | readonly string[] | undefined): number | undefined => {
-  if (header === undefined) return undefined;
-  const text = String(header).trim();
-  if (!/^[0-9]{1,15}$/.test(text))
-    throw refusal('E102', `Last-Event-ID is "${text.slice(0, 80)}"; allowed is an offset`);
-  return Number(text);
-};
 
 /** First offset of the stream: behind Last-Event-ID, else `from`, else what comes next. Throws `OFFSET_GONE`. */
 const startOf = (events: EventsPort, resumed: number | undefined, from: number | undefined): number => {
@@ -35,28 +25,6 @@ const startOf = (events: EventsPort, resumed: number | undefined, from: number |
       remedy: `go on from ?from=${first}`,
     });
   return start;
-};
-
-/** True once the socket has taken what was written; false when the reader is gone or too slow. */
-const drained = (response: ServerResponse, signal: AbortSignal): Promise<boolean> =>
-  new Promise((resolve) => {
-    const finish = (taken: boolean): void => {
-      clearTimeout(timer);
-      response.off('drain', onDrain);
-      signal.removeEventListener('abort', onEnd);
-      resolve(taken);
-    };
-    const onDrain = (): void => finish(true);
-    const onEnd = (): void => finish(false);
-    const timer = setTimeout(onEnd, STALL_MS);
-    response.once('drain', onDrain);
-    signal.addEventListener('abort', onEnd, { once: true });
-  });
-
-/** Writes, and waits until the socket has taken it. False: the reader is gone or too slow. */
-const write = async (response: ServerResponse, text: string, signal: AbortSignal): Promise<boolean> => {
-  if (signal.aborted || response.destroyed) return false;
-  return response.write(text) || drained(response, signal);
 };
 
 const stream = route({
@@ -73,23 +41,19 @@ const stream = route({
     subject: textParam('Only this subject; a final `*` takes all that begin so.'),
   },
   answers: { 200: 'text/event-stream', 410: 'The offset is no longer in the log.', 503: 'Too many streams.' },
-  stream: async ({ query, headers, ports, signal }: RequestContext, response) => {
+  stream: async ({ query, headers, ports, signal, limits }: RequestContext, response) => {
     const { from } = query as { readonly from?: number };
     const { events } = ports;
     const start = startOf(events, lastEventId(headers['last-event-id']), from);
     const keep = eventFilter(query);
     const ended = new AbortController();
     const stop = AbortSignal.any([signal, ended.signal]);
-    response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-      'x-accel-buffering': 'no',
-    });
+    beginStream(response);
     let lastWrite = Date.now();
     let passed = start - 1;
     const send = async (text: string): Promise<void> => {
       lastWrite = Date.now();
-      if (!(await write(response, text, stop))) ended.abort();
+      if (!(await writeEvents(response, text, stop, limits.stallMs))) ended.abort();
     };
     await send(': from here\n\n');
     // A comment never waits behind a batch: the loop below writes, or nothing does.

@@ -1,175 +1,163 @@
-/** The dependency graph: edges with their origin and state, and the operator's word on them. */
-import { isObject, parseServiceName, parseTarget, TendrilError } from '../../model/index.ts';
-import { parseJson, textOf } from '../body.ts';
-import { MAX_PAGE, nextField } from '../paging.ts';
-import type { EdgeView } from '../ports.ts';
-import { refusal } from '../problem.ts';
+/** The dependency graph, now and earlier: edges, exports, what documents and use say differently, what changed. */
+import { parseServiceName } from '../../model/index.ts';
 import {
-  type AnyRoute,
-  durationParam,
-  integerParam,
-  type RequestContext,
-  route,
-  textParam,
-  wordParam,
-} from '../route.ts';
-import { writeAnswer } from '../write-answer.ts';
+  allEdges,
+  auditOf,
+  dependencyYaml,
+  diffOf,
+  dotOf,
+  EDGE_ORIGINS,
+  EDGE_STATES,
+  type EdgeFilter,
+  edgePage,
+  edgeRow,
+  type GraphMoment,
+  momentOf,
+  placeParam,
+} from '../graph/index.ts';
+import { MAX_PAGE, nextField } from '../paging.ts';
+import { refusal } from '../problem.ts';
+import { type AnyRoute, integerParam, route, textParam, wordParam } from '../route.ts';
 
-const STATES = ['active', 'quiet', 'expiring', 'expired', 'dangling', 'denied', 'pinned'] as const;
-const ACTIONS: Readonly<Record<string, string>> = {
-  declare: 'dependency.declared',
-  pin: 'dependency.pinned',
-  deny: 'dependency.denied',
+/** Edges of an answer that comes whole. A larger mesh is looked at around a service, or by namespace. */
+const MAX_WHOLE = 100_000;
+
+export const focusParams = {
+  focus: textParam('`<service>.<namespace>`: only what is around it.'),
+  depth: integerParam('Steps around the focus, along and against the edges.', { min: 1, max: 10, default: undefined }),
 };
 
-const targetOf = (edge: EdgeView): string => (edge.port === undefined ? edge.to : `${edge.to}:${edge.port}`);
+const filterParams = {
+  ...focusParams,
+  origin: wordParam('Only edges of this origin.', EDGE_ORIGINS),
+  fromNamespace: textParam('Only edges of callers in this namespace.'),
+  toNamespace: textParam('Only edges to services in this namespace.'),
+  at: placeParam('The graph as it was then.'),
+};
 
-const time = (ms: number | undefined, name: string): Readonly<Record<string, string>> =>
-  ms === undefined ? {} : { [name]: new Date(ms).toISOString() };
+/** Throws E103, E104. */
+export const checkFocus = ({ focus, depth }: Pick<EdgeFilter, 'focus' | 'depth'>): void => {
+  if (focus !== undefined && parseServiceName(focus) === undefined)
+    throw refusal('E104', `focus is "${focus}"; allowed is <service>.<namespace>`, { pointer: '?focus' });
+  if (depth !== undefined && focus === undefined) throw refusal('E103', 'depth needs focus', { pointer: '?depth' });
+};
 
-const rowOf = ({ firstSeen, lastSeen, ...edge }: EdgeView) => ({
-  ...edge,
-  ...time(firstSeen, 'firstSeen'),
-  ...time(lastSeen, 'lastSeen'),
-});
+/** Where and when an answer is of. */
+const stamp = (moment: GraphMoment) => ({ offset: moment.offset, time: new Date(moment.time).toISOString() });
+
+const whole = async (moment: GraphMoment, filter: EdgeFilter) => {
+  const { edges, more } = await allEdges(moment, filter, MAX_WHOLE);
+  if (more)
+    throw refusal(
+      'GRAPH_TOO_LARGE',
+      `there are more than ${MAX_WHOLE} edges; an answer that comes whole has at most so many`,
+      {
+        remedy: 'name a service with focus=, or page through GET /v1/graph',
+      },
+    );
+  return edges;
+};
 
 const list = route({
   method: 'GET',
   path: '/v1/graph',
-  summary: 'Nodes and edges of the dependency graph.',
+  summary: 'Nodes and edges of the dependency graph, now or as it was.',
   query: {
-    focus: textParam('`<service>.<namespace>`: only what is around it.'),
-    depth: integerParam('Steps around the focus, along and against the edges.', {
-      min: 1,
-      max: 10,
-      default: undefined,
-    }),
-    state: wordParam('Only edges in this state.', STATES),
+    ...filterParams,
+    state: wordParam('Only edges in this state.', EDGE_STATES),
     limit: integerParam('Edges of one page.', { min: 1, max: 10 * MAX_PAGE, default: MAX_PAGE }),
     next: textParam('`next` of the page before.'),
   },
-  answers: { 200: 'Edges ascending by caller and callee; nodes are the services at their ends, and the focus.' },
-  handle: ({ ports, query }) => {
-    if (query.focus !== undefined && parseServiceName(query.focus) === undefined)
-      throw refusal('E104', `focus is "${query.focus}"; allowed is <service>.<namespace>`, { pointer: '?focus' });
-    if (query.depth !== undefined && query.focus === undefined)
-      throw refusal('E103', 'depth needs focus', { pointer: '?depth' });
-    const edges = ports.graph.edges({
-      limit: query.limit + 1,
-      ...(query.focus === undefined ? {} : { focus: query.focus }),
-      ...(query.depth === undefined ? {} : { depth: query.depth }),
-      ...(query.state === undefined ? {} : { state: query.state }),
-      ...(query.next === undefined ? {} : { after: query.next }),
-    });
-    const page = edges.slice(0, query.limit);
-    const last = edges.length > query.limit ? page.at(-1) : undefined;
+  answers: {
+    200: 'Edges ascending by caller and callee; nodes are the services at their ends, and the focus.',
+    410: 'What was then can no longer be told.',
+    429: 'Too many questions about earlier graphs at once.',
+  },
+  handle: async ({ ports, query }) => {
+    checkFocus(query);
+    const moment = await momentOf(ports, query.at);
+    const page = await edgePage(moment, query, query.limit, query.next);
     const names = new Set(query.focus === undefined ? [] : [query.focus]);
-    for (const edge of page) names.add(edge.from).add(edge.to);
-    const nodes = [...names].sort().map((name) => {
-      const service = ports.state.service(name);
-      return {
-        name,
-        registered: service !== undefined,
-        ...(service === undefined ? {} : { ports: service.ports, endpointCount: ports.state.endpointCount(name) }),
-      };
-    });
+    for (const edge of page.edges) names.add(edge.from).add(edge.to);
+    const sorted = [...names].sort();
+    const services = await moment.services(sorted);
     return {
       body: {
-        nodes,
-        edges: page.map(rowOf),
-        ...nextField(last === undefined ? undefined : `${last.from}|${targetOf(last)}`),
+        ...(moment.isPast ? { at: stamp(moment) } : {}),
+        nodes: sorted.map((name) => ({ name, registered: services.has(name), ...services.get(name) })),
+        edges: page.edges.map(edgeRow),
+        ...nextField(page.next),
       },
-      etag: ports.state.offset,
+      etag: moment.offset,
     };
   },
 });
 
-const writeParams = {
-  wait: wordParam('`applied`: answer when all xDS streams see the change.', ['applied']),
-  timeout: durationParam('How long to wait; then the answer is 202.'),
-  reason: textParam('Why, for the history.'),
-};
+const EXPORTS = ['dot', 'json', 'dependency'] as const;
 
-const edgeOf = (path: Readonly<Record<string, string>>): { readonly from: string; readonly to: string } => {
-  const from = path.from ?? '';
-  const to = path.to ?? '';
-  if (parseServiceName(from) === undefined)
-    throw refusal('E104', `"${from.slice(0, 160)}" does not fit; allowed is <service>.<namespace>`);
-  if (parseTarget(to) === undefined)
-    throw refusal('E104', `"${to.slice(0, 160)}" does not fit; allowed is <service>.<namespace>[:port]`);
-  return { from, to };
-};
-
-const submit = async (
-  context: RequestContext<typeof writeParams>,
-  type: string,
-  data: { readonly from: string; readonly to: string },
-) => {
-  const { wait, timeout, reason } = context.query;
-  const answer = await context.ports.ingest.submit({
-    events: [{ type, data, ...(reason === undefined ? {} : { reason }) }],
-    caller: context.caller,
-    ...(wait === undefined ? {} : { wait }),
-    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
-  });
-  return writeAnswer(answer, { request: context.requestId });
-};
-
-const put = route({
-  method: 'PUT',
-  path: '/v1/graph/edges/{from}/{to}',
-  summary: 'Declare, pin or deny an edge.',
-  query: writeParams,
-  body: {
-    kinds: ['json'],
-    description: '`{"action": "declare" | "pin" | "deny"}`; without a body: declare.',
-    optional: true,
+const exported = route({
+  method: 'GET',
+  path: '/v1/graph/export',
+  summary: 'The graph for other tools: DOT, JSON, or `Dependency` documents of what was learned.',
+  query: {
+    ...filterParams,
+    state: wordParam('Only edges in this state.', EDGE_STATES),
+    as: wordParam('Form; default json.', EXPORTS),
   },
   answers: {
-    200: 'Applied.',
-    202: 'Durable; not decided, or not visible yet.',
-    400: 'Names or action do not fit.',
-    409: 'Rejected by the fold.',
+    200: 'text/vnd.graphviz, application/json, or text/yaml that `apply` takes as it is.',
+    413: 'Too many edges.',
   },
-  handle: async (context) => {
-    const text = context.body === undefined ? '{}' : textOf(context.body.bytes);
-    const body = parseJson(text.trim() === '' ? '{}' : text);
-    if (!isObject(body))
-      throw refusal('E102', 'the body is not an object', { pointer: '', remedy: 'send {"action":"pin"}' });
-    const other = Object.keys(body).find((key) => key !== 'action');
-    if (other !== undefined)
-      throw refusal('E101', `unknown field "${other.slice(0, 80)}"; allowed is action`, {
-        pointer: `/${other.slice(0, 80)}`,
-      });
-    const action = body.action ?? 'declare';
-    const type = typeof action === 'string' && Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
-    if (type === undefined)
-      throw refusal(
-        'E102',
-        `action is ${JSON.stringify(action)?.slice(0, 80)}; allowed are ${Object.keys(ACTIONS).join(', ')}`,
-        { pointer: '/action' },
-      );
-    return submit(context, type, edgeOf(context.path));
+  handle: async ({ ports, query }) => {
+    checkFocus(query);
+    const moment = await momentOf(ports, query.at);
+    const edges = await whole(moment, query);
+    const etag = moment.offset;
+    if (query.as === 'dot') return { body: dotOf(edges), type: 'text/vnd.graphviz; charset=utf-8', etag };
+    if (query.as === 'dependency')
+      return { body: await dependencyYaml(ports.state, moment, edges), type: 'text/yaml; charset=utf-8', etag };
+    return { body: { ...stamp(moment), edges: edges.map(edgeRow) }, etag };
   },
 });
 
-const remove = route({
-  method: 'DELETE',
-  path: '/v1/graph/edges/{from}/{to}',
-  summary: 'Take back what this caller said of an edge (declaration, pin, denial). What was learned stays.',
-  query: writeParams,
-  answers: { 200: 'Applied.', 202: 'Durable; not decided, or not visible yet.', 404: 'There is no such edge.' },
-  handle: async (context) => {
-    const edge = edgeOf(context.path);
-    const known = context.ports.graph
-      .edges({ focus: edge.from, depth: 1 })
-      .some((candidate) => candidate.from === edge.from && targetOf(candidate) === edge.to);
-    if (!known)
-      throw new TendrilError('EDGE_UNKNOWN', `there is no edge ${edge.from} -> ${edge.to}`, {
-        remedy: `see GET /v1/graph?focus=${edge.from}`,
-      });
-    return submit(context, 'dependency.withdrawn', edge);
+const audit = route({
+  method: 'GET',
+  path: '/v1/graph/audit',
+  summary: 'Edges declared and not used, used and not declared, with the documents that would settle it.',
+  query: filterParams,
+  answers: { 200: 'Findings by caller and callee, and documents; no finding: both agree.', 413: 'Too many edges.' },
+  handle: async ({ ports, query }) => {
+    checkFocus(query);
+    const moment = await momentOf(ports, query.at);
+    const edges = await whole(moment, query);
+    return {
+      body: { ...stamp(moment), edges: edges.length, ...(await auditOf(ports, moment, edges)) },
+      etag: moment.offset,
+    };
   },
 });
 
-export const graphRoutes: readonly AnyRoute[] = [list, put, remove];
+const diff = route({
+  method: 'GET',
+  path: '/v1/graph/diff',
+  summary: 'Edges that came, went or changed between two moments.',
+  query: { ...focusParams, from: placeParam('The earlier moment.'), to: placeParam('The later one; default: now.') },
+  answers: {
+    200: 'Edges, and the same as RFC 6902 operations.',
+    410: 'What was then can no longer be told.',
+    413: 'Too many edges.',
+  },
+  handle: async ({ ports, query }) => {
+    checkFocus(query);
+    if (query.from === undefined)
+      throw refusal('E103', 'from is missing', {
+        pointer: '?from',
+        remedy: 'such as ?from=812 or ?from=2026-05-01T12:00:00Z',
+      });
+    const [before, after] = [await momentOf(ports, query.from), await momentOf(ports, query.to)];
+    const [then, later] = [await whole(before, query), await whole(after, query)];
+    return { body: { from: stamp(before), to: stamp(after), ...diffOf(then, later) }, etag: after.offset };
+  },
+});
+
+export const graphRoutes: readonly AnyRoute[] = [list, exported, audit, diff];

@@ -4,7 +4,7 @@ import { nextField, pageOf, pageParams } from '../paging.ts';
 import type { AdminPorts, ProxyView, ResourceView } from '../ports.ts';
 import { refusal } from '../problem.ts';
 import { resourceTypeOf } from '../resource-types.ts';
-import { type AnyRoute, integerParam, route, textParam, wordParam } from '../route.ts';
+import { type AnyRoute, flagParam, integerParam, route, textParam, wordParam } from '../route.ts';
 import { explain } from '../why.ts';
 
 const STATES = ['in-sync', 'pending', 'refused', 'offline'] as const;
@@ -44,10 +44,11 @@ const list = route({
     ...pageParams,
     service: textParam('Only sidecars of this `<service>.<namespace>`.'),
     state: wordParam('Only sidecars in this state.', STATES),
+    savings: flagParam('With what each holds, and all together, against a full mesh.'),
   },
   answers: { 200: 'A page, ascending by id; `of`: services that are registered; `total`: sidecars in all.' },
   handle: async ({ ports, query }) => {
-    const all = await ports.proxies.list();
+    const all = await ports.proxies.list({ savings: query.savings });
     const wanted = all
       .filter(
         (proxy) =>
@@ -61,6 +62,7 @@ const list = route({
         proxies: page.rows.map(withTimes),
         total: all.length,
         of: countOf(ports.state.serviceNames()),
+        ...(query.savings ? { savings: await ports.proxies.savings() } : {}),
         ...nextField(page.next),
       },
       etag: ports.state.offset,

@@ -1,5 +1,6 @@
 /** The registry: services as served, who says so, and who depends on them. */
 import { parseServiceName, serviceName, TendrilError } from '../../model/index.ts';
+import { edgeRow } from '../graph/index.ts';
 import { nextField, pageOf, pageParams } from '../paging.ts';
 import type { AdminPorts, ServiceView } from '../ports.ts';
 import { refusal } from '../problem.ts';
@@ -88,17 +89,19 @@ const dependents = route({
     const name = serviceName(path.namespace ?? '', path.name ?? '');
     if (parseServiceName(name) === undefined)
       throw refusal('E104', `"${name}" does not fit; allowed are two DNS labels`);
-    const page = pageOf([...ports.graph.dependents(name)].sort(), (caller) => caller, query);
-    const callers = new Set(page.rows);
-    const edges = ports.graph
-      .edges({ focus: name, depth: 1 })
-      .filter((edge) => edge.to === name && callers.has(edge.from));
+    const edges = ports.graph.edges({ focus: name, depth: 1, now: Date.now() }).filter((edge) => edge.to === name);
+    const callers = new Set(
+      edges.filter(({ state }) => state !== 'denied' && state !== 'expired').map(({ from }) => from),
+    );
+    const page = pageOf([...callers].sort(), (caller) => caller, query);
+    const shown = new Set(page.rows);
     return {
       body: {
         service: name,
         registered: ports.state.service(name) !== undefined,
         dependents: page.rows,
-        edges,
+        total: callers.size,
+        edges: edges.filter(({ from }) => shown.has(from)).map(edgeRow),
         ...nextField(page.next),
       },
       etag: ports.state.offset,

@@ -1,35 +1,39 @@
-/** `tendril graph [SERVICE]`: who calls whom, and why Tendril thinks so. */
-import { CLIENT_OPTIONS, formatOf, integer, type Options, oneOf, parse, usageError } from '../arguments.ts';
-import { clientFor } from '../client.ts';
+/** `tendril graph [SERVICE]`: who calls whom, and why Tendril thinks so; and what else can be asked of the graph. */
+import { flag, type Options, oneOf, parse } from '../arguments.ts';
+import { type AdminClient, clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
-import { ago, plural, render, table } from '../output.ts';
+import { plural, render, table } from '../output.ts';
+import { graphAudit } from './graph-audit.ts';
+import { graphDiff } from './graph-diff.ts';
+import {
+  calleeOf,
+  EDGE_STATES,
+  type EdgeItem,
+  edgeColumns,
+  focusOf,
+  GRAPH_HELP,
+  GRAPH_OPTIONS,
+  graphFormat,
+  graphQuery,
+  MAX_LINES,
+} from './graph-edges.ts';
+import { graphExport } from './graph-export.ts';
 
-const OPTIONS: Options = { ...CLIENT_OPTIONS, depth: { type: 'string' }, state: { type: 'string' } };
+const OPTIONS: Options = { ...GRAPH_OPTIONS, state: { type: 'string' } };
 
-const STATES = ['active', 'quiet', 'expiring', 'expired', 'dangling', 'denied', 'pinned'] as const;
-
-interface EdgeItem {
-  readonly from: string;
-  readonly to: string;
-  readonly port?: number;
-  readonly origin: string;
-  readonly state: string;
-  readonly evidence: readonly string[];
-  readonly declaredBy: readonly string[];
-  readonly firstOffset?: number;
-  readonly lastSeen?: string;
-}
+/** First words that are no service; a service of that name is written with its namespace. */
+const QUESTIONS: Readonly<Record<string, Command>> = { audit: graphAudit, diff: graphDiff, export: graphExport };
 
 interface NodeItem {
   readonly name: string;
   readonly registered: boolean;
 }
 
-const calleeOf = (edge: EdgeItem): string => (edge.port === undefined ? edge.to : `${edge.to}:${edge.port}`);
-
-/** What sidecars did, and the documents and people that say so. */
-const evidenceOf = (edge: EdgeItem): string | undefined =>
-  [...edge.evidence, ...edge.declaredBy].join(',') || undefined;
+interface Page {
+  readonly edges: readonly EdgeItem[];
+  readonly nodes: readonly NodeItem[];
+  readonly next?: string;
+}
 
 const nothing = (focus: string | undefined, nodes: readonly NodeItem[]): string => {
   if (focus === undefined)
@@ -39,53 +43,63 @@ const nothing = (focus: string | undefined, nodes: readonly NodeItem[]): string 
     : `no edges at ${focus}, and no service of that name; next: tendril get services`;
 };
 
+/** All edges, or the first page of them where the rest is not shown. */
+const read = async (
+  client: AdminClient,
+  query: Readonly<Record<string, string | number | undefined>>,
+  whole: boolean,
+): Promise<Page> => {
+  const { body } = await client.request<Page>('/v1/graph', { query });
+  if (!whole || body.next === undefined) return body;
+  return { nodes: body.nodes, edges: await client.all<EdgeItem>('/v1/graph', 'edges', { ...query, limit: 10_000 }) };
+};
+
 export const graph: Command = {
-  usage: 'graph [SERVICE.NAMESPACE] [--depth N] [--state S]',
+  usage: 'graph [SERVICE.NAMESPACE] [--depth N] [--state S] [--at WHEN] | graph audit|diff|export …',
   options: OPTIONS,
   help: [
-    '--depth N    how far from the service (default 1)',
-    `--state S    ${STATES.join(', ')}`,
-    '--server URL, -o table|wide|json|yaml|name',
+    `--state S    ${EDGE_STATES.join(', ')}`,
+    ...GRAPH_HELP,
+    '',
+    'graph audit [SERVICE.NAMESPACE]    what documents and use say differently',
+    'graph diff --from WHEN [--to WHEN]   what came, went and changed',
+    'graph export [SERVICE.NAMESPACE] --as dot|json|dependency [--out FILE]',
   ],
-  examples: ['tendril graph web.shop --depth 2', 'tendril graph --state dangling'],
+  examples: [
+    'tendril graph web.shop --depth 2',
+    'tendril graph --state dangling',
+    'tendril graph web.shop --at 2026-05-01T12:00:00Z',
+    'tendril graph export --as dependency | tendril apply -f -',
+    'tendril graph audit --exit-code',
+    'tendril graph diff --from 812',
+  ],
   run: async (argv, io) => {
+    const question = QUESTIONS[argv[0] ?? ''];
+    if (question !== undefined) return question.run(argv.slice(1), io);
     const args = parse('graph', argv, OPTIONS, { min: 0, max: 1, usage: graph.usage });
-    const format = formatOf(args);
-    const [word] = args.positionals;
-    const focus = word === undefined || word.includes('.') ? word : `${word}.default`;
-    const depth = integer(args, 'depth', 1, 10);
-    if (depth !== undefined && focus === undefined)
-      throw usageError('--depth needs a service to start from', 'tendril graph SERVICE.NAMESPACE --depth 2');
-    const query = { focus, depth, state: oneOf(args, 'state', STATES) };
-    const client = clientFor(args, io);
-    const edges = await client.all<EdgeItem>('/v1/graph', 'edges', query);
-    const nodes = edges.length > 0 ? [] : await client.all<NodeItem>('/v1/graph', 'nodes', { focus });
+    const format = graphFormat(args);
+    const focus = focusOf(args.positionals[0]);
+    const query = { ...graphQuery(args, focus), state: oneOf(args, 'state', EDGE_STATES) };
+    const isTable = format === 'table' || format === 'wide';
+    const all = flag(args, 'all') || !isTable;
+    const { edges, nodes, next } = await read(clientFor(args, io), query, all);
+    const now = io.now();
     io.out(
       render(
         format,
         { edges },
-        () =>
-          edges.length === 0
-            ? nothing(focus, nodes)
-            : [
-                table(
-                  edges,
-                  [
-                    { title: 'CALLER', value: (edge) => edge.from },
-                    { title: 'CALLEE', value: calleeOf },
-                    { title: 'ORIGIN', value: (edge) => edge.origin },
-                    { title: 'STATE', value: (edge) => edge.state },
-                    { title: 'EVIDENCE', value: evidenceOf },
-                    { title: 'FIRST EVENT', value: (edge) => edge.firstOffset, number: true },
-                    {
-                      title: 'LAST SEEN',
-                      value: (edge) => (edge.lastSeen === undefined ? undefined : ago(edge.lastSeen, io.now())),
-                    },
-                  ],
-                  format,
-                ),
-                plural(edges.length, 'edge'),
-              ].join('\n'),
+        () => {
+          if (edges.length === 0) return nothing(focus, nodes);
+          // The head and the last line count, too.
+          const room = MAX_LINES - 2;
+          const shown = all || edges.length <= room ? edges : edges.slice(0, room);
+          const left =
+            shown.length === edges.length
+              ? ''
+              : ` of ${edges.length}${next === undefined ? '' : '+'}; all: tendril graph${focus === undefined ? '' : ` ${focus}`} --all`;
+          const count = left === '' ? plural(edges.length, 'edge') : `${shown.length} edges${left}`;
+          return [table(shown, edgeColumns(shown, now), format), count].join('\n');
+        },
         () => edges.map((edge) => `${edge.from}->${calleeOf(edge)}`),
       ),
     );

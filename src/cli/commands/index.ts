@@ -75,6 +75,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./why.ts')).why,
   },
   {
+    name: 'who',
+    summary: 'tell which sidecars hold a service or a document, and who calls it',
+    ends: 'at-once',
+    load: async () => (await import('./who.ts')).who,
+  },
+  {
     name: 'bootstrap',
     summary: 'print the bootstrap of an Envoy sidecar, or of a gRPC application',
     ends: 'at-once',

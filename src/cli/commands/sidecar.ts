@@ -17,6 +17,24 @@ export interface SidecarItem {
   readonly lastAckAt?: string;
   readonly connectedAt?: string;
   readonly lastError?: string;
+  /** With `--savings`. */
+  readonly savings?: SavingsItem;
+}
+
+/** Resources and bytes of services held, and what a full mesh would have it hold. */
+export interface SavingsItem {
+  readonly resources: number;
+  readonly bytes: number;
+  readonly fullResources: number;
+  readonly fullBytes: number;
+  /** `bytes` / `fullBytes`. */
+  readonly ratio: number;
+}
+
+export interface SavingsTotals extends SavingsItem {
+  readonly sidecars: number;
+  readonly pushedBytes: number;
+  readonly fullPushedBytes: { readonly change: number; readonly connect: number };
 }
 
 export const SIDECAR_STATES = ['in-sync', 'pending', 'refused', 'offline'] as const;

@@ -2,8 +2,9 @@
 import { CLIENT_OPTIONS, formatOf, type Options, parse, usageError } from '../arguments.ts';
 import { clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
-import { ago, bytes, printable, render } from '../output.ts';
-import { findSidecar, sidecarPath } from './sidecar.ts';
+import { ago, bytes, printable, render, within } from '../output.ts';
+import type { EdgeItem } from './graph-edges.ts';
+import { findSidecar, sidecarPath, stateWord } from './sidecar.ts';
 
 const OPTIONS: Options = { ...CLIENT_OPTIONS };
 
@@ -17,15 +18,7 @@ interface Source {
   readonly line?: number;
 }
 
-interface Edge {
-  readonly from: string;
-  readonly to: string;
-  readonly port?: number;
-  readonly origin: string;
-  readonly state: string;
-  readonly evidence: readonly string[];
-  readonly firstOffset?: number;
-  readonly lastSeen?: string;
+interface Edge extends EdgeItem {
   readonly documents?: readonly Source[];
 }
 
@@ -45,6 +38,13 @@ interface Answer {
     readonly error?: string;
   };
   readonly summary: string;
+  readonly node: {
+    readonly id: string;
+    readonly service: string;
+    readonly state: string;
+    readonly connectedAt?: string;
+    readonly endpoint?: string;
+  };
 }
 
 const sourceLine = (source: Source, now: number): string =>
@@ -64,11 +64,29 @@ const edgeLine = (edge: Edge, now: number): string =>
     edge.state,
     ...(edge.evidence.length === 0 ? [] : [`by ${edge.evidence.join(', ')}`]),
     ...(edge.firstOffset === undefined ? [] : [`since event ${edge.firstOffset}`]),
+    ...(edge.firstSeen === undefined ? [] : [`first seen ${ago(edge.firstSeen, now)}`]),
     ...(edge.lastSeen === undefined ? [] : [`last seen ${ago(edge.lastSeen, now)}`]),
+    ...(edge.lastUsed === undefined ? [] : [`last used ${ago(edge.lastUsed, now)}`]),
+    ...(edge.expiresAt === undefined ? [] : [`expires ${within(edge.expiresAt, now)}`]),
   ].join('  ');
 
-const block = (title: string, lines: readonly string[]): string[] =>
-  lines.map((line, index) => `  ${(index === 0 ? title : '').padEnd(14)}${line}`);
+/** Lines of one part of the chain; the answer is to fit on a screen. */
+const PART_LINES = 5;
+
+const block = (title: string, given: readonly string[]): string[] => {
+  const left = given.length - PART_LINES + 1;
+  const lines = left <= 1 ? given : [...given.slice(0, PART_LINES - 1), `… ${left} more; all: -o json`];
+  return lines.map((line, index) => `  ${(index === 0 ? title : '').padEnd(14)}${line}`);
+};
+
+const nodeLine = ({ node }: Answer, now: number): string =>
+  [
+    node.id,
+    `of ${node.service}`,
+    ...(node.endpoint === undefined ? [] : [`endpoint ${node.endpoint}`]),
+    stateWord(node.state),
+    ...(node.connectedAt === undefined ? [] : [`connected ${ago(node.connectedAt, now)}`]),
+  ].join('  ');
 
 const headLine = ({ type, name, delivery }: Answer, now: number): string =>
   [
@@ -100,6 +118,7 @@ const textOf = (answer: Answer, now: number): string =>
       'built from',
       answer.builtFrom.map((source) => sourceLine(source, now)),
     ),
+    ...block('held by', [nodeLine(answer, now)]),
     ...(answer.delivery === undefined ? [`next: tendril proxy ${answer.proxy}`] : []),
   ]
     .map(printable)

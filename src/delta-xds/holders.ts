@@ -1,0 +1,53 @@
+/** Which sessions hold resources of some services: what `tendril who` asks. */
+import { parseClusterName, servicePort } from '../model/index.ts';
+import type { StreamSession } from './stream-session.ts';
+
+export interface Holder {
+  readonly node: string;
+  readonly caller: string;
+  /** Service ports of which it holds something. */
+  readonly ports: readonly string[];
+  readonly resources: number;
+  readonly refused: number;
+}
+
+/** Service port that a resource is of; undefined: it is a sidecar's own. Virtual hosts and TCP listeners have a prefix. */
+const servicePortOf = (type: string, name: string): string | undefined => {
+  const hasPrefix = type === 'vhds' || (type === 'lds' && name.startsWith('tcp/'));
+  const cluster = parseClusterName(hasPrefix ? name.slice(name.indexOf('/') + 1) : name);
+  return cluster === undefined ? undefined : servicePort(cluster.service, cluster.port);
+};
+
+const serviceOf = (port: string): string => port.slice(0, port.lastIndexOf(':'));
+
+/** Sessions without a subject among the services are passed over; of the others the resources are looked at. */
+export const holdersOf = (sessions: Iterable<StreamSession>, services: ReadonlySet<string>): Holder[] => {
+  const holders: Holder[] = [];
+  for (const session of sessions) {
+    if (!concerns(session.subjects, services)) continue;
+    const ports = new Set<string>();
+    let resources = 0;
+    let refusals = 0;
+    for (const { type, name, version, refused } of session.resources()) {
+      const port = servicePortOf(type, name);
+      if (port === undefined || !services.has(serviceOf(port))) continue;
+      if (refused !== undefined) refusals++;
+      if (version === '') continue;
+      resources++;
+      ports.add(port);
+    }
+    if (resources + refusals === 0) continue;
+    const { id, caller } = session.facts;
+    holders.push({ node: id, caller, ports: [...ports], resources, refused: refusals });
+  }
+  return holders;
+};
+
+const concerns = (subjects: ReadonlySet<string>, services: ReadonlySet<string>): boolean => {
+  if (services.size < subjects.size) {
+    for (const service of services) if (subjects.has(service)) return true;
+    return false;
+  }
+  for (const subject of subjects) if (services.has(subject)) return true;
+  return false;
+};

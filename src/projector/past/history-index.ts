@@ -1,0 +1,31 @@
+/**
+ * The history index in memory: which events and images an owner has, by binary search in each pack. 12 bytes a row, so 24 MB for a log
+ * of a million events; the reader drops it when nobody asks.
+ */
+import { findRows, type HistoryRow, rowsAbove } from '../history-rows.ts';
+import type { StateQueries } from '../state-queries.ts';
+
+export class HistoryIndex {
+  readonly #queries: StateQueries;
+  /** Disjoint ranges of offsets, ascending (T1 of tiers.ts). */
+  readonly #packs: Uint8Array[] = [];
+  #through = 0;
+
+  constructor(queries: StateQueries) {
+    this.#queries = queries;
+  }
+
+  /** Takes in what was committed since. What is read of the state in the same turn is of the same commit. */
+  catchUp(): void {
+    const before = this.#through;
+    for (const { last, bytes } of this.#queries.historyPacks(before)) {
+      this.#packs.push(before === 0 ? bytes : rowsAbove(bytes, before));
+      this.#through = last;
+    }
+  }
+
+  /** Rows of an owner with offsets above `after`, up to `upTo`, ascending. */
+  rowsOf(hash: number, after: number, upTo: number): HistoryRow[] {
+    return this.#packs.flatMap((pack) => findRows(pack, hash)).filter(({ offset }) => offset > after && offset <= upTo);
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The dependency graph as it was at an offset: the graph of today's code over the mesh of then. Only what a question needs is loaded.
+ *
+ * Invariant: an edge of then is stored now, or an event took it away since. So its caller is among those that refer to the callee now
+ * (asked of the live graph at an offset whose commit the history index holds) and those of `withdrawn` events (past-mesh.ts).
+ */
+import { DependencyGraph, type EdgeQuery, type EdgeView } from '../../dependency-graph/index.ts';
+import type { PastMesh } from './past-mesh.ts';
+
+/** Callers that refer to a service now; resolves when a commit holds the state that was asked. */
+type CallersNow = (service: string) => Promise<Iterable<string>>;
+
+export class PastGraph {
+  readonly #mesh: PastMesh;
+  readonly #graph: DependencyGraph;
+  readonly #callersNow: CallersNow;
+  #hasAll = false;
+
+  constructor(mesh: PastMesh, callersNow: CallersNow) {
+    this.#mesh = mesh;
+    this.#callersNow = callersNow;
+    this.#graph = new DependencyGraph(mesh.lookup);
+    this.#graph.affected([...mesh.scopes()].map((scope) => `doc:Dependency|${scope}`));
+  }
+
+  get offset(): number {
+    return this.#mesh.offset;
+  }
+
+  /** Of the event at the offset, ms since the epoch; 0 before the first one. */
+  get recordedAt(): number {
+    return this.#mesh.recordedAt;
+  }
+
+  /** Services as registered then, by name; those that were not are left out. */
+  async services(names: Iterable<string>): Promise<ReadonlyMap<string, NonNullable<ReturnType<PastMesh['service']>>>> {
+    const wanted = [...names];
+    await this.#mesh.loadServices(wanted);
+    return new Map(
+      wanted.flatMap((name) => {
+        const service = this.#mesh.service(name);
+        return service === undefined ? [] : [[name, service] as const];
+      }),
+    );
+  }
+
+  /** As `DependencyGraph.edges`, of then. */
+  async edges(query: EdgeQuery): Promise<readonly EdgeView[]> {
+    const { focus, depth = 1 } = query;
+    if (focus === undefined || this.#defaultsDeclare()) await this.#loadAll();
+    else await this.#loadAround(focus, depth);
+    return this.#graph.edges(query);
+  }
+
+  /** Documents of a namespace or of the mesh declare edges: every caller there may have them. */
+  #defaultsDeclare(): boolean {
+    for (const scope of this.#mesh.scopes()) {
+      if (scope !== 'mesh' && !scope.startsWith('ns:')) continue;
+      const { to, select } = this.#mesh.lookup.defaultDependency(scope === 'mesh' ? undefined : scope.slice(3));
+      if (to.length > 0 || select.length > 0) return true;
+    }
+    return false;
+  }
+
+  async #loadAround(focus: string, depth: number): Promise<void> {
+    const seen = new Set([focus]);
+    let ring: ReadonlySet<string> = new Set([focus]);
+    for (let step = 1; step <= depth && ring.size > 0; step++) {
+      await this.#load(ring);
+      for (const name of ring) {
+        await this.#load(await this.#callersNow(name));
+        await this.#load(await this.#mesh.withdrawnCallers(name));
+      }
+      ring = await this.#nextRing(focus, step, seen);
+      for (const name of ring) seen.add(name);
+    }
+  }
+
+  /** Callers that only a document brought in have stored edges, too: loaded until none is new. */
+  async #nextRing(focus: string, step: number, seen: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    for (;;) {
+      const edges = this.#graph.edges({ focus, depth: step });
+      if ((await this.#load(edges.map(({ from }) => from))) > 0) continue;
+      return new Set(edges.flatMap(({ from, to }) => [from, to]).filter((name) => !seen.has(name)));
+    }
+  }
+
+  async #loadAll(): Promise<void> {
+    if (this.#hasAll) return;
+    await this.#mesh.loadAllServices();
+    await this.#load(await this.#mesh.callers());
+    this.#hasAll = true;
+  }
+
+  /** Gives how many were not loaded before. */
+  async #load(callers: Iterable<string>): Promise<number> {
+    const fresh = await this.#mesh.loadCallers([...callers].filter((caller) => !caller.startsWith('*')));
+    for (const caller of fresh) {
+      const edges = this.#mesh.edges(caller);
+      if (edges.size > 0) this.#graph.setEdges(caller, edges);
+    }
+    return fresh.length;
+  }
+}

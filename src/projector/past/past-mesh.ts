@@ -1,0 +1,184 @@
+/**
+ * The part of the folded state that the dependency graph reads, as it was at an offset. Entities are loaded before they are read: the
+ * graph reads them without waiting. Inside of a batch the state is that before the batch.
+ */
+import type { ServiceView } from '../../compile/index.ts';
+import { EdgeList, type GraphLookup } from '../../dependency-graph/index.ts';
+import { parseTarget, serviceName } from '../../model/index.ts';
+import { MeshState } from '../fold/mesh-state.ts';
+import { nextTurn } from '../turns.ts';
+import { PastEntities, type PastEntitiesOptions } from './past-entities.ts';
+
+const PER_TURN = 64;
+const EDGES = 'edges/';
+const SERVICES = 'svc/';
+const POLICIES = 'pol/';
+
+const calleeOf = (to: string): string | undefined => {
+  const target = parseTarget(to);
+  return target === undefined ? undefined : serviceName(target.namespace, target.name);
+};
+
+export class PastMesh {
+  readonly offset: number;
+  /** Of the event at the offset, ms since the epoch; 0 before the first one. */
+  readonly recordedAt: number;
+  readonly lookup: GraphLookup;
+  readonly #entities: PastEntities;
+  readonly #state: MeshState;
+  readonly #callers = new Set<string>();
+  readonly #services = new Set<string>();
+  #hasAllServices = false;
+  /** Callers of edges taken away since, by callee. */
+  #withdrawn: Map<string, Set<string>> | undefined;
+
+  private constructor(options: PastEntitiesOptions, place: Place) {
+    this.offset = place.offset;
+    this.recordedAt = place.recordedAt;
+    this.#entities = new PastEntities(options, place.upTo);
+    this.#state = new MeshState({ mesh: options.mesh });
+    const { documents } = this.#state;
+    this.lookup = {
+      service: (name) => this.service(name),
+      services: () => this.#allServices(),
+      dependency: (caller) => documents.dependency(caller),
+      defaultDependency: (namespace) => documents.defaultDependency(namespace),
+    };
+  }
+
+  /** @throws TendrilError `OFFSET_GONE` when events that are needed are no longer in the log */
+  static async open(options: PastEntitiesOptions, at: number): Promise<PastMesh> {
+    const mesh = new PastMesh(options, await placeOf(options, at));
+    await mesh.#loadDocuments();
+    return mesh;
+  }
+
+  /** Scopes with Dependency documents. */
+  scopes(): Iterable<string> {
+    return this.#state.policyIndex.scopesOf('Dependency');
+  }
+
+  /** Of a service that was loaded. */
+  service(name: string): ServiceView | undefined {
+    if (!this.#services.has(name)) throw new Error(`${name} is read before it is loaded`);
+    return this.#state.service(name);
+  }
+
+  /** Of a caller that was loaded. */
+  edges(caller: string): EdgeList {
+    return this.#state.edges.get(caller) ?? EdgeList.EMPTY;
+  }
+
+  /** Callers of edges to a service that were taken away since. */
+  async withdrawnCallers(service: string): Promise<Iterable<string>> {
+    return (await this.#readWithdrawn()).get(service) ?? [];
+  }
+
+  /** Callers with stored edges then or now. */
+  async callers(): Promise<Set<string>> {
+    const callers = new Set(this.#entities.keysNow(EDGES).map((key) => key.slice(EDGES.length)));
+    for (const gone of (await this.#readWithdrawn()).values()) for (const caller of gone) callers.add(caller);
+    return callers;
+  }
+
+  /** Loads edges of callers, and the services they lead to. Gives those that were not loaded before. */
+  async loadCallers(names: Iterable<string>): Promise<string[]> {
+    const fresh = [...new Set(names)].filter((name) => !this.#callers.has(name));
+    for (let at = 0; at < fresh.length; at += PER_TURN) {
+      const part = fresh.slice(at, at + PER_TURN);
+      const loaded = await this.#entities.edges(part);
+      const callees: string[] = [];
+      for (const [caller, edges] of loaded) {
+        this.#callers.add(caller);
+        if (edges !== undefined) this.#state.edges.load(caller, edges);
+        for (const to of edges?.targets() ?? []) callees.push(calleeOf(to) ?? caller);
+      }
+      await this.loadServices(callees);
+      await nextTurn();
+    }
+    return fresh;
+  }
+
+  async loadServices(names: Iterable<string>): Promise<void> {
+    let inTurn = 0;
+    for (const name of names) {
+      if (this.#services.has(name)) continue;
+      const entity = await this.#entities.service(name);
+      this.#services.add(name);
+      if (entity !== undefined) this.#state.services.load(name, entity);
+      if (++inTurn % PER_TURN === 0) await nextTurn();
+    }
+  }
+
+  async loadAllServices(): Promise<void> {
+    if (this.#hasAllServices) return;
+    const names = this.#entities.keysNow(SERVICES).map((key) => key.slice(SERVICES.length));
+    const gone = (await this.#entities.removals('service')).map(({ data }) => {
+      const { namespace, name } = data as { readonly namespace?: unknown; readonly name?: unknown };
+      return serviceName(String(namespace), String(name));
+    });
+    await this.loadServices([...names, ...gone]);
+    this.#hasAllServices = true;
+  }
+
+  #allServices(): Iterable<ServiceView> {
+    if (!this.#hasAllServices) throw new Error('services are read before they are loaded');
+    const names = [...this.#state.services.keys()].sort();
+    return names.flatMap((name) => this.#state.service(name) ?? []);
+  }
+
+  /** Dependency documents, and the services that they name; all services when one selects by shape. */
+  async #loadDocuments(): Promise<void> {
+    const keys = new Set(this.#entities.keysNow(`${POLICIES}Dependency/`).map((key) => key.slice(POLICIES.length)));
+    for (const { data } of await this.#entities.removals('dependency')) {
+      const { kind, namespace, name } = data as Readonly<Record<string, unknown>>;
+      keys.add(`${kind}/${namespace}/${name}`);
+    }
+    for (const key of keys) {
+      const policy = await this.#entities.policy(key);
+      if (policy !== undefined) this.#state.policies.load(key, policy);
+    }
+    const named: string[] = [];
+    let byShape = false;
+    for (const { spec } of this.#state.policyIndex.ofKind('Dependency')) {
+      const { to = {}, select } = spec as { readonly to?: object | null; readonly select?: object | null };
+      byShape ||= select !== undefined && select !== null;
+      for (const target of Object.keys(to ?? {})) {
+        const callee = calleeOf(target);
+        byShape ||= callee === undefined || target.includes('*');
+        if (callee !== undefined) named.push(callee);
+      }
+    }
+    await (byShape ? this.loadAllServices() : Promise.resolve());
+    await this.loadServices(named);
+  }
+
+  async #readWithdrawn(): Promise<Map<string, Set<string>>> {
+    if (this.#withdrawn !== undefined) return this.#withdrawn;
+    const withdrawn = new Map<string, Set<string>>();
+    for (const { data } of await this.#entities.removals('edge')) {
+      const { from, to } = data as { readonly from: string; readonly to: string };
+      const callee = calleeOf(to) ?? to;
+      withdrawn.set(callee, (withdrawn.get(callee) ?? new Set()).add(from));
+    }
+    this.#withdrawn = withdrawn;
+    return withdrawn;
+  }
+}
+
+interface Place {
+  readonly offset: number;
+  readonly recordedAt: number;
+  /** The last event that counts: that before the batch which `offset` lies in. */
+  readonly upTo: number;
+}
+
+const placeOf = async ({ log }: PastEntitiesOptions, at: number): Promise<Place> => {
+  if (at === 0) return { offset: 0, recordedAt: 0, upTo: 0 };
+  for await (const [record] of log.read({ from: at, maxBatch: 1 })) {
+    const batch = record?.event?.batch;
+    const isInside = batch !== undefined && batch.index < batch.size - 1;
+    return { offset: at, recordedAt: record?.recordedAt ?? 0, upTo: isInside ? at - batch.index - 1 : at };
+  }
+  return { offset: at, recordedAt: 0, upTo: at };
+};
