@@ -154,6 +154,14 @@ const withUniqueLocalPorts = (targets: readonly LocalTarget[]): LocalTarget[] =>
   return inOrder.filter(({ localPort }) => !taken.has(localPort) && taken.add(localPort));
 };
 
+/** Targets of edges that stand on expired evidence alone: what sidecars asked for then and hold still. */
+const expiredTargets = (edges: Iterable<DerivedEdge>): string[] => {
+  const expired: string[] = [];
+  for (const edge of edges)
+    if (!edge.declared && edge.port !== undefined && edge.record?.expired === true) expired.push(edge.to);
+  return expired.sort();
+};
+
 /** What the caller's nodes hold without asking, and what they may not have. */
 export const deriveRecord = (facts: CallerFacts): CallerRecord => {
   const edges = deriveEdges(facts);
@@ -172,9 +180,12 @@ export const deriveRecord = (facts: CallerFacts): CallerRecord => {
     if (port === undefined || denials.has(edge.service, port)) continue;
     tcp.push({ servicePort: servicePort(edge.service, port), localPort: edge.localPort });
   }
+  // What a declaration of the whole service brings is no less alive for that.
+  const expired = expiredTargets(edges.values()).filter((to) => !preload.has(to));
   return {
     caller: facts.caller,
     preload: [...preload].sort(),
+    ...(expired.length === 0 ? {} : { expired }),
     denied: denials.list(),
     learn: facts.dependency.learn,
     tcp: withUniqueLocalPorts(tcp),

@@ -69,6 +69,8 @@ export interface KnownEdge {
   readonly evidence: readonly string[];
   /** Sources that gave evidence: the first two. */
   readonly witnesses: readonly string[];
+  /** It was not used for long, and what evidence there was does not count any more. */
+  readonly expired?: boolean;
 }
 
 export interface EdgePort {

@@ -31,6 +31,7 @@ const GAUGES = new Set([
   'connections',
   'connectionsWaiting',
   'inLine',
+  'staleHosts',
   'cacheBytes',
   'inFlightBytes',
   'healthWatches',
