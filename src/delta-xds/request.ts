@@ -119,6 +119,8 @@ const takeClusters = (
   if (change.first && request.initialResourceVersions.size > 0) {
     for (const name of channel.ledger.held.keys()) {
       channel.now.add(name);
+      // It may change before virtual hosts are heard of, which take an interest in it.
+      s.take(name);
       if (!s.needed().has(name) && !channel.subscription.has(name)) s.adopted.add(name);
     }
     s.collect = true;

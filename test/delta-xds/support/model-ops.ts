@@ -133,7 +133,9 @@ export const renewalOpArbitrary = (refusals: boolean): fc.Arbitrary<Op> => {
       arbitrary: fc.record({ do: fc.constant('streams' as const), ms: fc.constantFrom(0, 0, 500, 5_000, undefined) }),
     },
     { weight: 3, arbitrary: fc.constant({ do: 'replica' as const }) },
-    { weight: 60, arbitrary: opArbitrary(refusals)
+    {
+      weight: 60,
+      arbitrary: opArbitrary(refusals)
         .filter((op) => !isManual(op))
         .map((op) => (refusals ? settled(op) : op)),
     },
