@@ -17,6 +17,9 @@ export interface SidecarItem {
   readonly lastAckAt?: string;
   readonly connectedAt?: string;
   readonly lastError?: string;
+  /** Generation of its route configuration, when not the first; virtual hosts held though their edges have expired, when any. */
+  readonly generation?: number;
+  readonly stale?: number;
 }
 
 export const SIDECAR_STATES = ['in-sync', 'pending', 'refused', 'offline'] as const;
