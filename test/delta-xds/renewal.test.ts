@@ -2,8 +2,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { createAdsServer } from '../../src/delta-xds/index.ts';
 import { decideRenewal, type RenewalFacts } from '../../src/delta-xds/renewal.ts';
 import { RenewalMemory } from '../../src/delta-xds/renewal-memory.ts';
+import { LDS, RDS, VHDS } from '../../src/proto/index.ts';
+import {
+  assignmentBody,
+  clusterBody,
+  listenerBody,
+  MemoryMesh,
+  nodeOf,
+  virtualHostBody,
+} from './support/memory-mesh.ts';
+import { RawClient } from './support/raw-client.ts';
 
 const DAY = 86_400_000;
 const LIMITS = { renewalStale: 100, renewalPercent: 25, renewalEveryMs: DAY, renewalUnseen: 0 };
@@ -101,4 +112,74 @@ test('renewals are remembered by node, those of longest ago are forgotten first 
     [3, undefined, 2, 4],
   );
   assert.equal(memory.size, 3);
+});
+
+test('over gRPC: two streams of one node, its streams as the access logs tell, one renewal for both (R2, R4)', async () => {
+  const mesh = new MemoryMesh();
+  mesh.renewable = true;
+  mesh.listeners.set('outbound', listenerBody('outbound', 'l-0'));
+  mesh.set('cds', 'old.shop:80', clusterBody('old.shop:80', 'c-1', true));
+  mesh.set('eds', 'old.shop:80', assignmentBody('old.shop:80', 'e-1', [8_080]));
+  mesh.set('vhds', 'old.shop:80', virtualHostBody('h-1', ['old.shop'], ['old.shop:80']));
+  const asked: string[] = [];
+  let longest: number | undefined = 600_001;
+  const server = createAdsServer({
+    source: mesh,
+    transport: 'http2',
+    limits: { renewalStale: 1 },
+    clock: () => performance.now(),
+    now: Date.now,
+    random: Math.random,
+    logger: { info: () => undefined, warn: () => undefined },
+    identifier: 'tendril/test/0',
+    longStream: (node) => {
+      asked.push(node);
+      return longest;
+    },
+  });
+  const { port } = await server.listen('127.0.0.1', 0);
+  const clients = [new RawClient(port), new RawClient(port)];
+  /** Listener, route configuration, the opening of VHDS, one host: the client's side of it. */
+  const begin = async (client: RawClient): Promise<void> => {
+    client.send({ typeUrl: LDS, node: nodeOf('app.shop') });
+    const { nonce } = await client.response(0);
+    client.send({ typeUrl: LDS, responseNonce: nonce });
+    client.send({ typeUrl: RDS, subscribe: ['outbound'] });
+    client.send({ typeUrl: VHDS });
+    client.send({ typeUrl: VHDS, subscribe: ['outbound/old.shop'] });
+    await client.response(3);
+  };
+  const expire = async (): Promise<void> => {
+    mesh.expired.set('app.shop', ['old.shop:80']);
+    mesh.changed('caller|app.shop');
+    await server.wake();
+  };
+  try {
+    for (const client of clients) await begin(client);
+    await expire();
+    assert.deepEqual(asked, ['sidecar~1~app.shop', 'sidecar~1~app.shop']);
+    assert.equal(server.counters().renewalsHeldStreams, 2);
+    assert.equal(server.counters().staleHosts, 2);
+    longest = 600_000;
+    await expire();
+    const generations = server.sessions().map(({ generation, stale }) => [generation, stale]);
+    assert.deepEqual(generations, [
+      [1, 0],
+      [0, 1],
+    ]);
+    const { renewals, renewalsHeldRecent, staleHosts } = server.counters();
+    assert.deepEqual([renewals, renewalsHeldRecent, staleHosts], [1, 1, 1]);
+    const [renewed] = clients;
+    await renewed?.response(6);
+    const versions = renewed?.resources(LDS).map(({ version }) => version);
+    assert.deepEqual(versions, ['l-0', 'l-0~1']);
+    assert.deepEqual(
+      renewed?.resources(RDS).map(({ name }) => name),
+      ['outbound', 'outbound~1'],
+    );
+    assert.deepEqual(renewed?.responses.at(-1)?.removed, ['outbound~1/-']);
+  } finally {
+    for (const client of clients) client.close();
+    await server.close();
+  }
 });

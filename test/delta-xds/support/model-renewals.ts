@@ -13,7 +13,7 @@ import type { SimEnvoy } from './sim-envoy.ts';
 
 /** As metadata `drainTimeMs` says it. */
 export const DRAIN_MS = 1_000;
-const EVERY_MS = 2_000;
+const EVERY_MS = 300;
 
 /**
  * Responses are not split: what a domain's loser held before this stream is not known when it has changed since, so a winner may come in
