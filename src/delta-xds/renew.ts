@@ -127,6 +127,15 @@ export const renewIfDue = (s: SessionState, now: number): void => {
   }
 };
 
+/** The client has taken virtual hosts: one whose edge has expired, of a service that was away, counts again. */
+export const acceptStale = (s: SessionState, { items }: Outstanding): void => {
+  const { current } = s;
+  if (current.expired.length === 0) return;
+  current.look ||= items.some(
+    ({ name, version }) => version !== '' && current.hasExpired(name.slice(name.indexOf('/') + 1)),
+  );
+};
+
 /** The client has taken the listener: what it named before is draining. */
 export const acceptListeners = (s: SessionState, { items }: Outstanding): void => {
   if (!items.some(({ name }) => name === OUTBOUND_NAME)) return;

@@ -9,7 +9,7 @@ import type { Effect } from './effect.ts';
 import type { Outstanding } from './ledger.ts';
 import { countNack } from './limits.ts';
 import { refusedNow } from './parked.ts';
-import { acceptListeners, refuseListeners } from './renew.ts';
+import { acceptListeners, acceptStale, refuseListeners } from './renew.ts';
 import type { Channel, SessionState, Suspects } from './session-state.ts';
 import { GONE, sameList } from './shapes.ts';
 
@@ -61,6 +61,7 @@ const acceptHosts = (s: SessionState, channel: Channel, response: Outstanding): 
   });
   for (const generation of s.demand.generations.values())
     if (generation.primedBy === response.nonce) generation.primedBy = '';
+  acceptStale(s, response);
 };
 
 /**
