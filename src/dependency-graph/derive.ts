@@ -154,13 +154,12 @@ const withUniqueLocalPorts = (targets: readonly LocalTarget[]): LocalTarget[] =>
   return inOrder.filter(({ localPort }) => !taken.has(localPort) && taken.add(localPort));
 };
 
-/** Targets of edges that stand on expired evidence alone: what sidecars asked for then and hold still. */
-const expiredTargets = (edges: Iterable<DerivedEdge>): string[] => {
-  const expired: string[] = [];
-  for (const edge of edges)
-    if (!edge.declared && edge.port !== undefined && edge.record?.expired === true) expired.push(edge.to);
-  return expired.sort();
-};
+/** Service ports whose learned edges have expired and that nothing else brings: who asked for them then holds them still. */
+const expiredTargets = (edges: readonly EdgeRecord[], preload: ReadonlySet<string>): string[] =>
+  edges
+    .filter(({ to, expired }) => expired === true && !preload.has(to) && parseTarget(to)?.port !== undefined)
+    .map(({ to }) => to)
+    .sort();
 
 /** What the caller's nodes hold without asking, and what they may not have. */
 export const deriveRecord = (facts: CallerFacts): CallerRecord => {
@@ -180,8 +179,7 @@ export const deriveRecord = (facts: CallerFacts): CallerRecord => {
     if (port === undefined || denials.has(edge.service, port)) continue;
     tcp.push({ servicePort: servicePort(edge.service, port), localPort: edge.localPort });
   }
-  // What a declaration of the whole service brings is no less alive for that.
-  const expired = expiredTargets(edges.values()).filter((to) => !preload.has(to));
+  const expired = expiredTargets(facts.edges, preload);
   return {
     caller: facts.caller,
     preload: [...preload].sort(),
