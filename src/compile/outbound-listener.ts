@@ -4,6 +4,7 @@
  *
  * A listener that changes is drained, so filters of later policies are in the chain from the start, empty.
  */
+import { OUTBOUND_NAME } from '../model/index.ts';
 import {
   type envoy,
   HttpFault,
@@ -22,9 +23,6 @@ import { HTTP_EDGE_LOG } from './access-log.ts';
 import { httpManager, listener, OUTBOUND, PASS_THROUGH, WEBSOCKET } from './listener-parts.ts';
 import { localReplyConfig } from './local-reply.ts';
 import { ADS, ADS_ON_DEMAND, duration, ON_DEMAND_TIMEOUT } from './values.ts';
-
-/** Name of the listener and of the first generation of its route configuration. */
-export const OUTBOUND_NAME = 'outbound';
 
 /**
  * The only limit of a request that waits for its virtual host (routes bring their own `idle_timeout`): long enough for a control
@@ -54,9 +52,9 @@ const httpFilters = (onDemand: boolean): readonly IHttpFilter[] => [
 ];
 
 /** Ports are kept in host names (`strip_any_host_port` false): two ports of one service are two virtual hosts. */
-const manager = (onDemand: boolean): IHttpConnectionManager => ({
+const manager = (onDemand: boolean, routes: string): IHttpConnectionManager => ({
   statPrefix: OUTBOUND_NAME,
-  rds: { routeConfigName: OUTBOUND_NAME, configSource: ADS },
+  rds: { routeConfigName: routes, configSource: ADS },
   httpFilters: httpFilters(onDemand),
   streamIdleTimeout: PARKED_LIMIT,
   upgradeConfigs: WEBSOCKET,
@@ -65,13 +63,22 @@ const manager = (onDemand: boolean): IHttpConnectionManager => ({
   ...HTTP_EDGE_LOG,
 });
 
-const encodedManagers = new Map<boolean, IFilter>();
+/** Managers kept: two, and one for each generation that nodes are in. Those made first go. */
+const MAX_MANAGERS = 64;
+const encodedManagers = new Map<string, IFilter>();
 
-/** The same for every node, and 12 KB: encoded once. */
-const outboundManager = (onDemand: boolean): IFilter => {
-  const encoded = encodedManagers.get(onDemand) ?? httpManager(manager(onDemand));
-  encodedManagers.set(onDemand, encoded);
-  return encoded;
+/** The same for every node of a generation, and 12 KB: encoded once. */
+const outboundManager = (onDemand: boolean, routes: string): IFilter => {
+  const key = `${onDemand} ${routes}`;
+  const known = encodedManagers.get(key);
+  if (known !== undefined) return known;
+  const made = httpManager(manager(onDemand, routes));
+  if (encodedManagers.size >= MAX_MANAGERS) {
+    const [oldest] = encodedManagers.keys();
+    if (oldest !== undefined) encodedManagers.delete(oldest);
+  }
+  encodedManagers.set(key, made);
+  return made;
 };
 
 export interface CallerIdentity {
@@ -104,10 +111,15 @@ const callerFilter = ({ caller, namespace, serviceAccount }: CallerIdentity): IF
   }),
 });
 
-/** `onDemand`: the node can ask for clusters by name while requests wait. */
+/**
+ * `onDemand`: the node can ask for clusters by name while requests wait. `routes`: its route configuration, in which alone generations
+ * differ: Envoy then swaps the filter chain and lets the old one drain (envoy-wire2 section 6).
+ */
 export const outboundListener = (
   identity: CallerIdentity,
   address: string,
   port: number,
   onDemand: boolean,
-): IListener => listener(OUTBOUND_NAME, address, port, OUTBOUND, [callerFilter(identity), outboundManager(onDemand)]);
+  routes: string = OUTBOUND_NAME,
+): IListener =>
+  listener(OUTBOUND_NAME, address, port, OUTBOUND, [callerFilter(identity), outboundManager(onDemand, routes)]);

@@ -2,11 +2,12 @@
  * A node's own resources: its listeners and the clusters of its application (contracts, "listeners"). A pure function of the
  * node's facts, not stored: workers compile and memoise them.
  */
+import { OUTBOUND_NAME } from '../model/index.ts';
 import { Cluster, Listener } from '../proto/index.ts';
 import { TCP_EDGE_LOG } from './access-log.ts';
 import { inboundCluster, inboundClusterName, inboundListener, inboundListenerName } from './inbound-listener.ts';
 import { listener, OUTBOUND, tcpProxy } from './listener-parts.ts';
-import { OUTBOUND_NAME, outboundListener } from './outbound-listener.ts';
+import { outboundListener } from './outbound-listener.ts';
 import type { EndpointView, OwnInputs, OwnResource, OwnResources, ServiceView } from './types.ts';
 import { ADS_ON_DEMAND, ON_DEMAND_TIMEOUT, resource } from './values.ts';
 
@@ -57,7 +58,7 @@ export const compileOwn = (inputs: OwnInputs): OwnResources => {
   const clusters = new Map<string, OwnResource>();
   listeners.set(
     OUTBOUND_NAME,
-    resource(Listener, outboundListener(inputs, listen.address, listen.outbound, inputs.onDemand)),
+    resource(Listener, outboundListener(inputs, listen.address, listen.outbound, inputs.onDemand, inputs.routes)),
   );
   if (service !== undefined && endpoint !== undefined) {
     for (const { spec, listen: port, target } of inboundPorts(service, endpoint, listen)) {

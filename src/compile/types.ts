@@ -118,6 +118,8 @@ export interface OwnInputs {
    * the node would lose all other clusters (measured, Envoy 1.40).
    */
   readonly onDemand: boolean;
+  /** Route configuration that the `outbound` listener names: `outbound`, or a later generation (default `outbound`). */
+  readonly routes?: string;
   /** Declared TCP dependencies that this caller may hold, sorted by target. */
   readonly tcp: readonly { readonly servicePort: string; readonly localPort: number }[];
 }

@@ -14,6 +14,7 @@ import { Hub } from './hub.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSessionCounters } from './limits.ts';
 import { type Listener, listenOn } from './listener.ts';
 import { XDS_METHODS } from './methods.ts';
+import { RenewalMemory } from './renewal-memory.ts';
 import type { ResourceSource } from './resource-source.ts';
 import { countedAs } from './resource-type.ts';
 import { ResponseTemplates } from './response-templates.ts';
@@ -68,6 +69,11 @@ export interface AdsServerOptions {
   readonly sideRoutes?: Routes;
   /** Told of nodes as they come and go. */
   readonly watcher?: StreamWatcher;
+  /**
+   * Age of a node's longest running stream, ms, as its access logs tell; undefined, or no such function: nothing is known of its streams
+   * (`renewalUnseen`). Asked when there is enough to renew, once a minute at most for each of its streams.
+   */
+  readonly longStream?: (nodeId: string) => number | undefined;
 }
 
 /** One stream of one node. */
@@ -88,6 +94,9 @@ export interface SessionStatus {
   };
   /** Service ports held. */
   readonly servicePorts: number;
+  /** Generation of its route configuration (`outbound~<n>`), and virtual hosts held under it whose edges have expired. */
+  readonly generation: number;
+  readonly stale: number;
   readonly types: readonly TypeStatus[];
 }
 
@@ -95,6 +104,8 @@ export interface AdsCounters extends StreamCounters, SessionCounters, TransportC
   readonly sessions: number;
   /** Resources that clients refuse as of now, by short name of the type. */
   readonly parkedByType: Readonly<Record<string, number>>;
+  /** Virtual hosts that clients hold though their edges have expired, as last counted. */
+  readonly staleHosts: number;
   readonly healthWatches: number;
   readonly sideStreams: number;
   readonly connections: number;
@@ -165,7 +176,11 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
   const hub = new Hub({
     source,
     shapes,
-    session: { limits, counters: sessionCounters },
+    session: {
+      limits,
+      counters: sessionCounters,
+      renewal: { memory: new RenewalMemory(), longStream: options.longStream ?? (() => undefined) },
+    },
     clock,
     later,
     after: (ms, run) => {
@@ -237,6 +252,12 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     return parked;
   };
 
+  const staleHosts = (): number => {
+    let stale = 0;
+    for (const { session } of hub.members) stale += session.stale;
+    return stale;
+  };
+
   return {
     listen: async (host, port, fds) => {
       listener = await listenOn(
@@ -265,6 +286,8 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
           since: stream.since,
           sent: stream.sent,
           servicePorts: session.servicePorts(),
+          generation: session.generation,
+          stale: session.stale,
           types: session.status(),
         });
       }
@@ -287,6 +310,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       ...transportCounters,
       sessions: hub.size,
       parkedByType: parkedByType(),
+      staleHosts: staleHosts(),
       healthWatches: health.watches,
       sideStreams: side.size,
       connections: connections.size,

@@ -1,6 +1,7 @@
 /** Change notices as a session takes them: keys, no payloads. */
 import { spellings } from '../model/index.ts';
 import type { Generation } from './generation.ts';
+import { noteExpired } from './renew.ts';
 import type { ChangeKey } from './resource-source.ts';
 import { type ResourceType, typeOf } from './resource-type.ts';
 import type { Channel, SessionState } from './session-state.ts';
@@ -120,11 +121,13 @@ export const note = (s: SessionState, item: ChangeItem): void => {
       if (rights !== undefined && rights === s.rights) refreshPreload(s);
       else refresh(s);
       s.rights = rights;
+      noteExpired(s);
       return;
     }
     case 'everything':
       s.rights = s.view.rights?.();
       refresh(s);
+      noteExpired(s);
       return;
     default:
       item satisfies never;

@@ -28,7 +28,8 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
     s.collect = false;
     return;
   }
-  if (now < s.collectAfter || channel.ledger.gateOpensAt(now) > 0) return;
+  // Listeners that are kept back may use any of them.
+  if (s.current.waits(now) || now < s.collectAfter || channel.ledger.gateOpensAt(now) > 0) return;
   s.collect = false;
   // A listener that may not be gone yet may use any cluster: its ACK brings us back.
   s.collectAgain = (s.channel('lds')?.ledger.outstanding.length ?? 0) > 0;

@@ -3,7 +3,9 @@
  * assignments, listeners, route configurations, virtual hosts; superfluous clusters last.
  */
 import { collect } from './collect.ts';
+import { endWait } from './current-routes.ts';
 import type { Effect } from './effect.ts';
+import { renewIfDue } from './renew.ts';
 import { sendAssignments, sendClusters } from './send-clusters.ts';
 import { planHosts, sendHosts } from './send-hosts.ts';
 import { sendPlain } from './send-plain.ts';
@@ -98,6 +100,8 @@ const schedule = (s: SessionState, now: number, out: Effect[]): void => {
     if (questions.size > 0) at = sooner(at, ledger.answersInFlight(now).oldestEnds, now);
   }
   if (s.collect) at = sooner(at, s.collectAfter, now);
+  at = sooner(at, s.current.waitUntil, now);
+  at = sooner(at, s.current.lookAt, now);
   if (at === 0 || (s.timerAt !== 0 && s.timerAt <= at)) return;
   s.timerAt = at;
   out.push({ kind: 'timer', at });
@@ -114,7 +118,11 @@ export const deliver = (s: SessionState, now: number, out: Effect[]): void => {
   if (s.closed) return;
   s.beginPass();
   tell(s, out);
-  if (!s.paused) pass(s, now, out);
+  endWait(s, now);
+  if (!s.paused) {
+    renewIfDue(s, now);
+    pass(s, now, out);
+  }
   tell(s, out);
   announce(s, out);
   schedule(s, now, out);

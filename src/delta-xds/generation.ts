@@ -5,6 +5,7 @@
  * Envoy has drained them and unsubscribes it.
  */
 import { NameSet } from './name-set.ts';
+import type { SessionState } from './session-state.ts';
 import type { SharedShapes } from './shapes.ts';
 
 export class Generation {
@@ -13,6 +14,8 @@ export class Generation {
   primed = false;
   /** Nonce of the response that did, while it is unacknowledged. */
   primedBy = '';
+  /** Sent before the client asked for it (a renewal): its own question has not come yet. */
+  announced = false;
   /** Asked host, as written -> canonical service port, or '' while nothing answers it. */
   readonly hosts = new Map<string, string>();
   /** Service ports that the client held when the stream began and that nothing else brings. */
@@ -76,4 +79,21 @@ export const splitVirtualHostName = (
   const slash = name.indexOf('/');
   if (slash <= 0 || slash === name.length - 1) return undefined;
   return { routeConfiguration: name.slice(0, slash), rest: name.slice(slash + 1) };
+};
+
+/** The client has drained the last listener of this route configuration: all under its name is gone. */
+export const endGeneration = (s: SessionState, routeConfiguration: string): void => {
+  if (!s.demand.generations.delete(routeConfiguration)) return;
+  const hosts = s.channels.get('vhds');
+  const prefix = `${routeConfiguration}/`;
+  for (const name of [...(hosts?.ledger.held.keys() ?? [])])
+    if (name.startsWith(prefix)) {
+      hosts?.ledger.forget(name);
+      hosts?.settled(name);
+    }
+  for (const question of [...(hosts?.questions.all ?? [])])
+    if (question.startsWith(prefix)) hosts?.questions.delete(question);
+  s.collect = true;
+  s.interestStale = true;
+  s.current.look = true;
 };

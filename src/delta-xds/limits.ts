@@ -23,6 +23,14 @@ export interface SessionLimits {
   readonly responseBytes: number;
   /** Sent in one go before the session asks for the transport's word, bytes. */
   readonly burstBytes: number;
+  /** Stale hosts (asked for and held, their edges expired) that it takes to renew a node's route configuration. */
+  readonly renewalStale: number;
+  /** The same, as a share of the virtual hosts held under it, percent. */
+  readonly renewalPercent: number;
+  /** Time between two renewals of a node, ms. */
+  readonly renewalEveryMs: number;
+  /** 1: nodes of whose streams nothing is known are renewed as though none outlived the drain time. 0: they are not. */
+  readonly renewalUnseen: number;
 }
 
 export const DEFAULT_SESSION_LIMITS: SessionLimits = {
@@ -35,6 +43,10 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   answersInFlight: 32,
   responseBytes: 3 * 1024 * 1024,
   burstBytes: 4 * 1024 * 1024,
+  renewalStale: 100,
+  renewalPercent: 25,
+  renewalEveryMs: 86_400_000,
+  renewalUnseen: 0,
 };
 
 /** Bounds of the transport. */
@@ -117,6 +129,19 @@ export interface SessionCounters {
   namesTooLong: number;
   /** Questions under a route configuration beyond the bound. */
   generationsFull: number;
+  /** Nodes taken over to the next generation of their route configuration, and those that refused it. */
+  renewals: number;
+  renewalsRefused: number;
+  /**
+   * Looks at a node that had enough stale hosts and was not renewed: the last renewal is too recent; an earlier generation is not
+   * drained; its listener is not acknowledged or not ours; a stream outlives the drain time; nothing is
+   * known of its streams.
+   */
+  renewalsHeldRecent: number;
+  renewalsHeldDraining: number;
+  renewalsHeldUnready: number;
+  renewalsHeldStreams: number;
+  renewalsHeldUnseen: number;
 }
 
 export const zeroSessionCounters = (): SessionCounters => ({
@@ -133,6 +158,13 @@ export const zeroSessionCounters = (): SessionCounters => ({
   tooManyTypes: 0,
   namesTooLong: 0,
   generationsFull: 0,
+  renewals: 0,
+  renewalsRefused: 0,
+  renewalsHeldRecent: 0,
+  renewalsHeldDraining: 0,
+  renewalsHeldUnready: 0,
+  renewalsHeldStreams: 0,
+  renewalsHeldUnseen: 0,
 });
 
 export const countNack = (counters: SessionCounters, type: ResourceType): void => {

@@ -24,6 +24,7 @@ export const takeHosts = (
     s.releaseClusters();
     s.collectAfter = 0;
     s.collect = true;
+    s.current.look = true;
   }
   if (change.wildcardBegan) {
     // Where the client holds something its listener is up: silence is an answer. Elsewhere it waits to be primed.
@@ -105,13 +106,14 @@ const takeQuestion = (
     return;
   }
   const servicePort = resolveHost(s, generation, split.rest);
+  // Aliases first, then versions: `rc/svc` was asked, `rc/svc.ns:80` is what the client holds.
+  const held = change.first ? channel.ledger.versionOf(`${generation.routeConfiguration}/${servicePort}`) : undefined;
   if (servicePort !== '') {
-    s.observe(servicePort);
+    // Who names again what it holds does not use it: an edge that has expired stays so.
+    if (held === undefined || !s.current.hasExpired(servicePort)) s.observe(servicePort);
     s.take(servicePort);
   }
   if (change.first) {
-    // Aliases first, then versions: `rc/svc` was asked, `rc/svc.ns:80` is what the client holds.
-    const held = channel.ledger.versionOf(`${generation.routeConfiguration}/${servicePort}`);
     if (servicePort !== '' && held !== undefined) {
       const body = s.view.get('vhds', servicePort);
       if (body?.version === held) return;

@@ -2,7 +2,9 @@
 import { isCollection } from '../model/index.ts';
 import type { DeltaRequest } from '../proto/index.ts';
 import { refuse, withinBounds } from './bounds.ts';
+import { learnGeneration } from './current-routes.ts';
 import type { Effect } from './effect.ts';
+import { endGeneration } from './generation.ts';
 import { GATE_MS } from './ledger.ts';
 import { takeHosts } from './request-hosts.ts';
 import { typeOf } from './resource-type.ts';
@@ -48,9 +50,11 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
       break;
     case 'lds':
       takeListeners(s, channel, request, change);
+      learnGeneration(s, now);
       break;
     case 'rds':
       takeRoutes(s, channel, request, change);
+      learnGeneration(s, now);
       break;
     case 'vhds':
       takeHosts(s, channel, request, change);
@@ -105,7 +109,8 @@ const takeClusters = (
     if (isCollection(name)) channel.absent.add(name);
     else channel.answer(name, !isHeldFromBefore(request, change, name));
     const servicePort = view.servicePortOf(name);
-    if (servicePort !== undefined && view.get('cds', name) !== undefined) s.observe(servicePort);
+    if (servicePort === undefined || view.get('cds', name) === undefined) continue;
+    if (!isHeldFromBefore(request, change, name) || !s.current.hasExpired(servicePort)) s.observe(servicePort);
   }
   if (change.wildcardBegan) {
     channel.owed = true;
@@ -114,6 +119,8 @@ const takeClusters = (
   if (change.first && request.initialResourceVersions.size > 0) {
     for (const name of channel.ledger.held.keys()) {
       channel.now.add(name);
+      // It may change before virtual hosts are heard of, which take an interest in it.
+      s.take(name);
       if (!s.needed().has(name) && !channel.subscription.has(name)) s.adopted.add(name);
     }
     s.collect = true;
@@ -198,7 +205,9 @@ const takeRoutes = (s: SessionState, channel: Channel, request: DeltaRequest, ch
   for (const asked of change.asked) {
     const name = s.shapes.text(asked);
     channel.answer(name, !isHeldFromBefore(request, change, name));
-    if (s.body('rds', name) === undefined || s.demand.generations.has(name)) continue;
+    const announced = s.demand.generations.get(name);
+    if (announced !== undefined) announced.announced = false;
+    if (s.body('rds', name) === undefined || announced !== undefined) continue;
     const generation = s.demand.open(name, s.limits.generations);
     // Opened by the client long ago: this route configuration is primed without being asked (envoy-wire, fact 2).
     if (generation === undefined || hosts?.subscription.wildcard !== true) continue;
@@ -207,20 +216,4 @@ const takeRoutes = (s: SessionState, channel: Channel, request: DeltaRequest, ch
   }
   if (change.first) channel.now.addAll(channel.ledger.held.keys());
   if (change.wildcardBegan && change.asked.size === 0) channel.owed = true;
-};
-
-/** The client has drained the last listener of this route configuration: all under its name is gone. */
-const endGeneration = (s: SessionState, routeConfiguration: string): void => {
-  if (!s.demand.generations.delete(routeConfiguration)) return;
-  const hosts = s.channels.get('vhds');
-  const prefix = `${routeConfiguration}/`;
-  for (const name of [...(hosts?.ledger.held.keys() ?? [])])
-    if (name.startsWith(prefix)) {
-      hosts?.ledger.forget(name);
-      hosts?.settled(name);
-    }
-  for (const question of [...(hosts?.questions.all ?? [])])
-    if (question.startsWith(prefix)) hosts?.questions.delete(question);
-  s.collect = true;
-  s.interestStale = true;
 };

@@ -33,6 +33,8 @@ export interface NodeFacts {
   readonly serviceAccount?: string;
   readonly region?: string;
   readonly zone?: string;
+  /** How long its listeners drain, ms: Envoy's `--drain-time-s`, from metadata `drainTimeMs`. Absent: Envoy's default, 600,000. */
+  readonly drainMs?: number;
   /** True when the node asks for api_listener resources (gRPC proxyless). */
   readonly proxyless: boolean;
 }
@@ -67,6 +69,16 @@ export interface NodeView {
   servicePortOf(cluster: string): string | undefined;
   /** Services that this node may come to hold, at most: its bound on names in one request follows from it. */
   mayHold(): number;
+  /**
+   * From now on the listener `outbound` names the route configuration of generation `n` (`outboundRoutes`), and differs in nothing
+   * else. Before the first call: 0. A view without it knows no other: nothing is renewed.
+   */
+  useGeneration?(n: number): void;
+  /**
+   * Service ports of the caller's learned edges that have expired, sorted: a client that asked for them by name holds them still. A view
+   * without it: none.
+   */
+  expired?(): readonly string[];
   /** Label of the last raw event of this node and type: echoed as the type's version, decides nothing (contracts, "Raw resources"). */
   label(type: ResourceType): string | undefined;
 }

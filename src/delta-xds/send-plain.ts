@@ -9,6 +9,7 @@ import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
 const goalOf = (s: SessionState, channel: Channel, type: ResourceType, name: string): ResourceBody | undefined => {
   const wanted =
     channel.subscription.has(name) ||
+    (type === 'rds' && s.demand.generations.get(name)?.announced === true) ||
     (type === 'lds' && channel.subscription.wildcard && s.shapes.setOf(s.view.own('lds')).has(name));
   return wanted ? s.body(type, name) : undefined;
 };
@@ -17,6 +18,8 @@ const goalOf = (s: SessionState, channel: Channel, type: ResourceType, name: str
 export const sendPlain = (s: SessionState, type: ResourceType, work: Work, now: number, out: Effect[]): boolean => {
   const channel = s.channel(type);
   if (channel === undefined) return true;
+  // Which route configuration should they name? They stay noted (S13).
+  if (type === 'lds' && s.current.waits(now)) return true;
   const names = work.names(type);
   const answering = work.lane === 'answer';
   if (names.length === 0 && !(answering && (channel.owed || channel.absent.size > 0))) return true;

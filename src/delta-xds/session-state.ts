@@ -3,11 +3,13 @@
  * what to send.
  */
 import { canonicalName } from '../model/index.ts';
+import { CurrentRoutes } from './current-routes.ts';
 import { Demand } from './demand.ts';
 import type { Effect, Item, SendEffect, SentResource } from './effect.ts';
 import { type Lane, Ledger } from './ledger.ts';
 import type { SessionCounters, SessionLimits } from './limits.ts';
 import { NameSet } from './name-set.ts';
+import type { RenewalWitness } from './renewal-memory.ts';
 import type { NodeView, ResourceBody } from './resource-source.ts';
 import type { ResourceType } from './resource-type.ts';
 import { NEGATIVE_PREFIX, type SharedShapes } from './shapes.ts';
@@ -71,6 +73,8 @@ export interface SessionOptions {
   readonly waitingBeside: () => number;
   /** The only type of this stream; undefined: aggregated. */
   readonly only?: ResourceType | undefined;
+  /** Undefined: generations are never renewed. */
+  readonly renewal?: RenewalWitness | undefined;
 }
 
 export class SessionState {
@@ -81,6 +85,8 @@ export class SessionState {
   readonly counters: SessionCounters;
   readonly waitingBeside: () => number;
   readonly only: ResourceType | undefined;
+  readonly renewal: RenewalWitness | undefined;
+  readonly current: CurrentRoutes;
   readonly demand: Demand;
   readonly channels = new Map<ResourceType, Channel>();
   /** Nothing is sent until the transport has drained. */
@@ -123,6 +129,8 @@ export class SessionState {
     this.counters = options.counters;
     this.waitingBeside = options.waitingBeside;
     this.only = options.only;
+    this.renewal = options.renewal;
+    this.current = new CurrentRoutes(options.view, options.shapes);
     this.#tag = options.tag;
     this.demand = new Demand(options.view, options.shapes);
     this.rights = options.view.rights?.();

@@ -9,7 +9,7 @@
  *  S2  Nothing is sent that is neither in S1 nor the answer to a question; what a node may not hold looks like what does not exist.
  *  S3  A name asked for is answered in the same pass: body, negative (hosts), empty cluster or assignment, or removal (listeners,
  *      route configurations). Exceptions: an assignment on its way, equal versions in a type's first message, questions beyond 32
- *      answers in flight, a paused stream.
+ *      answers in flight, a paused stream, listeners of a client whose generation is not known yet (S13).
  *  S4  Order within a pass: clusters, each response directly followed by the assignments of its EDS clusters; assignments; listeners;
  *      route configurations; virtual hosts, after all clusters they use; removals of clusters last.
  *  S5  A broadcast of a type waits until the last broadcast of that type is acknowledged, or 1 s old. Answers, what they need, and
@@ -23,6 +23,12 @@
  *  S10 No response has a name twice, or both as resource and as removed; each stays below the size limit unless it holds one atom.
  *  S11 A negative answer has a version that the client cannot hold, is only sent when asked for, and never stands in for a removal.
  *  S12 Every route configuration gets something under its name as soon as VHDS is open.
+ *  S13 A listener names the generation that the client is in. None is sent to one that comes back until that is known
+ *      (`current-routes.ts`), and no cluster is taken away meanwhile.
+ *  S14 A renewal (R1 to R4, `renewal.ts`) sends in one pass: the listener, its route configuration, and under that name the virtual
+ *      hosts of the preload list or the bare removal. Nothing is taken away for it: the earlier generation is answered until the client
+ *      unsubscribes it; then its names go, and the clusters that only they used (S9).
+ *  S15 A renewal that the client refuses leaves it in the generation that it is in, and is not tried again on its stream.
  */
 import type { DeltaRequest } from '../proto/index.ts';
 import { type ChangeItem, note } from './change.ts';
@@ -63,6 +69,7 @@ export class Session implements StreamSession {
   onRequest(request: DeltaRequest, now: number): Effect[] {
     const out: Effect[] = [];
     if (this.#state.closed) return out;
+    this.#state.current.began ??= now;
     this.#state.beginPass();
     takeRequest(this.#state, request, now, out);
     deliver(this.#state, now, out);
@@ -120,6 +127,14 @@ export class Session implements StreamSession {
       });
     }
     return list;
+  }
+
+  get generation(): number {
+    return this.#state.current.n;
+  }
+
+  get stale(): number {
+    return this.#state.current.stale;
   }
 
   servicePorts(): number {

@@ -9,6 +9,7 @@ import type { Effect } from './effect.ts';
 import type { Outstanding } from './ledger.ts';
 import { countNack } from './limits.ts';
 import { refusedNow } from './parked.ts';
+import { acceptListeners, acceptStale, refuseListeners } from './renew.ts';
 import type { Channel, SessionState, Suspects } from './session-state.ts';
 import { GONE, sameList } from './shapes.ts';
 
@@ -29,6 +30,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
       channel.lastError = undefined;
     if (type === 'vhds') acceptHosts(s, channel, response);
     else channel.ledger.accept(response);
+    if (type === 'lds') acceptListeners(s, response);
     if (s.collectAgain) s.collect = true;
     out.push({ kind: 'acked', type, nonce, items });
     return true;
@@ -40,6 +42,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   const atoms = [...new Set(items.map(({ atom }) => atom))];
   const final = atoms.length <= 1;
   out.push({ kind: 'rejected', type, nonce, items, code, message, final });
+  if (final && type === 'lds') refuseListeners(s, response);
   if (final) park(s, channel, response);
   else halve(s, channel, response, atoms);
   for (const generation of s.demand.generations.values())
@@ -58,6 +61,7 @@ const acceptHosts = (s: SessionState, channel: Channel, response: Outstanding): 
   });
   for (const generation of s.demand.generations.values())
     if (generation.primedBy === response.nonce) generation.primedBy = '';
+  acceptStale(s, response);
 };
 
 /**

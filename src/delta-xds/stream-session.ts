@@ -42,6 +42,10 @@ export interface StreamSession {
   readonly subjects: ReadonlySet<string>;
   /** Asked hosts that nothing answers so far. */
   readonly waiting: number;
+  /** Generation of its route configuration. */
+  readonly generation: number;
+  /** Virtual hosts that it asked for and holds though their edges have expired, as last counted. */
+  readonly stale: number;
   /** True when the answer must come from the newest state; an ACK needs none. */
   asks(request: XdsRequest): boolean;
   /** One message of the client. */

@@ -163,6 +163,14 @@ const withUniqueLocalPorts = (targets: readonly LocalTarget[]): LocalTarget[] =>
   return inOrder.filter(({ localPort }) => !taken.has(localPort) && taken.add(localPort));
 };
 
+/** Service ports whose learned edges have expired and that nothing else brings: who asked for them then holds them still. */
+const expiredTargets = (edges: Iterable<DerivedEdge>, preload: ReadonlySet<string>): string[] => {
+  const expired: string[] = [];
+  for (const { to, port, record } of edges)
+    if (record?.expired === true && port !== undefined && !preload.has(to)) expired.push(to);
+  return expired.sort();
+};
+
 /** What the caller's nodes hold without asking, and what they may not have. */
 export const deriveRecord = (facts: CallerFacts): CallerRecord => {
   const edges = deriveEdges(facts);
@@ -183,9 +191,11 @@ export const deriveRecord = (facts: CallerFacts): CallerRecord => {
     if (port === undefined || denials.has(edge.service, port)) continue;
     tcp.push({ servicePort: servicePort(edge.service, port), localPort: edge.localPort });
   }
+  const expired = expiredTargets(edges.values(), preload);
   return {
     caller: facts.caller,
     preload: [...preload].sort(),
+    ...(expired.length === 0 ? {} : { expired }),
     denied: denials.list(),
     learn: facts.dependency.learn,
     tcp: withUniqueLocalPorts(tcp),

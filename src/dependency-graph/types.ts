@@ -100,6 +100,8 @@ export interface CallerRecord {
   readonly preload: readonly string[];
   /** Denied targets, sorted: `<service>.<namespace>` (all ports) or `<service>.<namespace>:<port>`. */
   readonly denied: readonly string[];
+  /** Service ports of learned edges that have expired and that nothing else brings, sorted; absent: none. */
+  readonly expired?: readonly string[];
   /** false: only declared edges; an unknown host is answered 404. */
   readonly learn: boolean;
   /** Declared TCP dependencies with a local port. */

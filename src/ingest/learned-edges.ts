@@ -4,7 +4,8 @@
  *
  * Invariants:
  * 1. The source of such an event is the identity of the stream it was seen on, whatever the sidecar said.
- * 2. An edge gets an event for its first two witnesses, for each new kind of evidence, and when it had expired; never again for the same.
+ * 2. An edge gets an event for its first two witnesses, and for each new kind of evidence; never again for the same, unless it has
+ *    expired: then the next question brings it back.
  * 3. At most `maxPending` observations wait; the oldest is dropped and counted. A dropped one is no loss for good: the sidecar
  *    holds the service already, and its sibling's first request reports the edge again.
  * 4. At most one append is under way; what arrives meanwhile goes in the next one. After a failure the batch is kept and tried
@@ -119,9 +120,11 @@ export class LearnedEdges {
     const source = sidecarSource(node);
     const key = `${edge}|${evidence}|${source}`;
     const known = this.#options.graph.edge(from, to);
-    const witnesses = (known?.witnesses.length ?? 0) + (this.#onTheWay.get(edge) ?? 0);
-    const newEvidence = known !== undefined && (known.expired === true || !known.evidence.includes(evidence));
-    const enough = witnesses >= MAX_WITNESSES || known?.witnesses.includes(source) === true;
+    const newEvidence = known !== undefined && !known.evidence.includes(evidence);
+    const onTheWay = this.#onTheWay.get(edge) ?? 0;
+    const witnesses = (known?.witnesses.length ?? 0) + onTheWay;
+    const enough =
+      known?.expired === true ? onTheWay > 0 : witnesses >= MAX_WITNESSES || known?.witnesses.includes(source) === true;
     if (this.#pending.has(key) || this.#closed || (enough && !newEvidence)) {
       this.#counters.known++;
       return;

@@ -4,6 +4,7 @@
  * - service name: `<service>.<namespace>`
  * - service port: `<service>.<namespace>:<port>`
  * - cluster name: `<service>.<namespace>:<port>` or `<service>.<namespace>:<port>/<subset>`
+ * - route configuration of a sidecar: `outbound`, of later generations `outbound~<n>`
  */
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -67,3 +68,19 @@ export const parseClusterName = (text: string): ClusterName | undefined => {
 /** `<service>.<namespace>:<port>[/<subset>]`: cluster name and EDS service name alike. */
 export const clusterName = (service: string, port: number, subset?: string): string =>
   subset === undefined ? `${service}:${port}` : `${service}:${port}/${subset}`;
+
+/** Listener through which an application calls others, and the first generation of its route configuration. */
+export const OUTBOUND_NAME = 'outbound';
+
+/** The last generation there is. */
+export const MAX_GENERATION = 999_999_999;
+
+/** Route configuration of generation `n`, 0 to `MAX_GENERATION`: `outbound`, `outbound~<n>`. */
+export const outboundRoutes = (n: number): string => (n === 0 ? OUTBOUND_NAME : `${OUTBOUND_NAME}~${n}`);
+
+/** Generation of a route configuration's name; undefined: it is of another form. */
+export const generationOf = (name: string): number | undefined => {
+  if (name === OUTBOUND_NAME) return 0;
+  const digits = /^outbound~([1-9][0-9]{0,8})$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+};

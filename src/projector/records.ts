@@ -91,8 +91,15 @@ export const encodeService = (service: ServiceRecord): Buffer => {
 };
 export const decodeService = (bytes: Buffer): ServiceRecord => parse<ServiceRecord>(bytes);
 
-export const encodeCaller = ({ caller, preload, denied, learn, tcp }: CallerRecord): Buffer =>
-  json({ caller, preload, denied, learn, tcp: tcp.map(({ servicePort, localPort }) => ({ servicePort, localPort })) });
+export const encodeCaller = ({ caller, preload, expired, denied, learn, tcp }: CallerRecord): Buffer =>
+  json({
+    caller,
+    preload,
+    expired,
+    denied,
+    learn,
+    tcp: tcp.map(({ servicePort, localPort }) => ({ servicePort, localPort })),
+  });
 export const decodeCaller = (bytes: Buffer): CallerRecord => parse<CallerRecord>(bytes);
 
 export const encodeMesh = (mesh: MeshView): Buffer => json({ name: mesh.name, suffixes: mesh.suffixes });

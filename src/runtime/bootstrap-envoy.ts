@@ -48,6 +48,8 @@ export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknow
     layered_runtime: {
       layers: [{ name: 'tendril', static_layer: { 're2.max_program_size.error_level': 100_000 } }],
     },
+    // What it gives up when edges expire goes back to the system; else its free pages stay with it.
+    memory_allocator_manager: { bytes_to_release: 16_777_216, memory_release_interval: '1s' },
     cluster_manager: { local_cluster_name: 'local' },
     dynamic_resources: {
       ads_config: {

@@ -14,7 +14,14 @@ import {
 } from '../compile/index.ts';
 import type { NodeFacts, NodeView, ResourceBody, ResourceType } from '../delta-xds/index.ts';
 import type { CallerRecord } from '../dependency-graph/index.ts';
-import { type ClusterName, clusterName, parseServiceName, servicePort } from '../model/index.ts';
+import {
+  type ClusterName,
+  clusterName,
+  generationOf,
+  outboundRoutes,
+  parseServiceName,
+  servicePort,
+} from '../model/index.ts';
 import type { ReadModel, ServiceRecord } from '../projector/index.ts';
 import type { ListenFacts, NodeIdentity } from './node-identity.ts';
 import { RawView } from './raw-view.ts';
@@ -22,8 +29,6 @@ import type { SharedReads } from './shared-reads.ts';
 
 /** Types whose resources are named after a service port. */
 const OF_SERVICES: ReadonlySet<string> = new Set(['cds', 'eds', 'vhds']);
-
-const OUTBOUND = /^outbound(?:~[0-9]{1,9})?$/;
 
 /** Host and port of a lower-case authority; IPv6 literals never name a service. */
 const splitAuthority = (
@@ -33,6 +38,8 @@ const splitAuthority = (
   if (match?.[1] === undefined) return undefined;
   return { host: match[1], port: match[2] === undefined ? undefined : Number(match[2]) };
 };
+
+const NONE: readonly string[] = [];
 
 const isHttp = (record: ServiceRecord, port: number): boolean =>
   record.ports.some((candidate) => candidate.port === port && candidate.protocol !== 'tcp');
@@ -56,11 +63,19 @@ export class MeshView implements NodeView {
   readonly #reads: SharedReads;
   readonly #compileOwn: (inputs: OwnInputs) => OwnSet;
   readonly #raw: RawView;
+  /** Generation of the route configuration that the `outbound` listener names. */
+  #generation = 0;
   #rightsOf: CallerRecord | undefined;
   #rights = '';
   /** Inputs and outcome of the last look at the own resources: one request looks several times. */
   #ownOf:
-    | { readonly service: unknown; readonly endpoint: unknown; readonly tcp: unknown; readonly own: OwnSet }
+    | {
+        readonly service: unknown;
+        readonly endpoint: unknown;
+        readonly tcp: unknown;
+        readonly generation: number;
+        readonly own: OwnSet;
+      }
     | undefined;
   /** Own names and raw bases together: the same array while nothing changed. */
   readonly #bases: { lds?: readonly string[]; cds?: readonly string[] } = {};
@@ -100,7 +115,14 @@ export class MeshView implements NodeView {
     const endpoint = this.facts.endpoint === undefined ? undefined : this.#model.endpoint(caller, this.facts.endpoint);
     const { tcp } = this.#model.caller(caller);
     const last = this.#ownOf;
-    if (last !== undefined && last.service === service && last.endpoint === endpoint && last.tcp === tcp)
+    const generation = this.#generation;
+    if (
+      last !== undefined &&
+      last.service === service &&
+      last.endpoint === endpoint &&
+      last.tcp === tcp &&
+      last.generation === generation
+    )
       return last.own;
     const own = this.#compileOwn({
       caller,
@@ -108,12 +130,21 @@ export class MeshView implements NodeView {
       serviceAccount,
       listen: this.#listen,
       onDemand: this.onDemand,
+      ...(generation === 0 ? {} : { routes: outboundRoutes(generation) }),
       service,
       endpoint,
       tcp,
     });
-    this.#ownOf = { service, endpoint, tcp, own };
+    this.#ownOf = { service, endpoint, tcp, generation, own };
     return own;
+  }
+
+  useGeneration(n: number): void {
+    this.#generation = n;
+  }
+
+  expired(): readonly string[] {
+    return this.#model.caller(this.facts.caller).expired ?? NONE;
   }
 
   #shared(type: string, name: string): ResourceBody | undefined {
@@ -140,7 +171,7 @@ export class MeshView implements NodeView {
       case 'lds':
         return this.#own().resources.listeners.get(name);
       case 'rds':
-        return OUTBOUND.test(name) ? routeConfiguration(name) : undefined;
+        return generationOf(name) !== undefined ? routeConfiguration(name) : undefined;
       case 'eds':
         if (name === 'local')
           return this.#model.resource(resourceKey('local', '', this.facts.caller)) ?? emptyAssignment('local');

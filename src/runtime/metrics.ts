@@ -14,6 +14,7 @@ const GAUGES = new Set([
   'connections',
   'connectionsWaiting',
   'inLine',
+  'staleHosts',
   'cacheBytes',
   'inFlightBytes',
   'healthWatches',

@@ -30,6 +30,10 @@ const label = (value: unknown): string | undefined =>
 const port = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535 ? value : undefined;
 
+/** ms, at most a day. */
+const drainTime = (value: unknown): number | undefined =>
+  typeof value === 'number' && value >= 0 && value <= 86_400_000 ? value : undefined;
+
 const IP = /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]+)$/;
 
 /** Reads the identity out of a stream's first message. */
@@ -53,6 +57,7 @@ export const identify = (node: ProtoNode): NodeIdentity => {
   const account = label(metadata.serviceAccount);
   const listen = record(metadata.listen);
   const address = listen.address;
+  const drainMs = drainTime(metadata.drainTimeMs);
   return {
     facts: {
       id: node.id,
@@ -60,6 +65,7 @@ export const identify = (node: ProtoNode): NodeIdentity => {
       namespace: service?.namespace ?? 'default',
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(account === undefined ? {} : { serviceAccount: account }),
+      ...(drainMs === undefined ? {} : { drainMs }),
       ...(node.locality?.region ? { region: node.locality.region } : {}),
       ...(node.locality?.zone ? { zone: node.locality.zone } : {}),
       proxyless: /^gRPC/i.test(node.userAgentName ?? ''),

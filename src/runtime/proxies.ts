@@ -24,6 +24,10 @@ export interface ProxyRow {
   /** Bytes of all shared resources of the mesh, as compiled: what a full push would send. */
   readonly fullPushBytes: number;
   readonly streams: number;
+  /** Generation of its route configuration, when it is a later one than the first (docs/protocol.md, section 11). */
+  readonly generation?: number;
+  /** Virtual hosts that it asked for and holds though nobody has used them for long, when there are any. */
+  readonly stale?: number;
   /** Resources that it refuses as of now; `lastError`: in its words. */
   readonly refused: number;
   readonly connectedAt?: number;
@@ -79,6 +83,8 @@ export class Proxies {
     const recent = this.#options.ledger.summary(id);
     const refused = types.reduce((sum, type) => sum + type.parked, 0);
     const pending = types.some((type) => type.unacked > 0 || type.pending > 0);
+    const generation = Math.max(0, ...sessions.map((session) => session.generation));
+    const stale = sessions.reduce((sum, session) => sum + session.stale, 0);
     const lastError = types.map((type) => type.lastError?.message).find((message) => message !== undefined);
     return {
       id,
@@ -93,6 +99,8 @@ export class Proxies {
       fullPushBytes: totals.fullPushBytes,
       streams: sessions.length,
       refused,
+      ...(generation === 0 ? {} : { generation }),
+      ...(stale === 0 ? {} : { stale }),
       ...(first === undefined ? {} : { connectedAt: first.since, peer: first.peer, namespace: first.namespace }),
       ...(first?.endpoint === undefined ? {} : { endpoint: first.endpoint }),
       ...(recent?.lastAckAt === undefined ? {} : { lastAckAt: recent.lastAckAt }),

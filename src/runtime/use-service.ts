@@ -10,7 +10,7 @@ import type {
   StreamWatcher,
   TransportStream,
 } from '../delta-xds/index.ts';
-import { ACCESS_LOGS_RESPONSE, GRPC_PATHS, type ProtoNode } from '../proto/index.ts';
+import { ACCESS_LOGS_RESPONSE, EDGE_LOG_PERIOD_MS, GRPC_PATHS, type ProtoNode } from '../proto/index.ts';
 import {
   AccessLogStream,
   ConnectionCallers,
@@ -67,6 +67,8 @@ export class UseService implements StreamWatcher {
   #toldAt: number;
   /** Edges of this turn that did not fit into the report. */
   #left = 0;
+  /** Connected nodes: since when, and with how many streams. */
+  readonly #joined = new Map<string, { readonly at: number; streams: number }>();
   /** Nodes that left since then, and their callers. */
   readonly #departed = new Map<string, string>();
   /** When `holders` was last asked, on the clock. */
@@ -129,13 +131,18 @@ export class UseService implements StreamWatcher {
     };
   }
 
-  joined(peer: string, { caller }: NodeFacts): void {
+  joined(peer: string, { caller, id }: NodeFacts): void {
     this.#callers.joined(peer, caller);
+    const known = this.#joined.get(id);
+    if (known === undefined) this.#joined.set(id, { at: this.#options.clock(), streams: 1 });
+    else known.streams++;
     for (const open of this.#open.get(peer) ?? []) execute(open, open.session.recheck());
   }
 
   left(peer: string, { caller, id }: NodeFacts): void {
     this.#callers.left(peer, caller);
+    const known = this.#joined.get(id);
+    if (known !== undefined && --known.streams === 0) this.#joined.delete(id);
     if (this.#departed.size < MAX_DEPARTED) this.#departed.set(id, caller);
   }
 
@@ -176,6 +183,9 @@ export class UseService implements StreamWatcher {
    * Infinity: not known.
    */
   longestStreamMs(node: string): number {
+    // What was open when it came has not been logged yet.
+    const since = this.#joined.get(node)?.at ?? this.#options.clock();
+    if (this.#options.clock() - since < 3 * EDGE_LOG_PERIOD_MS) return Number.POSITIVE_INFINITY;
     const here = this.#collector.longestStreamMs(node);
     return Math.max(here, this.#elsewhere.longest(node, this.#options.clock()));
   }

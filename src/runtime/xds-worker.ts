@@ -92,6 +92,10 @@ export class XdsWorker {
       deliveries: this.#deliveries,
       sideRoutes: this.#use.routes,
       watcher: this.#use,
+      longStream: (node) => {
+        const longest = this.#use.longestStreamMs(node);
+        return Number.isFinite(longest) ? longest : undefined;
+      },
     });
     this.#timer = setInterval(() => this.#report(), REPORT_MS);
     this.#timer.unref();

@@ -306,3 +306,25 @@ test('a node that cannot ask by name gets listeners that do not wait for an answ
   assert.match(textOf(false, 'outbound'), /envoy\.filters\.http\.router/);
   assert.ok(textOf(false, 'tcp/redis.shop:6379').length < textOf(true, 'tcp/redis.shop:6379').length);
 });
+
+test('the listener of a later generation differs in the name of its route configuration only', () => {
+  const textOf = (routes?: string): string =>
+    Buffer.from(own(routes === undefined ? {} : { routes }).listeners.get('outbound')?.body ?? '').toString('latin1');
+  assert.equal(textOf('outbound'), textOf());
+  const configOf = (routes: string) => {
+    const made = own({ routes });
+    const listener = listenerOf(made, 'outbound');
+    const manager = filtersOf(listener).find(({ name }) => name === 'envoy.filters.network.http_connection_manager');
+    return {
+      listener: JSON.stringify(listener),
+      rds: manager?.typedConfig.rds as { routeConfigName?: string } | undefined,
+    };
+  };
+  const [first, second] = [configOf('outbound'), configOf('outbound~1')];
+  assert.equal(first.rds?.routeConfigName, 'outbound');
+  assert.equal(second.rds?.routeConfigName, 'outbound~1');
+  assert.equal(
+    second.listener.replace('"routeConfigName":"outbound~1"', '"routeConfigName":"outbound"'),
+    first.listener,
+  );
+});

@@ -178,6 +178,7 @@ test('a defect in one session ends that one alone', () => {
       facts: view.facts,
       preload: () => [],
       rights: () => '',
+      expired: () => [],
       own: () => {
         throw new Error('broken view');
       },

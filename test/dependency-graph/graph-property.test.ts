@@ -101,9 +101,14 @@ const plainRecord = (mesh: Mesh, caller: string): CallerRecord => {
       const servicePort = `${name}:${port}`;
       return preload.includes(servicePort) ? [{ servicePort, localPort: target.localPort ?? 0 }] : [];
     });
+  const edges = caller.startsWith('*') ? [] : [...mesh.fold.edges(caller)];
+  const expired = edges
+    .filter(({ expired, to }) => expired === true && to.includes(':') && !preload.includes(to))
+    .map(({ to }) => to);
   return {
     caller,
     preload: preload.sort(),
+    ...(expired.length === 0 ? {} : { expired }),
     denied: [...denied].filter((target) => !denied.has(target.split(':')[0] ?? '') || !target.includes(':')).sort(),
     learn: dependency.learn,
     tcp: tcp.sort((a, b) => (a.servicePort < b.servicePort ? -1 : 1)),

@@ -122,11 +122,23 @@ test('an expired edge is not pre-warmed, and says so', () => {
   mesh.send('dependency.expired', { from: 'web.default', to: 'a.default:8080' });
   mesh.settle();
   assert.deepEqual(mesh.graph.record('web.default').preload, []);
+  assert.deepEqual(mesh.graph.record('web.default').expired, ['a.default:8080']);
   assert.deepEqual(
     mesh.graph.edges({}).map(({ state }) => state),
     ['expired'],
   );
   assert.deepEqual(mesh.graph.dependents('a.default'), []);
+  // What brings it otherwise, or a new proof, ends that.
+  mesh.send('dependency.declared', { from: 'web.default', to: 'a.default' });
+  mesh.settle();
+  assert.deepEqual(mesh.graph.record('web.default').preload, ['a.default:8080']);
+  assert.equal(mesh.graph.record('web.default').expired, undefined);
+  mesh.send('dependency.withdrawn', { from: 'web.default', to: 'a.default' });
+  mesh.settle();
+  assert.deepEqual(mesh.graph.record('web.default').expired, ['a.default:8080']);
+  observe(mesh, 'web.default', 'a.default:8080');
+  mesh.settle();
+  assert.equal(mesh.graph.record('web.default').expired, undefined);
 });
 
 test('globs and selectors take services that come later, and let go of those that change', () => {

@@ -75,6 +75,8 @@ export interface MeshOptions {
   readonly log?: 'memory' | 'lmdb';
   /** The whole control plane, supervisor included, in a process of its own that can be killed. */
   readonly child?: boolean;
+  /** `--xds-limits`. */
+  readonly xdsLimits?: string;
 }
 
 const DEFAULT_REQUEST_MS = 30_000;
@@ -156,6 +158,7 @@ export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
     log: options.log ?? 'memory',
     'log-level': process.env.TENDRIL_TEST_LOG ?? 'error',
     'disk-reserve': '1000000',
+    ...(options.xdsLimits === undefined ? {} : { 'xds-limits': options.xdsLimits }),
   });
   let server = await serve(flags(undefined, undefined));
   const { admin, xds } = server;

@@ -38,6 +38,27 @@ test('2: known already, by the first two witnesses: nothing is written; new evid
   assert.equal(core.learned.counters.known, 3);
 });
 
+test('2: an edge that has expired is written again when it is proved again, once', async (t) => {
+  const core = await startCore(t);
+  const edge = { from: 'web.shop', to: 'cart.shop:8080' };
+  const see = async (...nodes: readonly string[]): Promise<number> => {
+    core.learned.report(nodes.map((node) => ({ ...edge, node })));
+    await core.learned.settled();
+    return core.log.head().offset;
+  };
+  assert.equal(await see('web-1'), 1);
+  await core.ingest.submit({
+    events: [{ type: 'dependency.expired', data: edge }],
+    caller: 'tendril',
+    atomic: false,
+    internal: true,
+    wait: 'applied',
+  });
+  assert.equal(observed(core)[0]?.expired, true);
+  assert.equal(await see('web-1', 'web-1', 'web-2'), 3);
+  assert.equal(observed(core)[0]?.expired, undefined);
+});
+
 test('2: a thousand reports of one edge at once are two events', async (t) => {
   const core = await startCore(t);
   core.learned.report(

@@ -45,3 +45,10 @@ test('a node that does not say who it is, or says nonsense, is the anonymous cal
   assert.equal(facts.caller, 'unknown.default');
   assert.deepEqual(listen, { address: '127.0.0.1', outbound: 15001, inbound: undefined });
 });
+
+test('the drain time is what metadata say, in ms; nonsense is left out', () => {
+  const drainOf = (drainTimeMs: ProtoNode['metadata'][string]): number | undefined =>
+    identify(node({ metadata: { drainTimeMs } })).facts.drainMs;
+  assert.deepEqual([5_000, 0, 86_400_000].map(drainOf), [5_000, 0, 86_400_000]);
+  assert.deepEqual([null, '5s', -1, Number.NaN, 86_400_001].map(drainOf), Array(5).fill(undefined));
+});

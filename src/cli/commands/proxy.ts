@@ -49,6 +49,8 @@ const head = (sidecar: SidecarItem): string =>
             `holds ${sidecar.services ?? 0} of ${plural(sidecar.of ?? 0, 'service port')}`,
             plural(sidecar.holds, 'resource'),
           ]),
+      ...(sidecar.generation === undefined ? [] : [`generation ${sidecar.generation}`]),
+      ...(sidecar.stale === undefined ? [] : [`${sidecar.stale} held though unused for long`]),
       ...(sidecar.lastError === undefined ? [] : [`last refusal: ${sidecar.lastError}`]),
     ].join('  '),
   );

@@ -19,6 +19,9 @@ export interface SidecarItem {
   readonly lastError?: string;
   /** With `--savings`. */
   readonly savings?: SavingsItem;
+  /** Generation of its route configuration, when not the first; virtual hosts held though their edges have expired, when any. */
+  readonly generation?: number;
+  readonly stale?: number;
 }
 
 /** Resources and bytes of services held, and what a full mesh would have it hold. */

@@ -52,6 +52,15 @@ export class SotwSession implements StreamSession {
     return 0;
   }
 
+  /** Nothing to renew: no client of this form asks for virtual hosts (`current-routes.ts`). */
+  get generation(): number {
+    return 0;
+  }
+
+  get stale(): number {
+    return 0;
+  }
+
   asks(request: StateRequest): boolean {
     return this.#state.asks(request);
   }

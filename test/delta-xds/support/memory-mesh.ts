@@ -93,6 +93,10 @@ export class MemoryMesh implements ResourceSource {
   readonly labels = new Map<ResourceType, string>();
   /** caller -> service ports */
   readonly preloads = new Map<string, readonly string[]>();
+  /** caller -> service ports of expired edges */
+  readonly expired = new Map<string, readonly string[]>();
+  /** Its views can name later generations; the listener of generation n has the version `<version>~<n>`. */
+  renewable = false;
   /** `<caller> <service port or cluster>`: may not be held. */
   readonly denied = new Set<string>();
   #keys: ChangeKey[] = [];
@@ -143,13 +147,31 @@ export class MemoryMesh implements ResourceSource {
   }
 }
 
+const NONE: readonly string[] = [];
+
 class MemoryView implements NodeView {
   readonly facts: NodeFacts;
   readonly #mesh: MemoryMesh;
+  #generation = 0;
+  readonly useGeneration?: (n: number) => void;
 
   constructor(mesh: MemoryMesh, facts: NodeFacts) {
     this.#mesh = mesh;
     this.facts = facts;
+    if (mesh.renewable)
+      this.useGeneration = (n) => {
+        this.#generation = n;
+      };
+  }
+
+  expired(): readonly string[] {
+    return this.#mesh.expired.get(this.facts.caller) ?? NONE;
+  }
+
+  #listener(name: string): ResourceBody | undefined {
+    const body = this.#mesh.listeners.get(name);
+    if (body === undefined || name !== 'outbound' || this.#generation === 0) return body;
+    return listenerBody(name, `${body.version}~${this.#generation}`);
   }
 
   #may(name: string): boolean {
@@ -172,7 +194,7 @@ class MemoryView implements NodeView {
     if (raw !== undefined && this.#may(name)) return raw;
     switch (type) {
       case 'lds':
-        return mesh.listeners.get(name);
+        return this.#listener(name);
       case 'rds':
         if (!/^outbound(~[0-9]+)?$/.test(name)) return undefined;
         return {

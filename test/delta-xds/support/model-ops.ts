@@ -33,6 +33,14 @@ export type Op =
   | { readonly do: 'hold' }
   | { readonly do: 'drain' }
   | { readonly do: 'generation'; readonly number: number; readonly on: boolean }
+  /** Renewals: an edge expires; what was proved by asking comes into the log; the old listeners have drained. */
+  | { readonly do: 'expire'; readonly service: number }
+  | { readonly do: 'learn' }
+  | { readonly do: 'drained' }
+  /** Age of the node's longest stream, ms; undefined: not known. */
+  | { readonly do: 'streams'; readonly ms: number | undefined }
+  /** Reconnects to a replica that knows of no renewal. */
+  | { readonly do: 'replica' }
   | { readonly do: 'refuse'; readonly type: 'cds' | 'vhds' | 'eds' | 'lds'; readonly next: number };
 
 const service = fc.nat({ max: SERVICES.length - 1 });
@@ -108,4 +116,29 @@ export const opArbitrary = (refusals: boolean): fc.Arbitrary<Op> => {
         }),
       })
     : fc.oneof(...calm);
+};
+
+const isManual = ({ do: does }: Op): boolean => does === 'generation';
+/** A response taken apart after a refusal parts loser and winner of a domain in the same way as a split one. */
+const settled = (op: Op): Op => (op.do === 'service' ? { ...op, roaming: 0 } : op);
+
+/** The same in a mesh whose generations are renewed: the listener says which route configuration is used. */
+export const renewalOpArbitrary = (refusals: boolean): fc.Arbitrary<Op> => {
+  const own: fc.WeightedArbitrary<Op>[] = [
+    { weight: 12, arbitrary: fc.record({ do: fc.constant('expire' as const), service }) },
+    { weight: 6, arbitrary: fc.constant({ do: 'learn' as const }) },
+    { weight: 6, arbitrary: fc.constant({ do: 'drained' as const }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ do: fc.constant('streams' as const), ms: fc.constantFrom(0, 0, 500, 5_000, undefined) }),
+    },
+    { weight: 3, arbitrary: fc.constant({ do: 'replica' as const }) },
+    {
+      weight: 60,
+      arbitrary: opArbitrary(refusals)
+        .filter((op) => !isManual(op))
+        .map((op) => (refusals ? settled(op) : op)),
+    },
+  ];
+  return fc.oneof(...own);
 };

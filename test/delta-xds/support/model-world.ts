@@ -12,6 +12,7 @@ import { typeUrlOf } from '../../../src/delta-xds/resource-type.ts';
 import { assignmentBody, clusterBody, listenerBody, MemoryMesh, nodeOf, virtualHostBody } from './memory-mesh.ts';
 import { Audit } from './model-audit.ts';
 import { CALLER, HOSTS, type Op, ROAMING, SERVICES, STEADY, TCP } from './model-ops.ts';
+import { DRAIN_MS, RENEWAL_LIMITS, Renewals } from './model-renewals.ts';
 import { isType, SimEnvoy, type SimResponse } from './sim-envoy.ts';
 
 export class World {
@@ -39,17 +40,35 @@ export class World {
   /** What the client held when the present stream began. */
   #brought = new Set<string>();
   readonly #strict: boolean;
+  /** Undefined: generations are not renewed; the client changes them by itself. */
+  readonly #renewals: Renewals | undefined;
+  /** Route configurations whose use and end the server has heard of on this stream. */
+  readonly #heard = new Set<string>();
 
-  constructor(strict: boolean) {
+  constructor(strict: boolean, renewed: boolean) {
     this.#strict = strict;
+    this.#renewals = renewed ? new Renewals(this.mesh, this.envoy) : undefined;
+    const renewals = this.#renewals;
     this.mesh.listeners.set('outbound', listenerBody('outbound', 'l-0'));
     this.mesh.inbound.set('inbound:80', clusterBody('inbound:80', 'i-0', false));
     this.#hub = new Hub({
       source: this.mesh,
       shapes: new SharedShapes(),
       session: {
-        limits: { ...DEFAULT_SESSION_LIMITS, answersInFlight: 3, responseBytes: 900 },
+        limits: {
+          ...(renewed ? RENEWAL_LIMITS : { ...DEFAULT_SESSION_LIMITS, responseBytes: 900 }),
+          answersInFlight: 3,
+        },
         counters: zeroSessionCounters(),
+        renewal:
+          renewals === undefined
+            ? undefined
+            : {
+                get memory() {
+                  return renewals.memory;
+                },
+                longStream: () => renewals.longest,
+              },
       },
       clock: () => this.#now,
       later: (run) => this.#later.push(run),
@@ -63,15 +82,21 @@ export class World {
       },
       tag: () => `s${++this.#streams}`,
     });
-    this.#view = this.mesh.attach(nodeOf(CALLER));
+    this.#view = this.#attach();
     this.#member = this.#join();
     this.envoy.askedRoutes.add('outbound');
     this.envoy.connect();
     this.#audit.begin(this.envoy);
   }
 
+  /** A node that drains for as long as the model says. */
+  #attach(): NodeView {
+    const view = this.mesh.attach(nodeOf(CALLER));
+    return this.#renewals === undefined ? view : Object.assign(view, { facts: { ...view.facts, drainMs: DRAIN_MS } });
+  }
+
   #join(): Member {
-    this.#view = this.mesh.attach(nodeOf(CALLER));
+    this.#view = this.#attach();
     return this.#hub.join(this.#view, {
       execute: (effect) => this.#execute(effect),
       fail: (error) => {
@@ -84,7 +109,9 @@ export class World {
     if (effect.kind === 'pause') this.#pauseAsked = true;
     assert.notEqual(effect.kind, 'close');
     if (effect.kind === 'rejected') this.#audit.rejected(effect);
+    if (effect.kind === 'observe') this.#renewals?.proved(effect.to);
     if (effect.kind !== 'send') return;
+    this.#renewals?.sent(effect, this.#now, this.#heard);
     const names = [...effect.resources.map(({ name }) => name), ...effect.removed];
     assert.equal(new Set(names).size, names.length, `S10: a name twice in ${effect.type} ${names.join(' ')}`);
     this.#entitle();
@@ -127,6 +154,7 @@ export class World {
     for (const name of view.own('cds')) this.#entitled.add(`cds ${name}`).add(`eds ${name}`);
     for (const name of view.own('lds')) this.#entitled.add(`lds ${name}`);
     this.#entitled.add('rds outbound').add('rds outbound~1');
+    for (let n = 2; n <= 1 + (this.#renewals?.count ?? 0); n++) this.#entitled.add(`rds outbound~${n}`);
   }
 
   #next(prefix: string): string {
@@ -216,6 +244,7 @@ export class World {
           ...op.services.map((index) => `${SERVICES[index] ?? ''}:80`),
           ...(op.tcp ? [TCP] : []),
         ]);
+        this.#renewals?.declared(mesh.preloads.get(CALLER) ?? []);
         mesh.changed(`caller|${CALLER}`);
         return;
       case 'deny':
@@ -240,13 +269,13 @@ export class World {
         this.#later.shift()?.();
         return;
       case 'call': {
-        const rc = op.generation === 0 ? 'outbound' : 'outbound~1';
+        const rc = this.#renewals === undefined && op.generation === 1 ? 'outbound~1' : this.#rcOf(op.generation);
         if (envoy.askedRoutes.has(rc)) envoy.call(`${rc}/${HOSTS[op.host] ?? ''}`);
         this.#entitle();
         return;
       }
       case 'again':
-        envoy.askAgain(`outbound/${HOSTS[op.host] ?? ''}`);
+        envoy.askAgain(`${this.#rcOf(0)}/${HOSTS[op.host] ?? ''}`);
         return;
       case 'cluster-call':
         envoy.callCluster(op.service === SERVICES.length ? TCP : port);
@@ -258,7 +287,23 @@ export class World {
         this.#down(op.count);
         return;
       case 'time':
-        this.#pass(op.ms);
+        this.#pass(this.#renewals !== undefined && this.#isComing ? Math.min(op.ms, 50) : op.ms);
+        return;
+      case 'expire':
+        this.#renewals?.expire(port);
+        return;
+      case 'learn':
+        this.#renewals?.learn();
+        return;
+      case 'drained':
+        envoy.drained();
+        return;
+      case 'streams':
+        if (this.#renewals !== undefined) this.#renewals.longest = op.ms;
+        return;
+      case 'replica':
+        this.#renewals?.replica();
+        this.#reconnect();
         return;
       case 'reconnect':
         this.#reconnect();
@@ -279,9 +324,24 @@ export class World {
       case 'refuse': {
         const prefix = { cds: 'c', vhds: 'h', eds: 'e', lds: 'l' }[op.type];
         envoy.refuses.add(`${op.type} ${prefix}-${this.#version + 1 + op.next}`);
+        // And the listener of the next generation.
+        const { version } = mesh.listeners.get('outbound') ?? { version: '' };
+        if (op.type === 'lds') envoy.refuses.add(`lds ${version}~${1 + (this.#renewals?.count ?? 0)}`);
         return;
       }
     }
+  }
+
+  /** A client has come back, and not all that it says first has been heard: the server is never as busy as its waits are long (S9, S13). */
+  get #isComing(): boolean {
+    return this.envoy.outbox.some(({ initialResourceVersions }) => initialResourceVersions.size > 0);
+  }
+
+  /** The route configuration in use, or one before it that drains. */
+  #rcOf(generation: number): string {
+    if (this.#renewals === undefined) return 'outbound';
+    const { routesInUse, askedRoutes } = this.envoy;
+    return (generation === 0 ? undefined : [...askedRoutes].find((name) => name !== routesInUse)) ?? routesInUse;
   }
 
   #up(count: number): void {
@@ -290,6 +350,10 @@ export class World {
       if (request === undefined) return;
       this.#entitle();
       this.#audit.asked(request, this.#member.acks !== undefined);
+      if (request.typeUrl === typeUrlOf('rds')) {
+        for (const name of request.subscribe) this.#heard.add(name);
+        for (const name of request.unsubscribe) this.#heard.delete(name);
+      }
       this.#hub.request(this.#member, request);
     }
   }
@@ -354,6 +418,8 @@ export class World {
     for (const name of this.envoy.clusters.keys()) if (!name.includes('/')) this.#brought.add(name);
     this.#mirror = new Map();
     for (const [name, { domains }] of this.envoy.hosts) this.#mirror.set(name, domains);
+    this.#heard.clear();
+    this.#renewals?.begin();
     this.#member = this.#join();
     this.#audit.begin(this.envoy);
     this.envoy.connect();
@@ -365,8 +431,18 @@ export class World {
     this.#hub.drained(this.#member);
   }
 
+  /** Every service is there and has been called. */
+  useAll(): void {
+    for (const service of SERVICES.keys()) {
+      this.step({ do: 'service', service, canary: false, roaming: 0 });
+      this.step({ do: 'call', host: service, generation: 0 });
+    }
+    this.settle();
+  }
+
   /** Lets everything settle. */
   settle(): void {
+    if (this.#renewals !== undefined) this.#renewals.longest = 0;
     void this.#hub.wake();
     for (let round = 0; round < 400; round++) {
       if (this.#held || this.#pauseAsked) this.#drain();
@@ -376,8 +452,16 @@ export class World {
       const quiet =
         this.envoy.outbox.length === 0 && this.#inbox.length === 0 && this.#later.length === 0 && !this.#pauseAsked;
       if (!quiet || this.#giveUp()) continue;
+      if (this.#renewals !== undefined && this.envoy.askedRoutes.size > 1) {
+        this.envoy.drained();
+        continue;
+      }
+      if (this.#renewals?.learn() === true) {
+        void this.#hub.wake();
+        continue;
+      }
       if (this.#timers.length === 0) return;
-      this.#pass(1_100);
+      this.#pass(Math.max(1_100, Math.min(...this.#timers.map(({ at }) => at)) - this.#now));
     }
     assert.fail('it does not come to rest');
   }
@@ -388,6 +472,10 @@ export class World {
       const goal = this.#view.get('eds', name) ?? this.mesh.placeholder('eds', name);
       return this.envoy.stalled.has(name) || this.envoy.refuses.has(`eds ${goal.version}`);
     });
+  }
+
+  get renewals(): number {
+    return this.#renewals?.count ?? 0;
   }
 
   /** S1, S3, S12 at rest. */
@@ -447,8 +535,16 @@ export class World {
       assert.equal(warming, false, `S4: ${name} still warms`);
       assert.equal(envoy.assignments.get(eds), goal.version, `S1: assignment ${eds}`);
     }
-    for (const [name, { version }] of mesh.listeners)
+    for (const name of mesh.listeners.keys()) {
+      const { version } = view.get('lds', name) ?? { version: '' };
       if (!refused('lds', version)) assert.equal(envoy.listeners.get(name), version, `S1: listener ${name}`);
+    }
+    if (this.#renewals !== undefined && this.#strict)
+      assert.deepEqual(
+        this.#renewals.stale((host) => view.resolveHost(host)),
+        [],
+        'stale hosts are held at rest though nothing held the renewal back',
+      );
     if (this.#strict) this.#audit.agree(this.#member.session.resources(), envoy);
     if (this.#strict) assert.deepEqual(envoy.refusals, [], 'Envoy refused something');
     else
@@ -478,9 +574,12 @@ export class World {
   }
 }
 
-export const run = (ops: readonly Op[], refusals: boolean): void => {
-  const world = new World(!refusals);
+/** `renewed`: by the server; returns how often it was. */
+export const run = (ops: readonly Op[], refusals: boolean, renewed = false): number => {
+  const world = new World(!refusals, renewed);
+  if (renewed) world.useAll();
   for (const op of ops) world.step(op);
   world.settle();
   world.check();
+  return world.renewals;
 };

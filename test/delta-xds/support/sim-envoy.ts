@@ -4,6 +4,8 @@
  * - VHDS, EDS, RDS: a refused response changes nothing; CDS, LDS: the good part is applied.
  * - A changed or new EDS cluster warms until its assignment comes; while one warms, CDS says nothing (neither ACK nor question).
  * - A host or cluster is asked for once in its life; a removal of what was asked is not asked again.
+ * - With `follows`, its listener `outbound` names the route configuration of the generation at the end of its version (`l-1~2`): another
+ *   one is asked for at once, and the one before is in use until the old listener has drained.
  * - A body-less answer counts only if its version is new for the name; it does not replace a virtual host.
  */
 import type { SentResource } from '../../../src/delta-xds/index.ts';
@@ -43,6 +45,8 @@ export class SimEnvoy {
   /** Asked and not answered: clients hang. */
   readonly pendingHosts = new Set<string>();
   readonly pendingClusters = new Set<string>();
+  /** Uses the route configuration that its listener names; else the test says which (`useRoutes`, `dropRoutes`). */
+  follows = false;
   /** `<type> <version>` that this Envoy cannot take. */
   readonly refuses = new Set<string>();
   /** Everything it ever refused, with its reason. */
@@ -66,6 +70,17 @@ export class SimEnvoy {
 
   get warming(): boolean {
     return [...this.clusters.values()].some(({ warming }) => warming);
+  }
+
+  /** Route configuration of its listener. */
+  get routesInUse(): string {
+    const n = /~([0-9]+)$/.exec(this.listeners.get('outbound') ?? '')?.[1];
+    return n === undefined ? 'outbound' : `outbound~${n}`;
+  }
+
+  /** The old listeners have drained. */
+  drained(): void {
+    for (const name of [...this.askedRoutes]) if (name !== this.routesInUse) this.dropRoutes(name);
   }
 
   connect(): void {
@@ -203,6 +218,7 @@ export class SimEnvoy {
       case 'lds':
         for (const { name, version } of good) this.listeners.set(name, version);
         for (const name of removed) this.listeners.delete(name);
+        if (this.follows && this.listeners.has('outbound')) this.useRoutes(this.routesInUse);
         break;
       case 'rds':
         // One that was given up meanwhile is ignored.

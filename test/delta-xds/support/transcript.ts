@@ -1,6 +1,6 @@
 /**
  * Transcripts: conversations of one session, as text. Lines of the author: `#` comment, `mesh …`, `> …` (the client), `tick`, `hold`,
- * `drained`, `reconnect`. Lines of the session: `< …` (responses), `! …` (other effects); they are made anew when
+ * `drained`, `reconnect`, `renewable` (generations can be renewed), `streams` (age of the longest, ms, or `unknown`), `replica` (another one). Lines of the session: `< …` (responses), `! …` (other effects); they are made anew when
  * UPDATE_TRANSCRIPTS=1 and reviewed as a diff.
  *
  *   > cds sub a b unsub c irv x=v1 ack 3          < cds 4: a@v1, b@v2; removed c
@@ -24,6 +24,7 @@ import {
   typeUrlOf,
   zeroSessionCounters,
 } from '../../../src/delta-xds/index.ts';
+import { RenewalMemory } from '../../../src/delta-xds/renewal-memory.ts';
 import type { SessionOptions } from '../../../src/delta-xds/session-state.ts';
 import { GONE } from '../../../src/delta-xds/shapes.ts';
 import type { DeltaRequest, StateRequest } from '../../../src/proto/index.ts';
@@ -40,6 +41,8 @@ class Conversation {
   #view: NodeView;
   #now = 0;
   #streams = 0;
+  #memory = new RenewalMemory();
+  #longest: number | undefined;
   readonly lines: string[] = [];
 
   constructor() {
@@ -58,6 +61,7 @@ class Conversation {
       counters: zeroSessionCounters(),
       tag: `t${++this.#streams}`,
       waitingBeside: () => 0,
+      renewal: { memory: this.#memory, longStream: () => this.#longest },
     };
     return this.#protocol === 'delta' ? new Session(options) : new SotwSession(options);
   }
@@ -93,6 +97,17 @@ class Conversation {
         this.#session = this.#open();
         return;
       case 'reconnect':
+        this.#session = this.#open();
+        return;
+      case 'renewable':
+        this.#mesh.renewable = true;
+        this.#session = this.#open();
+        return;
+      case 'streams':
+        this.#longest = rest[0] === 'unknown' ? undefined : Number(rest[0]);
+        return;
+      case 'replica':
+        this.#memory = new RenewalMemory();
         this.#session = this.#open();
         return;
       case 'sotw':
@@ -193,6 +208,10 @@ class Conversation {
         return;
       case 'preload':
         mesh.preloads.set(CALLER, name === '' ? [] : name.split(','));
+        mesh.changed(`caller|${CALLER}`);
+        return;
+      case 'expired':
+        mesh.expired.set(CALLER, name === '' ? [] : name.split(','));
         mesh.changed(`caller|${CALLER}`);
         return;
       case 'deny':
