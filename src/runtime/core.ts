@@ -31,6 +31,7 @@ import { Savings } from './savings.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
+const MEASURE_AFTER_MS = 2_000;
 const DEFAULT_RESERVE = 256 * 2 ** 20;
 /** Requests that run may end; a stalled upload must not cost the orderly end of log and state. */
 const ADMIN_GRACE_MS = 1_000;
@@ -179,6 +180,9 @@ export class Core {
 
       const totals = new MeshTotalsReader(projector);
       const savings = new Savings(projector, registry, totals);
+      // Not at once: a core that starts has more urgent things to do.
+      const measuring = setTimeout(() => void totals.measure().catch(() => undefined), MEASURE_AFTER_MS).unref();
+      opened.push(() => clearTimeout(measuring));
       const parts: CoreParts = {
         config,
         log,
@@ -191,7 +195,7 @@ export class Core {
         learned,
         dir,
         registry,
-        proxies: new Proxies({ registry, ledger, totals: () => totals.read(), savings }),
+        proxies: new Proxies({ registry, ledger, totals, sizes: () => projector.totals(), savings }),
         refusals,
         graphStreams: graphStreamCounters(),
       };
