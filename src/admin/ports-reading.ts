@@ -297,6 +297,6 @@ export interface ProxiesPort {
   list(options?: { readonly savings?: boolean }): Promise<readonly ProxyView[]>;
   /** All sidecars together. */
   savings(): Promise<SavingsView>;
-  get(id: string): Promise<ProxyView | undefined>;
+  get(id: string, options?: { readonly savings?: boolean }): Promise<ProxyView | undefined>;
   resources(id: string): Promise<readonly ResourceView[]>;
 }

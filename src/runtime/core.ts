@@ -33,6 +33,7 @@ import { startEdgeKeeping } from './start-edge-keeping.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
+const MEASURE_AFTER_MS = 2_000;
 const DEFAULT_RESERVE = 256 * 2 ** 20;
 /** Requests that run may end; a stalled upload must not cost the orderly end of log and state. */
 const ADMIN_GRACE_MS = 1_000;
@@ -190,6 +191,9 @@ export class Core {
 
       const totals = new MeshTotalsReader(projector);
       const savings = new Savings(projector, registry, totals);
+      // Not at once: a core that starts has more urgent things to do.
+      const measuring = setTimeout(() => void totals.measure().catch(() => undefined), MEASURE_AFTER_MS).unref();
+      opened.push(() => clearTimeout(measuring));
       const parts: CoreParts = {
         config,
         log,
@@ -203,7 +207,7 @@ export class Core {
         keeping,
         dir,
         registry,
-        proxies: new Proxies({ registry, ledger, totals: () => totals.read(), savings }),
+        proxies: new Proxies({ registry, ledger, totals, sizes: () => projector.totals(), savings }),
         refusals,
         graphStreams: graphStreamCounters(),
       };

@@ -44,6 +44,7 @@ export class MeshTotalsReader {
   readonly #bytes = new Map<string, number>();
   readonly #services = new Map<string, Sum>();
   #measured: Promise<void> | undefined;
+  #isMeasured = false;
   #revision = 0;
   #known: { readonly revision: number; readonly epoch: number; readonly totals: MeshTotals } | undefined;
 
@@ -64,9 +65,25 @@ export class MeshTotalsReader {
     return bytes;
   }
 
+  /** Begins to measure what there is, if that has not begun. */
+  measure(): Promise<void> {
+    this.#measured ??= this.#measureAll().then(() => {
+      this.#isMeasured = true;
+    });
+    return this.#measured;
+  }
+
+  /** The totals, if all is measured: nothing waits for that in vain. */
+  now(): MeshTotals | undefined {
+    return this.#isMeasured ? this.#totals() : undefined;
+  }
+
   async read(): Promise<MeshTotals> {
-    this.#measured ??= this.#measureAll();
-    await this.#measured;
+    await this.measure();
+    return this.#totals();
+  }
+
+  #totals(): MeshTotals {
     const { epoch } = this.#projector.notice;
     if (this.#known?.revision === this.#revision && this.#known.epoch === epoch) return this.#known.totals;
     const totals = this.#sumUp();

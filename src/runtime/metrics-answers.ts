@@ -23,7 +23,8 @@ export const graphFamilies = ({ graphStreams, projector }: CoreParts): readonly 
 ];
 
 export const savingsFamilies = async ({ proxies }: CoreParts): Promise<readonly MetricFamily[]> => {
-  const savings = await proxies.savings();
+  const savings = await proxies.savingsNow();
+  if (savings === undefined) return [];
   return [
     family(
       'tendril_savings_held_resources',

@@ -1,7 +1,7 @@
 /** Sidecars as the operator sees them: live sessions of all workers, and the ledger for those that are away. */
 import type { HeldResource, Holder, SessionStatus } from '../delta-xds/index.ts';
-import type { Ledger, LedgerRow } from '../projector/index.ts';
-import type { MeshTotals } from './mesh-totals.ts';
+import type { Ledger, LedgerRow, MeshTotals as SizesNow } from '../projector/index.ts';
+import type { MeshTotals, MeshTotalsReader } from './mesh-totals.ts';
 import type { HeldRow, ProxySavings, Savings, SavingsTotals } from './savings.ts';
 import type { WorkerRegistry } from './worker-registry.ts';
 
@@ -64,7 +64,9 @@ export interface ResourceRow {
 export interface ProxiesOptions {
   readonly registry: WorkerRegistry;
   readonly ledger: Ledger;
-  readonly totals: () => Promise<MeshTotals>;
+  readonly totals: Pick<MeshTotalsReader, 'read' | 'now'>;
+  /** Ports of all services, and the bytes of their resources without names: at hand before the mesh is measured. */
+  readonly sizes: () => SizesNow;
   readonly savings: Savings;
 }
 
@@ -77,7 +79,8 @@ export class Proxies {
     this.#options = options;
   }
 
-  #row(id: string, sessions: readonly SessionStatus[], totals: MeshTotals): ProxyRow {
+  #row(id: string, sessions: readonly SessionStatus[]): ProxyRow {
+    const sizes = this.#options.totals.now() ?? this.#options.sizes();
     const types = sessions.flatMap((session) => session.types);
     const [first] = sessions;
     const recent = this.#options.ledger.summary(id);
@@ -92,11 +95,11 @@ export class Proxies {
       state: first === undefined ? 'offline' : refused > 0 ? 'refused' : pending ? 'pending' : 'in-sync',
       holds: types.reduce((sum, type) => sum + type.held, 0),
       services: Math.max(0, ...sessions.map((session) => session.servicePorts)),
-      of: totals.servicePorts,
+      of: sizes.servicePorts,
       bytes: sessions.reduce((sum, session) => sum + session.sent.bytes, 0),
       resources: sessions.reduce((sum, session) => sum + session.sent.resources, 0),
       serviceBytes: sessions.reduce((sum, session) => sum + session.sent.serviceBytes, 0),
-      fullPushBytes: totals.fullPushBytes,
+      fullPushBytes: sizes.fullPushBytes,
       streams: sessions.length,
       refused,
       ...(generation === 0 ? {} : { generation }),
@@ -111,7 +114,7 @@ export class Proxies {
 
   /** All connected sidecars, ascending by id. */
   async list({ savings = false }: { readonly savings?: boolean } = {}): Promise<readonly ProxyRow[]> {
-    const totals = await this.#options.totals();
+    const totals = savings ? await this.#options.totals.read() : undefined;
     const held = savings ? await this.#options.savings.held() : undefined;
     const sessions = (await this.#options.registry.ask<readonly SessionStatus[]>({ what: 'proxies' })).flat();
     const byNode = new Map<string, SessionStatus[]>();
@@ -123,14 +126,19 @@ export class Proxies {
     return [...byNode]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([id, each]) => {
-        const row = this.#row(id, each, totals);
-        return held === undefined ? row : this.#withSavings(row, held.get(id), totals);
+        const row = this.#row(id, each);
+        return held === undefined || totals === undefined ? row : this.#withSavings(row, held.get(id), totals);
       });
   }
 
   /** All sidecars together. */
   savings(): Promise<SavingsTotals> {
     return this.#options.savings.all();
+  }
+
+  /** The same, if it is known already. */
+  savingsNow(): Promise<SavingsTotals | undefined> {
+    return this.#options.savings.allNow();
   }
 
   /** Connected sidecars that hold resources of some services, ascending by id. */
@@ -156,13 +164,14 @@ export class Proxies {
   }
 
   /** One sidecar, also one that only the ledger remembers. */
-  async get(id: string): Promise<ProxyRow | undefined> {
+  async get(id: string, { savings = false }: { readonly savings?: boolean } = {}): Promise<ProxyRow | undefined> {
     const sessions = (await this.#options.registry.ask<readonly SessionStatus[]>({ what: 'proxies' })).flat();
     const own = sessions.filter((session) => session.node === id);
     if (own.length === 0 && this.#options.ledger.summary(id) === undefined) return undefined;
-    const totals = await this.#options.totals();
-    const held = await this.#options.savings.held(id);
-    return this.#withSavings(this.#row(id, own, totals), held.get(id), totals);
+    const row = this.#row(id, own);
+    if (!savings) return row;
+    const totals = await this.#options.totals.read();
+    return this.#withSavings(row, (await this.#options.savings.held(id)).get(id), totals);
   }
 
   /** What it holds now; of a sidecar that is away, what it was last sent. */

@@ -51,6 +51,7 @@ export class Savings {
   readonly #registry: WorkerRegistry;
   readonly #totals: MeshTotalsReader;
   readonly #full = { change: 0, connect: 0 };
+  #joined = 0;
 
   constructor(projector: Projector, registry: WorkerRegistry, totals: MeshTotalsReader) {
     this.#registry = registry;
@@ -59,13 +60,17 @@ export class Savings {
       if (registry.sidecars > 0) this.#full.change += totals.changedBytes(changes) * registry.sidecars;
     });
     registry.onJoined = (sidecars) => {
-      void totals.read().then(
-        ({ common }) => {
-          this.#full.connect += common.bytes * sidecars;
-        },
-        () => undefined,
-      );
+      this.#joined += sidecars;
+      this.#settle();
     };
+  }
+
+  /** Sidecars that connected before the mesh was measured are counted when it is. */
+  #settle(): void {
+    const totals = this.#totals.now();
+    if (totals === undefined) return;
+    this.#full.connect += totals.common.bytes * this.#joined;
+    this.#joined = 0;
   }
 
   /** What each connected sidecar holds; of one that has several streams, all together. */
@@ -85,8 +90,14 @@ export class Savings {
     return savingsOf(row ?? { resources: 0, bytes: 0 }, totals.of(namespaceOf(caller)));
   }
 
+  /** Undefined while the mesh is not measured yet: a scrape of the metrics does not wait for that. */
+  async allNow(): Promise<SavingsTotals | undefined> {
+    return this.#totals.now() === undefined ? undefined : this.all();
+  }
+
   async all(): Promise<SavingsTotals> {
     const totals = await this.#totals.read();
+    this.#settle();
     const counters = this.#registry.ask<{ readonly serviceBytes?: number }>({ what: 'counters' });
     const rows = [...(await this.held()).values()];
     const held = { resources: 0, bytes: 0 };

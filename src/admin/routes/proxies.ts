@@ -18,8 +18,8 @@ const withTimes = (view: Readonly<Record<string, unknown>>): Readonly<Record<str
     ]),
   );
 
-const requireProxy = async (ports: AdminPorts, id: string): Promise<ProxyView> => {
-  const proxy = await ports.proxies.get(id);
+const requireProxy = async (ports: AdminPorts, id: string, savings = false): Promise<ProxyView> => {
+  const proxy = await ports.proxies.get(id, { savings });
   if (proxy === undefined)
     throw new TendrilError('PROXY_UNKNOWN', `no sidecar "${id.slice(0, 256)}" is connected`, {
       remedy: 'see GET /v1/proxies',
@@ -83,7 +83,7 @@ const get = route({
   query: {},
   answers: { 200: 'The sidecar.', 404: 'It is not connected.' },
   handle: async ({ path, ports }) => ({
-    body: withTimes(await requireProxy(ports, path.id ?? '')),
+    body: withTimes(await requireProxy(ports, path.id ?? '', true)),
     etag: ports.state.offset,
   }),
 });

@@ -158,6 +158,7 @@ export class PastEntities {
     const offsets = [...new Set(wanted)].sort((a, b) => a - b);
     const events = new Map<number, RecordedEvent>();
     const { log, outcomesOf } = this.#options;
+    const applied = new Set(outcomesOf(offsets).flatMap(({ offset, status }) => (status === 'applied' ? offset : [])));
     for (let at = 0; at < offsets.length; ) {
       const first = offsets[at] ?? 0;
       let last = first;
@@ -166,12 +167,9 @@ export class PastEntities {
         throw new TendrilError('OFFSET_GONE', `event ${first} is needed and no longer in the log`, {
           remedy: `ask for a later offset; the log begins at ${log.head().first}`,
         });
-      const outcomes = new Map(
-        outcomesOf(offsets.slice(0, at).filter((offset) => offset >= first)).map((one) => [one.offset, one.status]),
-      );
       for await (const records of log.read({ from: first, maxBatch: last - first + 1 })) {
         for (const { offset, event } of records)
-          if (event !== undefined && outcomes.get(offset) === 'applied') events.set(offset, event);
+          if (event !== undefined && applied.has(offset)) events.set(offset, event);
         if ((records.at(-1)?.offset ?? last) >= last) break;
       }
     }

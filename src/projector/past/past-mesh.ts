@@ -10,6 +10,8 @@ import { nextTurn } from '../turns.ts';
 import { PastEntities, type PastEntitiesOptions } from './past-entities.ts';
 
 const PER_TURN = 64;
+/** Callers whose events are read together: what several of them need is read once. */
+const CALLERS_TOGETHER = 512;
 const EDGES = 'edges/';
 const SERVICES = 'svc/';
 const POLICIES = 'pol/';
@@ -84,8 +86,8 @@ export class PastMesh {
   /** Loads edges of callers, and the services they lead to. Gives those that were not loaded before. */
   async loadCallers(names: Iterable<string>): Promise<string[]> {
     const fresh = [...new Set(names)].filter((name) => !this.#callers.has(name));
-    for (let at = 0; at < fresh.length; at += PER_TURN) {
-      const part = fresh.slice(at, at + PER_TURN);
+    for (let at = 0; at < fresh.length; at += CALLERS_TOGETHER) {
+      const part = fresh.slice(at, at + CALLERS_TOGETHER);
       const loaded = await this.#entities.edges(part);
       const callees: string[] = [];
       for (const [caller, edges] of loaded) {
