@@ -22,6 +22,8 @@ export class Generation {
   readonly adopted = new NameSet();
   /** Service ports that the client unsubscribed; only a question brings them back. */
   readonly declined = new NameSet();
+  /** Names unsubscribed, in full: Envoy remembers them with their versions until it is told that they are gone. */
+  readonly dropped = new NameSet();
   readonly #ports = new Map<string, number>();
   #waiting = 0;
 
@@ -81,13 +83,20 @@ export const splitVirtualHostName = (
   return { routeConfiguration: name.slice(0, slash), rest: name.slice(slash + 1) };
 };
 
-/** The client has drained the last listener of this route configuration: all under its name is gone. */
+/**
+ * The client has drained the last listener of this route configuration: all under its name is gone. It has unsubscribed the names, and
+ * drops what they stand for, but not their versions, for the wildcard might have them: so it is told that it has not (checklist 11).
+ */
 export const endGeneration = (s: SessionState, routeConfiguration: string): void => {
-  if (!s.demand.generations.delete(routeConfiguration)) return;
+  const generation = s.demand.generations.get(routeConfiguration);
+  if (generation === undefined) return;
+  s.demand.generations.delete(routeConfiguration);
   const hosts = s.channels.get('vhds');
   const prefix = `${routeConfiguration}/`;
+  if (hosts?.subscription.wildcard === true) hosts.absent.addAll(generation.dropped.all);
   for (const name of [...(hosts?.ledger.held.keys() ?? [])])
     if (name.startsWith(prefix)) {
+      if (hosts?.subscription.wildcard === true) hosts.absent.add(name);
       hosts?.ledger.forget(name);
       hosts?.settled(name);
     }

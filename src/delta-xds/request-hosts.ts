@@ -39,9 +39,16 @@ export const takeHosts = (
 
 /** What the client says it holds. Versions of negative answers say "asked, and nothing there": the name is in `subscribe` too. */
 const seedHosts = (s: SessionState, channel: Channel, request: DeltaRequest): void => {
+  const routes = s.channel('rds');
   for (const [name, version] of request.initialResourceVersions) {
     const split = splitVirtualHostName(name);
-    if (split === undefined || version.startsWith(NEGATIVE_PREFIX)) continue;
+    if (split === undefined) continue;
+    // A version of a generation that has ended, which a server did not live to take back.
+    if (routes?.subscription.has(split.routeConfiguration) === false && !request.subscribe.includes(name)) {
+      channel.absent.add(s.shapes.text(name));
+      continue;
+    }
+    if (version.startsWith(NEGATIVE_PREFIX)) continue;
     const generation = s.demand.open(split.routeConfiguration, s.limits.generations);
     if (generation === undefined) continue;
     generation.primed = true;
@@ -80,6 +87,7 @@ const dropName = (s: SessionState, channel: Channel, name: string): void => {
   const generation = split === undefined ? undefined : s.demand.generations.get(split.routeConfiguration);
   channel.questions.delete(name);
   if (split === undefined || generation === undefined) return;
+  generation.dropped.add(s.shapes.text(name));
   if (generation.hosts.has(split.rest)) generation.dropHost(split.rest);
   if (channel.ledger.held.has(name)) {
     // Envoy drops pushed ones too, when a route configuration ends: they are not pushed again under it.

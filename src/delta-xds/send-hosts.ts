@@ -38,6 +38,31 @@ export const sendHosts = (
 ): boolean => {
   const channel = s.channel('vhds');
   if (channel === undefined) return true;
+  return sendPlanned(s, channel, work, plan, now, out) && (work.lane !== 'answer' || sendAbsent(s, channel, now, out));
+};
+
+/** Names of generations that have ended; one that is held again meanwhile is not among them. */
+const sendAbsent = (s: SessionState, channel: Channel, now: number, out: Effect[]): boolean => {
+  const names = [...channel.absent.all].filter((name) => channel.ledger.versionOf(name) === undefined);
+  const units = names.map((name) => ({ name, size: name.length + 4 }));
+  for (const run of split(units, s.limits.responseBytes)) {
+    const removed = run.map(({ name }) => name);
+    s.send({ type: 'vhds', lane: 'answer', resources: [], removed, items: [], questions: [] }, now, out);
+    for (const name of removed) channel.absent.delete(name);
+    if (!s.goOn(out)) return false;
+  }
+  channel.absent.clear();
+  return true;
+};
+
+const sendPlanned = (
+  s: SessionState,
+  channel: Channel,
+  work: Work,
+  plan: HostPlan | undefined,
+  now: number,
+  out: Effect[],
+): boolean => {
   const owed = work.lane === 'answer' && channel.owed;
   if (plan === undefined && !owed && s.allPrimed) return true;
   const primes = primeNames(s, channel, plan);

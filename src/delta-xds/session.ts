@@ -27,7 +27,7 @@
  *      (`current-routes.ts`), and no cluster is taken away meanwhile.
  *  S14 A renewal (R1 to R4, `renewal.ts`) sends in one pass: the listener, its route configuration, and under that name the virtual
  *      hosts of the preload list or the bare removal. Nothing is taken away for it: the earlier generation is answered until the client
- *      unsubscribes it; then its names go, and the clusters that only they used (S9).
+ *      unsubscribes it; then its names go, the client is told that they are gone, and the clusters that only they used go (S9).
  *  S15 A renewal that the client refuses leaves it in the generation that it is in, and is not tried again on its stream.
  */
 import type { DeltaRequest } from '../proto/index.ts';

@@ -108,6 +108,11 @@ export class MemoryMesh implements ResourceSource {
     this.#keys.push(...keys);
   }
 
+  /** A change that no `catchUp` has reported yet. */
+  unreported(key: ChangeKey): boolean {
+    return this.#keys.includes(key);
+  }
+
   lost(): void {
     this.#everything = true;
   }

@@ -392,7 +392,9 @@ export class World {
     for (const { name, body, domains } of resources) if (body !== undefined) this.#mirror.set(name, domains);
     for (const name of before) {
       const port = this.#view.resolveHost(name.slice(name.indexOf('/') + 1));
-      if (port !== undefined && this.#view.get('vhds', port) !== undefined)
+      // That it has come back, the session may not have been told.
+      if (port === undefined || this.mesh.unreported(`svc|${port.slice(0, port.indexOf(':'))}`)) continue;
+      if (this.#view.get('vhds', port) !== undefined)
         assert.ok(answered(name), `S8: ${name} loses its answer on the way`);
     }
   }
@@ -545,6 +547,7 @@ export class World {
         [],
         'stale hosts are held at rest though nothing held the renewal back',
       );
+    assert.deepEqual([...envoy.remembered.keys()], [], 'names of ended generations are remembered at rest');
     if (this.#strict) this.#audit.agree(this.#member.session.resources(), envoy);
     if (this.#strict) assert.deepEqual(envoy.refusals, [], 'Envoy refused something');
     else
