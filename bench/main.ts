@@ -51,6 +51,11 @@ const SUITES: readonly Suite[] = [
     goals: ['http2 beside grpc-js: server CPU per message, memory per connection'],
   },
   { name: 'large-service', quick: {}, goals: ['P99 <= 100 ms'] },
+  {
+    name: 'all-services',
+    quick: { services: 3_000, changes: 3 },
+    goals: ['a node that needs all 20,000 services: delta, reconnect without resource bytes'],
+  },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 

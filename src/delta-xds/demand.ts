@@ -3,7 +3,7 @@
  * service port; clusters follow from them.
  */
 import { Generation } from './generation.ts';
-import type { NodeView } from './resource-source.ts';
+import type { NodeView, PreloadStep } from './resource-source.ts';
 import type { SharedShapes } from './shapes.ts';
 
 export class Demand {
@@ -23,21 +23,25 @@ export class Demand {
   }
 
   preloads(servicePort: string): boolean {
-    return this.#shapes.setOf(this.#preload).has(servicePort);
+    return this.#view.preloads?.(servicePort) ?? this.#shapes.setOf(this.#preload).has(servicePort);
   }
 
   /** Reads the preload list again; returns what came and what went. */
-  refresh(): { readonly came: readonly string[]; readonly went: readonly string[] } {
+  refresh(): PreloadStep {
     const before = this.#preload;
     const after = this.#view.preload();
     if (before === after) return { came: [], went: [] };
     this.#preload = after;
+    const step = this.#view.preloadStep?.(before, after) ?? this.#compare(before, after);
+    // What its edges bring is no longer held for old times' sake: when the edge goes, it goes.
+    for (const { adopted } of this.generations.values()) for (const name of step.came) adopted.delete(name);
+    return step;
+  }
+
+  #compare(before: readonly string[], after: readonly string[]): PreloadStep {
     const old = this.#shapes.setOf(before);
     const now = this.#shapes.setOf(after);
-    const came = after.filter((name) => !old.has(name));
-    // What its edges bring is no longer held for old times' sake: when the edge goes, it goes.
-    for (const { adopted } of this.generations.values()) for (const name of came) adopted.delete(name);
-    return { came, went: before.filter((name) => !now.has(name)) };
+    return { came: after.filter((name) => !old.has(name)), went: before.filter((name) => !now.has(name)) };
   }
 
   /** The generation of this name, made if new; undefined at the bound `max`. */

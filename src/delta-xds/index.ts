@@ -24,6 +24,7 @@ export type {
   ChangeSet,
   NodeFacts,
   NodeView,
+  PreloadStep,
   ResourceBody,
   ResourceSource,
   XdsProtocol,

@@ -131,6 +131,12 @@ export class ReadModel {
     return this.#services.get(name, this.#readService, one);
   }
 
+  /** All services, by name. To be taken in one go: an open loop holds a read transaction. */
+  *eachService(): Iterable<ServiceRecord> {
+    this.#sync();
+    for (const { body } of this.#file.tables.service.range()) yield decodeService(body);
+  }
+
   /** Number of services. */
   services(): number {
     this.#sync();

@@ -64,7 +64,7 @@ export class XdsWorker {
   private constructor(options: XdsWorkerOptions, model: ReadModel) {
     this.#options = options;
     this.#model = model;
-    this.#source = new MeshSource(model);
+    this.#source = new MeshSource(model, { logger: options.logger });
     this.#server = createAdsServer({
       source: this.#source,
       transport: options.config.xdsTransport,
@@ -184,6 +184,7 @@ export class XdsWorker {
           ...this.#server.counters(),
           worker: this.#options.worker,
           observedDropped: this.#observed.dropped,
+          needsIgnored: this.#source.needsIgnored,
           ledgerDropped: this.#deliveries.dropped,
           loopLag: this.#lag.read(),
         };
