@@ -94,12 +94,14 @@ export const note = (s: SessionState, item: ChangeItem): void => {
     case 'service': {
       const { shapes, view } = s;
       if (item.name === view.facts.caller) markOwn(s);
-      markHeld(s, (name) => shapes.subjectOf(name) === item.name);
-      for (const name of s.demand.wanted()) if (shapes.subjectOf(name) === item.name) markPort(s, name);
-      for (const name of s.demand.preload)
-        if (shapes.subjectOf(name) === item.name) s.channel('cds')?.dirty.addAll(view.clustersOf(name));
-      resolveHosts(s, (_, servicePort) => servicePort !== '' && shapes.subjectOf(servicePort) === item.name);
-      s.collect = true;
+      // By the beginning of the name: who holds tens of thousands looks at no more than that of each.
+      const ports = `${item.name}:`;
+      const isOfService = (name: string): boolean => name.startsWith(ports) || name === item.name;
+      markHeld(s, isOfService);
+      for (const name of s.demand.wantedPorts()) if (isOfService(name)) markPort(s, name);
+      for (const name of s.demand.preload) if (isOfService(name)) s.channel('cds')?.dirty.addAll(view.clustersOf(name));
+      resolveHosts(s, (_, servicePort) => servicePort !== '' && isOfService(servicePort));
+      sweepOf(s, item.name);
       return;
     }
     case 'hosts':
@@ -141,7 +143,7 @@ const noteRaw = (s: SessionState, type: ResourceType, name: string): void => {
   const servicePort = name.slice(name.indexOf('/') + 1);
   markPort(s, servicePort);
   s.channel('cds')?.dirty.addAll(s.view.clustersOf(servicePort));
-  s.collect = true;
+  s.sweep.all();
 };
 
 /** A service port's virtual host, under every route configuration of the node, and its clusters. */
@@ -173,7 +175,7 @@ const markOwn = (s: SessionState): void => {
   listeners?.dirty.addAll(s.view.own('lds'));
   s.channel('cds')?.dirty.addAll(s.view.own('cds'));
   s.channels.get('eds')?.dirty.add('local');
-  s.collect = true;
+  s.sweep.all();
 };
 
 /** Asks again what the selected hosts stand for. */
@@ -190,7 +192,7 @@ export const resolveAgain = (s: SessionState, generation: Generation, host: stri
   generation.setHost(host, kept);
   if (before !== '') {
     markPort(s, before);
-    s.collect = true;
+    s.sweep.all();
     s.interestStale = true;
   }
   if (kept !== '') {
@@ -205,8 +207,17 @@ export const resolveAgain = (s: SessionState, generation: Generation, host: stri
 const refreshPreload = (s: SessionState): void => {
   const { went } = comeAndGo(s);
   if (went.length === 0) return;
-  s.collect = true;
+  for (const name of went) sweepOf(s, s.shapes.subjectOf(name));
   s.interestStale = true;
+};
+
+/**
+ * Clusters of a service may have become superfluous. Those of others that its virtual hosts used are looked at when the client has taken
+ * their change (`settle.ts`); without virtual hosts there is no such time.
+ */
+const sweepOf = (s: SessionState, service: string): void => {
+  if (s.channel('vhds') === undefined) s.sweep.all();
+  else s.sweep.of(service);
 };
 
 const comeAndGo = (s: SessionState): { readonly went: readonly string[] } => {

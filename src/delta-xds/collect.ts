@@ -8,6 +8,9 @@ import type { SessionState } from './session-state.ts';
 import { GONE, type Shape } from './shapes.ts';
 import { RESOURCE_OVERHEAD } from './work.ts';
 
+/** Clusters looked at in one pass: some milliseconds. */
+const PORTION = 2_048;
+
 /** Clusters named by virtual hosts at the client; `unknown`: some of those are of versions that this process never saw. */
 const inUse = (s: SessionState): { readonly clusters: ReadonlySet<string>; readonly unknown: boolean } => {
   const clusters = new Set<string>();
@@ -25,31 +28,36 @@ const inUse = (s: SessionState): { readonly clusters: ReadonlySet<string>; reado
 export const collect = (s: SessionState, now: number, out: Effect[]): void => {
   const channel = s.channel('cds');
   if (channel === undefined) {
-    s.collect = false;
+    s.sweep.clear();
     return;
   }
   if (now < s.collectAfter || channel.ledger.gateOpensAt(now) > 0) return;
-  s.collect = false;
   // A listener that may not be gone yet may use any cluster: its ACK brings us back.
   s.collectAgain = (s.channel('lds')?.ledger.outstanding.length ?? 0) > 0;
-  if (s.collectAgain) return;
+  if (s.collectAgain) {
+    s.sweep.clear();
+    return;
+  }
   const { ledger, subscription } = channel;
-  const needed = subscription.wildcard ? s.needed() : new Set<string>();
-  const used = inUse(s);
+  let using: ReturnType<typeof inUse> | undefined;
   const resources: SentResource[] = [];
   const removed: string[] = [];
   const items: Item[] = [];
   let size = 0;
-  for (const [name, { sent }] of ledger.held) {
-    if (sent === GONE) continue;
+  for (const name of s.sweep.next(ledger.held, PORTION)) {
+    const sent = ledger.held.get(name)?.sent;
+    if (sent === undefined || sent === GONE) continue;
     const exists = s.body('cds', name) !== undefined;
     const asked = subscription.has(name);
-    if (exists && (needed.has(name) || asked || s.adopted.has(name) || !subscription.wildcard)) continue;
-    if (!needed.has(name) && (used.unknown || used.clusters.has(name))) {
+    if (exists && (asked || s.adopted.has(name) || !subscription.wildcard)) continue;
+    const needed = subscription.wildcard && s.needs(name);
+    if (exists && needed) continue;
+    using ??= inUse(s);
+    if (!needed && (using.unknown || using.clusters.has(name))) {
       s.collectAgain = true;
       continue;
     }
-    if (needed.has(name) || asked) {
+    if (needed || asked) {
       const body = s.placeholder('cds', name);
       if (sent.version === body.version || ledger.parked.has(name, body.version)) continue;
       resources.push(plainResource(name, body.version, body.body));
@@ -61,10 +69,12 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
       size += name.length + 4;
     }
     if (size >= s.limits.responseBytes) {
-      s.collect = true;
+      // The gate opens with its ACK: then once more.
+      s.sweep.all();
       break;
     }
   }
+  if (s.sweep.wanted && items.length === 0) s.rest(out);
   if (items.length === 0) return;
   s.send({ type: 'cds', lane: 'broadcast', resources, removed, items, questions: [] }, now, out);
   // Envoy drops the assignments of both kinds by itself.

@@ -8,7 +8,7 @@ import { sendAssignments, sendClusters } from './send-clusters.ts';
 import { planHosts, sendHosts } from './send-hosts.ts';
 import { sendPlain } from './send-plain.ts';
 import type { SessionState } from './session-state.ts';
-import { answerWork, broadcastWork, isolateWork, type Work } from './work.ts';
+import { answerWork, broadcastWork, isolateWork, PORTION, type Work } from './work.ts';
 
 const NO_CLUSTERS: ReadonlySet<string> = new Set();
 
@@ -37,21 +37,52 @@ const round = (s: SessionState, work: Work, now: number, out: Effect[]): boolean
   );
 };
 
+/** Names that wait, of all types. */
+const waitingNames = (s: SessionState): number => {
+  let names = 0;
+  for (const { now, dirty } of s.channels.values()) names += now.size + dirty.size;
+  return names;
+};
+
+/** A round of a portion of what there is; false: the rest is for a later turn. What cannot be sent yet must not keep that from coming. */
+const roundOf = (s: SessionState, make: typeof answerWork, now: number, out: Effect[]): boolean => {
+  const before = waitingNames(s);
+  const work = make(s, now);
+  if (!round(s, work, now, out)) return false;
+  if (!work.cut) return true;
+  if (waitingNames(s) >= before) return round(s, make(s, now, Number.POSITIVE_INFINITY), now, out);
+  s.rest(out);
+  return false;
+};
+
+/** The next clusters of a wildcard with a long list. */
+const unfold = (s: SessionState): void => {
+  const clusters = s.channel('cds');
+  if (clusters?.subscription.wildcard === true)
+    for (const servicePort of s.unfold.slice(0, PORTION)) clusters.now.addAll(s.view.clustersOf(servicePort));
+  s.unfold = s.unfold.slice(PORTION);
+};
+
 const pass = (s: SessionState, now: number, out: Effect[]): void => {
+  if (s.unfold.length > 0) unfold(s);
   let asked = false;
   let changed = false;
   for (const channel of s.channels.values()) {
     asked ||= channel.owed || channel.now.size > 0 || channel.questions.size > 0 || channel.absent.size > 0;
     changed ||= channel.dirty.size > 0;
   }
-  if (asked && !round(s, answerWork(s, now), now, out)) return;
+  if (asked && !roundOf(s, answerWork, now, out)) return;
+  if (s.unfold.length > 0) {
+    s.rest(out);
+    return;
+  }
   for (const channel of s.channels.values())
     for (let suspects = channel.suspects[0]; suspects !== undefined; suspects = channel.suspects[0]) {
       if (!round(s, isolateWork(channel.type, suspects), now, out)) return;
       channel.suspects.shift();
     }
-  if (changed && !round(s, broadcastWork(s, now), now, out)) return;
-  if (s.collect) collect(s, now, out);
+  if (changed && !roundOf(s, broadcastWork, now, out)) return;
+  if (s.sweep.wanted) collect(s, now, out);
 };
 
 /** Subjects whose changes this session must hear of. */
@@ -94,10 +125,10 @@ const schedule = (s: SessionState, now: number, out: Effect[]): void => {
   if (s.paused) return;
   let at = 0;
   for (const { type, dirty, questions, ledger } of s.channels.values()) {
-    if (dirty.size > 0 || (type === 'cds' && s.collect)) at = sooner(at, ledger.gateOpensAt(now), now);
+    if (dirty.size > 0 || (type === 'cds' && s.sweep.wanted)) at = sooner(at, ledger.gateOpensAt(now), now);
     if (questions.size > 0) at = sooner(at, ledger.answersInFlight(now).oldestEnds, now);
   }
-  if (s.collect) at = sooner(at, s.collectAfter, now);
+  if (s.sweep.wanted) at = sooner(at, s.collectAfter, now);
   if (at === 0 || (s.timerAt !== 0 && s.timerAt <= at)) return;
   s.timerAt = at;
   out.push({ kind: 'timer', at });

@@ -61,6 +61,20 @@ export class Demand {
     return this.preloads(servicePort) || generation.adopted.has(servicePort);
   }
 
+  /** Some route configuration of the node, or its preload list, wants the service port. */
+  wantsSomewhere(servicePort: string): boolean {
+    if (this.preloads(servicePort)) return true;
+    for (const generation of this.generations.values())
+      if (generation.asks(servicePort) || generation.adopted.has(servicePort)) return true;
+    return false;
+  }
+
+  /** The service port that the cluster is named after is wanted and uses it. False: some other one still may. */
+  needsByName(cluster: string): boolean {
+    const servicePort = portOf(cluster);
+    return this.wantsSomewhere(servicePort) && this.#view.clustersOf(servicePort).includes(cluster);
+  }
+
   /** Service ports that some route configuration of the node, or its preload list, wants. */
   wanted(): Set<string> {
     const wanted = new Set(this.#preload);
@@ -69,6 +83,15 @@ export class Demand {
       for (const name of generation.adopted.all) wanted.add(name);
     }
     return wanted;
+  }
+
+  /** The same, some of them several times. */
+  *wantedPorts(): Iterable<string> {
+    yield* this.#preload;
+    for (const generation of this.generations.values()) {
+      yield* generation.ports;
+      yield* generation.adopted.all;
+    }
   }
 
   /** Clusters that the wanted service ports and the node's own listeners need, as of now. */
@@ -92,3 +115,9 @@ export class Demand {
     return waiting;
   }
 }
+
+/** A cluster's name without its subset. */
+export const portOf = (cluster: string): string => {
+  const slash = cluster.indexOf('/');
+  return slash < 0 ? cluster : cluster.slice(0, slash);
+};

@@ -82,6 +82,7 @@ export class HostPlan {
       this.removals.add(name);
       return 'removed';
     }
+    if (held === body.version) ledger.recognise(name, shapes, body);
     if (held === body.version || ledger.parked.has(name, body.version)) return 'same';
     this.#add(generation, name, body);
     return 'added';

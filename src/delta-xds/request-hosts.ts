@@ -9,6 +9,7 @@ import { type Generation, splitVirtualHostName } from './generation.ts';
 import type { Channel, SessionState } from './session-state.ts';
 import { NEGATIVE_PREFIX } from './shapes.ts';
 import type { SubscriptionChange } from './subscription.ts';
+import { PORTION } from './work.ts';
 
 export const takeHosts = (
   s: SessionState,
@@ -23,7 +24,7 @@ export const takeHosts = (
     adopt(s, channel);
     s.releaseClusters();
     s.collectAfter = 0;
-    s.collect = true;
+    s.sweep.all();
   }
   if (change.wildcardBegan) {
     // Where the client holds something its listener is up: silence is an answer. Elsewhere it waits to be primed.
@@ -38,13 +39,14 @@ export const takeHosts = (
 
 /** What the client says it holds. Versions of negative answers say "asked, and nothing there": the name is in `subscribe` too. */
 const seedHosts = (s: SessionState, channel: Channel, request: DeltaRequest): void => {
+  const many = request.initialResourceVersions.size > PORTION;
   for (const [name, version] of request.initialResourceVersions) {
     const split = splitVirtualHostName(name);
     if (split === undefined || version.startsWith(NEGATIVE_PREFIX)) continue;
     const generation = s.demand.open(split.routeConfiguration, s.limits.generations);
     if (generation === undefined) continue;
     generation.primed = true;
-    const body = s.view.get('vhds', split.rest);
+    const body = many ? undefined : s.view.get('vhds', split.rest);
     channel.ledger.seed(
       s.shapes.text(name),
       body?.version === version ? s.shapes.of(body) : s.shapes.unknown(s.shapes.text(version)),
@@ -87,7 +89,7 @@ const dropName = (s: SessionState, channel: Channel, name: string): void => {
     generation.declined.add(s.shapes.text(split.rest));
   }
   s.interestStale = true;
-  s.collect = true;
+  s.sweep.all();
 };
 
 const takeQuestion = (

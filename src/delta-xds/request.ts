@@ -2,6 +2,7 @@
 import { isCollection } from '../model/index.ts';
 import type { DeltaRequest } from '../proto/index.ts';
 import { refuse, withinBounds } from './bounds.ts';
+import { portOf } from './demand.ts';
 import type { Effect } from './effect.ts';
 import { GATE_MS } from './ledger.ts';
 import { takeHosts } from './request-hosts.ts';
@@ -10,6 +11,7 @@ import type { Channel, SessionState } from './session-state.ts';
 import { settle } from './settle.ts';
 import { STATUS } from './status.ts';
 import type { SubscriptionChange } from './subscription.ts';
+import { PORTION } from './work.ts';
 
 /** Names that the stream has asked for. */
 const askedOn = (s: SessionState): number => {
@@ -60,14 +62,32 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
   }
 };
 
+/** So many versions that they are compared a portion at a time: until its turn comes, nothing is known of one but its text. */
+export const isMany = (request: DeltaRequest): boolean => request.initialResourceVersions.size > PORTION;
+
+/** The cluster is not the client's own old one. With many: its service port is wanted, whether or not that still uses it. */
+const isNeeded = (s: SessionState, name: string, many: boolean): boolean =>
+  many ? s.demand.wantsSomewhere(portOf(name)) || s.view.own('cds').includes(name) : s.needs(name);
+
+/** All clusters of the wildcard; of a long list a portion at a time (`delivery.ts`). */
+const unfoldClusters = (s: SessionState, channel: Channel): void => {
+  if (s.demand.preload.length <= PORTION) {
+    channel.now.addAll(s.needed());
+    return;
+  }
+  channel.now.addAll(s.view.own('cds'));
+  s.unfold = [...s.demand.wanted()];
+};
+
 /** Notes the versions that the client brought, in the first message of a type only (checklist 20). */
 const seed = (s: SessionState, channel: Channel, request: DeltaRequest, change: SubscriptionChange): void => {
   if (!change.first) return;
   const all = channel.subscription.wildcard && (channel.type === 'cds' || channel.type === 'lds');
+  const many = isMany(request);
   for (const [name, version] of request.initialResourceVersions) {
     // A version alone is no subscription (checklist 21).
     if (!all && !change.asked.has(name)) continue;
-    const body = s.body(channel.type, name);
+    const body = many ? undefined : s.body(channel.type, name);
     channel.ledger.seed(
       s.shapes.text(name),
       body?.version === version ? s.shapes.of(body) : s.shapes.unknown(s.shapes.text(version)),
@@ -93,7 +113,7 @@ const takeClusters = (
     s.interestStale = true;
     // Asked for by name beside the wildcard and given up: the client must be told whether the wildcard still has it (checklist 11).
     if (!channel.subscription.wildcard) continue;
-    if (s.needed().has(name)) channel.answer(name, true);
+    if (s.needs(name)) channel.answer(name, true);
     else channel.absent.add(name);
   }
   if (change.wildcardEnded)
@@ -109,14 +129,15 @@ const takeClusters = (
   }
   if (change.wildcardBegan) {
     channel.owed = true;
-    channel.now.addAll(s.needed());
+    unfoldClusters(s, channel);
   }
   if (change.first && request.initialResourceVersions.size > 0) {
+    const many = isMany(request);
     for (const name of channel.ledger.held.keys()) {
       channel.now.add(name);
-      if (!s.needed().has(name) && !channel.subscription.has(name)) s.adopted.add(name);
+      if (!isNeeded(s, name, many) && !channel.subscription.has(name)) s.adopted.add(name);
     }
-    s.collect = true;
+    s.sweep.all();
     if (s.channel('vhds') === undefined) s.collectAfter = now + GATE_MS;
     else s.releaseClusters();
   }
@@ -221,6 +242,6 @@ const endGeneration = (s: SessionState, routeConfiguration: string): void => {
     }
   for (const question of [...(hosts?.questions.all ?? [])])
     if (question.startsWith(prefix)) hosts?.questions.delete(question);
-  s.collect = true;
+  s.sweep.all();
   s.interestStale = true;
 };

@@ -47,7 +47,7 @@ const clusterGoal = (
   const body = s.body('cds', name);
   const held = channel.ledger.versionOf(name);
   const wanted = (): boolean =>
-    needed || channel.subscription.has(name) || (channel.subscription.wildcard && s.needed().has(name));
+    needed || channel.subscription.has(name) || (channel.subscription.wildcard && s.needs(name));
   if (body !== undefined) {
     if (held === undefined && !force && !wanted()) return undefined;
     if (!channel.ledger.parked.has(name, body.version)) return body;
@@ -55,7 +55,7 @@ const clusterGoal = (
     return held === undefined || force ? s.placeholder('cds', name) : undefined;
   }
   if (held !== undefined && !force) {
-    s.collect = true;
+    s.sweep.all();
     return undefined;
   }
   return wanted() && !isCollection(name) ? s.placeholder('cds', name) : undefined;

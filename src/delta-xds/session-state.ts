@@ -12,6 +12,7 @@ import type { NodeView, ResourceBody } from './resource-source.ts';
 import type { ResourceType } from './resource-type.ts';
 import { NEGATIVE_PREFIX, type SharedShapes } from './shapes.ts';
 import { Subscription } from './subscription.ts';
+import { Sweep } from './sweep.ts';
 
 /** Resources of a rejected response that are sent again, in a response of their own. */
 export interface Suspects {
@@ -89,8 +90,8 @@ export class SessionState {
   closed = false;
   /** Bytes sent in this pass. */
   passBytes = 0;
-  /** Clusters may have become superfluous: look. */
-  collect = false;
+  /** Clusters that may have become superfluous. */
+  readonly sweep = new Sweep();
   /** Before this time no cluster goes for want of a virtual host: after a reconnect VHDS comes later than CDS. 0: no such time. */
   collectAfter = 0;
   /** The last look left clusters in place because virtual hosts on their way still use them. */
@@ -98,6 +99,8 @@ export class SessionState {
   readonly observed = new NameSet();
   /** Of those: not yet told. */
   learned: string[] = [];
+  /** Service ports whose clusters the wildcard is still to be given: of a long list, a portion at a time. */
+  unfold: readonly string[] = [];
   /** Clusters that the client brought along and that nothing needs: they stay while they exist. */
   readonly adopted = new NameSet();
   /** Subjects announced as interesting. */
@@ -195,6 +198,11 @@ export class SessionState {
     return this.#needed;
   }
 
+  /** The cluster is needed as of now. For nearly every one that is told by its name, without a look at all others. */
+  needs(name: string): boolean {
+    return this.demand.needsByName(name) || this.view.own('cds').includes(name) || this.needed().has(name);
+  }
+
   /** Forget what was computed from the view. */
   beginPass(): void {
     this.#needed = undefined;
@@ -217,7 +225,7 @@ export class SessionState {
     const channel = this.ensure(type);
     channel.owed = false;
     channel.ledger.record({ nonce, at: now, lane, items, questions });
-    for (const { body, name } of resources) this.passBytes += (body?.length ?? 0) + name.length;
+    for (const resource of resources) this.passBytes += bytesOf(resource);
     const label = this.view.label(type);
     const effect: SendEffect = { kind: 'send', type, nonce, resources, removed };
     if (label !== undefined) effect.label = label;
@@ -230,11 +238,24 @@ export class SessionState {
   goOn(out: Effect[]): boolean {
     if (this.paused) return false;
     if (this.passBytes < this.limits.burstBytes) return true;
-    this.paused = true;
-    out.push({ kind: 'pause' });
+    this.rest(out);
     return false;
   }
+
+  /** The rest has its turn when others have had theirs, and the transport has taken what was sent. */
+  rest(out: Effect[]): void {
+    this.paused = true;
+    out.push({ kind: 'pause' });
+  }
 }
+
+/** On the wire, near enough. */
+const bytesOf = ({ body, name, prefix, domains, extra }: SentResource): number => {
+  let bytes = (body?.length ?? 0) + 2 * name.length;
+  for (const domain of domains) bytes += prefix.length + domain.length;
+  for (const alias of extra) bytes += alias.length;
+  return bytes;
+};
 
 export interface Response {
   readonly type: ResourceType;

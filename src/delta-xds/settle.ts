@@ -29,7 +29,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
       channel.lastError = undefined;
     if (type === 'vhds') acceptHosts(s, channel, response);
     else channel.ledger.accept(response);
-    if (s.collectAgain) s.collect = true;
+    if (s.collectAgain) s.sweep.all();
     out.push({ kind: 'acked', type, nonce, items });
     return true;
   }
@@ -54,7 +54,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
 const acceptHosts = (s: SessionState, channel: Channel, response: Outstanding): void => {
   recall(s, channel, response);
   channel.ledger.accept(response, (before, after) => {
-    if (after === GONE || !sameList(before.clusters, after.clusters)) s.collect = true;
+    if (after === GONE || !sameList(before.clusters, after.clusters)) s.sweep.all();
   });
   for (const generation of s.demand.generations.values())
     if (generation.primedBy === response.nonce) generation.primedBy = '';
@@ -102,7 +102,7 @@ const halve = (s: SessionState, channel: Channel, response: Outstanding, atoms: 
     if (shape === undefined) group.questions.add(name);
     else group.names.add(name);
     groupOfName.set(shape === undefined ? `?${name}` : name, group);
-    if (channel.type === 'cds' && shape === GONE) s.collect = true;
+    if (channel.type === 'cds' && shape === GONE) s.sweep.all();
   }
   for (const question of response.questions) {
     const group = groupOfName.get(`?${question}`) ?? groupOfName.get(answeredBy(s, question)) ?? groups[0];
