@@ -92,7 +92,7 @@ export const note = (s: SessionState, item: ChangeItem): void => {
       resolveHosts(s, (_, servicePort) => servicePort === item.name);
       return;
     case 'service': {
-      const { shapes, view } = s;
+      const { view } = s;
       if (item.name === view.facts.caller) markOwn(s);
       // By the beginning of the name: who holds tens of thousands looks at no more than that of each.
       const ports = `${item.name}:`;

@@ -12,7 +12,12 @@ import { RESOURCE_OVERHEAD } from './work.ts';
 const PORTION = 2_048;
 
 /** Clusters named by virtual hosts at the client; `unknown`: some of those are of versions that this process never saw. */
-const inUse = (s: SessionState): { readonly clusters: ReadonlySet<string>; readonly unknown: boolean } => {
+interface Using {
+  readonly clusters: ReadonlySet<string>;
+  readonly unknown: boolean;
+}
+
+const inUse = (s: SessionState): Using => {
   const clusters = new Set<string>();
   let unknown = false;
   const ledger = s.channels.get('vhds')?.ledger;
@@ -25,6 +30,28 @@ const inUse = (s: SessionState): { readonly clusters: ReadonlySet<string>; reado
   return { clusters, unknown };
 };
 
+const isNeededByName = (s: SessionState, name: string): boolean =>
+  s.demand.needsByName(name) || s.view.own('cds').includes(name);
+
+/**
+ * Some other service port needs it. When the client has all virtual hosts as they should be, what they use says so; else everything
+ * wanted is looked at.
+ */
+const isNeededElsewhere = (s: SessionState, name: string, exists: boolean, { clusters, unknown }: Using): boolean => {
+  const hosts = s.channel('vhds');
+  const isAtRest =
+    hosts?.subscription.wildcard === true &&
+    s.demand.generations.size > 0 &&
+    hosts.now.size + hosts.dirty.size + hosts.questions.size + hosts.suspects.length + hosts.ledger.parked.size === 0;
+  const isUsed = clusters.has(name);
+  // What is gone may be used by a virtual host that is on its way out.
+  return isAtRest && !unknown && (exists || !isUsed) ? isUsed : s.needed().has(name);
+};
+
+/** A listener that may not be gone yet may use any cluster: its ACK brings us back. */
+export const listenersAreOnTheirWay = (s: SessionState): boolean =>
+  (s.channel('lds')?.ledger.outstanding.length ?? 0) > 0;
+
 export const collect = (s: SessionState, now: number, out: Effect[]): void => {
   const channel = s.channel('cds');
   if (channel === undefined) {
@@ -32,14 +59,9 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
     return;
   }
   if (now < s.collectAfter || channel.ledger.gateOpensAt(now) > 0) return;
-  // A listener that may not be gone yet may use any cluster: its ACK brings us back.
-  s.collectAgain = (s.channel('lds')?.ledger.outstanding.length ?? 0) > 0;
-  if (s.collectAgain) {
-    s.sweep.clear();
-    return;
-  }
+  if (listenersAreOnTheirWay(s)) return;
   const { ledger, subscription } = channel;
-  let using: ReturnType<typeof inUse> | undefined;
+  let using: Using | undefined;
   const resources: SentResource[] = [];
   const removed: string[] = [];
   const items: Item[] = [];
@@ -50,11 +72,12 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
     const exists = s.body('cds', name) !== undefined;
     const asked = subscription.has(name);
     if (exists && (asked || s.adopted.has(name) || !subscription.wildcard)) continue;
-    const needed = subscription.wildcard && s.needs(name);
-    if (exists && needed) continue;
+    if (exists && isNeededByName(s, name)) continue;
     using ??= inUse(s);
+    const needed = subscription.wildcard && (isNeededByName(s, name) || isNeededElsewhere(s, name, exists, using));
+    if (exists && needed) continue;
     if (!needed && (using.unknown || using.clusters.has(name))) {
-      s.collectAgain = true;
+      s.collectAgain.add(name);
       continue;
     }
     if (needed || asked) {

@@ -2,7 +2,7 @@
  * The one decision function of a session: looks at all facts and says what to send, in order: clusters with their assignments,
  * assignments, listeners, route configurations, virtual hosts; superfluous clusters last.
  */
-import { collect } from './collect.ts';
+import { collect, listenersAreOnTheirWay } from './collect.ts';
 import type { Effect } from './effect.ts';
 import { sendAssignments, sendClusters } from './send-clusters.ts';
 import { planHosts, sendHosts } from './send-hosts.ts';
@@ -85,13 +85,22 @@ const pass = (s: SessionState, now: number, out: Effect[]): void => {
   if (s.sweep.wanted) collect(s, now, out);
 };
 
+/** Sessions with more subjects than this look through all they hold only now and then; until then they hear of more than they must. */
+const MANY_SUBJECTS = 4_096;
+const STALE_TIMES = 64;
+
+const isLeftForLater = (s: SessionState): boolean =>
+  s.interestStale && s.interest.size > MANY_SUBJECTS && ++s.staleTimes < STALE_TIMES;
+
 /** Subjects whose changes this session must hear of. */
 const announce = (s: SessionState, out: Effect[]): void => {
+  if (isLeftForLater(s)) s.interestStale = false;
   const waiting = s.demand.waiting > 0;
   if (!s.interestStale && s.interestAdded.length === 0 && waiting === s.waitingAnnounced) return;
   let dropped: string[] = [];
   if (s.interestStale) {
     s.interestStale = false;
+    s.staleTimes = 0;
     const current = new Set<string>([s.view.facts.caller]);
     for (const name of s.demand.wanted()) current.add(s.shapes.subjectOf(name));
     for (const type of ['cds', 'eds'] as const) {
@@ -123,12 +132,13 @@ const sooner = (at: number, time: number, now: number): number => (time > now &&
 /** When to look again without being told anything. */
 const schedule = (s: SessionState, now: number, out: Effect[]): void => {
   if (s.paused) return;
+  const sweeps = s.sweep.wanted && !listenersAreOnTheirWay(s);
   let at = 0;
   for (const { type, dirty, questions, ledger } of s.channels.values()) {
-    if (dirty.size > 0 || (type === 'cds' && s.sweep.wanted)) at = sooner(at, ledger.gateOpensAt(now), now);
+    if (dirty.size > 0 || (type === 'cds' && sweeps)) at = sooner(at, ledger.gateOpensAt(now), now);
     if (questions.size > 0) at = sooner(at, ledger.answersInFlight(now).oldestEnds, now);
   }
-  if (s.sweep.wanted) at = sooner(at, s.collectAfter, now);
+  if (sweeps) at = sooner(at, s.collectAfter, now);
   if (at === 0 || (s.timerAt !== 0 && s.timerAt <= at)) return;
   s.timerAt = at;
   out.push({ kind: 'timer', at });

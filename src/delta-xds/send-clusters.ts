@@ -55,7 +55,7 @@ const clusterGoal = (
     return held === undefined || force ? s.placeholder('cds', name) : undefined;
   }
   if (held !== undefined && !force) {
-    s.sweep.all();
+    s.sweep.some([name]);
     return undefined;
   }
   return wanted() && !isCollection(name) ? s.placeholder('cds', name) : undefined;

@@ -94,8 +94,10 @@ export class SessionState {
   readonly sweep = new Sweep();
   /** Before this time no cluster goes for want of a virtual host: after a reconnect VHDS comes later than CDS. 0: no such time. */
   collectAfter = 0;
-  /** The last look left clusters in place because virtual hosts on their way still use them. */
-  collectAgain = false;
+  /** Clusters left in place because virtual hosts on their way still use them. */
+  readonly collectAgain = new NameSet();
+  /** Times that `interestStale` was left for later (`delivery.ts`). */
+  staleTimes = 0;
   readonly observed = new NameSet();
   /** Of those: not yet told. */
   learned: string[] = [];

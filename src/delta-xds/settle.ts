@@ -29,7 +29,10 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
       channel.lastError = undefined;
     if (type === 'vhds') acceptHosts(s, channel, response);
     else channel.ledger.accept(response);
-    if (s.collectAgain) s.sweep.all();
+    if (s.collectAgain.size > 0) {
+      s.sweep.some(s.collectAgain.all);
+      s.collectAgain.clear();
+    }
     out.push({ kind: 'acked', type, nonce, items });
     return true;
   }
@@ -54,7 +57,10 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
 const acceptHosts = (s: SessionState, channel: Channel, response: Outstanding): void => {
   recall(s, channel, response);
   channel.ledger.accept(response, (before, after) => {
-    if (after === GONE || !sameList(before.clusters, after.clusters)) s.sweep.all();
+    // What it used and no longer does.
+    if (after !== GONE && sameList(before.clusters, after.clusters)) return;
+    if (before.clusters === undefined) s.sweep.all();
+    else s.sweep.some(before.clusters);
   });
   for (const generation of s.demand.generations.values())
     if (generation.primedBy === response.nonce) generation.primedBy = '';

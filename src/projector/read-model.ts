@@ -34,8 +34,9 @@ export interface ReadModelOptions {
 }
 
 const CACHE_BYTES = 64 * 2 ** 20;
-const MAX_RESOURCES = 50_000;
-const MAX_SERVICES = 20_000;
+// Clusters, assignments and virtual hosts of tens of thousands of services: a node may need them all.
+const MAX_RESOURCES = 200_000;
+const MAX_SERVICES = 100_000;
 const MAX_CALLERS = 10_000;
 const MAX_ENDPOINTS = 10_000;
 const MAX_HOSTS = 10_000;
