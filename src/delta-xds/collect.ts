@@ -8,26 +8,27 @@ import type { SessionState } from './session-state.ts';
 import { GONE, type Shape } from './shapes.ts';
 import { RESOURCE_OVERHEAD } from './work.ts';
 
-/** Clusters looked at in one pass: some milliseconds. */
-const PORTION = 2_048;
-
 /** Clusters named by virtual hosts at the client; `unknown`: some of those are of versions that this process never saw. */
 interface Using {
+  /** Of virtual hosts as the client will have them. */
   readonly clusters: ReadonlySet<string>;
+  /** Of those as it may still have them. */
+  readonly before: ReadonlySet<string>;
   readonly unknown: boolean;
 }
 
 const inUse = (s: SessionState): Using => {
   const clusters = new Set<string>();
+  const before = new Set<string>();
   let unknown = false;
   const ledger = s.channels.get('vhds')?.ledger;
-  const use = (shape: Shape): void => {
+  const use = (shape: Shape, into: Set<string>): void => {
     if (shape.clusters === undefined) unknown = true;
-    else for (const name of shape.clusters) clusters.add(name);
+    else for (const name of shape.clusters) into.add(name);
   };
-  for (const { sent } of ledger?.held.values() ?? []) use(sent);
-  for (const [, shape] of ledger?.alternatives() ?? []) use(shape);
-  return { clusters, unknown };
+  for (const { sent } of ledger?.held.values() ?? []) use(sent, clusters);
+  for (const [, shape] of ledger?.alternatives() ?? []) use(shape, before);
+  return { clusters, before, unknown };
 };
 
 const isNeededByName = (s: SessionState, name: string): boolean =>
@@ -66,7 +67,7 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
   const removed: string[] = [];
   const items: Item[] = [];
   let size = 0;
-  for (const name of s.sweep.next(ledger.held, PORTION)) {
+  for (const name of s.sweep.next(ledger.held, 4 * s.portion)) {
     const sent = ledger.held.get(name)?.sent;
     if (sent === undefined || sent === GONE) continue;
     const exists = s.body('cds', name) !== undefined;
@@ -76,7 +77,7 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
     using ??= inUse(s);
     const needed = subscription.wildcard && (isNeededByName(s, name) || isNeededElsewhere(s, name, exists, using));
     if (exists && needed) continue;
-    if (!needed && (using.unknown || using.clusters.has(name))) {
+    if (!needed && (using.unknown || using.clusters.has(name) || using.before.has(name))) {
       s.collectAgain.add(name);
       continue;
     }

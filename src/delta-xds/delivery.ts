@@ -8,7 +8,7 @@ import { sendAssignments, sendClusters } from './send-clusters.ts';
 import { planHosts, sendHosts } from './send-hosts.ts';
 import { sendPlain } from './send-plain.ts';
 import type { SessionState } from './session-state.ts';
-import { answerWork, broadcastWork, isolateWork, PORTION, type Work } from './work.ts';
+import { answerWork, broadcastWork, isolateWork, type Work } from './work.ts';
 
 const NO_CLUSTERS: ReadonlySet<string> = new Set();
 
@@ -59,8 +59,8 @@ const roundOf = (s: SessionState, make: typeof answerWork, now: number, out: Eff
 const unfold = (s: SessionState): void => {
   const clusters = s.channel('cds');
   if (clusters?.subscription.wildcard === true)
-    for (const servicePort of s.unfold.slice(0, PORTION)) clusters.now.addAll(s.view.clustersOf(servicePort));
-  s.unfold = s.unfold.slice(PORTION);
+    for (const servicePort of s.unfold.slice(0, s.portion)) clusters.now.addAll(s.view.clustersOf(servicePort));
+  s.unfold = s.unfold.slice(s.portion);
 };
 
 const pass = (s: SessionState, now: number, out: Effect[]): void => {

@@ -49,7 +49,7 @@ export interface HubOptions {
   readonly source: ResourceSource;
   readonly shapes: SharedShapes;
   /** Everything of a session's options that is the same for all. */
-  readonly session: Pick<SessionOptions, 'limits' | 'counters'>;
+  readonly session: Pick<SessionOptions, 'limits' | 'counters' | 'portion'>;
   /** ms, monotonic. */
   readonly clock: () => number;
   /** Runs a function in a later turn of the event loop. */

@@ -9,7 +9,6 @@ import { type Generation, splitVirtualHostName } from './generation.ts';
 import type { Channel, SessionState } from './session-state.ts';
 import { NEGATIVE_PREFIX } from './shapes.ts';
 import type { SubscriptionChange } from './subscription.ts';
-import { PORTION } from './work.ts';
 
 export const takeHosts = (
   s: SessionState,
@@ -39,7 +38,7 @@ export const takeHosts = (
 
 /** What the client says it holds. Versions of negative answers say "asked, and nothing there": the name is in `subscribe` too. */
 const seedHosts = (s: SessionState, channel: Channel, request: DeltaRequest): void => {
-  const many = request.initialResourceVersions.size > PORTION;
+  const many = request.initialResourceVersions.size > s.portion;
   for (const [name, version] of request.initialResourceVersions) {
     const split = splitVirtualHostName(name);
     if (split === undefined || version.startsWith(NEGATIVE_PREFIX)) continue;

@@ -11,7 +11,6 @@ import type { Channel, SessionState } from './session-state.ts';
 import { settle } from './settle.ts';
 import { STATUS } from './status.ts';
 import type { SubscriptionChange } from './subscription.ts';
-import { PORTION } from './work.ts';
 
 /** Names that the stream has asked for. */
 const askedOn = (s: SessionState): number => {
@@ -63,7 +62,7 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
 };
 
 /** So many versions that they are compared a portion at a time: until its turn comes, nothing is known of one but its text. */
-export const isMany = (request: DeltaRequest): boolean => request.initialResourceVersions.size > PORTION;
+const isMany = (s: SessionState, request: DeltaRequest): boolean => request.initialResourceVersions.size > s.portion;
 
 /** The cluster is not the client's own old one. With many: its service port is wanted, whether or not that still uses it. */
 const isNeeded = (s: SessionState, name: string, many: boolean): boolean =>
@@ -71,7 +70,7 @@ const isNeeded = (s: SessionState, name: string, many: boolean): boolean =>
 
 /** All clusters of the wildcard; of a long list a portion at a time (`delivery.ts`). */
 const unfoldClusters = (s: SessionState, channel: Channel): void => {
-  if (s.demand.preload.length <= PORTION) {
+  if (s.demand.preload.length <= s.portion) {
     channel.now.addAll(s.needed());
     return;
   }
@@ -83,7 +82,7 @@ const unfoldClusters = (s: SessionState, channel: Channel): void => {
 const seed = (s: SessionState, channel: Channel, request: DeltaRequest, change: SubscriptionChange): void => {
   if (!change.first) return;
   const all = channel.subscription.wildcard && (channel.type === 'cds' || channel.type === 'lds');
-  const many = isMany(request);
+  const many = isMany(s, request);
   for (const [name, version] of request.initialResourceVersions) {
     // A version alone is no subscription (checklist 21).
     if (!all && !change.asked.has(name)) continue;
@@ -132,7 +131,7 @@ const takeClusters = (
     unfoldClusters(s, channel);
   }
   if (change.first && request.initialResourceVersions.size > 0) {
-    const many = isMany(request);
+    const many = isMany(s, request);
     for (const name of channel.ledger.held.keys()) {
       channel.now.add(name);
       if (!isNeeded(s, name, many) && !channel.subscription.has(name)) s.adopted.add(name);

@@ -14,6 +14,9 @@ import { NEGATIVE_PREFIX, type SharedShapes } from './shapes.ts';
 import { Subscription } from './subscription.ts';
 import { Sweep } from './sweep.ts';
 
+/** Some 10 ms of work with the resources. What is left of a long list has its turn when others had theirs. */
+const PORTION = 512;
+
 /** Resources of a rejected response that are sent again, in a response of their own. */
 export interface Suspects {
   readonly names: ReadonlySet<string>;
@@ -70,6 +73,8 @@ export interface SessionOptions {
   readonly tag: string;
   /** Unknown hosts that the other streams of this node remember: the bound is per node. */
   readonly waitingBeside: () => number;
+  /** Names of one type that one pass looks at (default `PORTION`); of superfluous clusters four times as many. */
+  readonly portion?: number;
   /** The only type of this stream; undefined: aggregated. */
   readonly only?: ResourceType | undefined;
 }
@@ -81,6 +86,7 @@ export class SessionState {
   readonly limits: SessionLimits;
   readonly counters: SessionCounters;
   readonly waitingBeside: () => number;
+  readonly portion: number;
   readonly only: ResourceType | undefined;
   readonly demand: Demand;
   readonly channels = new Map<ResourceType, Channel>();
@@ -127,6 +133,7 @@ export class SessionState {
     this.limits = options.limits;
     this.counters = options.counters;
     this.waitingBeside = options.waitingBeside;
+    this.portion = options.portion ?? PORTION;
     this.only = options.only;
     this.#tag = options.tag;
     this.demand = new Demand(options.view, options.shapes);

@@ -10,12 +10,9 @@ export interface Work {
   /** Send even when the client should have it already. */
   forced(type: ResourceType, name: string): boolean;
   readonly questions: readonly string[];
-  /** Names were left for a later pass: see `PORTION`. */
+  /** Names were left for a later pass. */
   cut: boolean;
 }
-
-/** Names of one type that one pass looks at: some 10 ms with their resources. What is left has its turn when others had theirs. */
-export const PORTION = 512;
 
 const NONE: readonly string[] = [];
 const NO_NAMES: ReadonlySet<string> = new Set();
@@ -30,7 +27,7 @@ const first = (work: Work, names: ReadonlySet<string>, most: number): readonly s
 };
 
 /** What was asked for. Above `answersInFlight` VHDS answers on their way, questions wait and go together. */
-export const answerWork = (s: SessionState, now: number, most = PORTION): Work => {
+export const answerWork = (s: SessionState, now: number, most = s.portion): Work => {
   const hosts = s.channel('vhds');
   let questions = NONE;
   if (hosts !== undefined && hosts.questions.size > 0) {
@@ -48,7 +45,7 @@ export const answerWork = (s: SessionState, now: number, most = PORTION): Work =
 };
 
 /** What changed: at most one unacknowledged response per type. */
-export const broadcastWork = (s: SessionState, now: number, most = PORTION): Work => {
+export const broadcastWork = (s: SessionState, now: number, most = s.portion): Work => {
   const work: Work = {
     lane: 'broadcast',
     names: (type) => {

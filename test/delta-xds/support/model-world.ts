@@ -40,7 +40,7 @@ export class World {
   #brought = new Set<string>();
   readonly #strict: boolean;
 
-  constructor(strict: boolean) {
+  constructor(strict: boolean, portion?: number) {
     this.#strict = strict;
     this.mesh.listeners.set('outbound', listenerBody('outbound', 'l-0'));
     this.mesh.inbound.set('inbound:80', clusterBody('inbound:80', 'i-0', false));
@@ -50,6 +50,7 @@ export class World {
       session: {
         limits: { ...DEFAULT_SESSION_LIMITS, answersInFlight: 3, responseBytes: 900 },
         counters: zeroSessionCounters(),
+        ...(portion === undefined ? {} : { portion }),
       },
       clock: () => this.#now,
       later: (run) => this.#later.push(run),
@@ -478,8 +479,9 @@ export class World {
   }
 }
 
-export const run = (ops: readonly Op[], refusals: boolean): void => {
-  const world = new World(!refusals);
+/** `portion`: names of a type that a pass looks at. */
+export const run = (ops: readonly Op[], refusals: boolean, portion?: number): void => {
+  const world = new World(!refusals, portion);
   for (const op of ops) world.step(op);
   world.settle();
   world.check();
