@@ -56,6 +56,11 @@ const SUITES: readonly Suite[] = [
     quick: { services: 3_000, changes: 3 },
     goals: ['a node that needs all 20,000 services: delta, reconnect without resource bytes'],
   },
+  {
+    name: 'cold-start',
+    quick: { sidecars: 500, callers: 50 },
+    goals: ['10,000 sidecars x 10 services <= 60 s', 'slowest <= 3 x median'],
+  },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 
