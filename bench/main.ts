@@ -61,6 +61,11 @@ const SUITES: readonly Suite[] = [
     quick: { sidecars: 500, callers: 50 },
     goals: ['10,000 sidecars x 10 services <= 60 s', 'slowest <= 3 x median'],
   },
+  {
+    name: 'unknown-flood',
+    quick: { seconds: 5 },
+    goals: ['a million unknown hosts from one sidecar: bounded, limited, counted, others unharmed'],
+  },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 

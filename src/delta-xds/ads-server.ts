@@ -98,6 +98,8 @@ export interface AdsCounters extends StreamCounters, SessionCounters, TransportC
   readonly inLine: number;
   /** Requests that waited for a later turn of the event loop. */
   readonly requestsDeferred: number;
+  /** Times that a stream was read no further because too much of it waited. */
+  readonly streamsUnread: number;
   readonly cacheBytes: number;
   readonly cacheHits: number;
   readonly cacheMisses: number;
@@ -266,6 +268,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       acksDeferred: hub.acksDeferred,
       inLine: hub.waiting,
       requestsDeferred: hub.requests.deferred,
+      streamsUnread: hub.requests.unread,
       cacheBytes: cache.bytes,
       cacheHits: cache.hits,
       cacheMisses: cache.misses,

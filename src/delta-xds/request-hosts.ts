@@ -102,6 +102,7 @@ const takeQuestion = (
   const generation = split === undefined ? undefined : s.demand.open(split.routeConfiguration, s.limits.generations);
   if (split === undefined || generation === undefined) {
     if (split !== undefined) s.counters.generationsFull++;
+    s.unknownAsked++;
     channel.questions.add(name);
     return;
   }
@@ -119,7 +120,9 @@ const takeQuestion = (
     }
     if (servicePort === '' && request.initialResourceVersions.get(name)?.startsWith(NEGATIVE_PREFIX)) return;
   }
-  channel.questions.add(s.shapes.text(name));
+  if (servicePort === '') s.unknownAsked++;
+  // A name that is not remembered must not push out those that are.
+  channel.questions.add(generation.hosts.has(split.rest) ? s.shapes.text(name) : name);
 };
 
 /** No further unknown host of this node is remembered. */

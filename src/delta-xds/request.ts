@@ -15,7 +15,7 @@ import type { SubscriptionChange } from './subscription.ts';
 /** Names that the stream has asked for. */
 const askedOn = (s: SessionState): number => {
   let asked = s.demand.hosts;
-  for (const { subscription } of s.channels.values()) asked += subscription.asked.size;
+  for (const { subscription, questions } of s.channels.values()) asked += subscription.asked.size + questions.size;
   return asked;
 };
 
@@ -59,6 +59,15 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
     default:
       takeNamed(s, channel, request, change);
   }
+  if (s.unknownAsked > 0) throttle(s, now, out);
+};
+
+const throttle = (s: SessionState, now: number, out: Effect[]): void => {
+  const until = s.allowance?.spend(s.unknownAsked, now) ?? now;
+  s.unknownAsked = 0;
+  if (until <= now) return;
+  s.counters.unknownThrottled++;
+  out.push({ kind: 'throttle', until });
 };
 
 /** So many versions that they are compared a portion at a time: until its turn comes, nothing is known of one but its text. */
@@ -124,7 +133,9 @@ const takeClusters = (
     if (isCollection(name)) channel.absent.add(name);
     else channel.answer(name, !isHeldFromBefore(request, change, name));
     const servicePort = view.servicePortOf(name);
-    if (servicePort !== undefined && view.get('cds', name) !== undefined) s.observe(servicePort);
+    if (view.get('cds', name) === undefined) {
+      if (!isHeldFromBefore(request, change, name)) s.unknownAsked++;
+    } else if (servicePort !== undefined) s.observe(servicePort);
   }
   if (change.wildcardBegan) {
     channel.owed = true;

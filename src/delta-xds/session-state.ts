@@ -3,6 +3,7 @@
  * what to send.
  */
 import { canonicalName } from '../model/index.ts';
+import type { Allowance } from './allowance.ts';
 import { Demand } from './demand.ts';
 import type { Effect, Item, SendEffect, SentResource } from './effect.ts';
 import { type Lane, Ledger } from './ledger.ts';
@@ -73,6 +74,8 @@ export interface SessionOptions {
   readonly tag: string;
   /** Unknown hosts that the other streams of this node remember: the bound is per node. */
   readonly waitingBeside: () => number;
+  /** Of the node, shared by its streams; undefined: no bound on unknown names in time. */
+  readonly allowance?: Allowance;
   /** Names of one type that one pass looks at (default `PORTION`); of superfluous clusters four times as many. */
   readonly portion?: number;
   /** The only type of this stream; undefined: aggregated. */
@@ -86,6 +89,9 @@ export class SessionState {
   readonly limits: SessionLimits;
   readonly counters: SessionCounters;
   readonly waitingBeside: () => number;
+  readonly allowance: Allowance | undefined;
+  /** Names asked for in this request that nobody answers. */
+  unknownAsked = 0;
   readonly portion: number;
   readonly only: ResourceType | undefined;
   readonly demand: Demand;
@@ -133,6 +139,7 @@ export class SessionState {
     this.limits = options.limits;
     this.counters = options.counters;
     this.waitingBeside = options.waitingBeside;
+    this.allowance = options.allowance;
     this.portion = options.portion ?? PORTION;
     this.only = options.only;
     this.#tag = options.tag;

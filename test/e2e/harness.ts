@@ -73,6 +73,8 @@ export interface MeshOptions {
   readonly log?: 'memory' | 'lmdb';
   /** The whole control plane, supervisor included, in a process of its own that can be killed. */
   readonly child?: boolean;
+  /** Further flags of `tendril serve`. */
+  readonly flags?: Readonly<Record<string, string>>;
 }
 
 const DEFAULT_REQUEST_MS = 30_000;
@@ -154,6 +156,7 @@ export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
     log: options.log ?? 'memory',
     'log-level': process.env.TENDRIL_TEST_LOG ?? 'error',
     'disk-reserve': '1000000',
+    ...options.flags,
   });
   let server = await serve(flags(undefined, undefined));
   const { admin, xds } = server;

@@ -13,8 +13,19 @@ export interface ServerHere {
   metric(name: string): Promise<number>;
 }
 
-export const serveHere = async (t: TestContext, services: number): Promise<ServerHere> => {
-  const flags = { xds: '127.0.0.1:0', admin: '127.0.0.1:0', workers: '0', log: 'memory', 'log-level': 'silent' };
+export const serveHere = async (
+  t: TestContext,
+  services: number,
+  more: Readonly<Record<string, string>> = {},
+): Promise<ServerHere> => {
+  const flags = {
+    xds: '127.0.0.1:0',
+    admin: '127.0.0.1:0',
+    workers: '0',
+    log: 'memory',
+    'log-level': 'silent',
+    ...more,
+  };
   const server = await startServer(resolveConfig({ flags, env: {} }));
   t.after(() => server.stop());
   const api = `http://127.0.0.1:${server.admin.port}`;
