@@ -129,6 +129,8 @@ export interface AdsServer {
 }
 
 const DRAINING = 'the control plane is draining; reconnect';
+/** A name of VHDS holds whatever an application put into a request's authority: Envoy takes headers of 60 KiB. */
+const MAX_WIRE_NAME = 128 * 1024;
 const TAG_DIGITS = 36 ** 8;
 
 export const createAdsServer = (options: AdsServerOptions): AdsServer => {
@@ -163,7 +165,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     limits,
     wireLimits: {
       maxNames: limits.namesPerRequest + limits.namesPerStream,
-      maxNameBytes: Math.max(4_096, limits.nameBytes),
+      maxNameBytes: Math.max(MAX_WIRE_NAME, limits.nameBytes),
       maxMetadataValues: 4_096,
     },
     identifier,

@@ -40,7 +40,7 @@ const round = (s: SessionState, work: Work, now: number, out: Effect[]): boolean
 /** Names that wait, of all types. */
 const waitingNames = (s: SessionState): number => {
   let names = 0;
-  for (const { now, dirty } of s.channels.values()) names += now.size + dirty.size;
+  for (const { now, dirty, questions } of s.channels.values()) names += now.size + dirty.size + questions.size;
   return names;
 };
 

@@ -5,6 +5,7 @@
  * reconnect); both mean "the state of this node", never "all hosts" (envoy-wire, facts 1, 2 and 9).
  */
 import type { DeltaRequest } from '../proto/index.ts';
+import { isTooLong } from './bounds.ts';
 import { type Generation, splitVirtualHostName } from './generation.ts';
 import type { Channel, SessionState } from './session-state.ts';
 import { NEGATIVE_PREFIX } from './shapes.ts';
@@ -98,7 +99,11 @@ const takeQuestion = (
   change: SubscriptionChange,
   name: string,
 ): void => {
-  const split = splitVirtualHostName(name);
+  const isLong = isTooLong(name, s.limits);
+  // It knows already.
+  if (isLong && change.first && request.initialResourceVersions.get(name)?.startsWith(NEGATIVE_PREFIX)) return;
+  if (isLong) s.counters.namesTooLong++;
+  const split = isLong ? undefined : splitVirtualHostName(name);
   const generation = split === undefined ? undefined : s.demand.open(split.routeConfiguration, s.limits.generations);
   if (split === undefined || generation === undefined) {
     if (split !== undefined) s.counters.generationsFull++;

@@ -29,6 +29,7 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
   const count = {
     request: subscribe.length + unsubscribe.length,
     stream: subscribe.length === 0 ? 0 : subscribe.length + askedOn(s),
+    waiting: s.channels.get('vhds')?.questions.size ?? 0,
   };
   if (!withinBounds(s, type, subscribe, count, out)) return;
   const channel = s.ensure(type);

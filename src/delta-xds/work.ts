@@ -29,19 +29,19 @@ const first = (work: Work, names: ReadonlySet<string>, most: number): readonly s
 /** What was asked for. Above `answersInFlight` VHDS answers on their way, questions wait and go together. */
 export const answerWork = (s: SessionState, now: number, most = s.portion): Work => {
   const hosts = s.channel('vhds');
-  let questions = NONE;
+  let questions = NO_NAMES;
   if (hosts !== undefined && hosts.questions.size > 0) {
-    if (hosts.ledger.answersInFlight(now).count < s.limits.answersInFlight) questions = [...hosts.questions.all];
+    if (hosts.ledger.answersInFlight(now).count < s.limits.answersInFlight) questions = hosts.questions.all;
     else s.counters.questionsDelayed++;
   }
   const work: Work = {
     lane: 'answer',
     names: (type) => first(work, s.channels.get(type)?.now.all ?? NO_NAMES, most),
     forced: (type, name) => s.channels.get(type)?.forced.has(name) ?? false,
-    questions,
+    questions: NONE,
     cut: false,
   };
-  return work;
+  return Object.assign(work, { questions: first(work, questions, most) });
 };
 
 /** What changed: at most one unacknowledged response per type. */
