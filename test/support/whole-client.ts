@@ -22,8 +22,9 @@ export interface WholeClientOptions {
   readonly id: string;
   /** `<service>.<namespace>` */
   readonly service: string;
-  /** Metadata `needs`. */
+  /** Metadata `needs`, `labels`. */
   readonly needs?: unknown;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 const TYPES = [CDS, LDS, RDS, VHDS, EDS] as const;
@@ -82,7 +83,7 @@ export class WholeClient {
 
   /** Opens a stream; what is held is named. */
   connect(): void {
-    const { port, id, service, needs } = this.#options;
+    const { port, id, service, needs, labels } = this.#options;
     const [name = '', namespace = ''] = service.split('.');
     this.ended = undefined;
     this.#asked.clear();
@@ -102,7 +103,11 @@ export class WholeClient {
     const node: ProtoNode = {
       id,
       cluster: service,
-      metadata: { service: name, namespace, ...(needs === undefined ? {} : { needs }) } as ProtoNode['metadata'],
+      metadata: {
+        ...{ service: name, namespace },
+        ...(needs === undefined ? {} : { needs }),
+        ...(labels === undefined ? {} : { labels }),
+      } as ProtoNode['metadata'],
       locality: { region: '', zone: '', subzone: '' },
       userAgentName: 'whole',
       clientFeatures: [],
