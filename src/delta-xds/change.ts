@@ -1,9 +1,10 @@
 /** Change notices as a session takes them: keys, no payloads. */
 import { spellings } from '../model/index.ts';
+import type { Channel } from './channel.ts';
 import type { Generation } from './generation.ts';
 import type { ChangeKey } from './resource-source.ts';
 import { type ResourceType, typeOf } from './resource-type.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 
 /** One thing that may have changed. */
 export type ChangeItem =

@@ -6,8 +6,9 @@
  */
 import type { DeltaRequest } from '../proto/index.ts';
 import { isTooLong } from './bounds.ts';
+import type { Channel } from './channel.ts';
 import { type Generation, splitVirtualHostName } from './generation.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { NEGATIVE_PREFIX } from './shapes.ts';
 import type { SubscriptionChange } from './subscription.ts';
 

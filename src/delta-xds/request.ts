@@ -2,12 +2,13 @@
 import { isCollection } from '../model/index.ts';
 import type { DeltaRequest } from '../proto/index.ts';
 import { refuse, withinBounds } from './bounds.ts';
+import type { Channel } from './channel.ts';
 import { portOf } from './demand.ts';
 import type { Effect } from './effect.ts';
 import { GATE_MS } from './ledger.ts';
 import { takeHosts } from './request-hosts.ts';
 import { typeOf } from './resource-type.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { settle } from './settle.ts';
 import { STATUS } from './status.ts';
 import type { SubscriptionChange } from './subscription.ts';

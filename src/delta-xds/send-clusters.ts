@@ -1,8 +1,9 @@
 /** Clusters, each followed by its assignment (envoy-wire, fact 6); and assignments by themselves. */
 import { isCollection } from '../model/index.ts';
+import type { Channel } from './channel.ts';
 import type { Effect, Item, SentResource } from './effect.ts';
 import type { ResourceBody } from './resource-source.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import type { Alone } from './shapes.ts';
 import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
 

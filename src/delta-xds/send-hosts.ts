@@ -1,8 +1,10 @@
 /** Virtual hosts: plan, then one response after the other. */
+
+import type { Channel } from './channel.ts';
 import type { Effect, Item, SentResource } from './effect.ts';
 import { splitVirtualHostName } from './generation.ts';
 import { HostPlan } from './host-plan.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { GONE } from './shapes.ts';
 import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
 

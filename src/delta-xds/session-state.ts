@@ -4,65 +4,19 @@
  */
 import { canonicalName } from '../model/index.ts';
 import type { Allowance } from './allowance.ts';
+import { Channel } from './channel.ts';
 import { Demand } from './demand.ts';
 import type { Effect, Item, SendEffect, SentResource } from './effect.ts';
-import { type Lane, Ledger } from './ledger.ts';
+import type { Lane } from './ledger.ts';
 import type { SessionCounters, SessionLimits } from './limits.ts';
 import { NameSet } from './name-set.ts';
 import type { NodeView, ResourceBody } from './resource-source.ts';
 import type { ResourceType } from './resource-type.ts';
 import { NEGATIVE_PREFIX, type SharedShapes } from './shapes.ts';
-import { Subscription } from './subscription.ts';
 import { Sweep } from './sweep.ts';
 
 /** Some 10 ms of work with the resources. What is left of a long list has its turn when others had theirs. */
 const PORTION = 512;
-
-/** Resources of a rejected response that are sent again, in a response of their own. */
-export interface Suspects {
-  readonly names: ReadonlySet<string>;
-  readonly questions: ReadonlySet<string>;
-}
-
-/** One type on one stream. */
-export class Channel {
-  readonly type: ResourceType;
-  readonly subscription: Subscription;
-  readonly ledger = new Ledger();
-  /** A response is owed, even an empty one. */
-  owed = false;
-  /** To compare and send at once. */
-  readonly now = new NameSet();
-  /** Of those: to send even if the client should have it already. */
-  readonly forced = new NameSet();
-  /** To compare and send when the gate is open. */
-  readonly dirty = new NameSet();
-  /** VHDS: on-demand names, as asked, to answer at once. */
-  readonly questions = new NameSet();
-  /** Names to be told absent at once. */
-  readonly absent = new NameSet();
-  readonly suspects: Suspects[] = [];
-  lastError: { readonly at: number; readonly code: number; readonly message: string } | undefined;
-
-  constructor(type: ResourceType) {
-    this.type = type;
-    // Hosts asked for are remembered by route configuration (`Generation`).
-    this.subscription = new Subscription(type !== 'vhds');
-  }
-
-  /** Asked for: to be answered at once, `force`: even if the client should have it already. */
-  answer(name: string, force: boolean): void {
-    this.now.add(name);
-    if (force) this.forced.add(name);
-  }
-
-  /** Sent, or found equal: nothing more to do about it. */
-  settled(name: string): void {
-    this.now.delete(name);
-    this.forced.delete(name);
-    this.dirty.delete(name);
-  }
-}
 
 export interface SessionOptions {
   readonly view: NodeView;

@@ -5,11 +5,13 @@
  * sent again in halves until the bad atom stands alone; that one is parked: its version is never sent again on this stream, the last
  * good one stays. A response of n atoms of which k are bad costs at most 2k(1 + log2 n) responses, however often the client refuses.
  */
+
+import type { Channel, Suspects } from './channel.ts';
 import type { Effect } from './effect.ts';
 import type { Outstanding } from './ledger.ts';
 import { countNack } from './limits.ts';
 import { refusedNow } from './parked.ts';
-import type { Channel, SessionState, Suspects } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { GONE, sameList } from './shapes.ts';
 
 export interface Verdict {

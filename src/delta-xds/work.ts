@@ -1,7 +1,9 @@
 /** One round of sending: which names, and with which right of way. */
+
+import type { Suspects } from './channel.ts';
 import type { Lane } from './ledger.ts';
 import type { ResourceType } from './resource-type.ts';
-import type { SessionState, Suspects } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 
 export interface Work {
   readonly lane: Lane;

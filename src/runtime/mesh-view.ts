@@ -13,7 +13,7 @@ import {
   routeConfiguration,
 } from '../compile/index.ts';
 import type { NodeFacts, NodeView, PreloadStep, ResourceBody, ResourceType } from '../delta-xds/index.ts';
-import type { CallerRecord } from '../dependency-graph/index.ts';
+import { type CallerRecord, isVisible } from '../dependency-graph/index.ts';
 import { type ClusterName, clusterName, parseServiceName, servicePort } from '../model/index.ts';
 import type { ReadModel, ServiceRecord } from '../projector/index.ts';
 import type { NeedsList } from './needs-list.ts';
@@ -39,12 +39,6 @@ const splitAuthority = (
 
 const isHttp = (record: ServiceRecord, port: number): boolean =>
   record.ports.some((candidate) => candidate.port === port && candidate.protocol !== 'tcp');
-
-const visibleTo = (record: ServiceRecord, service: string, namespace: string): boolean => {
-  if (record.visibility === 'mesh') return true;
-  if (record.visibility === 'namespace') return parseServiceName(service)?.namespace === namespace;
-  return record.visibility.includes(namespace) || parseServiceName(service)?.namespace === namespace;
-};
 
 /** Own resources with their names as lists that stay the same array, so that sessions share them. */
 export interface OwnSet {
@@ -96,7 +90,7 @@ export class MeshView implements NodeView {
   /** The service, when this node may hold it. */
   #visible(service: string, port: number | undefined): ServiceRecord | undefined {
     const record = this.#model.service(service);
-    if (record === undefined || !visibleTo(record, service, this.facts.namespace)) return undefined;
+    if (record === undefined || !isVisible(record.visibility, record.namespace, this.facts.namespace)) return undefined;
     const { denied } = this.#model.caller(this.facts.caller);
     if (denied.includes(service) || (port !== undefined && denied.includes(servicePort(service, port))))
       return undefined;
