@@ -4,7 +4,7 @@
  * `tendril serve` runs by default; sidecars in processes of their own, each on its own connection.
  */
 import { fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { serviceEvents, startMesh } from '../test/e2e/harness.ts';
 import type { ColdStartReport, ColdStartShare } from './cold-start-child.ts';
 import { round, spreadOf } from './spread.ts';
@@ -30,6 +30,10 @@ export interface ColdStartFigures {
   /** First connect -> last answer. */
   readonly totalMs: number;
   readonly workerCpuMs: number;
+  /** Longest lag of the worker's event loop: upper bound of the bucket, ms. */
+  readonly lagMs: number;
+  /** Workers that were silent for 10 s meanwhile, and started again. */
+  readonly workersReplaced: number;
   readonly coreCpuMs: number;
   /** All client processes. */
   readonly clientCpuMs: number;
@@ -45,10 +49,18 @@ const TICKS_PER_SECOND = 100;
 const ENDPOINTS = 3;
 const CHILD = new URL('./cold-start-child.js', import.meta.url);
 
+/** 0 for one that is gone: a worker that was replaced shows in `workersReplaced`. */
 const cpuMs = (pid: number | undefined): number => {
-  if (pid === undefined) return 0;
+  if (pid === undefined || !existsSync(`/proc/${pid}/stat`)) return 0;
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND;
+};
+
+const LAG = /^tendril_xds_loop_lag_seconds_bucket\{worker="\d+",le="([^"]+)"\} (\d+)$/gm;
+const longestLag = (metrics: string): number => {
+  const counts = [...metrics.matchAll(LAG)].map(([, le, count]) => [Number(le === '+Inf' ? 1e6 : le), Number(count)]);
+  const total = counts.at(-1)?.[1] ?? 0;
+  return (counts.find(([, count]) => count === total)?.[0] ?? 0) * 1_000;
 };
 
 const runClient = (share: ColdStartShare): Promise<ColdStartReport> =>
@@ -108,6 +120,8 @@ export const run = async (options: ColdStartOptions = {}): Promise<ColdStartFigu
       slowestToMedian: round(maxMs / p50Ms),
       totalMs: round(Math.max(...reports.map(({ ended }) => ended)) - Math.min(...reports.map(({ began }) => began))),
       workerCpuMs,
+      lagMs: longestLag(metrics),
+      workersReplaced: (await mesh.server.pids()).workers.filter((pid) => !pids.workers.includes(pid)).length,
       coreCpuMs,
       clientCpuMs: round(reports.reduce((sum, report) => sum + report.cpuMs, 0)),
       bytesPerSidecar: Math.round(reports.reduce((sum, { bytes }) => sum + bytes, 0) / sidecars),

@@ -186,7 +186,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       streams.add(ads);
       return ads;
     });
-  const connections = new Connections(limits, clock, random);
+  const connections = new Connections(limits, clock, random, () => hub.requests.crowded);
   const transportCounters = zeroTransportCounters();
   const carrier: TransportOptions = {
     limits,

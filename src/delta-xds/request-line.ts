@@ -12,6 +12,8 @@ const TURN_MS = 10;
 const MAX_BYTES = 16 * 1024 * 1024;
 const LANE_MESSAGES = 64;
 const LANE_BYTES = 256 * 1024;
+/** Some turns of work. */
+const CROWD = 128;
 
 interface Waiting {
   readonly run: () => void;
@@ -57,6 +59,11 @@ export class RequestLine {
   /** True when something that came now on a lane of its own would wait. */
   get busy(): boolean {
     return this.#at < this.#line.length || this.#spent >= TURN_MS;
+  }
+
+  /** So many streams wait for their turn that hardly another one should begin. */
+  get crowded(): boolean {
+    return this.#line.length - this.#at > CROWD;
   }
 
   lane(reading: Reading): Lane {
