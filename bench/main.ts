@@ -75,6 +75,21 @@ const SUITES: readonly Suite[] = [
       'graph with a focus, who, why, in a mesh of 300,000 resources, and at an offset of a log of 1 M events: <= 1 s',
     ],
   },
+  {
+    name: 'all-services',
+    quick: { services: 3_000, changes: 3 },
+    goals: ['a node that needs all 20,000 services: delta, reconnect without resource bytes'],
+  },
+  {
+    name: 'cold-start',
+    quick: { sidecars: 500, callers: 50 },
+    goals: ['10,000 sidecars x 10 services <= 60 s', 'slowest <= 3 x median'],
+  },
+  {
+    name: 'unknown-flood',
+    quick: { seconds: 5 },
+    goals: ['a million unknown hosts from one sidecar: bounded, limited, counted, others unharmed'],
+  },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 

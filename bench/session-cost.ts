@@ -104,6 +104,7 @@ export const run = async (options: SessionCostOptions = {}): Promise<Readonly<Re
             return true;
           },
           end: () => undefined,
+          read: () => undefined,
           reset: () => undefined,
         },
         method,

@@ -123,6 +123,8 @@ export interface AdsCounters extends StreamCounters, SessionCounters, TransportC
   readonly inLine: number;
   /** Requests that waited for a later turn of the event loop. */
   readonly requestsDeferred: number;
+  /** Times that a stream was read no further because too much of it waited. */
+  readonly streamsUnread: number;
   readonly cacheBytes: number;
   readonly cacheHits: number;
   readonly cacheMisses: number;
@@ -160,6 +162,8 @@ export interface AdsServer {
 }
 
 const DRAINING = 'the control plane is draining; reconnect';
+/** A name of VHDS holds whatever an application put into a request's authority: Envoy takes headers of 60 KiB. */
+const MAX_WIRE_NAME = 128 * 1024;
 const TAG_DIGITS = 36 ** 8;
 
 export const createAdsServer = (options: AdsServerOptions): AdsServer => {
@@ -198,7 +202,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     limits,
     wireLimits: {
       maxNames: limits.namesPerRequest + limits.namesPerStream,
-      maxNameBytes: Math.max(4_096, limits.nameBytes),
+      maxNameBytes: Math.max(MAX_WIRE_NAME, limits.nameBytes),
       maxMetadataValues: 4_096,
     },
     identifier,
@@ -222,7 +226,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       streams.add(ads);
       return ads;
     });
-  const connections = new Connections(limits, clock, random);
+  const connections = new Connections(limits, clock, random, () => hub.requests.crowded);
   const transportCounters = zeroTransportCounters();
   const carrier: TransportOptions = {
     limits,
@@ -326,6 +330,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       acksDeferred: hub.acksDeferred,
       inLine: hub.waiting,
       requestsDeferred: hub.requests.deferred,
+      streamsUnread: hub.requests.unread,
       cacheBytes: cache.bytes,
       cacheHits: cache.hits,
       cacheMisses: cache.misses,

@@ -7,6 +7,7 @@ import type { Member, StreamPort } from './hub.ts';
 import type { XdsMethod } from './methods.ts';
 import { Outflow, type OutflowOwner } from './outflow.ts';
 import { readRequest } from './read-request.ts';
+import type { Lane } from './request-line.ts';
 import type { NodeFacts } from './resource-source.ts';
 import { type ResourceType, typeOf, typeUrlOf } from './resource-type.ts';
 import { STATUS } from './status.ts';
@@ -33,6 +34,9 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
   broughtAt: number | undefined;
   #delivery: DeliveryNode | undefined;
   readonly #outflow: Outflow;
+  readonly #lane: Lane;
+  /** Why nothing is read as of now: too much waits, or too much was asked for. */
+  readonly #unread = new Set<'line' | 'throttle'>();
   #ended = false;
   /** Resources sent, and bytes of those of services. */
   readonly #sent = { resources: 0, serviceBytes: 0 };
@@ -42,6 +46,7 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
     this.#transport = transport;
     this.#method = method;
     this.#outflow = new Outflow(context, transport, this);
+    this.#lane = context.hub.requests.lane((reads) => this.#read('line', reads));
     this.since = context.now();
     context.counters.streams++;
   }
@@ -69,14 +74,7 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
   }
 
   onMessage(message: Uint8Array): void {
-    const { requests } = this.#context.hub;
-    if (requests.busy) {
-      requests.wait(() => this.#handle(message), message.length);
-      return;
-    }
-    const began = requests.begin();
-    this.#handle(message);
-    requests.end(began);
+    this.#lane.take(() => this.#handle(message), message.length);
   }
 
   #handle(message: Uint8Array): void {
@@ -121,10 +119,8 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
   }
 
   onHalfClose(): void {
-    const { requests } = this.#context.hub;
     // Behind what it has sent before.
-    if (requests.busy) requests.wait(() => this.end(STATUS.OK, ''), 0);
-    else this.end(STATUS.OK, '');
+    this.#lane.take(() => this.end(STATUS.OK, ''), 0);
   }
 
   onClose(): void {
@@ -149,6 +145,9 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
       case 'pause':
         this.#outflow.wantDrained();
         return;
+      case 'throttle':
+        this.#throttle(effect.until);
+        return;
       case 'close':
         this.end(effect.code, effect.message);
         return;
@@ -158,6 +157,22 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
       default:
         effect satisfies never;
     }
+  }
+
+  #read(because: 'line' | 'throttle', reads: boolean): void {
+    if (reads) this.#unread.delete(because);
+    else this.#unread.add(because);
+    if (!this.#ended) this.#transport.read(this.#unread.size === 0);
+  }
+
+  /** What was read already waits as well. */
+  #throttle(until: number): void {
+    this.#lane.stop();
+    this.#read('throttle', false);
+    this.#context.hub.at(until, () => {
+      this.#lane.go();
+      this.#read('throttle', true);
+    });
   }
 
   /** For people who look at the wire (checklist 62): no decision rests on it. */
@@ -193,8 +208,9 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
     const { deliveries } = this.#context;
     if (deliveries === undefined || this.#delivery === undefined) return;
     const [now, offset] = [this.#context.now(), this.#context.offset()];
-    for (const [at, { name, version }] of resources.entries())
-      deliveries.note(this.#delivery, 'sent', { type, name, version }, encoded[at]?.length ?? 0, offset, now);
+    for (const [at, { name, version, unrecorded }] of resources.entries())
+      if (unrecorded !== true)
+        deliveries.note(this.#delivery, 'sent', { type, name, version }, encoded[at]?.length ?? 0, offset, now);
     // A removal that primes a route configuration is about no resource.
     for (const name of removed)
       if (!name.endsWith('/-')) deliveries.note(this.#delivery, 'removed', { type, name, version: '' }, 0, offset, now);
@@ -252,8 +268,10 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
       );
     if (deliveries === undefined || this.#delivery === undefined) return;
     const [now, offset] = [this.#context.now(), this.#context.offset()];
-    for (const { name, version } of items)
-      if (effect.kind === 'acked') deliveries.note(this.#delivery, 'acked', { type, name, version }, 0, offset, now);
+    for (const { name, version, unrecorded } of items)
+      if (unrecorded === true) continue;
+      else if (effect.kind === 'acked')
+        deliveries.note(this.#delivery, 'acked', { type, name, version }, 0, offset, now);
       else deliveries.reject(this.#delivery, { type, name, version }, offset, now, effect);
   }
 
@@ -287,6 +305,7 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
 
   #leave(): void {
     this.#ended = true;
+    this.#lane.close();
     this.#outflow.close();
     if (this.#member?.joined === true) {
       this.#context.hub.leave(this.#member);

@@ -13,6 +13,13 @@ interface Bounded {
   readonly view: Pick<NodeView, 'mayHold'>;
 }
 
+/** Questions that may wait for their answer while one of them is too long a name. */
+const LONG_NAMES = 64;
+
+export const isTooLong = (name: string, { nameBytes }: Pick<SessionLimits, 'nameBytes'>): boolean =>
+  // A character has at most three bytes here.
+  name.length * 3 > nameBytes && Buffer.byteLength(name) > nameBytes;
+
 /** Tells the stream to end. */
 export const refuse = (s: Bounded, code: number, message: string, out: Effect[]): void => {
   s.closed = true;
@@ -22,13 +29,13 @@ export const refuse = (s: Bounded, code: number, message: string, out: Effect[])
 
 /**
  * True when a request is within bounds; else the stream has been told to end. `names`: those it asks for. `count`: all names that the
- * stream would then have asked for, and of the request by itself.
+ * stream would then have asked for, and of the request by itself; questions that wait for an answer.
  */
 export const withinBounds = (
   s: Bounded,
   type: ResourceType,
   names: readonly string[],
-  count: { readonly request: number; readonly stream: number },
+  count: { readonly request: number; readonly stream: number; readonly waiting?: number },
   out: Effect[],
 ): boolean => {
   const { limits } = s;
@@ -38,20 +45,22 @@ export const withinBounds = (
     return false;
   }
   if (count.request > limits.namesPerRequest) {
-    // Who may hold everything names everything when it reconnects.
-    const allowed = Math.max(limits.namesPerRequest, 2 * s.view.mayHold());
+    // Who may hold everything names everything when it reconnects; and every host that its application has ever tried.
+    const tried = type === 'vhds' && !s.channels.has(type) ? limits.namesPerStream : 0;
+    const allowed = Math.max(limits.namesPerRequest, 2 * s.view.mayHold(), tried);
     if (count.request > allowed) {
       s.counters.tooManyNames++;
       refuse(s, STATUS.RESOURCE_EXHAUSTED, `${count.request} names in one request; allowed: ${allowed}`, out);
       return false;
     }
   }
+  // A host is what an application wrote: too long a one is answered as unknown, unless too many of them wait for that.
+  const mayBeLong = type === 'vhds' && (count.waiting ?? 0) <= LONG_NAMES;
   for (const name of names) {
-    // A character has at most three bytes here.
-    if (name.length * 3 <= limits.nameBytes) continue;
-    const bytes = Buffer.byteLength(name);
-    if (bytes <= limits.nameBytes) continue;
+    if (mayBeLong) break;
+    if (!isTooLong(name, limits)) continue;
     s.counters.namesTooLong++;
+    const bytes = Buffer.byteLength(name);
     refuse(s, STATUS.INVALID_ARGUMENT, `a resource name has ${bytes} bytes; allowed: ${limits.nameBytes}`, out);
     return false;
   }

@@ -87,9 +87,14 @@ export class BytesCache {
     }
     this.#order.add(entry);
     this.#bytes += entry.bytes.length + ENTRY_OVERHEAD;
-    while (this.#bytes > this.#maxBytes) {
-      const [oldest] = this.#order;
-      if (oldest === undefined) break;
+    if (this.#bytes > this.#maxBytes) this.#shrink();
+  }
+
+  /** Some at once: a Set is walked from its front over all that was deleted there. */
+  #shrink(): void {
+    const bytes = this.#maxBytes - this.#maxBytes / 16;
+    for (const oldest of this.#order) {
+      if (this.#bytes <= bytes) return;
       this.#order.delete(oldest);
       if (oldest.used) {
         oldest.used = false;

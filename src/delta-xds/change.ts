@@ -1,10 +1,11 @@
 /** Change notices as a session takes them: keys, no payloads. */
 import { spellings } from '../model/index.ts';
+import type { Channel } from './channel.ts';
 import type { Generation } from './generation.ts';
 import { noteExpired } from './renew.ts';
 import type { ChangeKey } from './resource-source.ts';
 import { type ResourceType, typeOf } from './resource-type.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 
 /** One thing that may have changed. */
 export type ChangeItem =
@@ -93,14 +94,16 @@ export const note = (s: SessionState, item: ChangeItem): void => {
       resolveHosts(s, (_, servicePort) => servicePort === item.name);
       return;
     case 'service': {
-      const { shapes, view } = s;
+      const { view } = s;
       if (item.name === view.facts.caller) markOwn(s);
-      markHeld(s, (name) => shapes.subjectOf(name) === item.name);
-      for (const name of s.demand.wanted()) if (shapes.subjectOf(name) === item.name) markPort(s, name);
-      for (const name of s.demand.preload)
-        if (shapes.subjectOf(name) === item.name) s.channel('cds')?.dirty.addAll(view.clustersOf(name));
-      resolveHosts(s, (_, servicePort) => servicePort !== '' && shapes.subjectOf(servicePort) === item.name);
-      s.collect = true;
+      // By the beginning of the name: who holds tens of thousands looks at no more than that of each.
+      const ports = `${item.name}:`;
+      const isOfService = (name: string): boolean => name.startsWith(ports) || name === item.name;
+      markHeld(s, isOfService);
+      for (const name of s.demand.wantedPorts()) if (isOfService(name)) markPort(s, name);
+      for (const name of s.demand.preload) if (isOfService(name)) s.channel('cds')?.dirty.addAll(view.clustersOf(name));
+      resolveHosts(s, (_, servicePort) => servicePort !== '' && isOfService(servicePort));
+      sweepOf(s, item.name);
       return;
     }
     case 'hosts':
@@ -144,7 +147,7 @@ const noteRaw = (s: SessionState, type: ResourceType, name: string): void => {
   const servicePort = name.slice(name.indexOf('/') + 1);
   markPort(s, servicePort);
   s.channel('cds')?.dirty.addAll(s.view.clustersOf(servicePort));
-  s.collect = true;
+  s.sweep.all();
 };
 
 /** A service port's virtual host, under every route configuration of the node, and its clusters. */
@@ -176,7 +179,7 @@ const markOwn = (s: SessionState): void => {
   listeners?.dirty.addAll(s.view.own('lds'));
   s.channel('cds')?.dirty.addAll(s.view.own('cds'));
   s.channels.get('eds')?.dirty.add('local');
-  s.collect = true;
+  s.sweep.all();
 };
 
 /** Asks again what the selected hosts stand for. */
@@ -193,7 +196,7 @@ export const resolveAgain = (s: SessionState, generation: Generation, host: stri
   generation.setHost(host, kept);
   if (before !== '') {
     markPort(s, before);
-    s.collect = true;
+    s.sweep.all();
     s.interestStale = true;
   }
   if (kept !== '') {
@@ -208,8 +211,17 @@ export const resolveAgain = (s: SessionState, generation: Generation, host: stri
 const refreshPreload = (s: SessionState): void => {
   const { went } = comeAndGo(s);
   if (went.length === 0) return;
-  s.collect = true;
+  for (const name of went) sweepOf(s, s.shapes.subjectOf(name));
   s.interestStale = true;
+};
+
+/**
+ * Clusters of a service may have become superfluous. Those of others that its virtual hosts used are looked at when the client has taken
+ * their change (`settle.ts`); without virtual hosts there is no such time.
+ */
+const sweepOf = (s: SessionState, service: string): void => {
+  if (s.channel('vhds') === undefined) s.sweep.all();
+  else s.sweep.of(service);
 };
 
 const comeAndGo = (s: SessionState): { readonly went: readonly string[] } => {

@@ -9,48 +9,81 @@ import { GONE, type Shape } from './shapes.ts';
 import { RESOURCE_OVERHEAD } from './work.ts';
 
 /** Clusters named by virtual hosts at the client; `unknown`: some of those are of versions that this process never saw. */
-const inUse = (s: SessionState): { readonly clusters: ReadonlySet<string>; readonly unknown: boolean } => {
+interface Using {
+  /** Of virtual hosts as the client will have them. */
+  readonly clusters: ReadonlySet<string>;
+  /** Of those as it may still have them. */
+  readonly before: ReadonlySet<string>;
+  readonly unknown: boolean;
+}
+
+const inUse = (s: SessionState): Using => {
   const clusters = new Set<string>();
+  const before = new Set<string>();
   let unknown = false;
   const ledger = s.channels.get('vhds')?.ledger;
-  const use = (shape: Shape): void => {
+  const use = (shape: Shape, into: Set<string>): void => {
     if (shape.clusters === undefined) unknown = true;
-    else for (const name of shape.clusters) clusters.add(name);
+    else for (const name of shape.clusters) into.add(name);
   };
-  for (const { sent } of ledger?.held.values() ?? []) use(sent);
-  for (const [, shape] of ledger?.alternatives() ?? []) use(shape);
-  return { clusters, unknown };
+  for (const { sent } of ledger?.held.values() ?? []) use(sent, clusters);
+  for (const [, shape] of ledger?.alternatives() ?? []) use(shape, before);
+  return { clusters, before, unknown };
 };
+
+const isNeededByName = (s: SessionState, name: string): boolean =>
+  s.demand.needsByName(name) || s.view.own('cds').includes(name);
+
+/**
+ * Some other service port needs it. When the client has all virtual hosts as they should be, what they use says so; else everything
+ * wanted is looked at.
+ */
+const isNeededElsewhere = (s: SessionState, name: string, exists: boolean, { clusters, unknown }: Using): boolean => {
+  const hosts = s.channel('vhds');
+  const isAtRest =
+    hosts?.subscription.wildcard === true &&
+    s.demand.generations.size > 0 &&
+    hosts.now.size + hosts.dirty.size + hosts.questions.size + hosts.suspects.length + hosts.ledger.parked.size === 0;
+  const isUsed = clusters.has(name);
+  // What is gone may be used by a virtual host that is on its way out.
+  return isAtRest && !unknown && (exists || !isUsed) ? isUsed : s.needed().has(name);
+};
+
+/** A listener that may not be gone yet may use any cluster: its ACK brings us back. */
+export const listenersAreOnTheirWay = (s: SessionState): boolean =>
+  (s.channel('lds')?.ledger.outstanding.length ?? 0) > 0;
 
 export const collect = (s: SessionState, now: number, out: Effect[]): void => {
   const channel = s.channel('cds');
   if (channel === undefined) {
-    s.collect = false;
+    s.sweep.clear();
     return;
   }
   // Listeners that are kept back may use any of them.
-  if (s.current.waits(now) || now < s.collectAfter || channel.ledger.gateOpensAt(now) > 0) return;
-  s.collect = false;
-  // A listener that may not be gone yet may use any cluster: its ACK brings us back.
-  s.collectAgain = (s.channel('lds')?.ledger.outstanding.length ?? 0) > 0;
-  if (s.collectAgain) return;
+  if (s.current.waits(now)) return;
+  if (now < s.collectAfter || channel.ledger.gateOpensAt(now) > 0) return;
+  if (listenersAreOnTheirWay(s)) return;
   const { ledger, subscription } = channel;
-  const needed = subscription.wildcard ? s.needed() : new Set<string>();
-  const used = inUse(s);
+  let using: Using | undefined;
   const resources: SentResource[] = [];
   const removed: string[] = [];
   const items: Item[] = [];
   let size = 0;
-  for (const [name, { sent }] of ledger.held) {
-    if (sent === GONE) continue;
+  for (const name of s.sweep.next(ledger.held, 4 * s.portion)) {
+    const sent = ledger.held.get(name)?.sent;
+    if (sent === undefined || sent === GONE) continue;
     const exists = s.body('cds', name) !== undefined;
     const asked = subscription.has(name);
-    if (exists && (needed.has(name) || asked || s.adopted.has(name) || !subscription.wildcard)) continue;
-    if (!needed.has(name) && (used.unknown || used.clusters.has(name))) {
-      s.collectAgain = true;
+    if (exists && (asked || s.adopted.has(name) || !subscription.wildcard)) continue;
+    if (exists && isNeededByName(s, name)) continue;
+    using ??= inUse(s);
+    const needed = subscription.wildcard && (isNeededByName(s, name) || isNeededElsewhere(s, name, exists, using));
+    if (exists && needed) continue;
+    if (!needed && (using.unknown || using.clusters.has(name) || using.before.has(name))) {
+      s.collectAgain.add(name);
       continue;
     }
-    if (needed.has(name) || asked) {
+    if (needed || asked) {
       const body = s.placeholder('cds', name);
       if (sent.version === body.version || ledger.parked.has(name, body.version)) continue;
       resources.push(plainResource(name, body.version, body.body));
@@ -62,10 +95,12 @@ export const collect = (s: SessionState, now: number, out: Effect[]): void => {
       size += name.length + 4;
     }
     if (size >= s.limits.responseBytes) {
-      s.collect = true;
+      // The gate opens with its ACK: then once more.
+      s.sweep.all();
       break;
     }
   }
+  if (s.sweep.wanted && items.length === 0) s.rest(out);
   if (items.length === 0) return;
   s.send({ type: 'cds', lane: 'broadcast', resources, removed, items, questions: [] }, now, out);
   // Envoy drops the assignments of both kinds by itself.

@@ -48,8 +48,8 @@ export class Connections implements ConnectionHooks {
   #draining = false;
   readonly counters: ConnectionCounters = { accepted: 0, refused: 0, handshakesLate: 0, idle: 0 };
 
-  /** `clock`: ms, monotonic. `random`: [0, 1). */
-  constructor(limits: TransportLimits, clock: () => number, random: () => number) {
+  /** `clock`: ms, monotonic. `random`: [0, 1). `isBusy`: many requests wait in line. */
+  constructor(limits: TransportLimits, clock: () => number, random: () => number, isBusy?: () => boolean) {
     this.#limits = limits;
     this.#random = random;
     // A process that was busy has not read what came in time: everything that is there is read before the second look.
@@ -71,7 +71,7 @@ export class Connections implements ConnectionHooks {
     );
     this.#firstStreams = new Deadlines(limits.firstStreamMs, clock, idle);
     this.#idle = new Deadlines(limits.idleMs, clock, idle);
-    this.#admission = new Admission(clock, (connection) => this.#begin(connection));
+    this.#admission = new Admission(clock, (connection) => this.#begin(connection), isBusy);
   }
 
   get size(): number {

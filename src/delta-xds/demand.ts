@@ -3,7 +3,7 @@
  * service port; clusters follow from them.
  */
 import { Generation } from './generation.ts';
-import type { NodeView } from './resource-source.ts';
+import type { NodeView, PreloadStep } from './resource-source.ts';
 import type { SharedShapes } from './shapes.ts';
 
 export class Demand {
@@ -23,21 +23,25 @@ export class Demand {
   }
 
   preloads(servicePort: string): boolean {
-    return this.#shapes.setOf(this.#preload).has(servicePort);
+    return this.#view.preloads?.(servicePort) ?? this.#shapes.setOf(this.#preload).has(servicePort);
   }
 
   /** Reads the preload list again; returns what came and what went. */
-  refresh(): { readonly came: readonly string[]; readonly went: readonly string[] } {
+  refresh(): PreloadStep {
     const before = this.#preload;
     const after = this.#view.preload();
     if (before === after) return { came: [], went: [] };
     this.#preload = after;
+    const step = this.#view.preloadStep?.(before, after) ?? this.#compare(before, after);
+    // What its edges bring is no longer held for old times' sake: when the edge goes, it goes.
+    for (const { adopted } of this.generations.values()) for (const name of step.came) adopted.delete(name);
+    return step;
+  }
+
+  #compare(before: readonly string[], after: readonly string[]): PreloadStep {
     const old = this.#shapes.setOf(before);
     const now = this.#shapes.setOf(after);
-    const came = after.filter((name) => !old.has(name));
-    // What its edges bring is no longer held for old times' sake: when the edge goes, it goes.
-    for (const { adopted } of this.generations.values()) for (const name of came) adopted.delete(name);
-    return { came, went: before.filter((name) => !now.has(name)) };
+    return { came: after.filter((name) => !old.has(name)), went: before.filter((name) => !now.has(name)) };
   }
 
   /** The generation of this name, made if new; undefined at the bound `max`. */
@@ -57,6 +61,20 @@ export class Demand {
     return this.preloads(servicePort) || generation.adopted.has(servicePort);
   }
 
+  /** Some route configuration of the node, or its preload list, wants the service port. */
+  wantsSomewhere(servicePort: string): boolean {
+    if (this.preloads(servicePort)) return true;
+    for (const generation of this.generations.values())
+      if (generation.asks(servicePort) || generation.adopted.has(servicePort)) return true;
+    return false;
+  }
+
+  /** The service port that the cluster is named after is wanted and uses it. False: some other one still may. */
+  needsByName(cluster: string): boolean {
+    const servicePort = portOf(cluster);
+    return this.wantsSomewhere(servicePort) && this.#view.clustersOf(servicePort).includes(cluster);
+  }
+
   /** Service ports that some route configuration of the node, or its preload list, wants. */
   wanted(): Set<string> {
     const wanted = new Set(this.#preload);
@@ -65,6 +83,15 @@ export class Demand {
       for (const name of generation.adopted.all) wanted.add(name);
     }
     return wanted;
+  }
+
+  /** The same, some of them several times. */
+  *wantedPorts(): Iterable<string> {
+    yield* this.#preload;
+    for (const generation of this.generations.values()) {
+      yield* generation.ports;
+      yield* generation.adopted.all;
+    }
   }
 
   /** Clusters that the wanted service ports and the node's own listeners need, as of now. */
@@ -88,3 +115,9 @@ export class Demand {
     return waiting;
   }
 }
+
+/** A cluster's name without its subset. */
+export const portOf = (cluster: string): string => {
+  const slash = cluster.indexOf('/');
+  return slash < 0 ? cluster : cluster.slice(0, slash);
+};

@@ -16,6 +16,8 @@ export interface SentResource {
   readonly domains: readonly string[];
   /** Aliases that do not follow from the domains: the name asked for. */
   readonly extra: readonly string[];
+  /** A negative answer that the session does not remember either: nobody keeps a record of it. */
+  readonly unrecorded?: true;
 }
 
 const NONE: readonly string[] = [];
@@ -57,6 +59,8 @@ export interface Item {
   readonly shape: Shape | undefined;
   /** Items with the same number were bound to be in one response (a domain moves between them). */
   readonly atom: number;
+  /** As in `SentResource`. */
+  readonly unrecorded?: true;
 }
 
 export interface AckedEffect {
@@ -105,6 +109,12 @@ export interface PauseEffect {
   readonly kind: 'pause';
 }
 
+/** The node has asked for more than its share: read nothing of this stream before this time, ms of the caller's clock. */
+export interface ThrottleEffect {
+  readonly kind: 'throttle';
+  readonly until: number;
+}
+
 /** End the stream with a gRPC status. */
 export interface CloseEffect {
   readonly kind: 'close';
@@ -120,4 +130,5 @@ export type Effect =
   | InterestEffect
   | TimerEffect
   | PauseEffect
+  | ThrottleEffect
   | CloseEffect;

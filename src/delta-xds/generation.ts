@@ -102,7 +102,7 @@ export const endGeneration = (s: SessionState, routeConfiguration: string): void
     }
   for (const question of [...(hosts?.questions.all ?? [])])
     if (question.startsWith(prefix)) hosts?.questions.delete(question);
-  s.collect = true;
+  s.sweep.all();
   s.interestStale = true;
   s.current.look = true;
 };

@@ -132,6 +132,7 @@ const serve = (
 const transportOf = (call: Call, peer: string, hooks: ConnectionHooks): TransportStream => ({
   peer,
   write: (message, taken) => call.write(asBuffer(message), taken),
+  read: (on) => void (on ? call.resume() : call.pause()),
   end: (code, message) => {
     if (code === STATUS.OK) call.end();
     else call.emit('error', { code, details: message });

@@ -5,9 +5,10 @@
  * domain and its return. So whatever gains or loses a domain pulls the other side in, and both are bound to one response (an atom).
  */
 import { resolveAgain } from './change.ts';
+import type { Channel } from './channel.ts';
 import { type Generation, splitVirtualHostName, virtualHostName } from './generation.ts';
 import type { ResourceBody } from './resource-source.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { GONE, type Shape, sameList } from './shapes.ts';
 
 export interface Addition {
@@ -82,6 +83,7 @@ export class HostPlan {
       this.removals.add(name);
       return 'removed';
     }
+    if (held === body.version) ledger.recognise(name, shapes, body);
     if (held === body.version || ledger.parked.has(name, body.version)) return 'same';
     this.#add(generation, name, body);
     return 'added';

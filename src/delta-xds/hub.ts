@@ -11,6 +11,7 @@
  * Bounds: per session one place in line; the keys kept for it are shared lists, and beyond `MAX_ITEMS` become "compare everything".
  */
 import { AckLine, type AckOwner } from './ack-line.ts';
+import { Allowance } from './allowance.ts';
 import type { ChangeItem } from './change.ts';
 import { noticesOf } from './change.ts';
 import type { Effect } from './effect.ts';
@@ -49,7 +50,7 @@ export interface HubOptions {
   readonly source: ResourceSource;
   readonly shapes: SharedShapes;
   /** Everything of a session's options that is the same for all. */
-  readonly session: Pick<SessionOptions, 'limits' | 'counters' | 'renewal'>;
+  readonly session: Pick<SessionOptions, 'limits' | 'counters' | 'renewal' | 'portion'>;
   /** ms, monotonic. */
   readonly clock: () => number;
   /** Runs a function in a later turn of the event loop. */
@@ -68,6 +69,8 @@ export class Hub {
   /** What streams have read. */
   readonly requests: RequestLine;
   readonly #acks = new AckLine<Member>();
+  /** By node. */
+  readonly #allowances = new Map<string, Allowance>();
   #line: Member[] = [];
   #lineAt = 0;
   /** Members put in line, and served, since the start. */
@@ -113,6 +116,7 @@ export class Hub {
   join(view: NodeView, port: StreamPort, protocol: XdsProtocol = 'delta', only?: ResourceType): Member {
     const { shapes, session, tag } = this.#options;
     const options: SessionOptions = {
+      allowance: this.#allowanceOf(view.facts.id),
       view,
       shapes,
       placeholder: this.#placeholder,
@@ -140,6 +144,20 @@ export class Hub {
     member.joined = false;
     this.#index.leave(member, member.session.facts, member.session.subjects);
     this.#wheel.cancel(member);
+    const { id } = member.session.facts;
+    const allowance = this.#allowances.get(id);
+    if (allowance !== undefined && --allowance.streams === 0) this.#allowances.delete(id);
+  }
+
+  #allowanceOf(node: string): Allowance {
+    const { unknownPerSecond, unknownNames } = this.#options.session.limits;
+    let allowance = this.#allowances.get(node);
+    if (allowance === undefined) {
+      allowance = new Allowance(unknownPerSecond, unknownNames, this.#options.clock());
+      this.#allowances.set(node, allowance);
+    }
+    allowance.streams++;
+    return allowance;
   }
 
   /** Unknown hosts that the other streams of its node remember. */
@@ -161,6 +179,11 @@ export class Hub {
       notePending(member);
       return member.session.onRequest(request, this.#options.clock());
     });
+  }
+
+  /** Runs a function at a time of the hub's clock. */
+  at(time: number, run: () => void): void {
+    this.#options.after(Math.max(0, time - this.#options.clock()), run);
   }
 
   hold(member: Member): void {

@@ -25,6 +25,7 @@ export type {
   ChangeSet,
   NodeFacts,
   NodeView,
+  PreloadStep,
   ResourceBody,
   ResourceSource,
   XdsProtocol,

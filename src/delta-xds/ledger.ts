@@ -6,7 +6,8 @@
  */
 import type { Item } from './effect.ts';
 import { Parked } from './parked.ts';
-import { GONE, type Shape } from './shapes.ts';
+import type { ResourceBody } from './resource-source.ts';
+import { GONE, type Shape, type SharedShapes } from './shapes.ts';
 
 export interface Held {
   sent: Shape;
@@ -52,6 +53,15 @@ export class Ledger {
     const held = this.held.get(name);
     if (held === undefined) this.held.set(name, { sent: shape, good: shape });
     else held.good ??= shape;
+  }
+
+  /** What was seeded by its version alone turns out to be this one. */
+  recognise(name: string, shapes: Pick<SharedShapes, 'of'>, body: ResourceBody): void {
+    const held = this.held.get(name);
+    if (held?.sent.domains !== undefined || held?.sent.version !== body.version) return;
+    const shape = shapes.of(body);
+    if (held.good === held.sent) held.good = shape;
+    held.sent = shape;
   }
 
   record(response: Outstanding): void {

@@ -10,6 +10,7 @@ export const LIMIT_RANGES: Readonly<Record<keyof ServerLimits, readonly [least: 
   typesPerStream: [1, 1_000],
   nameBytes: [16, 65_536],
   unknownNames: [0, 1_000_000],
+  unknownPerSecond: [1, 1_000_000],
   generations: [1, 1_000],
   answersInFlight: [1, 10_000],
   responseBytes: [1_024, 64 * MIB],

@@ -15,6 +15,8 @@ export interface SessionLimits {
   readonly nameBytes: number;
   /** Unknown hosts remembered per node. Beyond: answered, not remembered, so not pushed when they appear. */
   readonly unknownNames: number;
+  /** Names asked for that nobody answers, per node and second, over `unknownNames` at once. Beyond: its streams are read no further until there is room. */
+  readonly unknownPerSecond: number;
   /** Route configurations of one stream. Beyond: hosts under further ones are answered as unknown. */
   readonly generations: number;
   /** VHDS answers in flight; further questions wait and go together in the next one. */
@@ -39,6 +41,7 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   typesPerStream: 64,
   nameBytes: 512,
   unknownNames: 10_000,
+  unknownPerSecond: 1_000,
   generations: 16,
   answersInFlight: 32,
   responseBytes: 3 * 1024 * 1024,
@@ -110,6 +113,8 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
 export interface SessionCounters {
   /** Unknown names not remembered at their bound. */
   unknownNotKept: number;
+  /** Times that a stream was read no further because its node had asked for too many of them. */
+  unknownThrottled: number;
   /** Questions that waited because too many answers were in flight. */
   questionsDelayed: number;
   /** Virtual hosts held back because another one still claims a domain of theirs. */
@@ -146,6 +151,7 @@ export interface SessionCounters {
 
 export const zeroSessionCounters = (): SessionCounters => ({
   unknownNotKept: 0,
+  unknownThrottled: 0,
   questionsDelayed: 0,
   domainConflicts: 0,
   nacks: 0,

@@ -2,7 +2,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { TendrilError } from '../model/index.ts';
 
-const BACKLOG = 4_096;
+/** The kernel's own bound (`net.core.somaxconn`) counts. */
+const BACKLOG = 65_535;
 
 export interface Listener {
   readonly host: string;

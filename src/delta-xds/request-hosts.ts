@@ -5,8 +5,10 @@
  * reconnect); both mean "the state of this node", never "all hosts" (envoy-wire, facts 1, 2 and 9).
  */
 import type { DeltaRequest } from '../proto/index.ts';
+import { isTooLong } from './bounds.ts';
+import type { Channel } from './channel.ts';
 import { type Generation, splitVirtualHostName } from './generation.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { NEGATIVE_PREFIX } from './shapes.ts';
 import type { SubscriptionChange } from './subscription.ts';
 
@@ -23,7 +25,7 @@ export const takeHosts = (
     adopt(s, channel);
     s.releaseClusters();
     s.collectAfter = 0;
-    s.collect = true;
+    s.sweep.all();
     s.current.look = true;
   }
   if (change.wildcardBegan) {
@@ -40,6 +42,7 @@ export const takeHosts = (
 /** What the client says it holds. Versions of negative answers say "asked, and nothing there": the name is in `subscribe` too. */
 const seedHosts = (s: SessionState, channel: Channel, request: DeltaRequest): void => {
   const routes = s.channel('rds');
+  const many = request.initialResourceVersions.size > s.portion;
   for (const [name, version] of request.initialResourceVersions) {
     const split = splitVirtualHostName(name);
     if (split === undefined) continue;
@@ -52,7 +55,7 @@ const seedHosts = (s: SessionState, channel: Channel, request: DeltaRequest): vo
     const generation = s.demand.open(split.routeConfiguration, s.limits.generations);
     if (generation === undefined) continue;
     generation.primed = true;
-    const body = s.view.get('vhds', split.rest);
+    const body = many ? undefined : s.view.get('vhds', split.rest);
     channel.ledger.seed(
       s.shapes.text(name),
       body?.version === version ? s.shapes.of(body) : s.shapes.unknown(s.shapes.text(version)),
@@ -96,7 +99,7 @@ const dropName = (s: SessionState, channel: Channel, name: string): void => {
     generation.declined.add(s.shapes.text(split.rest));
   }
   s.interestStale = true;
-  s.collect = true;
+  s.sweep.all();
 };
 
 const takeQuestion = (
@@ -106,10 +109,15 @@ const takeQuestion = (
   change: SubscriptionChange,
   name: string,
 ): void => {
-  const split = splitVirtualHostName(name);
+  const isLong = isTooLong(name, s.limits);
+  // It knows already.
+  if (isLong && change.first && request.initialResourceVersions.get(name)?.startsWith(NEGATIVE_PREFIX)) return;
+  if (isLong) s.counters.namesTooLong++;
+  const split = isLong ? undefined : splitVirtualHostName(name);
   const generation = split === undefined ? undefined : s.demand.open(split.routeConfiguration, s.limits.generations);
   if (split === undefined || generation === undefined) {
     if (split !== undefined) s.counters.generationsFull++;
+    s.unknownAsked++;
     channel.questions.add(name);
     return;
   }
@@ -128,7 +136,9 @@ const takeQuestion = (
     }
     if (servicePort === '' && request.initialResourceVersions.get(name)?.startsWith(NEGATIVE_PREFIX)) return;
   }
-  channel.questions.add(s.shapes.text(name));
+  if (servicePort === '') s.unknownAsked++;
+  // A name that is not remembered must not push out those that are.
+  channel.questions.add(generation.hosts.has(split.rest) ? s.shapes.text(name) : name);
 };
 
 /** No further unknown host of this node is remembered. */

@@ -2,13 +2,15 @@
 import { isCollection } from '../model/index.ts';
 import type { DeltaRequest } from '../proto/index.ts';
 import { refuse, withinBounds } from './bounds.ts';
+import type { Channel } from './channel.ts';
 import { learnGeneration } from './current-routes.ts';
+import { portOf } from './demand.ts';
 import type { Effect } from './effect.ts';
 import { endGeneration } from './generation.ts';
 import { GATE_MS } from './ledger.ts';
 import { takeHosts } from './request-hosts.ts';
 import { typeOf } from './resource-type.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { settle } from './settle.ts';
 import { STATUS } from './status.ts';
 import type { SubscriptionChange } from './subscription.ts';
@@ -16,7 +18,7 @@ import type { SubscriptionChange } from './subscription.ts';
 /** Names that the stream has asked for. */
 const askedOn = (s: SessionState): number => {
   let asked = s.demand.hosts;
-  for (const { subscription } of s.channels.values()) asked += subscription.asked.size;
+  for (const { subscription, questions } of s.channels.values()) asked += subscription.asked.size + questions.size;
   return asked;
 };
 
@@ -30,6 +32,7 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
   const count = {
     request: subscribe.length + unsubscribe.length,
     stream: subscribe.length === 0 ? 0 : subscribe.length + askedOn(s),
+    waiting: s.channels.get('vhds')?.questions.size ?? 0,
   };
   if (!withinBounds(s, type, subscribe, count, out)) return;
   const channel = s.ensure(type);
@@ -62,16 +65,43 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
     default:
       takeNamed(s, channel, request, change);
   }
+  if (s.unknownAsked > 0) throttle(s, now, out);
+};
+
+const throttle = (s: SessionState, now: number, out: Effect[]): void => {
+  const until = s.allowance?.spend(s.unknownAsked, now) ?? now;
+  s.unknownAsked = 0;
+  if (until <= now) return;
+  s.counters.unknownThrottled++;
+  out.push({ kind: 'throttle', until });
+};
+
+/** So many versions that they are compared a portion at a time: until its turn comes, nothing is known of one but its text. */
+const isMany = (s: SessionState, request: DeltaRequest): boolean => request.initialResourceVersions.size > s.portion;
+
+/** The cluster is not the client's own old one. With many: its service port is wanted, whether or not that still uses it. */
+const isNeeded = (s: SessionState, name: string, many: boolean): boolean =>
+  many ? s.demand.wantsSomewhere(portOf(name)) || s.view.own('cds').includes(name) : s.needs(name);
+
+/** All clusters of the wildcard; of a long list a portion at a time (`delivery.ts`). */
+const unfoldClusters = (s: SessionState, channel: Channel): void => {
+  if (s.demand.preload.length <= s.portion) {
+    channel.now.addAll(s.needed());
+    return;
+  }
+  channel.now.addAll(s.view.own('cds'));
+  s.unfold = [...s.demand.wanted()];
 };
 
 /** Notes the versions that the client brought, in the first message of a type only (checklist 20). */
 const seed = (s: SessionState, channel: Channel, request: DeltaRequest, change: SubscriptionChange): void => {
   if (!change.first) return;
   const all = channel.subscription.wildcard && (channel.type === 'cds' || channel.type === 'lds');
+  const many = isMany(s, request);
   for (const [name, version] of request.initialResourceVersions) {
     // A version alone is no subscription (checklist 21).
     if (!all && !change.asked.has(name)) continue;
-    const body = s.body(channel.type, name);
+    const body = many ? undefined : s.body(channel.type, name);
     channel.ledger.seed(
       s.shapes.text(name),
       body?.version === version ? s.shapes.of(body) : s.shapes.unknown(s.shapes.text(version)),
@@ -97,7 +127,7 @@ const takeClusters = (
     s.interestStale = true;
     // Asked for by name beside the wildcard and given up: the client must be told whether the wildcard still has it (checklist 11).
     if (!channel.subscription.wildcard) continue;
-    if (s.needed().has(name)) channel.answer(name, true);
+    if (s.needs(name)) channel.answer(name, true);
     else channel.absent.add(name);
   }
   if (change.wildcardEnded)
@@ -109,21 +139,25 @@ const takeClusters = (
     if (isCollection(name)) channel.absent.add(name);
     else channel.answer(name, !isHeldFromBefore(request, change, name));
     const servicePort = view.servicePortOf(name);
-    if (servicePort === undefined || view.get('cds', name) === undefined) continue;
-    if (!isHeldFromBefore(request, change, name) || !s.current.hasExpired(servicePort)) s.observe(servicePort);
+    if (view.get('cds', name) === undefined) {
+      if (!isHeldFromBefore(request, change, name)) s.unknownAsked++;
+    } else if (servicePort !== undefined) {
+      if (!isHeldFromBefore(request, change, name) || !s.current.hasExpired(servicePort)) s.observe(servicePort);
+    }
   }
   if (change.wildcardBegan) {
     channel.owed = true;
-    channel.now.addAll(s.needed());
+    unfoldClusters(s, channel);
   }
   if (change.first && request.initialResourceVersions.size > 0) {
+    const many = isMany(s, request);
     for (const name of channel.ledger.held.keys()) {
       channel.now.add(name);
       // It may change before virtual hosts are heard of, which take an interest in it.
       s.take(name);
-      if (!s.needed().has(name) && !channel.subscription.has(name)) s.adopted.add(name);
+      if (!isNeeded(s, name, many) && !channel.subscription.has(name)) s.adopted.add(name);
     }
-    s.collect = true;
+    s.sweep.all();
     if (s.channel('vhds') === undefined) s.collectAfter = now + GATE_MS;
     else s.releaseClusters();
   }

@@ -39,6 +39,12 @@ export interface NodeFacts {
   readonly proxyless: boolean;
 }
 
+/** What came and went from one preload list to a later one. */
+export interface PreloadStep {
+  readonly came: readonly string[];
+  readonly went: readonly string[];
+}
+
 /**
  * The mesh as one node may see it: what it may not see (visibility, deny) answers exactly like what does not exist.
  * Every call reads the newest committed state; objects returned are immutable. Lists that did not change should be the same
@@ -61,8 +67,12 @@ export interface NodeView {
    * source without it says: anything may have changed with the caller.
    */
   rights?(): string;
-  /** Service ports this node holds without asking: declared and learned edges, already filtered; sorted. */
+  /** Service ports this node holds without asking: its caller's edges and what it needs itself, already filtered; sorted. */
   preload(): readonly string[];
+  /** The service port is in the newest list, where the source knows that without the list; undefined: look there. */
+  preloads?(servicePort: string): boolean | undefined;
+  /** What differs between two of its lists, where the source knows that without comparing them. */
+  preloadStep?(before: readonly string[], after: readonly string[]): PreloadStep | undefined;
   /** Clusters that a held service port needs: those its virtual host's routes use, or the port's own cluster for TCP. */
   clustersOf(servicePort: string): readonly string[];
   /** The service port that a cluster name stands for when the node may learn an edge to it; undefined for own and unknown ones. */

@@ -2,8 +2,10 @@
  * The change that a control plane is made for: the endpoints of one service, for ten thousand sidecars that hold it and have nothing
  * else in line. The same decision as `delivery.ts` takes, without looking at what there is nothing of; what is not so plain goes there.
  */
+
+import type { Channel } from './channel.ts';
 import type { Effect } from './effect.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 
 const NONE: readonly string[] = [];
 
@@ -12,7 +14,7 @@ const isIdle = ({ owed, now, dirty, questions, absent, suspects }: Channel): boo
 
 /** Nothing waits to be sent, told or taken away. */
 const isAtRest = (s: SessionState): boolean => {
-  if (s.paused || s.collect || s.interestStale || s.interestAdded.length + s.learned.length > 0) return false;
+  if (s.paused || s.sweep.wanted || s.interestStale || s.interestAdded.length + s.learned.length > 0) return false;
   for (const channel of s.channels.values()) if (!isIdle(channel)) return false;
   return true;
 };

@@ -1,8 +1,9 @@
 /** Clusters, each followed by its assignment (envoy-wire, fact 6); and assignments by themselves. */
 import { isCollection } from '../model/index.ts';
+import type { Channel } from './channel.ts';
 import type { Effect, Item, SentResource } from './effect.ts';
 import type { ResourceBody } from './resource-source.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import type { Alone } from './shapes.ts';
 import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
 
@@ -47,7 +48,7 @@ const clusterGoal = (
   const body = s.body('cds', name);
   const held = channel.ledger.versionOf(name);
   const wanted = (): boolean =>
-    needed || channel.subscription.has(name) || (channel.subscription.wildcard && s.needed().has(name));
+    needed || channel.subscription.has(name) || (channel.subscription.wildcard && s.needs(name));
   if (body !== undefined) {
     if (held === undefined && !force && !wanted()) return undefined;
     if (!channel.ledger.parked.has(name, body.version)) return body;
@@ -55,7 +56,7 @@ const clusterGoal = (
     return held === undefined || force ? s.placeholder('cds', name) : undefined;
   }
   if (held !== undefined && !force) {
-    s.collect = true;
+    s.sweep.some([name]);
     return undefined;
   }
   return wanted() && !isCollection(name) ? s.placeholder('cds', name) : undefined;

@@ -1,7 +1,10 @@
 /** Virtual hosts: plan, then one response after the other. */
+
+import type { Channel } from './channel.ts';
 import type { Effect, Item, SentResource } from './effect.ts';
+import { splitVirtualHostName } from './generation.ts';
 import { HostPlan } from './host-plan.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { GONE } from './shapes.ts';
 import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
 
@@ -115,6 +118,11 @@ const primeNames = (s: SessionState, channel: Channel, plan: HostPlan | undefine
   return primes;
 };
 
+const isRemembered = (s: SessionState, question: string): boolean => {
+  const split = splitVirtualHostName(question);
+  return split !== undefined && s.demand.generations.get(split.routeConfiguration)?.hosts.has(split.rest) === true;
+};
+
 const runsOf = (s: SessionState, plan: HostPlan): Unit[][] => {
   const units = new Map<number, Unit>();
   const unitOf = (name: string): Unit => {
@@ -149,8 +157,12 @@ const runsOf = (s: SessionState, plan: HostPlan): Unit[][] => {
     const clash = plan.removals.has(question) || plan.additions.has(question);
     const unit: Unit = clash ? { resources: [], removed: [], items: [], questions: [], size: 0 } : unitOf(key);
     if (clash) later.push(unit);
-    unit.resources.push({ name: question, version, body: undefined, prefix: '', domains: [], extra: [question] });
-    unit.items.push({ name: question, version, shape: undefined, atom: plan.atomOf(key) });
+    const unrecorded = isRemembered(s, question) ? undefined : ({ unrecorded: true } as const);
+    unit.resources.push({
+      ...{ name: question, version, body: undefined, prefix: '', domains: [], extra: [question] },
+      ...unrecorded,
+    });
+    unit.items.push({ name: question, version, shape: undefined, atom: plan.atomOf(key), ...unrecorded });
     unit.questions.push(question);
     unit.size += 2 * question.length + RESOURCE_OVERHEAD;
   }

@@ -1,8 +1,10 @@
 /** Listeners, route configurations, and all types that need no more care: what is wanted goes out, what is not is removed. */
+
+import type { Channel } from './channel.ts';
 import { type Effect, type Item, plainResource, type SentResource } from './effect.ts';
 import type { ResourceBody } from './resource-source.ts';
 import type { ResourceType } from './resource-type.ts';
-import type { Channel, SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { GONE } from './shapes.ts';
 import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
 

@@ -3,63 +3,22 @@
  * what to send.
  */
 import { canonicalName } from '../model/index.ts';
+import type { Allowance } from './allowance.ts';
+import { Channel } from './channel.ts';
 import { CurrentRoutes } from './current-routes.ts';
 import { Demand } from './demand.ts';
 import type { Effect, Item, SendEffect, SentResource } from './effect.ts';
-import { type Lane, Ledger } from './ledger.ts';
+import type { Lane } from './ledger.ts';
 import type { SessionCounters, SessionLimits } from './limits.ts';
 import { NameSet } from './name-set.ts';
 import type { RenewalWitness } from './renewal-memory.ts';
 import type { NodeView, ResourceBody } from './resource-source.ts';
 import type { ResourceType } from './resource-type.ts';
 import { NEGATIVE_PREFIX, type SharedShapes } from './shapes.ts';
-import { Subscription } from './subscription.ts';
+import { Sweep } from './sweep.ts';
 
-/** Resources of a rejected response that are sent again, in a response of their own. */
-export interface Suspects {
-  readonly names: ReadonlySet<string>;
-  readonly questions: ReadonlySet<string>;
-}
-
-/** One type on one stream. */
-export class Channel {
-  readonly type: ResourceType;
-  readonly subscription: Subscription;
-  readonly ledger = new Ledger();
-  /** A response is owed, even an empty one. */
-  owed = false;
-  /** To compare and send at once. */
-  readonly now = new NameSet();
-  /** Of those: to send even if the client should have it already. */
-  readonly forced = new NameSet();
-  /** To compare and send when the gate is open. */
-  readonly dirty = new NameSet();
-  /** VHDS: on-demand names, as asked, to answer at once. */
-  readonly questions = new NameSet();
-  /** Names to be told absent at once. */
-  readonly absent = new NameSet();
-  readonly suspects: Suspects[] = [];
-  lastError: { readonly at: number; readonly code: number; readonly message: string } | undefined;
-
-  constructor(type: ResourceType) {
-    this.type = type;
-    // Hosts asked for are remembered by route configuration (`Generation`).
-    this.subscription = new Subscription(type !== 'vhds');
-  }
-
-  /** Asked for: to be answered at once, `force`: even if the client should have it already. */
-  answer(name: string, force: boolean): void {
-    this.now.add(name);
-    if (force) this.forced.add(name);
-  }
-
-  /** Sent, or found equal: nothing more to do about it. */
-  settled(name: string): void {
-    this.now.delete(name);
-    this.forced.delete(name);
-    this.dirty.delete(name);
-  }
-}
+/** Some 10 ms of work with the resources. What is left of a long list has its turn when others had theirs. */
+const PORTION = 512;
 
 export interface SessionOptions {
   readonly view: NodeView;
@@ -71,6 +30,10 @@ export interface SessionOptions {
   readonly tag: string;
   /** Unknown hosts that the other streams of this node remember: the bound is per node. */
   readonly waitingBeside: () => number;
+  /** Of the node, shared by its streams; undefined: no bound on unknown names in time. */
+  readonly allowance?: Allowance;
+  /** Names of one type that one pass looks at (default `PORTION`); of superfluous clusters four times as many. */
+  readonly portion?: number;
   /** The only type of this stream; undefined: aggregated. */
   readonly only?: ResourceType | undefined;
   /** Undefined: generations are never renewed. */
@@ -84,6 +47,10 @@ export class SessionState {
   readonly limits: SessionLimits;
   readonly counters: SessionCounters;
   readonly waitingBeside: () => number;
+  readonly allowance: Allowance | undefined;
+  /** Names asked for in this request that nobody answers. */
+  unknownAsked = 0;
+  readonly portion: number;
   readonly only: ResourceType | undefined;
   readonly renewal: RenewalWitness | undefined;
   readonly current: CurrentRoutes;
@@ -95,15 +62,19 @@ export class SessionState {
   closed = false;
   /** Bytes sent in this pass. */
   passBytes = 0;
-  /** Clusters may have become superfluous: look. */
-  collect = false;
+  /** Clusters that may have become superfluous. */
+  readonly sweep = new Sweep();
   /** Before this time no cluster goes for want of a virtual host: after a reconnect VHDS comes later than CDS. 0: no such time. */
   collectAfter = 0;
-  /** The last look left clusters in place because virtual hosts on their way still use them. */
-  collectAgain = false;
+  /** Clusters left in place because virtual hosts on their way still use them. */
+  readonly collectAgain = new NameSet();
+  /** Times that `interestStale` was left for later (`delivery.ts`). */
+  staleTimes = 0;
   readonly observed = new NameSet();
   /** Of those: not yet told. */
   learned: string[] = [];
+  /** Service ports whose clusters the wildcard is still to be given: of a long list, a portion at a time. */
+  unfold: readonly string[] = [];
   /** Clusters that the client brought along and that nothing needs: they stay while they exist. */
   readonly adopted = new NameSet();
   /** Subjects announced as interesting. */
@@ -128,6 +99,8 @@ export class SessionState {
     this.limits = options.limits;
     this.counters = options.counters;
     this.waitingBeside = options.waitingBeside;
+    this.allowance = options.allowance;
+    this.portion = options.portion ?? PORTION;
     this.only = options.only;
     this.renewal = options.renewal;
     this.current = new CurrentRoutes(options.view, options.shapes);
@@ -203,6 +176,11 @@ export class SessionState {
     return this.#needed;
   }
 
+  /** The cluster is needed as of now. For nearly every one that is told by its name, without a look at all others. */
+  needs(name: string): boolean {
+    return this.demand.needsByName(name) || this.view.own('cds').includes(name) || this.needed().has(name);
+  }
+
   /** Forget what was computed from the view. */
   beginPass(): void {
     this.#needed = undefined;
@@ -225,7 +203,7 @@ export class SessionState {
     const channel = this.ensure(type);
     channel.owed = false;
     channel.ledger.record({ nonce, at: now, lane, items, questions });
-    for (const { body, name } of resources) this.passBytes += (body?.length ?? 0) + name.length;
+    for (const resource of resources) this.passBytes += bytesOf(resource);
     const label = this.view.label(type);
     const effect: SendEffect = { kind: 'send', type, nonce, resources, removed };
     if (label !== undefined) effect.label = label;
@@ -238,11 +216,24 @@ export class SessionState {
   goOn(out: Effect[]): boolean {
     if (this.paused) return false;
     if (this.passBytes < this.limits.burstBytes) return true;
-    this.paused = true;
-    out.push({ kind: 'pause' });
+    this.rest(out);
     return false;
   }
+
+  /** The rest has its turn when others have had theirs, and the transport has taken what was sent. */
+  rest(out: Effect[]): void {
+    this.paused = true;
+    out.push({ kind: 'pause' });
+  }
 }
+
+/** On the wire, near enough. */
+const bytesOf = ({ body, name, prefix, domains, extra }: SentResource): number => {
+  let bytes = (body?.length ?? 0) + 2 * name.length;
+  for (const domain of domains) bytes += prefix.length + domain.length;
+  for (const alias of extra) bytes += alias.length;
+  return bytes;
+};
 
 export interface Response {
   readonly type: ResourceType;

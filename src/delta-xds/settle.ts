@@ -5,12 +5,14 @@
  * sent again in halves until the bad atom stands alone; that one is parked: its version is never sent again on this stream, the last
  * good one stays. A response of n atoms of which k are bad costs at most 2k(1 + log2 n) responses, however often the client refuses.
  */
+
+import type { Channel, Suspects } from './channel.ts';
 import type { Effect } from './effect.ts';
 import type { Outstanding } from './ledger.ts';
 import { countNack } from './limits.ts';
 import { refusedNow } from './parked.ts';
 import { acceptListeners, acceptStale, refuseListeners } from './renew.ts';
-import type { Channel, SessionState, Suspects } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { GONE, sameList } from './shapes.ts';
 
 export interface Verdict {
@@ -31,7 +33,10 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
     if (type === 'vhds') acceptHosts(s, channel, response);
     else channel.ledger.accept(response);
     if (type === 'lds') acceptListeners(s, response);
-    if (s.collectAgain) s.collect = true;
+    if (s.collectAgain.size > 0) {
+      s.sweep.some(s.collectAgain.all);
+      s.collectAgain.clear();
+    }
     out.push({ kind: 'acked', type, nonce, items });
     return true;
   }
@@ -57,7 +62,10 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
 const acceptHosts = (s: SessionState, channel: Channel, response: Outstanding): void => {
   recall(s, channel, response);
   channel.ledger.accept(response, (before, after) => {
-    if (after === GONE || !sameList(before.clusters, after.clusters)) s.collect = true;
+    // What it used and no longer does.
+    if (after !== GONE && sameList(before.clusters, after.clusters)) return;
+    if (before.clusters === undefined) s.sweep.all();
+    else s.sweep.some(before.clusters);
   });
   for (const generation of s.demand.generations.values())
     if (generation.primedBy === response.nonce) generation.primedBy = '';
@@ -106,7 +114,7 @@ const halve = (s: SessionState, channel: Channel, response: Outstanding, atoms: 
     if (shape === undefined) group.questions.add(name);
     else group.names.add(name);
     groupOfName.set(shape === undefined ? `?${name}` : name, group);
-    if (channel.type === 'cds' && shape === GONE) s.collect = true;
+    if (channel.type === 'cds' && shape === GONE) s.sweep.all();
   }
   for (const question of response.questions) {
     const group = groupOfName.get(`?${question}`) ?? groupOfName.get(answeredBy(s, question)) ?? groups[0];

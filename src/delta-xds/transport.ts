@@ -10,6 +10,8 @@ export interface TransportStream {
   readonly peer: string;
   /** Writes one message (without gRPC frame). False: full, wait for `taken`. `taken` is called when the transport has passed it on. */
   write(message: Uint8Array, taken: () => void): boolean;
+  /** False: reads nothing of the stream until true; the client is held back by flow control. Messages read already still come. */
+  read(on: boolean): void;
   /** Ends the stream with a gRPC status. */
   end(code: number, message: string): void;
   /** Drops the stream's connection: for a peer that takes nothing. */

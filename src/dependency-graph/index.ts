@@ -10,3 +10,4 @@ export { EdgeList } from './edge-list.ts';
 export { DependencyGraph } from './graph.ts';
 export { TextPool } from './text-pool.ts';
 export type * from './types.ts';
+export { isVisible } from './visibility.ts';

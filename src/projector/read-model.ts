@@ -34,8 +34,9 @@ export interface ReadModelOptions {
 }
 
 const CACHE_BYTES = 64 * 2 ** 20;
-const MAX_RESOURCES = 50_000;
-const MAX_SERVICES = 20_000;
+// Clusters, assignments and virtual hosts of tens of thousands of services: a node may need them all.
+const MAX_RESOURCES = 200_000;
+const MAX_SERVICES = 100_000;
 const MAX_CALLERS = 10_000;
 const MAX_ENDPOINTS = 10_000;
 const MAX_HOSTS = 10_000;
@@ -129,6 +130,12 @@ export class ReadModel {
   service(name: string): ServiceRecord | undefined {
     this.#sync();
     return this.#services.get(name, this.#readService, one);
+  }
+
+  /** All services, by name. To be taken in one go: an open loop holds a read transaction. */
+  *eachService(): Iterable<ServiceRecord> {
+    this.#sync();
+    for (const { body } of this.#file.tables.service.range()) yield decodeService(body);
   }
 
   /** Number of services. */

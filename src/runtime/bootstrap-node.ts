@@ -1,5 +1,6 @@
 /** What every bootstrap says of its node (contracts, "xDS names: node"). Pure. */
 import { isDnsLabel, parseServiceName, TendrilError } from '../model/index.ts';
+import { readNeeds } from './node-needs.ts';
 
 export interface NodeOptions {
   /** `<service>.<namespace>` */
@@ -9,13 +10,30 @@ export interface NodeOptions {
   readonly serviceAccount?: string | undefined;
   readonly region?: string | undefined;
   readonly zone?: string | undefined;
+  /** `all`, or `name=value` with commas: services of these labels; what the node wants beside its caller's edges. */
+  readonly needs?: string | undefined;
 }
+
+/** The metadata's form of it. Throws `USAGE`. */
+const needsOf = (text: string): unknown => {
+  const pairs = text.split(',').map((pair): [string, string] => {
+    const at = pair.indexOf('=');
+    return at < 1 ? ['', ''] : [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
+  });
+  const needs = text === 'all' ? text : { labels: Object.fromEntries(pairs) };
+  if ('problem' in readNeeds(needs))
+    throw new TendrilError(
+      'USAGE',
+      `--needs is "${text}"; allowed: all, or labels as name=value, for example tier=public`,
+    );
+  return needs;
+};
 
 export interface BootstrapNode {
   readonly cluster: string;
   /** Empty where nothing is said. */
   readonly locality: { readonly region?: string; readonly zone?: string };
-  readonly metadata: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, unknown>>;
 }
 
 /** Throws `USAGE` for names that do not fit. */
@@ -36,6 +54,7 @@ export const bootstrapNode = (options: NodeOptions): BootstrapNode => {
       namespace: service.namespace,
       ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
       ...(options.serviceAccount === undefined ? {} : { serviceAccount: options.serviceAccount }),
+      ...(options.needs === undefined ? {} : { needs: needsOf(options.needs) }),
     },
   };
 };

@@ -11,7 +11,8 @@ import { xdsListenError } from './listen-error.ts';
 import type { SharedPort } from './shared-port.ts';
 
 const MAX_WAITING = 4_096;
-const BACKLOG = 4_096;
+/** The kernel's own bound (`net.core.somaxconn`) counts. */
+const BACKLOG = 65_535;
 /** Connections wait this long for a worker before the next look, ms. */
 const LOOK_MS = 20;
 

@@ -8,7 +8,8 @@ import type { ReadModel } from '../projector/index.ts';
 import { CDS, type ProtoNode } from '../proto/index.ts';
 import { GrpcForms } from './grpc-forms.ts';
 import { MeshView, type OwnSet } from './mesh-view.ts';
-import { identify } from './node-identity.ts';
+import { NeedsLists } from './needs-lists.ts';
+import { identify, type NodeIdentity } from './node-identity.ts';
 import { ProxylessView } from './proxyless-view.ts';
 import { SharedReads } from './shared-reads.ts';
 import { StateView } from './state-view.ts';
@@ -20,6 +21,13 @@ const MAX_MEMO = 2_000;
 /** Versions of listeners remembered; the oldest is forgotten, and its node taken for one that does not report use. */
 const MAX_LOGGING = 100_000;
 
+/** Nodes whose wrong wish has been logged. At the bound the first of them may be logged once more. */
+const MAX_WARNED = 1_000;
+
+export interface MeshSourceOptions {
+  readonly logger?: { warn(facts: object, message: string): void };
+}
+
 export class MeshSource implements ResourceSource {
   readonly #model: ReadModel;
   readonly #memo = new Map<string, OwnSet>();
@@ -28,11 +36,18 @@ export class MeshSource implements ResourceSource {
   readonly #reads: SharedReads;
   /** Versions of `outbound` listeners made here: all of them have the access log. */
   readonly #logging = new Set<string>();
+  readonly #lists: NeedsLists;
+  readonly #logger: MeshSourceOptions['logger'];
+  readonly #warned = new Set<string>();
   #epoch: number;
+  /** Counter: streams whose node's `needs` did not fit and were ignored. */
+  needsIgnored = 0;
 
-  constructor(model: ReadModel) {
+  constructor(model: ReadModel, options: MeshSourceOptions = {}) {
     this.#model = model;
     this.#reads = new SharedReads(model);
+    this.#lists = new NeedsLists(model);
+    this.#logger = options.logger;
     this.#epoch = model.epoch();
   }
 
@@ -48,18 +63,31 @@ export class MeshSource implements ResourceSource {
 
   attach(node: ProtoNode, protocol: XdsProtocol): NodeView {
     const identity = identify(node);
-    if (protocol === 'delta') return new MeshView(this.#model, identity, this.#compileOwn, this.#reads);
-    if (identity.facts.proxyless)
-      return new ProxylessView(this.#model, identity, this.#compileOwn, this.#reads, this.#forms);
-    return new StateView(this.#model, identity, this.#compileOwn, this.#reads);
+    if (identity.needsProblem !== undefined) this.#ignored(identity);
+    const common = [this.#model, identity, this.#compileOwn, this.#reads, this.#lists] as const;
+    if (protocol === 'delta') return new MeshView(...common);
+    return identity.facts.proxyless ? new ProxylessView(...common, this.#forms) : new StateView(...common);
+  }
+
+  #ignored({ facts: { id, caller }, needsProblem }: NodeIdentity): void {
+    this.needsIgnored++;
+    if (this.#warned.has(id)) return;
+    if (this.#warned.size >= MAX_WARNED) this.#warned.clear();
+    this.#warned.add(id);
+    this.#logger?.warn(
+      { node: id, caller, needs: needsProblem },
+      'metadata "needs" of a node does not fit and is ignored',
+    );
   }
 
   catchUp(): ChangeSet {
     const changes = this.#model.journalSince(this.#epoch);
     this.#epoch = changes.epoch;
+    const more = [...this.#lists.catchUp(changes)];
     // A raw cluster is a base of its nodes for as long as no service owns its name.
-    const moved = !changes.everything && changes.keys.some((key) => key.startsWith('svc|')) && this.#model.hasRaw();
-    return moved ? { ...changes, keys: [...changes.keys, BASES_MAY_HAVE_CHANGED] } : changes;
+    if (!changes.everything && changes.keys.some((key) => key.startsWith('svc|')) && this.#model.hasRaw())
+      more.push(BASES_MAY_HAVE_CHANGED);
+    return more.length === 0 ? changes : { ...changes, keys: [...changes.keys, ...more] };
   }
 
   placeholder(type: 'cds' | 'eds', name: string): ResourceBody {

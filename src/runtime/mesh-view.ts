@@ -12,8 +12,8 @@ import {
   resourceKey,
   routeConfiguration,
 } from '../compile/index.ts';
-import type { NodeFacts, NodeView, ResourceBody, ResourceType } from '../delta-xds/index.ts';
-import type { CallerRecord } from '../dependency-graph/index.ts';
+import type { NodeFacts, NodeView, PreloadStep, ResourceBody, ResourceType } from '../delta-xds/index.ts';
+import { type CallerRecord, isVisible } from '../dependency-graph/index.ts';
 import {
   type ClusterName,
   clusterName,
@@ -23,7 +23,10 @@ import {
   servicePort,
 } from '../model/index.ts';
 import type { ReadModel, ServiceRecord } from '../projector/index.ts';
+import type { NeedsList } from './needs-list.ts';
+import type { NeedsLists } from './needs-lists.ts';
 import type { ListenFacts, NodeIdentity } from './node-identity.ts';
+import type { Needs } from './node-needs.ts';
 import { RawView } from './raw-view.ts';
 import type { SharedReads } from './shared-reads.ts';
 
@@ -44,12 +47,6 @@ const NONE: readonly string[] = [];
 const isHttp = (record: ServiceRecord, port: number): boolean =>
   record.ports.some((candidate) => candidate.port === port && candidate.protocol !== 'tcp');
 
-const visibleTo = (record: ServiceRecord, service: string, namespace: string): boolean => {
-  if (record.visibility === 'mesh') return true;
-  if (record.visibility === 'namespace') return parseServiceName(service)?.namespace === namespace;
-  return record.visibility.includes(namespace) || parseServiceName(service)?.namespace === namespace;
-};
-
 /** Own resources with their names as lists that stay the same array, so that sessions share them. */
 export interface OwnSet {
   readonly resources: OwnResources;
@@ -65,6 +62,9 @@ export class MeshView implements NodeView {
   readonly #raw: RawView;
   /** Generation of the route configuration that the `outbound` listener names. */
   #generation = 0;
+  readonly #needs: Needs | undefined;
+  readonly #lists: NeedsLists;
+  #listOf: { readonly denied: readonly string[]; readonly list: NeedsList } | undefined;
   #rightsOf: CallerRecord | undefined;
   #rights = '';
   /** Inputs and outcome of the last look at the own resources: one request looks several times. */
@@ -82,9 +82,10 @@ export class MeshView implements NodeView {
 
   constructor(
     model: ReadModel,
-    { facts, listen }: NodeIdentity,
+    { facts, listen, needs }: NodeIdentity,
     compile: (inputs: OwnInputs) => OwnSet,
     reads: SharedReads,
+    lists: NeedsLists,
   ) {
     this.#model = model;
     this.facts = facts;
@@ -92,6 +93,8 @@ export class MeshView implements NodeView {
     this.#reads = reads;
     this.#compileOwn = compile;
     this.#raw = new RawView(model, facts.id);
+    this.#needs = needs;
+    this.#lists = lists;
   }
 
   /** The node can ask for clusters by name. */
@@ -102,7 +105,7 @@ export class MeshView implements NodeView {
   /** The service, when this node may hold it. */
   #visible(service: string, port: number | undefined): ServiceRecord | undefined {
     const record = this.#model.service(service);
-    if (record === undefined || !visibleTo(record, service, this.facts.namespace)) return undefined;
+    if (record === undefined || !isVisible(record.visibility, record.namespace, this.facts.namespace)) return undefined;
     const { denied } = this.#model.caller(this.facts.caller);
     if (denied.includes(service) || (port !== undefined && denied.includes(servicePort(service, port))))
       return undefined;
@@ -233,7 +236,7 @@ export class MeshView implements NodeView {
 
   mayHold(): number {
     const { learn, preload } = this.#model.caller(this.facts.caller);
-    return learn ? this.#model.services() : preload.length;
+    return learn ? Math.max(this.#model.services(), this.#list()?.names.length ?? 0) : preload.length;
   }
 
   rights(): string {
@@ -247,7 +250,32 @@ export class MeshView implements NodeView {
   }
 
   preload(): readonly string[] {
-    return this.#model.caller(this.facts.caller).preload;
+    const { preload } = this.#model.caller(this.facts.caller);
+    return this.#list()?.with(preload) ?? preload;
+  }
+
+  preloads(servicePort: string): boolean | undefined {
+    return this.#list()?.has(servicePort) === true ? true : undefined;
+  }
+
+  preloadStep(before: readonly string[], after: readonly string[]): PreloadStep | undefined {
+    return this.#listOf?.list.step(before, after);
+  }
+
+  /**
+   * What the node itself wants (`node-needs.ts`). It widens nothing: what the node may not see or is denied is not in it, and where its
+   * documents say `learn: false` the documents alone count.
+   */
+  #list(): NeedsList | undefined {
+    if (this.#needs === undefined) return undefined;
+    const { caller, namespace } = this.facts;
+    const { denied, learn } = this.#model.caller(caller);
+    if (!learn) return undefined;
+    const known = this.#listOf;
+    if (known?.denied === denied && !known.list.gone) return known.list;
+    const list = this.#lists.of(caller, { namespace, denied, needs: this.#needs });
+    this.#listOf = { denied, list };
+    return list;
   }
 
   clustersOf(canonical: string): readonly string[] {

@@ -6,6 +6,7 @@
 import type { NodeFacts } from '../delta-xds/index.ts';
 import { isDnsLabel, parseServiceName, serviceName } from '../model/index.ts';
 import type { ProtoNode } from '../proto/index.ts';
+import { type Needs, readNeeds } from './node-needs.ts';
 
 export interface ListenFacts {
   readonly address: string;
@@ -16,6 +17,10 @@ export interface ListenFacts {
 export interface NodeIdentity {
   readonly facts: NodeFacts;
   readonly listen: ListenFacts;
+  /** What it wants beside its caller's edges. */
+  readonly needs?: Needs;
+  /** Why its `needs` were ignored. */
+  readonly needsProblem?: string;
 }
 
 /** Caller of nodes that do not say who they are; it has no edges of its own to share. */
@@ -58,6 +63,7 @@ export const identify = (node: ProtoNode): NodeIdentity => {
   const listen = record(metadata.listen);
   const address = listen.address;
   const drainMs = drainTime(metadata.drainTimeMs);
+  const wish = readNeeds(metadata.needs);
   return {
     facts: {
       id: node.id,
@@ -75,5 +81,6 @@ export const identify = (node: ProtoNode): NodeIdentity => {
       outbound: port(listen.outbound) ?? 15001,
       inbound: port(listen.inbound),
     },
+    ...('problem' in wish ? { needsProblem: wish.problem } : wish.needs === undefined ? {} : { needs: wish.needs }),
   };
 };

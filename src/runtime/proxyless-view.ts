@@ -20,6 +20,7 @@ import type { ResourceBody, ResourceType } from '../delta-xds/index.ts';
 import type { ReadModel } from '../projector/index.ts';
 import type { GrpcForms } from './grpc-forms.ts';
 import { MeshView, type OwnSet } from './mesh-view.ts';
+import type { NeedsLists } from './needs-lists.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import type { SharedReads } from './shared-reads.ts';
 
@@ -32,9 +33,10 @@ export class ProxylessView extends MeshView {
     identity: NodeIdentity,
     compileOwn: (inputs: OwnInputs) => OwnSet,
     reads: SharedReads,
+    lists: NeedsLists,
     forms: GrpcForms,
   ) {
-    super(model, identity, compileOwn, reads);
+    super(model, identity, compileOwn, reads, lists);
     this.#forms = forms;
     this.#names = reads;
   }

@@ -18,9 +18,10 @@ import { xdsListenError } from './listen-error.ts';
 
 /**
  * File descriptors of the port in a worker, behind stdin, stdout, stderr and the channel to the supervisor: the same socket several
- * times, because libuv accepts one connection of each in a turn of the event loop, and a thousand sidecars may come at once.
+ * times, because libuv accepts one connection of each in a turn of the event loop, and ten thousand sidecars may come at once: those
+ * that the kernel's queue has no room for try again after 1, 3, 7, … seconds, or lose their connection.
  */
-export const XDS_PORT_FDS: readonly number[] = [4, 5, 6, 7, 8, 9, 10, 11];
+export const XDS_PORT_FDS: readonly number[] = Array.from({ length: 64 }, (_, at) => 4 + at);
 
 /** A bound socket that nothing has been asked of yet. */
 interface BoundSocket {

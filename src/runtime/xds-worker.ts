@@ -68,7 +68,7 @@ export class XdsWorker {
   private constructor(options: XdsWorkerOptions, model: ReadModel) {
     this.#options = options;
     this.#model = model;
-    this.#source = new MeshSource(model);
+    this.#source = new MeshSource(model, { logger: options.logger });
     this.#use = new UseService({
       source: this.#source,
       clock: () => performance.now(),
@@ -215,6 +215,7 @@ export class XdsWorker {
           ...this.#server.counters(),
           worker: this.#options.worker,
           observedDropped: this.#observed.dropped,
+          needsIgnored: this.#source.needsIgnored,
           ledgerDropped: this.#deliveries.dropped,
           loopLag: this.#lag.read(),
           use: this.#use.counters,

@@ -93,6 +93,11 @@ const WRONG: readonly (readonly [argv: readonly string[], words: RegExp])[] = [
   [['bootstrap', 'grpc', '--service', 'a', '--xds', 'c:1'], /--service is "a"; allowed/],
   [['bootstrap', 'grpc', '--service', 'a.b', '--xds', 'c:1', '--bind', '::1'], /--bind is for bootstrap envoy/],
   [['bootstrap', 'grpc', '--service', 'a.b', '--xds', 'c:1', '--service-account', 'A'], /--service-account is "A"/],
+  [['bootstrap', 'grpc', '--service', 'a.b', '--xds', 'c:1', '--needs', 'all'], /--needs is for bootstrap envoy/],
+  [
+    ['bootstrap', 'envoy', '--service', 'a.b', '--xds', 'c:1', '--admin-port', '1', '--needs', 'some'],
+    /--needs is "some"; allowed: all, or labels/,
+  ],
   [['bootstrap', 'envoy'], /needs --service/],
   [['bootstrap', 'envoy', '--service', 'a.b'], /needs --xds/],
   [['bootstrap', 'envoy', '--service', 'a.b', '--xds', 'c'], /--xds is "c"; allowed: HOST:PORT/],

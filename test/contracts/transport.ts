@@ -69,6 +69,26 @@ export const transportContract = (name: string, make: MakeTransport, exact: bool
       assert.equal(new Set(seen.map(({ stream: { peer } }) => peer)).size, 1);
     });
 
+    test('a stream that is not read holds its client back, and no other; read again it has lost nothing', async () => {
+      const it = await stand();
+      const [held, other] = [stream(it.port), stream(it.port)];
+      const payload = Buffer.alloc(16 * 1024, 1);
+      held.stream.write(payload);
+      await eventually('an echo', () => held.messages.length === 1);
+      const [seen] = it.seen;
+      seen?.stream.read(false);
+      const MESSAGES = 200;
+      for (let at = 0; at < MESSAGES; at++) held.stream.write(payload);
+      other.stream.write(Buffer.from('alive'));
+      await eventually('the other goes on', () => other.messages.length === 1);
+      assert.ok((seen?.messages ?? 0) < MESSAGES, 'flow control keeps most of it with the client');
+      seen?.stream.read(true);
+      await eventually('all of it arrives', () => held.messages.length === MESSAGES + 1);
+      seen?.stream.read(false);
+      held.close();
+      await eventually('it ends though nothing is read', () => seen?.closed === 1);
+    });
+
     test('an unknown path is UNIMPLEMENTED with a sentence', async () => {
       const { port } = await stand();
       const { code, details } = await stream(port, { path: '/test.Echo/Other' }).status;

@@ -51,3 +51,25 @@ test('an item that leaves while it begins does not break the order', () => {
   );
   admission.stop();
 });
+
+test('while requests wait in line one begins every 5 ms; then all that may', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const begun: number[] = [];
+  let isBusy = true;
+  const admission = new Admission<number>(
+    () => 0,
+    (item) => begun.push(item),
+    () => isBusy,
+  );
+  for (let item = 0; item < 100; item++) admission.enter(item);
+  assert.deepEqual(begun, []);
+  admission.leave(1);
+  context.mock.timers.tick(5);
+  assert.deepEqual(begun, [0]);
+  context.mock.timers.tick(5);
+  assert.deepEqual(begun, [0, 2], 'who is gone takes no turn');
+  isBusy = false;
+  admission.leave(0);
+  assert.equal(begun.length, 2 + 31);
+  assert.equal(admission.stop().length, 100 - 1 - 33);
+});

@@ -100,6 +100,54 @@ test('name-bytes: characters of several bytes are counted as such', async () => 
   assert.deepEqual([server.counters().namesTooLong, server.counters().overLimit], [1, 1]);
 });
 
+test('name-bytes: a host is what an application wrote: too long a one is answered as unknown, and the stream lives', async () => {
+  const { server, client } = await stand({ nameBytes: 200 });
+  const long = ['x'.repeat(300), 'y'.repeat(4_000)].map((host) => `outbound/${host}`);
+  const one = client();
+  one.send({ typeUrl: VHDS, node: nodeOf('app.shop'), subscribe: [...long, 'outbound/nobody.shop'] });
+  await eventually('all are answered', () => one.resources(VHDS).length === 3);
+  const answers = new Map(one.resources(VHDS).map(({ name, version, body }) => [name, { version, body }]));
+  for (const name of long) assert.equal(answers.get(name)?.body, undefined);
+  assert.deepEqual([server.counters().namesTooLong, server.counters().overLimit], [2, 0]);
+  one.close();
+
+  // Envoy names all it has ever asked for when it comes back: that must not end every stream that it opens.
+  const held = new Map([...answers].map(([name, { version }]) => [name, version]));
+  const again = client();
+  const first = { node: nodeOf('app.shop'), subscribe: ['*', ...held.keys()], initialResourceVersions: held };
+  again.send({ typeUrl: VHDS, ...first });
+  again.send({ typeUrl: VHDS, subscribe: ['outbound/other.shop'] });
+  await eventually('a new question is answered', () => again.resources(VHDS).length > 0);
+  assert.deepEqual(
+    again.resources(VHDS).map(({ name }) => name),
+    ['outbound/other.shop'],
+    'and what it knows is not told again',
+  );
+});
+
+test('name-bytes: too long hosts that pile up end the stream', async () => {
+  const { status } = await refused({ nameBytes: 200, answersInFlight: 1 }, (client) => {
+    for (let at = 0; at < 200; at++) client.send({ typeUrl: VHDS, subscribe: [`outbound/${at}${'x'.repeat(300)}`] });
+  });
+  assert.deepEqual(status[0], 3);
+});
+
+test('names-per-request: whoever comes back names every host that was ever tried', async () => {
+  const { server, client } = await stand({ namesPerRequest: 100, namesPerStream: 10_000 });
+  const hosts = (from: number): string[] =>
+    Array.from({ length: 1_500 }, (_, at) => `outbound/no-${from + at}.nowhere`);
+  const one = client();
+  one.send({ typeUrl: VHDS, node: nodeOf('app.shop'), subscribe: ['*', ...hosts(0)] });
+  for (let at = 0; one.resources(VHDS).length < 1_500; at++) {
+    const { nonce } = await one.response(at);
+    one.send({ typeUrl: VHDS, responseNonce: nonce });
+  }
+  one.send({ typeUrl: VHDS, subscribe: hosts(5_000) });
+  const { code, details } = await one.status;
+  assert.deepEqual([code, details], [8, '1500 names in one request; allowed: 100']);
+  assert.equal(server.counters().tooManyNames, 1);
+});
+
 test('unknown-names: two streams of a node share the bound; beyond it hosts are answered, and not pushed later', async () => {
   const { server, mesh, client } = await stand({ unknownNames: 3 });
   const ask = async (one: RawClient, host: string, index: number): Promise<void> => {

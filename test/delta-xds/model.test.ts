@@ -18,6 +18,21 @@ test('any interleaving without refusals ends with the client holding what the me
   );
 });
 
+for (const portion of [1, 2])
+  test(`the same when a pass looks at no more than ${portion} of the names of a type, and the rest waits (S1 to S12)`, () => {
+    fc.assert(
+      fc.property(
+        fc
+          .boolean()
+          .chain((refusals) =>
+            fc.tuple(fc.constant(refusals), fc.array(opArbitrary(refusals), { minLength: 5, maxLength: 120 })),
+          ),
+        ([refusals, ops]) => void run(ops, refusals, false, portion),
+      ),
+      { numRuns: RUNS },
+    );
+  });
+
 test('any interleaving with refusals ends the same, but for what was refused (S7)', () => {
   fc.assert(
     fc.property(fc.array(opArbitrary(true), { minLength: 5, maxLength: 120 }), (ops) => void run(ops, true)),

@@ -1,7 +1,7 @@
 /** Requests in line: order, a share of each turn, the bound. Time is what the test says. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RequestLine } from '../../src/delta-xds/request-line.ts';
+import { type Lane, RequestLine } from '../../src/delta-xds/request-line.ts';
 
 class Stage {
   now = 0;
@@ -12,19 +12,25 @@ class Stage {
     (run) => this.turns.push(run),
   );
 
-  /** A request that takes `ms`. */
-  request(name: number, ms: number, bytes = 100): void {
-    const run = (): void => {
+  /** Streams that are read no further. */
+  readonly unread = new Set<string>();
+  readonly #lanes = new Map<string, Lane>();
+
+  lane(stream: string): Lane {
+    let lane = this.#lanes.get(stream);
+    if (lane === undefined) {
+      lane = this.line.lane((reads) => void (reads ? this.unread.delete(stream) : this.unread.add(stream)));
+      this.#lanes.set(stream, lane);
+    }
+    return lane;
+  }
+
+  /** A request that takes `ms`; by default of a stream of its own. */
+  request(name: number, ms: number, bytes = 100, stream = `stream-${name}`): void {
+    this.lane(stream).take(() => {
       this.now += ms;
       this.done.push(name);
-    };
-    if (this.line.busy) {
-      this.line.wait(run, bytes);
-      return;
-    }
-    const began = this.line.begin();
-    run();
-    this.line.end(began);
+    }, bytes);
   }
 
   turn(): void {
@@ -64,4 +70,54 @@ test('above the bound of bytes the whole line is done at once, in order', () => 
   assert.deepEqual(stage.done, [0]);
   stage.request(5, 20, 1);
   assert.deepEqual(stage.done, [0, 1, 2, 3, 4, 5]);
+});
+
+test('lanes take turns: a stream that asks without end delays itself alone', () => {
+  const stage = new Stage();
+  for (let name = 0; name < 50; name++) stage.request(name, 5, 100, 'flood');
+  stage.request(100, 5, 100, 'other');
+  stage.turn();
+  assert.ok(stage.done.includes(100), `its turn comes before the rest of the flood: ${stage.done}`);
+  assert.deepEqual(
+    stage.done.filter((name) => name < 100),
+    [0, 1, 2],
+    'and those of one stream stay in order',
+  );
+});
+
+test('a stream of which too much waits is read no further until little is left', () => {
+  for (const [messages, bytes] of [
+    [66, 100],
+    [4, 100_000],
+  ] as const) {
+    const stage = new Stage();
+    stage.request(-1, 20, 1, 'busy');
+    for (let name = 0; name < messages; name++) stage.request(name, 1, bytes, 'flood');
+    assert.deepEqual([...stage.unread], ['flood']);
+    assert.equal(stage.line.unread, 1);
+    while (stage.turns.length > 0) stage.turn();
+    assert.deepEqual([...stage.unread], []);
+    assert.equal(stage.done.length, messages + 1);
+  }
+});
+
+test('a stopped lane has no turn, keeps its order, and delays nobody; a closed one forgets', () => {
+  const stage = new Stage();
+  stage.lane('slow').stop();
+  stage.request(1, 1, 100, 'slow');
+  stage.request(2, 1, 100, 'slow');
+  stage.request(3, 1, 100, 'other');
+  stage.turn();
+  assert.deepEqual(stage.done, [3]);
+  assert.equal(stage.line.busy, false, 'the others do not wait for it');
+  stage.lane('slow').go();
+  stage.request(4, 1, 100, 'slow');
+  while (stage.turns.length > 0) stage.turn();
+  assert.deepEqual(stage.done, [3, 1, 2, 4]);
+  stage.lane('slow').stop();
+  stage.request(5, 1, 100, 'slow');
+  stage.lane('slow').close();
+  stage.lane('slow').go();
+  while (stage.turns.length > 0) stage.turn();
+  assert.deepEqual(stage.done, [3, 1, 2, 4]);
 });

@@ -77,6 +77,8 @@ export interface MeshOptions {
   readonly child?: boolean;
   /** `--xds-limits`. */
   readonly xdsLimits?: string;
+  /** Further flags of `tendril serve`. */
+  readonly flags?: Readonly<Record<string, string>>;
 }
 
 const DEFAULT_REQUEST_MS = 30_000;
@@ -159,6 +161,7 @@ export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
     'log-level': process.env.TENDRIL_TEST_LOG ?? 'error',
     'disk-reserve': '1000000',
     ...(options.xdsLimits === undefined ? {} : { 'xds-limits': options.xdsLimits }),
+    ...options.flags,
   });
   let server = await serve(flags(undefined, undefined));
   const { admin, xds } = server;

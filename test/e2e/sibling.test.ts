@@ -67,7 +67,18 @@ suite('sibling', { skip: requirePart('envoy') }, () => {
     await eventually('the connected sibling holds it', () => holdsLearned(second));
     await assertSilentFirstRequest(second);
 
-    const third = await mesh.sidecar({ service: 'web.default', id: 'web-3' });
+    // It is the first of a new version: the edges are those of the service.
+    await mesh.events(
+      ...serviceEvents(
+        'web',
+        [{ port: 80, protocol: 'http' }],
+        [
+          { id: 'web-v1', ports: {}, labels: { version: 'v1' } },
+          { id: 'web-v2', ports: {}, labels: { version: 'v2' } },
+        ],
+      ),
+    );
+    const third = await mesh.sidecar({ service: 'web.default', id: 'web-3', endpoint: 'web-v2' });
     await eventually('the later sibling holds it', () => holdsLearned(third));
     await assertSilentFirstRequest(third);
 

@@ -13,6 +13,8 @@ export interface SidecarInput {
   readonly id?: string;
   readonly region?: string;
   readonly zone?: string;
+  /** As `tendril bootstrap envoy --needs`. */
+  readonly needs?: string;
   /** Speak the state-of-the-world form instead of delta. */
   readonly stateOfTheWorld?: boolean;
 }
@@ -75,8 +77,11 @@ const QUIET_LIMIT_MS = 30_000;
 export const startSidecar = async (input: SidecarInput, xds: HostPort): Promise<Sidecar> => {
   const outboundPort = await freePort();
   const id = input.id ?? `sidecar~${input.endpoint ?? outboundPort}~${input.service}`;
-  const { service, endpoint, inboundPort, region, zone, concurrency, drainTimeS } = input;
-  const written = envoyBootstrap({ service, endpoint, inboundPort, region, zone, id, xds, adminPort: 0, outboundPort });
+  const { service, endpoint, inboundPort, region, zone, needs, concurrency, drainTimeS } = input;
+  const written = envoyBootstrap({
+    ...{ service, endpoint, inboundPort, region, zone, needs },
+    ...{ id, xds, adminPort: 0, outboundPort },
+  });
   const bootstrap =
     input.stateOfTheWorld === true
       ? (JSON.parse(JSON.stringify(written).replace('"DELTA_GRPC"', '"GRPC"')) as typeof written)

@@ -83,6 +83,15 @@ suite('unknown host', { skip: requirePart('envoy') }, () => {
     await sidecar.assertHealthy();
   });
 
+  test('authorities longer than any name: 404 for each, and the sidecar goes on learning', async () => {
+    const sidecar = await mesh.sidecar({ service: 'long.default' });
+    assert.equal(await status(sidecar, 'known.default'), 200);
+    for (const length of [250, 600, 5_000, 40_000])
+      assert.equal(await status(sidecar, `${'a'.repeat(length)}.nowhere`), 404, `${length} characters`);
+    assert.equal(await status(sidecar, 'also-known.default'), 200, 'its stream is still there');
+    await sidecar.assertHealthy();
+  });
+
   test('visibility wins: a service of another namespace is unknown, whoever asks or declares it', async () => {
     await mesh.docs('kind: Dependency\nmetadata: {name: spy}\nspec: {to: {secret.vault: {}, known.default: {}}}');
     const [spy, keeper, friend] = [

@@ -17,11 +17,12 @@ const OPTIONS: Options = {
   'service-account': { type: 'string' },
   region: { type: 'string' },
   zone: { type: 'string' },
+  needs: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 };
 
-/** Of a sidecar alone: a gRPC application has no listeners. */
-const ENVOY_ONLY = ['admin-port', 'bind', 'outbound-port', 'inbound-port'];
+/** Of a sidecar alone: a gRPC application has no listeners, and asks by name for all it calls. */
+const ENVOY_ONLY = ['admin-port', 'bind', 'outbound-port', 'inbound-port', 'needs'];
 
 const required = (args: Arguments, kind: string, option: string, example: string): string => {
   const value = text(args, option);
@@ -57,6 +58,7 @@ const ofEnvoy = (args: Arguments): Record<string, unknown> => {
     adminPort: integer(args, 'admin-port', 0, 65535) ?? 0,
     bind: text(args, 'bind'),
     outboundPort: integer(args, 'outbound-port', 1, 65535),
+    needs: text(args, 'needs'),
     inboundPort: integer(args, 'inbound-port', 1, 65535),
   });
 };
@@ -64,9 +66,13 @@ const ofEnvoy = (args: Arguments): Record<string, unknown> => {
 const ofGrpc = (args: Arguments): Record<string, unknown> => {
   const foreign = ENVOY_ONLY.find((option) => text(args, option) !== undefined);
   if (foreign !== undefined)
-    throw new TendrilError('USAGE', `--${foreign} is for bootstrap envoy: a gRPC application has no listeners`, {
-      remedy: 'tendril bootstrap --help',
-    });
+    throw new TendrilError(
+      'USAGE',
+      `--${foreign} is for bootstrap envoy: a gRPC application has no listeners and asks by name`,
+      {
+        remedy: 'tendril bootstrap --help',
+      },
+    );
   return grpcBootstrap({ ...common(args, 'grpc'), host: hostname() });
 };
 
@@ -85,6 +91,8 @@ export const bootstrap: Command = {
     '--id ID              node id, unique (default sidecar~<endpoint>~<service>, or grpc~<endpoint or host>~<service>)',
     '--endpoint ID        id of the endpoint record it stands beside',
     '--service-account A, --region R, --zone Z',
+    '--needs all|L=V,...  envoy: a gateway or probe that calls everything, or all services with these labels: it has',
+    '                     them before it asks, and creates no edges for its siblings',
   ],
   run: async (argv, { out }) => {
     const args = parse('bootstrap', argv, OPTIONS, { min: 1, max: 1, usage: bootstrap.usage });

@@ -87,8 +87,17 @@ export class Call implements TransportStream {
     return stream.writableLength <= this.#context.limits.heldBytes;
   }
 
+  read(on: boolean): void {
+    const stream = this.#stream;
+    if (this.#ended || stream.destroyed) return;
+    if (on) stream.resume();
+    else stream.pause();
+  }
+
   end(code: number, message: string): void {
     if (this.#ended) return;
+    // What it still sends must not keep its end from being seen.
+    if (this.#stream.isPaused()) this.#stream.resume();
     this.#ended = true;
     this.#context.first.delete(this);
     const stream = this.#stream;

@@ -203,6 +203,7 @@ const send = (
     ? [...channel.held].flatMap(([name, { sent }]) => (sent !== undefined && !items.has(name) ? [name] : []))
     : [];
   channel.record({ nonce, at: now, items, changed, gone });
+  for (const name of changed) if (channel.subscription.has(name)) s.observe(channel.type, name, out);
   const label = s.view.label(channel.type);
   out.push({
     kind: 'send',

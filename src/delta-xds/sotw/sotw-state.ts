@@ -67,8 +67,12 @@ export class SotwState {
     return asked;
   }
 
-  /** Learned by asking: once per stream and service port. */
-  observe(name: string, out: Effect[]): void {
+  /**
+   * Learned by asking: once per stream and service port, as soon as there is something to call. Assignments that follow from a wildcard's
+   * clusters were not asked for: that would make an edge of everything that is declared.
+   */
+  observe(type: ResourceType, name: string, out: Effect[]): void {
+    if (type === 'eds' && this.channels.get('cds')?.subscription.wildcard === true) return;
     const servicePort = this.view.servicePortOf(name);
     if (servicePort === undefined || this.#observed.has(servicePort)) return;
     const kept = this.shapes.text(servicePort);

@@ -45,7 +45,7 @@ export const takeStateRequest = (s: SotwState, request: StateRequest, out: Effec
   for (const asked of change.asked) {
     const name = s.shapes.text(asked);
     channel.now.add(name);
-    s.observe(name, out);
+    s.observe(type, name, out);
   }
   for (const name of channel.doubtful.all) if (channel.subscription.has(name)) channel.now.add(name);
   channel.doubtful.clear();

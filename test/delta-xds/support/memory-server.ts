@@ -103,6 +103,7 @@ export class MemoryServer {
         end: (code, message) => {
           ended = { code, message };
         },
+        read: () => undefined,
         reset: () => {
           reset = true;
         },

@@ -45,7 +45,7 @@ export class World {
   /** Route configurations whose use and end the server has heard of on this stream. */
   readonly #heard = new Set<string>();
 
-  constructor(strict: boolean, renewed: boolean) {
+  constructor(strict: boolean, renewed: boolean, portion?: number) {
     this.#strict = strict;
     this.#renewals = renewed ? new Renewals(this.mesh, this.envoy) : undefined;
     const renewals = this.#renewals;
@@ -69,6 +69,7 @@ export class World {
                 },
                 longStream: () => renewals.longest,
               },
+        ...(portion === undefined ? {} : { portion }),
       },
       clock: () => this.#now,
       later: (run) => this.#later.push(run),
@@ -577,9 +578,9 @@ export class World {
   }
 }
 
-/** `renewed`: by the server; returns how often it was. */
-export const run = (ops: readonly Op[], refusals: boolean, renewed = false): number => {
-  const world = new World(!refusals, renewed);
+/** `renewed`: by the server; returns how often it was. `portion`: names of a type that a pass looks at. */
+export const run = (ops: readonly Op[], refusals: boolean, renewed = false, portion?: number): number => {
+  const world = new World(!refusals, renewed, portion);
   if (renewed) world.useAll();
   for (const op of ops) world.step(op);
   world.settle();

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { type RunningServer, resolveConfig, startServer } from '../../../src/runtime/index.ts';
 
+/** Events of one request. */
+const BATCH = 1_000;
+
 export interface ServerHere {
   readonly server: RunningServer;
   readonly port: number;
@@ -10,8 +13,19 @@ export interface ServerHere {
   metric(name: string): Promise<number>;
 }
 
-export const serveHere = async (t: TestContext, services: number): Promise<ServerHere> => {
-  const flags = { xds: '127.0.0.1:0', admin: '127.0.0.1:0', workers: '0', log: 'memory', 'log-level': 'silent' };
+export const serveHere = async (
+  t: TestContext,
+  services: number,
+  more: Readonly<Record<string, string>> = {},
+): Promise<ServerHere> => {
+  const flags = {
+    xds: '127.0.0.1:0',
+    admin: '127.0.0.1:0',
+    workers: '0',
+    log: 'memory',
+    'log-level': 'silent',
+    ...more,
+  };
   const server = await startServer(resolveConfig({ flags, env: {} }));
   t.after(() => server.stop());
   const api = `http://127.0.0.1:${server.admin.port}`;
@@ -19,12 +33,14 @@ export const serveHere = async (t: TestContext, services: number): Promise<Serve
     { type: 'service.registered', data: { namespace: 'shop', name, ports: [{ port: 80, protocol: 'http' }] } },
     { type: 'endpoint.registered', data: { namespace: 'shop', service: name, id: `${name}-1`, address: '127.0.0.1' } },
   ]);
-  const { status } = await fetch(`${api}/v1/events?wait=applied`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ events }),
-  });
-  assert.equal(status, 200);
+  for (let at = 0; at < events.length; at += BATCH) {
+    const { status } = await fetch(`${api}/v1/events?wait=applied`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ events: events.slice(at, at + BATCH) }),
+    });
+    assert.equal(status, 200);
+  }
   return {
     server,
     port: server.xds.port,

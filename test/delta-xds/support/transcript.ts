@@ -325,6 +325,8 @@ const describe = (effect: Effect): string | undefined => {
       return `! timer ${effect.at}`;
     case 'pause':
       return '! pause';
+    case 'throttle':
+      return `! throttle ${effect.until}`;
     case 'close':
       return `! close ${effect.code} ${effect.message}`;
     case 'acked':
