@@ -11,6 +11,8 @@ import { round } from './spread.ts';
 export interface AllServicesOptions {
   readonly services?: number;
   readonly changes?: number;
+  /** 1: by a document `Dependency` of the caller with `to: {"*.*": {}}`, instead of the node's `needs`. */
+  readonly document?: number;
 }
 
 interface Cost {
@@ -77,7 +79,7 @@ const address = (index: number): string => `10.${(index >> 16) & 255}.${(index >
 const HTTP = { port: 80, protocol: 'http' } as const;
 
 export const run = async (options: AllServicesOptions = {}): Promise<AllServicesFigures> => {
-  const { services = 20_000, changes = 20 } = options;
+  const { services = 20_000, changes = 20, document = 0 } = options;
   const mesh = await startMesh({ workers: 1, log: 'lmdb', child: true });
   const clients: WholeClient[] = [];
   try {
@@ -85,6 +87,7 @@ export const run = async (options: AllServicesOptions = {}): Promise<AllServices
       serviceEvents(`svc-${index}`, [HTTP], [{ id: 'one', address: address(index), ports: { 80: 8080 } }]),
     ).flat();
     await mesh.events(...events);
+    if (document > 0) await mesh.docs('kind: Dependency\nmetadata: {name: gateway}\nspec: {to: {"*.*": {}}}\n');
     const api = `http://127.0.0.1:${mesh.server.admin.port}`;
     const pid = (await mesh.server.pids()).workers[0] ?? 0;
     const client = (id: string): WholeClient => {
@@ -92,7 +95,7 @@ export const run = async (options: AllServicesOptions = {}): Promise<AllServices
         port: mesh.server.xds.port,
         id,
         service: 'gateway.default',
-        needs: 'all',
+        ...(document > 0 ? {} : { needs: 'all' }),
       });
       clients.push(made);
       return made;

@@ -17,8 +17,8 @@ import type { ResourceType } from './resource-type.ts';
 import { NEGATIVE_PREFIX, type SharedShapes } from './shapes.ts';
 import { Sweep } from './sweep.ts';
 
-/** Some 10 ms of work with the resources. What is left of a long list has its turn when others had theirs. */
-const PORTION = 512;
+/** Some 30 ms of work with the resources. What is left of a long list has its turn when others had theirs. */
+const PORTION = 256;
 
 export interface SessionOptions {
   readonly view: NodeView;

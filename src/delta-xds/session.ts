@@ -9,7 +9,7 @@
  *  S2  Nothing is sent that is neither in S1 nor the answer to a question; what a node may not hold looks like what does not exist.
  *  S3  A name asked for is answered in the same pass: body, negative (hosts), empty cluster or assignment, or removal (listeners,
  *      route configurations). Exceptions: an assignment on its way, equal versions in a type's first message, questions beyond 32
- *      answers in flight, names beyond a portion (512 of a type), which have their turn when others had theirs, a paused stream,
+ *      answers in flight, names beyond a portion (256 of a type), which have their turn when others had theirs, a paused stream,
  *      listeners of a client whose generation is not known yet (S13).
  *  S4  Order within a pass: clusters, each response directly followed by the assignments of its EDS clusters; assignments; listeners;
  *      route configurations; virtual hosts, after all clusters they use; removals of clusters last.
