@@ -78,6 +78,17 @@ export class MeshTotalsReader {
     return this.#isMeasured ? this.#totals() : undefined;
   }
 
+  /** Measures what there is, but waits no longer than `ms`; `now` tells whether it is done. */
+  async soon(ms: number): Promise<void> {
+    if (this.#isMeasured) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([this.measure(), late]);
+    clearTimeout(timer);
+  }
+
   async read(): Promise<MeshTotals> {
     await this.measure();
     return this.#totals();

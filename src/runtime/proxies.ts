@@ -61,10 +61,13 @@ export interface ResourceRow {
   readonly [more: string]: unknown;
 }
 
+/** How long a list waits for the mesh to be measured; a small one is in one turn. */
+const MEASURE_MS = 250;
+
 export interface ProxiesOptions {
   readonly registry: WorkerRegistry;
   readonly ledger: Ledger;
-  readonly totals: Pick<MeshTotalsReader, 'read' | 'now'>;
+  readonly totals: Pick<MeshTotalsReader, 'read' | 'now' | 'soon'>;
   /** Ports of all services, and the bytes of their resources without names: at hand before the mesh is measured. */
   readonly sizes: () => SizesNow;
   readonly savings: Savings;
@@ -114,6 +117,7 @@ export class Proxies {
 
   /** All connected sidecars, ascending by id. */
   async list({ savings = false }: { readonly savings?: boolean } = {}): Promise<readonly ProxyRow[]> {
+    await this.#options.totals.soon(MEASURE_MS);
     const totals = savings ? await this.#options.totals.read() : undefined;
     const held = savings ? await this.#options.savings.held() : undefined;
     const sessions = (await this.#options.registry.ask<readonly SessionStatus[]>({ what: 'proxies' })).flat();
@@ -165,6 +169,7 @@ export class Proxies {
 
   /** One sidecar, also one that only the ledger remembers. */
   async get(id: string, { savings = false }: { readonly savings?: boolean } = {}): Promise<ProxyRow | undefined> {
+    await this.#options.totals.soon(MEASURE_MS);
     const sessions = (await this.#options.registry.ask<readonly SessionStatus[]>({ what: 'proxies' })).flat();
     const own = sessions.filter((session) => session.node === id);
     if (own.length === 0 && this.#options.ledger.summary(id) === undefined) return undefined;
