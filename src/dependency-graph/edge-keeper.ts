@@ -15,7 +15,8 @@
  *  K4  An expiry names the last event of the edge that the keeper knew: the fold rejects it when there was a later one.
  *  K5  At most `MAX_EXPIRIES` edges expire in one round; uses are remembered of at most `MAX_USES` edges, the longest unused are
  *      forgotten first, counted (a renewal may be lost; an edge in use is reported again).
- *  K6  A reported use of an edge that the graph does not have, or not as observed, is an observation, at once and again in every round.
+ *  K6  A reported use of an edge that the graph does not have, or not as observed, is an observation: at once, in three rounds, and then
+ *      once an hour while it goes on (a caller may have as many edges as it may). So is that of a second node, while the edge has one witness.
  */
 import type { EdgeList } from './edge-list.ts';
 import { canExpire, LEAST_LIFE, lifeOf, RENEWAL_SHARE, usedAt } from './life.ts';
@@ -29,6 +30,12 @@ export const MAX_USES = 500_000;
 /** Rates are averages over about this long. */
 const RATE_MS = 60_000;
 const FORGET_MS = 10 * RATE_MS;
+/** A use that the graph does not take is offered so often, and then once an hour. */
+const MAX_OFFERS = 3;
+const OFFER_AGAIN_MS = 3_600_000;
+const MAX_BLIND = 20_000;
+/** Longer than the longest life of an edge (8760 h of TTL, eight times, and grace): nothing older matters. */
+const MEMORY_MS = 8_760 * 3_600_000 * 8 * 1.25;
 
 export interface KeeperGraph {
   callersWithEdges(): Iterable<string>;
@@ -72,6 +79,10 @@ interface Use {
   node: string;
   /** Not to be looked up in the graph before, ms. */
   dueAt: number;
+  /** How often it was offered as an observation. */
+  offers: number;
+  /** A second node has used it: that has been told, or need not be. */
+  shared: boolean;
 }
 
 export interface EdgeRef {
@@ -93,6 +104,12 @@ export interface KeeperRound {
   readonly observe: readonly Sighting[];
   readonly renew: readonly EdgeRef[];
   readonly expire: readonly Expiry[];
+}
+
+/** Last moments at which silence proved nothing, ms: for everybody, and for single callers. */
+export interface Blindness {
+  readonly all: number;
+  readonly callers: readonly (readonly [caller: string, at: number])[];
 }
 
 /** Requests and errors per second, as of the last minutes. */
@@ -117,12 +134,19 @@ export class EdgeKeeper {
   #answered = false;
   readonly counters = { renewed: 0, expired: 0, forgotten: 0, rounds: 0, incomplete: 0 };
 
-  /**
-   * @param watchedSince ms: the log was last written, or the process began, whichever leaves no time unwatched; nothing before counts
-   */
-  constructor(graph: KeeperGraph, watchedSince: number) {
+  /** @param blindness that of an earlier keeper which this one follows without a gap, or of a moment: nothing before it counts */
+  constructor(graph: KeeperGraph, blindness: Blindness) {
     this.#graph = graph;
-    this.#blindAll = watchedSince;
+    this.#blindAll = blindness.all;
+    for (const [caller, at] of blindness.callers) this.#blind.set(caller, at);
+  }
+
+  /** What a keeper that follows has to know. Of more than `MAX_BLIND` callers the rest counts as everybody. */
+  blindness(now: number): Blindness {
+    for (const [caller, at] of this.#blind)
+      if (at <= this.#blindAll || now - at > MEMORY_MS) this.#blind.delete(caller);
+    if (this.#blind.size <= MAX_BLIND) return { all: this.#blindAll, callers: [...this.#blind] };
+    return { all: Math.max(this.#blindAll, ...[...this.#blind.values()].slice(MAX_BLIND)), callers: [] };
   }
 
   /** Edges whose use is remembered. */
@@ -137,9 +161,13 @@ export class EdgeKeeper {
     decay(use, now);
     use.requests += requests;
     use.errors += errors;
-    const isNew = use.node === '';
+    const before = use.node;
     use.node = node;
-    return isNew && !isObserved(this.#graph.edges(from).find(to));
+    if (before === '') return !isObserved(this.#graph.edges(from).find(to));
+    // Two nodes that use it make it worth having for their siblings.
+    if (before === node || use.shared) return false;
+    use.shared = true;
+    return (this.#graph.edges(from).find(to)?.witnesses.length ?? 0) < 2;
   }
 
   /** A question on a stream: a use too, though it is no observation. */
@@ -155,7 +183,7 @@ export class EdgeKeeper {
       if (oldest !== undefined) this.#uses.delete(oldest);
       this.counters.forgotten += 1;
     }
-    const use = known ?? { lastMs, requests: 0, errors: 0, at: now, node: '', dueAt: 0 };
+    const use = known ?? { lastMs, requests: 0, errors: 0, at: now, node: '', dueAt: 0, offers: 0, shared: false };
     use.lastMs = Math.max(use.lastMs, lastMs);
     this.#uses.delete(key);
     this.#uses.set(key, use);
@@ -206,18 +234,27 @@ export class EdgeKeeper {
     const renew: EdgeRef[] = [];
     for (const [key, use] of this.#uses) {
       if (now < use.dueAt) continue;
-      if (renew.length >= MAX_RENEWALS || observe.length >= MAX_RENEWALS) break;
       const bar = key.indexOf('|');
       const from = key.slice(0, bar);
       const to = key.slice(bar + 1);
       const edge = this.#graph.edges(from).find(to);
-      if (use.node !== '' && !isObserved(edge)) observe.push({ from, to, node: use.node });
-      else if (edge === undefined || use.lastMs <= usedAt(edge)) {
-        // Nothing new: it is remembered for as long as its rate says something.
-        if (now - use.lastMs > FORGET_MS) this.#uses.delete(key);
+      // Nothing new: it is remembered for as long as its rate says something.
+      const isOld = now - use.lastMs > FORGET_MS;
+      if (use.node !== '' && !isObserved(edge)) {
+        if (isOld) this.#uses.delete(key);
+        else if (observe.length < MAX_RENEWALS) {
+          observe.push({ from, to, node: use.node });
+          use.offers += 1;
+          if (use.offers >= MAX_OFFERS) use.dueAt = now + OFFER_AGAIN_MS;
+        }
+      } else if (edge === undefined || use.lastMs <= usedAt(edge)) {
+        if (isOld) this.#uses.delete(key);
       } else {
+        use.offers = 0;
         use.dueAt = usedAt(edge) + this.#graph.ttlMs(from) * share;
-        if (now >= use.dueAt) renew.push({ from, to });
+        if (now < use.dueAt) continue;
+        if (renew.length >= MAX_RENEWALS) use.dueAt = now;
+        else renew.push({ from, to });
       }
     }
     return { observe, renew };

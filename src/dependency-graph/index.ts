@@ -1,5 +1,6 @@
 export { evolveEdge, evolveEdgeOf, isLearned } from './edge.ts';
 export {
+  type Blindness,
   EdgeKeeper,
   type EdgeRef,
   type HolderRow,

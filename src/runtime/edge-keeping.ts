@@ -13,6 +13,9 @@ const ROUND_MS = 60_000;
 /** Names are at most 127 and 133 bytes long: less than 256 KiB in all. */
 const RENEWALS_PER_EVENT = 900;
 
+/** A clock that is moved by more than this, ms, was set. */
+const MAX_CLOCK_STEP_MS = 60_000;
+
 export interface EdgeKeepingOptions {
   readonly keeper: EdgeKeeper;
   readonly ingest: Pick<Ingest, 'submit'>;
@@ -25,7 +28,9 @@ export interface EdgeKeepingOptions {
   readonly holder: string;
   /** Wall clock, ms. */
   readonly now: () => number;
-  /** Told of every round with all its answers. */
+  /** ms, never set and never going back. */
+  readonly monotonic: () => number;
+  /** Told of every round. */
   readonly onRound?: (now: number) => void;
   readonly logger: Record<'info' | 'warn', (fields: object, message: string) => void>;
 }
@@ -36,9 +41,11 @@ export class EdgeKeeping {
   #running: Promise<void> | undefined;
   /** 0: none yet. */
   #term = 0;
+  #clockOffset: number;
 
   constructor(options: EdgeKeepingOptions) {
     this.#options = options;
+    this.#clockOffset = options.now() - options.monotonic();
     this.#timer = setInterval(() => void this.round(), ROUND_MS);
     this.#timer.unref();
   }
@@ -80,8 +87,9 @@ export class EdgeKeeping {
   async #round(): Promise<void> {
     const { keeper, learned, askHolders, now, onRound } = this.#options;
     const { rows, complete } = await askHolders();
-    keeper.holders(rows, complete, now());
-    if (complete) onRound?.(now());
+    // Silence is measured on a clock that somebody may set, or that stood still with the machine.
+    keeper.holders(rows, complete && this.#clockHolds(), now());
+    onRound?.(now());
     const { observe, renew, expire } = keeper.round(now());
     learned.report(observe.map((sighting) => ({ ...sighting, evidence: 'observed' as const })));
     await this.#renew(renew);
@@ -95,6 +103,17 @@ export class EdgeKeeping {
       })),
     );
     this.#options.logger.info({ edges: expire.length, term }, 'edges expired: not used for longer than their TTL');
+  }
+
+  /** False when the wall clock has moved otherwise than time since the last round. */
+  #clockHolds(): boolean {
+    const { now, monotonic } = this.#options;
+    const offset = now() - monotonic();
+    const moved = Math.abs(offset - this.#clockOffset);
+    this.#clockOffset = offset;
+    if (moved <= MAX_CLOCK_STEP_MS) return true;
+    this.#options.logger.warn({ movedMs: Math.round(moved) }, 'the clock was set: silence of edges counts from now on');
+    return false;
   }
 
   /** The term of this keeper; writes that it begins when there is none, or another keeper has begun one since. */
@@ -143,5 +162,6 @@ export class EdgeKeeping {
     await this.#running;
     const { keeper, now } = this.#options;
     await this.#renew(keeper.flush(now())).catch((error: unknown) => this.#warn(error));
+    this.#options.onRound?.(now());
   }
 }

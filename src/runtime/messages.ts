@@ -31,6 +31,14 @@ export interface LongStatement {
   readonly nodes: readonly (readonly [node: string, ms: number])[] | undefined;
 }
 
+/** What the streams of use that reach one worker say of nodes; their xDS streams may be at another one. */
+export interface Reporting {
+  /** Something of them was dropped unread lately: their silence means nothing. */
+  readonly lost: readonly string[];
+  /** They send load reports. */
+  readonly loads: readonly string[];
+}
+
 /** A question of the admin API about streams, or of the keeper of edges about nodes. */
 export type WorkerQuestion =
   | { readonly what: 'proxies' }
@@ -40,8 +48,10 @@ export type WorkerQuestion =
   /** Sessions that hold resources of these services. */
   | { readonly what: 'holders'; readonly services: readonly string[] }
   | { readonly what: 'counters' }
-  /** Answered with `HolderRow[]`. */
-  | { readonly what: 'presence' };
+  /** Answered with `Reporting`. */
+  | { readonly what: 'reporting' }
+  /** Answered with `HolderRow[]`; `elsewhere`: what the other workers know of nodes whose xDS stream may be here. */
+  | { readonly what: 'presence'; readonly elsewhere?: Reporting };
 
 export type ToWorker =
   /** The read model has moved; the worker reads the journal itself. */

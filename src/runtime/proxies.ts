@@ -24,7 +24,7 @@ export interface ProxyRow {
   /** Bytes of all shared resources of the mesh, as compiled: what a full push would send. */
   readonly fullPushBytes: number;
   readonly streams: number;
-  /** Generation of its route configuration, when it is a later one than the first (docs/protocol.md, section 11). */
+  /** Generation of its route configuration, when it is a later one than the first (docs/protocol.md, section 12). */
   readonly generation?: number;
   /** Virtual hosts that it asked for and holds though nobody has used them for long, when there are any. */
   readonly stale?: number;

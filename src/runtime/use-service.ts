@@ -23,7 +23,7 @@ import {
 import type { Channel } from './channel.ts';
 import { LongElsewhere, STATE_MS, statementOf } from './long-elsewhere.ts';
 import type { MeshSource } from './mesh-source.ts';
-import type { HolderRow, LongStatement, ToCore, ToWorker } from './messages.ts';
+import type { HolderRow, LongStatement, Reporting, ToCore, ToWorker } from './messages.ts';
 import { ANONYMOUS } from './node-identity.ts';
 
 /** Uses are told this often, ms; Envoy gathers as long. */
@@ -32,6 +32,7 @@ const TELL_MS = 5_000;
 const RETELL_MS = 15_000;
 /** Departures told of with one answer; of more it is not known that they left just now. */
 const MAX_DEPARTED = 20_000;
+const NOTHING_ELSEWHERE: Reporting = { lost: [], loads: [] };
 /** The listener that has the access log. */
 const LISTENER = 'outbound';
 
@@ -203,7 +204,8 @@ export class UseService implements StreamWatcher {
   }
 
   /** Connected nodes by caller. A node reports use when it has taken a listener with our access log, or sends load reports, and nothing of it was dropped lately. */
-  holders(server: Pick<AdsServer, 'connected'>): readonly HolderRow[] {
+  holders(server: Pick<AdsServer, 'connected'>, elsewhere: Reporting = NOTHING_ELSEWHERE): readonly HolderRow[] {
+    const [lost, loads] = [new Set(elsewhere.lost), new Set(elsewhere.loads)];
     const since = this.#askedAt;
     this.#askedAt = this.#options.clock();
     const callers = new Map<string, { readonly nodes: Map<string, boolean>; readonly arrived: Set<string> }>();
@@ -224,7 +226,8 @@ export class UseService implements StreamWatcher {
         callers.set(caller, row);
       }
       const { nodes, arrived } = row;
-      if (nodes.get(id) !== true) nodes.set(id, this.#reports(id, stream.takenVersion('lds', LISTENER)));
+      if (nodes.get(id) !== true)
+        nodes.set(id, !lost.has(id) && (loads.has(id) || this.#reports(id, stream.takenVersion('lds', LISTENER))));
       if (broughtAt !== undefined && broughtAt >= since) arrived.add(id);
     }
     const rows: HolderRow[] = [];
@@ -236,6 +239,11 @@ export class UseService implements StreamWatcher {
     }
     for (const [caller, ids] of departed) rows.push({ caller, nodes: 0, silent: 0, arrived: [], departed: ids });
     return rows;
+  }
+
+  /** What the streams of use that reach this worker say of nodes. */
+  reporting(): Reporting {
+    return this.#collector.reporting();
   }
 
   #reports(id: string, listener: string | undefined): boolean {

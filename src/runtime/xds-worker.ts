@@ -221,7 +221,9 @@ export class XdsWorker {
           use: this.#use.counters,
         };
       case 'presence':
-        return this.#use.holders(this.#server);
+        return this.#use.holders(this.#server, question.elsewhere);
+      case 'reporting':
+        return this.#use.reporting();
     }
   }
 

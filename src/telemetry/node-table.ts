@@ -76,8 +76,20 @@ export class NodeTable {
     return (this.#nodes.get(id)?.loadStreams ?? 0) > 0;
   }
 
+  /** Nodes of which something was dropped unread lately, and nodes with an answered stream of load reports. */
+  reporting(now: number): { readonly lost: readonly string[]; readonly loads: readonly string[] } {
+    const lost: string[] = [];
+    const loads: string[] = [];
+    for (const [id, { loadStreams }] of this.#nodes) {
+      if (this.hasLost(id, now)) lost.push(id);
+      if (loadStreams > 0) loads.push(id);
+    }
+    return { lost, loads };
+  }
+
   longest(id: string, now: number): number {
-    if (now - this.#startedAt < SETTLED_MS) return Number.POSITIVE_INFINITY;
+    // What was dropped unread may have told of a stream.
+    if (now - this.#startedAt < SETTLED_MS || this.hasLost(id, now)) return Number.POSITIVE_INFINITY;
     return this.#nodes.get(id)?.long.longest(now) ?? 0;
   }
 
@@ -85,8 +97,8 @@ export class NodeTable {
   long(now: number): ReadonlyMap<string, number> | undefined {
     if (now - this.#startedAt < SETTLED_MS) return undefined;
     const found = new Map<string, number>();
-    for (const [id, { long }] of this.#nodes) {
-      const longest = long.longest(now);
+    for (const id of this.#nodes.keys()) {
+      const longest = this.longest(id, now);
       if (longest > 0) found.set(id, longest);
     }
     return found;

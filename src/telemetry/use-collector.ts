@@ -89,6 +89,11 @@ export class UseCollector {
     return this.#nodes.hasLost(id, this.#options.clock());
   }
 
+  /** Of all nodes: `hasLost`, and `sendsLoad`. */
+  reporting(): { readonly lost: readonly string[]; readonly loads: readonly string[] } {
+    return this.#nodes.reporting(this.#options.clock());
+  }
+
   /** The node has an open stream of load reports that got its answer. */
   sendsLoad(id: string): boolean {
     return this.#nodes.sendsLoad(id);

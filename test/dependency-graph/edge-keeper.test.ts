@@ -41,15 +41,14 @@ class Stand {
       this.lists.set(one.from, (this.lists.get(one.from) ?? EdgeList.EMPTY).with(one.to, one, this.pool));
   }
 
+  readonly graph = {
+    callersWithEdges: () => this.lists.keys(),
+    edges: (caller: string) => this.lists.get(caller) ?? EdgeList.EMPTY,
+    ttlMs: () => this.ttl,
+  };
+
   start(watchedSince: number): EdgeKeeper {
-    return new EdgeKeeper(
-      {
-        callersWithEdges: () => this.lists.keys(),
-        edges: (caller) => this.lists.get(caller) ?? EdgeList.EMPTY,
-        ttlMs: () => this.ttl,
-      },
-      watchedSince,
-    );
+    return new EdgeKeeper(this.graph, { all: watchedSince, callers: [] });
   }
 
   use(
@@ -178,6 +177,42 @@ test('K6: an edge that is not there, not as observed, or expired is observed at 
     stand.put(edge(START + 3));
     assert.deepEqual(stand.answered(START + 4).observe, []);
   }
+});
+
+test('K2: a keeper that follows another knows what that one could not see', () => {
+  const stand = new Stand([edge(START), edge(START, { from: 'api.shop' })]);
+  const late = START + 3 * TTL;
+  stand.keeper.holders([row({ silent: 1 })], true, late);
+  stand.keeper = new EdgeKeeper(stand.graph, JSON.parse(JSON.stringify(stand.keeper.blindness(late))));
+  assert.deepEqual(
+    stand.answered(late + TTL).expire.map(({ from }) => from),
+    ['api.shop'],
+  );
+  assert.ok(stand.answered(late + TTL * 1.25).expire.some(({ from }) => from === web.from));
+  assert.deepEqual(stand.keeper.blindness(late), { all: 0, callers: [[web.from, late]] });
+});
+
+test('K6: what the graph does not take is offered three times and then once an hour, and forgotten when it ends', () => {
+  const stand = new Stand([]);
+  const offered: number[] = [];
+  for (let minute = 1; minute <= 130; minute += 1) {
+    const now = START + minute * MINUTE;
+    stand.use(now);
+    if (stand.answered(now).observe.length > 0) offered.push(minute);
+  }
+  assert.deepEqual(offered, [1, 2, 3, 63, 123]);
+  stand.answered(START + 130 * MINUTE + 4 * HOUR);
+  assert.equal(stand.keeper.size, 0);
+});
+
+test('K6: the use of a second node is an observation while the edge has one witness', () => {
+  const stand = new Stand([edge(START)]);
+  const by = (node: string): boolean =>
+    stand.keeper.used({ ...web, node, requests: 1, errors: 0, lastMs: START + 1 }, START + 1);
+  assert.deepEqual([by('web-1'), by('web-1'), by('web-2'), by('web-3')], [false, false, true, false]);
+  const other = new Stand([edge(START, { witnesses: ['sidecar:a', 'sidecar:b'] })]);
+  other.use(START + 1);
+  assert.equal(other.keeper.used({ ...web, node: 'c', requests: 1, errors: 0, lastMs: 1 }, START + 2), false);
 });
 
 test('K5: at most 500 edges expire in a round; the rest with the next', () => {

@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EdgeKeeper, type EdgeRef } from '../../src/dependency-graph/index.ts';
+import { type Blindness, EdgeKeeper, type EdgeRef } from '../../src/dependency-graph/index.ts';
 import { createFoldState } from '../../src/projector/fold/index.ts';
 import { documentEvent, MESH, recordAt, Stored, type Told, told } from '../projector/fold/story.ts';
 import { Mesh } from './mesh.ts';
@@ -151,7 +151,7 @@ class World {
   readonly events: { readonly event: Told; readonly at: number }[] = [];
   readonly long = new Set<string>();
   now = Date.UTC(2026, 0, 1);
-  keeper = this.#start(this.now);
+  keeper = this.#start({ all: this.now, callers: [] });
   #term = 0;
   /** Uses before it were looked at. */
   #roundAt = 0;
@@ -161,7 +161,7 @@ class World {
     this.model.blind.push({ caller: '', at: this.now });
   }
 
-  #start(watchedSince: number): EdgeKeeper {
+  #start(blindness: Blindness): EdgeKeeper {
     const { fold } = this.mesh;
     return new EdgeKeeper(
       {
@@ -169,7 +169,7 @@ class World {
         edges: (caller) => fold.edges(caller),
         ttlMs: (caller) => fold.graphLookup.dependency(caller).ttlMs,
       },
-      watchedSince,
+      blindness,
     );
   }
 
@@ -309,15 +309,14 @@ class World {
         this.#round();
         return;
       case 'crash':
-        // A short one: the log was written up to now, so all that came before was watched. Uses since the last round are lost.
+        // A short one: the next keeper knows what this one could not see. Uses since the last round are lost.
         for (const [one, times] of this.model.uses)
           this.model.uses.set(
             one,
             times.filter((at) => at < this.#roundAt),
           );
-        this.keeper = this.#start(0);
+        this.keeper = this.#start(JSON.parse(JSON.stringify(this.keeper.blindness(this.now))) as Blindness);
         this.model.told.clear();
-        this.model.blind.length = 0;
         this.model.answered = false;
         this.#term = 0;
         return;

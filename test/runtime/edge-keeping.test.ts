@@ -15,11 +15,11 @@ class Stand {
   readonly core: Core;
   readonly keeping: EdgeKeeping;
   readonly logger = recordingLogger();
-  readonly #clock: { now: number };
+  readonly #clock: { now: number; set: number };
   answer: () => Promise<{ readonly rows: readonly HolderRow[]; readonly complete: boolean }> = () =>
     Promise.resolve({ rows: [], complete: true });
 
-  private constructor(core: Core, clock: { now: number }) {
+  private constructor(core: Core, clock: { now: number; set: number }) {
     this.core = core;
     this.#clock = clock;
     const { fold } = core.projector;
@@ -30,7 +30,7 @@ class Stand {
           edges: (caller) => fold.edges(caller),
           ttlMs: (caller) => fold.graphLookup.dependency(caller).ttlMs,
         },
-        0,
+        { all: 0, callers: [] },
       ),
       ingest: core.ingest,
       learned: core.learned,
@@ -38,12 +38,13 @@ class Stand {
       epoch: () => fold.keeperEpoch('edges'),
       holder: 'test',
       now: () => clock.now,
+      monotonic: () => clock.now - clock.set,
       logger: this.logger,
     });
   }
 
   static async start(t: TestContext): Promise<Stand> {
-    const clock = { now: Date.UTC(2026, 0, 1) };
+    const clock = { now: Date.UTC(2026, 0, 1), set: 0 };
     const core = await startCore(t, { now: () => clock.now });
     const stand = new Stand(core, clock);
     await core.ingest.submit({
@@ -62,6 +63,12 @@ class Stand {
 
   pass(ms: number): void {
     this.#clock.now += ms;
+  }
+
+  /** The wall clock is set; no time passes. */
+  setClock(ms: number): void {
+    this.#clock.now += ms;
+    this.#clock.set += ms;
   }
 
   async use(node: string): Promise<void> {
@@ -98,7 +105,7 @@ test('an edge in use is observed, renewed, ages, expires in a term of the keeper
   assert.deepEqual(await stand.types(), ['observed']);
   assert.equal((await stand.events())[0]?.source, 'sidecar:web-1');
   stand.pass(4 * HOUR);
-  await stand.use('web-2');
+  await stand.use('web-1');
   await stand.round();
   await stand.round();
   assert.deepEqual(await stand.types(), ['observed', 'renewed']);
@@ -169,4 +176,27 @@ test('what the log does not have yet is written at an orderly end', async (t) =>
   assert.deepEqual(await stand.types(), ['observed']);
   await stand.keeping.close();
   assert.deepEqual(await stand.types(), ['observed', 'renewed']);
+});
+
+test('a clock that is set ahead lets nothing expire; time that passes from then on does', async (t) => {
+  const stand = await Stand.start(t);
+  await stand.use('web-1');
+  await stand.round();
+  stand.setClock(10 * TTL);
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed']);
+  assert.match(JSON.stringify(stand.logger.lines), /the clock was set/);
+  stand.pass(1.25 * TTL);
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed', 'keeper.elected', 'expired']);
+  await stand.keeping.close();
+});
+
+test('a second pod that uses an edge becomes its second witness, a third one does not', async (t) => {
+  const stand = await Stand.start(t);
+  for (const pod of ['web-1', 'web-1', 'web-2', 'web-3', 'web-2']) await stand.use(pod);
+  assert.deepEqual(await stand.types(), ['observed', 'observed']);
+  const found = stand.core.projector.fold.edges(edge.from).find(edge.to);
+  assert.deepEqual(found?.witnesses, ['sidecar:web-1', 'sidecar:web-2']);
+  await stand.keeping.close();
 });

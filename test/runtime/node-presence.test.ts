@@ -35,12 +35,21 @@ test('the last look survives a restart; a file that cannot be read says never', 
   const dir = mkdtempSync(join(tmpdir(), 'tendril-presence-'));
   try {
     const heartbeat = new KeeperHeartbeat(dir);
-    assert.equal(heartbeat.read(), 0);
-    heartbeat.write(1_234);
-    assert.equal(new KeeperHeartbeat(dir).read(), 1_234);
-    writeFileSync(join(dir, 'edge-keeper.last'), 'rubbish');
-    assert.equal(heartbeat.read(), 0);
-    new KeeperHeartbeat(join(dir, 'missing')).write(1);
+    assert.equal(heartbeat.read(), undefined);
+    const blindness = { all: 7, callers: [['web.shop', 9]] as const };
+    heartbeat.write(1_234, blindness);
+    assert.deepEqual(new KeeperHeartbeat(dir).read(), { at: 1_234, blindness });
+    for (const text of [
+      'rubbish',
+      'null',
+      '12',
+      '{"at":1,"all":2,"callers":[["a"]]}',
+      '{"at":-1,"all":2,"callers":[]}',
+    ]) {
+      writeFileSync(join(dir, 'edge-keeper.last'), text);
+      assert.equal(heartbeat.read(), undefined);
+    }
+    new KeeperHeartbeat(join(dir, 'missing')).write(1, blindness);
   } finally {
     rmSync(dir, { recursive: true });
   }
