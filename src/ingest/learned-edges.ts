@@ -7,7 +7,7 @@
  * 2. An edge gets an event for its first two witnesses, and for each new kind of evidence; never again for the same, unless it has
  *    expired: then the next question brings it back.
  * 3. At most `maxPending` observations wait; the oldest is dropped and counted. A dropped one is no loss for good: the sidecar
- *    holds the service already, and its sibling's first request reports the edge again.
+ *    holds the service already, and a question or use on another stream reports the edge again.
  * 4. At most one append is under way; what arrives meanwhile goes in the next one. After a failure the batch is kept and tried
  *    again after `retryMs`.
  */
