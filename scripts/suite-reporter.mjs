@@ -13,7 +13,7 @@ const BUDGETS = {
   compile: 60,
   proto: 40,
   support: 30,
-  runtime: 180,
+  runtime: 240,
   cli: 120,
   admin: 60,
   ingest: 60,
