@@ -60,7 +60,12 @@ export interface AdsServerOptions {
   /** Default: plaintext. */
   readonly tls?: TlsOptions;
   /** A sidecar's question proved an edge; at most once per stream and service port. */
-  readonly onObserve?: (edge: { readonly from: string; readonly to: string; readonly node: string }) => void;
+  readonly onObserve?: (edge: {
+    readonly from: string;
+    readonly to: string;
+    readonly node: string;
+    readonly held?: true;
+  }) => void;
   /** Offset of the state that the source answers from; named in the ledger and as `system_version_info`. Default: always 0 (not named). */
   readonly offset?: () => number;
   /** What was sent, acknowledged, rejected, removed. */
@@ -146,6 +151,8 @@ export interface AdsServer {
   sessions(): SessionStatus[];
   /** Streams of nodes, as cheap as it goes: to be looked through in one turn. */
   connected(): Iterable<ConnectedStream>;
+  /** Connections closed at a bound, since the start. */
+  readonly connectionsRefused: number;
   /** What the streams of a node hold; undefined: it has none here. */
   resourcesOf(node: string): { readonly peer: string; readonly resources: readonly HeldResource[] }[] | undefined;
   /** All open sessions: `session.facts` is the node, `session.resources()` what it holds. */
@@ -298,6 +305,9 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       return list;
     },
     connected: () => streams,
+    get connectionsRefused() {
+      return connections.counters.refused;
+    },
     openSessions,
     get joins() {
       return { nodes: hub.nodes, joined: hub.counters.joined };

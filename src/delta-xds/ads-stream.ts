@@ -139,7 +139,8 @@ export class AdsStream implements TransportListener, StreamPort, OutflowOwner, C
         return;
       case 'observe': {
         const node = this.#node;
-        this.#context.onObserve?.({ from: effect.from, to: effect.to, node });
+        const { from, to, held } = effect;
+        this.#context.onObserve?.({ from, to, node, ...(held === undefined ? {} : { held }) });
         return;
       }
       case 'pause':

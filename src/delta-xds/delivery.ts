@@ -150,9 +150,12 @@ const schedule = (s: SessionState, now: number, out: Effect[]): void => {
 
 /** Edges proved by asking. */
 const tell = (s: SessionState, out: Effect[]): void => {
-  if (s.learned.length === 0) return;
-  for (const to of s.learned) out.push({ kind: 'observe', from: s.view.facts.caller, to });
+  if (s.learned.length + s.learnedHeld.length === 0) return;
+  const from = s.view.facts.caller;
+  for (const to of s.learned) out.push({ kind: 'observe', from, to });
+  for (const to of s.learnedHeld) out.push({ kind: 'observe', from, to, held: true });
   s.learned = [];
+  s.learnedHeld = [];
 };
 
 export const deliver = (s: SessionState, now: number, out: Effect[]): void => {

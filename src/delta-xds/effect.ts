@@ -87,6 +87,8 @@ export interface ObserveEffect {
   readonly from: string;
   /** Canonical service port. */
   readonly to: string;
+  /** Named again by a client that holds it from before: it proves the edge, and no use. */
+  readonly held?: true;
 }
 
 /** Subjects (see `SharedShapes.subjectOf`) whose changes concern this session, since the last such effect. */

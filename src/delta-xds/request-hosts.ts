@@ -126,7 +126,7 @@ const takeQuestion = (
   const held = change.first ? channel.ledger.versionOf(`${generation.routeConfiguration}/${servicePort}`) : undefined;
   if (servicePort !== '') {
     // Who names again what it holds does not use it: an edge that has expired stays so.
-    if (held === undefined || !s.current.hasExpired(servicePort)) s.observe(servicePort);
+    if (held === undefined || !s.current.hasExpired(servicePort)) s.observe(servicePort, held !== undefined);
     s.take(servicePort);
   }
   if (change.first) {

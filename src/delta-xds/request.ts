@@ -142,7 +142,8 @@ const takeClusters = (
     if (view.get('cds', name) === undefined) {
       if (!isHeldFromBefore(request, change, name)) s.unknownAsked++;
     } else if (servicePort !== undefined) {
-      if (!isHeldFromBefore(request, change, name) || !s.current.hasExpired(servicePort)) s.observe(servicePort);
+      const held = isHeldFromBefore(request, change, name);
+      if (!held || !s.current.hasExpired(servicePort)) s.observe(servicePort, held);
     }
   }
   if (change.wildcardBegan) {

@@ -14,7 +14,13 @@ const isIdle = ({ owed, now, dirty, questions, absent, suspects }: Channel): boo
 
 /** Nothing waits to be sent, told or taken away. */
 const isAtRest = (s: SessionState): boolean => {
-  if (s.paused || s.sweep.wanted || s.interestStale || s.interestAdded.length + s.learned.length > 0) return false;
+  if (
+    s.paused ||
+    s.sweep.wanted ||
+    s.interestStale ||
+    s.interestAdded.length + s.learned.length + s.learnedHeld.length > 0
+  )
+    return false;
   for (const channel of s.channels.values()) if (!isIdle(channel)) return false;
   return true;
 };

@@ -73,6 +73,8 @@ export class SessionState {
   readonly observed = new NameSet();
   /** Of those: not yet told. */
   learned: string[] = [];
+  /** The same of what the client only named again. */
+  learnedHeld: string[] = [];
   /** Service ports whose clusters the wildcard is still to be given: of a long list, a portion at a time. */
   unfold: readonly string[] = [];
   /** Clusters that the client brought along and that nothing needs: they stay while they exist. */
@@ -146,12 +148,12 @@ export class SessionState {
     return this.demand.generations.get(name.slice(0, slash))?.asks(name.slice(slash + 1)) ?? false;
   }
 
-  /** Learned by asking: once per stream and service port. */
-  observe(servicePort: string): void {
+  /** Learned by asking: once per stream and service port. `held`: only named again, by a client that holds it. */
+  observe(servicePort: string, held = false): void {
     if (this.observed.has(servicePort)) return;
     const kept = this.shapes.text(servicePort);
     this.observed.add(kept);
-    this.learned.push(kept);
+    (held ? this.learnedHeld : this.learned).push(kept);
   }
 
   /**

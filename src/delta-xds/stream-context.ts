@@ -45,7 +45,7 @@ export interface StreamContext {
   readonly later: (run: () => void) => void;
   readonly counters: StreamCounters;
   readonly onObserve:
-    | ((edge: { readonly from: string; readonly to: string; readonly node: string }) => void)
+    | ((edge: { readonly from: string; readonly to: string; readonly node: string; readonly held?: true }) => void)
     | undefined;
   readonly deliveries: DeliveryLog | undefined;
   readonly warn: (facts: Readonly<Record<string, unknown>>, message: string) => void;

@@ -45,7 +45,7 @@ interface DerivedEdge {
 }
 
 const newestFirst = (a: EdgeRecord, b: EdgeRecord): number =>
-  b.lastOffset - a.lastOffset || (a.to < b.to ? -1 : a.to > b.to ? 1 : 0);
+  b.firstOffset - a.firstOffset || (a.to < b.to ? -1 : a.to > b.to ? 1 : 0);
 
 /** Targets of learned edges that count (rule 2). */
 const learnedTargets = (edges: Iterable<EdgeRecord>): Set<string> => {

@@ -20,6 +20,7 @@
  */
 import type { EdgeList } from './edge-list.ts';
 import { canExpire, LEAST_LIFE, lifeOf, RENEWAL_SHARE, usedAt } from './life.ts';
+import { MAX_EDGES } from './limits.ts';
 import type { EdgeRecord } from './types.ts';
 
 /** Edges that one round renews. */
@@ -141,12 +142,19 @@ export class EdgeKeeper {
     for (const [caller, at] of blindness.callers) this.#blind.set(caller, at);
   }
 
-  /** What a keeper that follows has to know. Of more than `MAX_BLIND` callers the rest counts as everybody. */
+  /** What a keeper that follows has to know. */
   blindness(now: number): Blindness {
-    for (const [caller, at] of this.#blind)
-      if (at <= this.#blindAll || now - at > MEMORY_MS) this.#blind.delete(caller);
-    if (this.#blind.size <= MAX_BLIND) return { all: this.#blindAll, callers: [...this.#blind] };
-    return { all: Math.max(this.#blindAll, ...[...this.#blind.values()].slice(MAX_BLIND)), callers: [] };
+    this.#pruneBlind(now);
+    return { all: this.#blindAll, callers: [...this.#blind] };
+  }
+
+  /** Of more than `MAX_BLIND` callers those seen blind longest ago count as everybody. */
+  #pruneBlind(now: number): void {
+    for (const [caller, at] of this.#blind) {
+      const isOver = this.#blind.size > MAX_BLIND;
+      if (isOver) this.#blindAll = Math.max(this.#blindAll, at);
+      if (isOver || at <= this.#blindAll || now - at > MEMORY_MS) this.#blind.delete(caller);
+    }
   }
 
   /** Edges whose use is remembered. */
@@ -163,11 +171,18 @@ export class EdgeKeeper {
     use.errors += errors;
     const before = use.node;
     use.node = node;
-    if (before === '') return !isObserved(this.#graph.edges(from).find(to));
+    if (before === '') return this.#isNews(from, to);
     // Two nodes that use it make it worth having for their siblings.
     if (before === node || use.shared) return false;
     use.shared = true;
     return (this.#graph.edges(from).find(to)?.witnesses.length ?? 0) < 2;
+  }
+
+  /** The graph does not have it as observed, and has room for it. */
+  #isNews(from: string, to: string): boolean {
+    const edges = this.#graph.edges(from);
+    const edge = edges.find(to);
+    return !isObserved(edge) && (edge !== undefined || edges.size < MAX_EDGES);
   }
 
   /** A question on a stream: a use too, though it is no observation. */
@@ -209,7 +224,12 @@ export class EdgeKeeper {
       this.counters.incomplete += 1;
       this.#blindAll = now;
     }
-    for (const { caller, silent, returned } of rows) if (silent > 0 || returned > 0) this.#blind.set(caller, now);
+    for (const { caller, silent, returned } of rows) {
+      if (silent === 0 && returned === 0) continue;
+      this.#blind.delete(caller);
+      this.#blind.set(caller, now);
+    }
+    if (this.#blind.size > MAX_BLIND) this.#pruneBlind(now);
   }
 
   /** What is due, about once a minute. */
@@ -225,11 +245,15 @@ export class EdgeKeeper {
   /** Uses that the log does not have yet, whatever their age: before an orderly end. */
   flush(now: number): readonly EdgeRef[] {
     for (const use of this.#uses.values()) use.dueAt = 0;
-    return this.#written(now, 0).renew;
+    return this.#written(now, 0, Number.POSITIVE_INFINITY).renew;
   }
 
   /** Compares uses with what the log has. `share`: of a TTL, between renewals. */
-  #written(now: number, share: number): { readonly observe: Sighting[]; readonly renew: EdgeRef[] } {
+  #written(
+    now: number,
+    share: number,
+    max = MAX_RENEWALS,
+  ): { readonly observe: Sighting[]; readonly renew: EdgeRef[] } {
     const observe: Sighting[] = [];
     const renew: EdgeRef[] = [];
     for (const [key, use] of this.#uses) {
@@ -242,7 +266,8 @@ export class EdgeKeeper {
       const isOld = now - use.lastMs > FORGET_MS;
       if (use.node !== '' && !isObserved(edge)) {
         if (isOld) this.#uses.delete(key);
-        else if (observe.length < MAX_RENEWALS) {
+        else if (edge === undefined && this.#graph.edges(from).size >= MAX_EDGES) use.dueAt = now + OFFER_AGAIN_MS;
+        else if (observe.length < max) {
           observe.push({ from, to, node: use.node });
           use.offers += 1;
           if (use.offers >= MAX_OFFERS) use.dueAt = now + OFFER_AGAIN_MS;
@@ -253,7 +278,7 @@ export class EdgeKeeper {
         use.offers = 0;
         use.dueAt = usedAt(edge) + this.#graph.ttlMs(from) * share;
         if (now < use.dueAt) continue;
-        if (renew.length >= MAX_RENEWALS) use.dueAt = now;
+        if (renew.length >= max) use.dueAt = now;
         else renew.push({ from, to });
       }
     }

@@ -9,6 +9,7 @@ export {
 } from './edge-keeper.ts';
 export { EdgeList } from './edge-list.ts';
 export { DependencyGraph } from './graph.ts';
+export { MAX_EDGES } from './limits.ts';
 export { TextPool } from './text-pool.ts';
 export type * from './types.ts';
 export { isVisible } from './visibility.ts';

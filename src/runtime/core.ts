@@ -140,7 +140,7 @@ export class Core {
           refusals.note(report);
         },
         onObserved: async (edges) => {
-          keeping.asked(edges);
+          keeping.asked(edges.filter(({ held }) => held === undefined));
           learned.report(edges);
           await learned.settled();
           return learned.counters.pending === 0;

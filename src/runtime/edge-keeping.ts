@@ -13,6 +13,8 @@ const ROUND_MS = 60_000;
 /** Names are at most 127 and 133 bytes long: less than 256 KiB in all. */
 const RENEWALS_PER_EVENT = 900;
 
+/** Rounds further apart than this: the process stood still, and nodes may have been away. */
+const MAX_PAUSE_MS = 10 * ROUND_MS;
 /** A clock that is moved by more than this, ms, was set. */
 const MAX_CLOCK_STEP_MS = 60_000;
 
@@ -30,6 +32,8 @@ export interface EdgeKeepingOptions {
   readonly now: () => number;
   /** ms, never set and never going back. */
   readonly monotonic: () => number;
+  /** Rounds further apart than this prove nothing. Default: ten minutes. */
+  readonly maxPauseMs?: number;
   /** Told of every round. */
   readonly onRound?: (now: number) => void;
   readonly logger: Record<'info' | 'warn', (fields: object, message: string) => void>;
@@ -42,10 +46,12 @@ export class EdgeKeeping {
   /** 0: none yet. */
   #term = 0;
   #clockOffset: number;
+  #lastRound: number;
 
   constructor(options: EdgeKeepingOptions) {
     this.#options = options;
     this.#clockOffset = options.now() - options.monotonic();
+    this.#lastRound = options.monotonic();
     this.#timer = setInterval(() => void this.round(), ROUND_MS);
     this.#timer.unref();
   }
@@ -105,9 +111,12 @@ export class EdgeKeeping {
     this.#options.logger.info({ edges: expire.length, term }, 'edges expired: not used for longer than their TTL');
   }
 
-  /** False when the wall clock has moved otherwise than time since the last round. */
+  /** False when the wall clock has moved otherwise than time since the last round, or nobody has looked for long. */
   #clockHolds(): boolean {
     const { now, monotonic } = this.#options;
+    const since = monotonic() - this.#lastRound;
+    this.#lastRound = monotonic();
+    if (since > (this.#options.maxPauseMs ?? MAX_PAUSE_MS)) return false;
     const offset = now() - monotonic();
     const moved = Math.abs(offset - this.#clockOffset);
     this.#clockOffset = offset;

@@ -11,6 +11,7 @@ import { MeshView, type OwnSet } from './mesh-view.ts';
 import { NeedsLists } from './needs-lists.ts';
 import { identify, type NodeIdentity } from './node-identity.ts';
 import { ProxylessView } from './proxyless-view.ts';
+import { RawView } from './raw-view.ts';
 import { SharedReads } from './shared-reads.ts';
 import { StateView } from './state-view.ts';
 
@@ -59,6 +60,11 @@ export class MeshSource implements ResourceSource {
   /** A listener `outbound` of this version logs use to the control plane; one that an operator has put in its place does not. */
   logsUse(version: string): boolean {
     return this.#logging.has(version);
+  }
+
+  /** Listeners that an operator has put for this node, or for all. */
+  hasRawListeners(node: string): boolean {
+    return this.#model.hasRaw() && new RawView(this.#model, node).names('lds').length > 0;
   }
 
   attach(node: ProtoNode, protocol: XdsProtocol): NodeView {

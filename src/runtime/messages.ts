@@ -11,6 +11,8 @@ export interface ObservedEdge {
   /** Canonical service port. */
   readonly to: string;
   readonly node: string;
+  /** Named again by a node that holds it: no use. */
+  readonly held?: true;
 }
 
 /** Connected nodes of one caller, for whoever decides whether silence of an edge means anything. */

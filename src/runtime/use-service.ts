@@ -39,7 +39,7 @@ const LISTENER = 'outbound';
 const nothing = (): void => undefined;
 
 export interface UseServiceOptions {
-  readonly source: Pick<MeshSource, 'attach' | 'logsUse'>;
+  readonly source: Pick<MeshSource, 'attach' | 'logsUse' | 'hasRawListeners'>;
   /** ms, monotonic; the xDS server's. */
   readonly clock: () => number;
   /** Wall clock, ms since the epoch. */
@@ -72,6 +72,8 @@ export class UseService implements StreamWatcher {
   readonly #joined = new Map<string, { readonly at: number; streams: number }>();
   /** Nodes that left since then, and their callers. */
   readonly #departed = new Map<string, string>();
+  /** Connections refused when it was last asked. */
+  #refused = 0;
   /** When `holders` was last asked, on the clock. */
   #askedAt = Number.NEGATIVE_INFINITY;
 
@@ -153,12 +155,26 @@ export class UseService implements StreamWatcher {
     this.#state(core, now);
     if (!last && now - this.#toldAt < TELL_MS) return;
     const { outbox } = this.#collector;
+    if (last) {
+      this.#tellAll(core);
+      return;
+    }
     if (outbox.isBusy && now - this.#toldAt < RETELL_MS) return;
     outbox.takeBack();
     this.#toldAt = now;
     this.#collector.turn();
     this.#left = outbox.waiting;
     this.#send(core);
+  }
+
+  /** This process ends: everything there is, without waiting for an answer. */
+  #tellAll(core: Channel<ToCore, ToWorker>): void {
+    const { outbox } = this.#collector;
+    outbox.takeBack();
+    for (let next = outbox.next(); next !== undefined; next = outbox.next()) {
+      core.send({ t: 'use', ...next });
+      outbox.confirmed(next.upTo);
+    }
   }
 
   #send(core: Channel<ToCore, ToWorker>): void {
@@ -204,8 +220,14 @@ export class UseService implements StreamWatcher {
   }
 
   /** Connected nodes by caller. A node reports use when it has taken a listener with our access log, or sends load reports, and nothing of it was dropped lately. */
-  holders(server: Pick<AdsServer, 'connected'>, elsewhere: Reporting = NOTHING_ELSEWHERE): readonly HolderRow[] {
+  holders(
+    server: Pick<AdsServer, 'connected' | 'connectionsRefused'>,
+    elsewhere: Reporting = NOTHING_ELSEWHERE,
+  ): readonly HolderRow[] {
     const [lost, loads] = [new Set(elsewhere.lost), new Set(elsewhere.loads)];
+    // Among connections that were refused may have been those of access logs.
+    const refused = server.connectionsRefused > this.#refused;
+    this.#refused = server.connectionsRefused;
     const since = this.#askedAt;
     this.#askedAt = this.#options.clock();
     const callers = new Map<string, { readonly nodes: Map<string, boolean>; readonly arrived: Set<string> }>();
@@ -227,7 +249,10 @@ export class UseService implements StreamWatcher {
       }
       const { nodes, arrived } = row;
       if (nodes.get(id) !== true)
-        nodes.set(id, !lost.has(id) && (loads.has(id) || this.#reports(id, stream.takenVersion('lds', LISTENER))));
+        nodes.set(
+          id,
+          !refused && !lost.has(id) && (loads.has(id) || this.#reports(id, stream.takenVersion('lds', LISTENER))),
+        );
       if (broughtAt !== undefined && broughtAt >= since) arrived.add(id);
     }
     const rows: HolderRow[] = [];
@@ -247,7 +272,8 @@ export class UseService implements StreamWatcher {
   }
 
   #reports(id: string, listener: string | undefined): boolean {
-    if (this.#collector.hasLost(id)) return false;
+    // A listener of an operator's own logs nothing to us.
+    if (this.#collector.hasLost(id) || this.#options.source.hasRawListeners(id)) return false;
     return (listener !== undefined && this.#options.source.logsUse(listener)) || this.#collector.sendsLoad(id);
   }
 }

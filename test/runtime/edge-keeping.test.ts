@@ -19,7 +19,7 @@ class Stand {
   answer: () => Promise<{ readonly rows: readonly HolderRow[]; readonly complete: boolean }> = () =>
     Promise.resolve({ rows: [], complete: true });
 
-  private constructor(core: Core, clock: { now: number; set: number }) {
+  private constructor(core: Core, clock: { now: number; set: number }, maxPauseMs: number) {
     this.core = core;
     this.#clock = clock;
     const { fold } = core.projector;
@@ -39,14 +39,16 @@ class Stand {
       holder: 'test',
       now: () => clock.now,
       monotonic: () => clock.now - clock.set,
+      maxPauseMs,
       logger: this.logger,
     });
   }
 
-  static async start(t: TestContext): Promise<Stand> {
+  /** `maxPauseMs`: time passes in leaps here, without the rounds of every minute. */
+  static async start(t: TestContext, maxPauseMs = Number.POSITIVE_INFINITY): Promise<Stand> {
     const clock = { now: Date.UTC(2026, 0, 1), set: 0 };
     const core = await startCore(t, { now: () => clock.now });
-    const stand = new Stand(core, clock);
+    const stand = new Stand(core, clock, maxPauseMs);
     await core.ingest.submit({
       events: ['web', 'cart'].map((name) => ({
         type: 'service.registered',
@@ -198,5 +200,17 @@ test('a second pod that uses an edge becomes its second witness, a third one doe
   assert.deepEqual(await stand.types(), ['observed', 'observed']);
   const found = stand.core.projector.fold.edges(edge.from).find(edge.to);
   assert.deepEqual(found?.witnesses, ['sidecar:web-1', 'sidecar:web-2']);
+  await stand.keeping.close();
+});
+
+test('a process that stood still takes none of that time for silence', async (t) => {
+  const stand = await Stand.start(t, 600_000);
+  await stand.use('web-1');
+  await stand.round();
+  stand.pass(10 * TTL);
+  await stand.round();
+  stand.pass(600_000);
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed']);
   await stand.keeping.close();
 });

@@ -71,13 +71,13 @@ export class SotwState {
    * Learned by asking: once per stream and service port, as soon as there is something to call. Assignments that follow from a wildcard's
    * clusters were not asked for: that would make an edge of everything that is declared.
    */
-  observe(type: ResourceType, name: string, out: Effect[]): void {
+  observe(type: ResourceType, name: string, out: Effect[], held = false): void {
     if (type === 'eds' && this.channels.get('cds')?.subscription.wildcard === true) return;
     const servicePort = this.view.servicePortOf(name);
     if (servicePort === undefined || this.#observed.has(servicePort)) return;
     const kept = this.shapes.text(servicePort);
     this.#observed.add(kept);
-    out.push({ kind: 'observe', from: this.view.facts.caller, to: kept });
+    out.push({ kind: 'observe', from: this.view.facts.caller, to: kept, ...(held ? { held } : {}) });
   }
 
   beginPass(): void {

@@ -45,7 +45,8 @@ export const takeStateRequest = (s: SotwState, request: StateRequest, out: Effec
   for (const asked of change.asked) {
     const name = s.shapes.text(asked);
     channel.now.add(name);
-    s.observe(type, name, out);
+    // The first request of a stream that names a version: the client has had it before.
+    s.observe(type, name, out, change.first && request.versionInfo !== '');
   }
   for (const name of channel.doubtful.all) if (channel.subscription.has(name)) channel.now.add(name);
   channel.doubtful.clear();

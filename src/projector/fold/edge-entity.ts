@@ -2,9 +2,6 @@
 import { EdgeList, type EdgeRecord, evolveEdgeOf, type TextPool } from '../../dependency-graph/index.ts';
 import type { RecordedEvent } from '../../model/index.ts';
 
-/** Edges of one caller; beyond it new ones are refused. */
-export const MAX_EDGES = 10_000;
-
 /** As stored. */
 export interface CallerEdges {
   readonly edges: readonly EdgeRecord[];

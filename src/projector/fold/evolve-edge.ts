@@ -1,7 +1,7 @@
 /** Dependency events: each changes one edge of a caller; `renewed` names many. */
-import { type EdgeRecord, evolveEdgeOf } from '../../dependency-graph/index.ts';
+import { type EdgeRecord, evolveEdgeOf, MAX_EDGES } from '../../dependency-graph/index.ts';
 import type { RecordedEvent } from '../../model/index.ts';
-import { MAX_EDGES, withEvent } from './edge-entity.ts';
+import { withEvent } from './edge-entity.ts';
 import type { MeshState } from './mesh-state.ts';
 import { APPLIED, type Applied, type Refusal, rejected } from './verdict.ts';
 
