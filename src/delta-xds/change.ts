@@ -154,8 +154,11 @@ const noteRaw = (s: SessionState, type: ResourceType, name: string): void => {
 export const markPort = (s: SessionState, servicePort: string): void => {
   const hosts = s.channel('vhds');
   if (hosts !== undefined)
-    for (const { routeConfiguration } of s.demand.generations.values())
-      hosts.dirty.add(s.shapes.text(`${routeConfiguration}/${servicePort}`));
+    for (const { routeConfiguration } of s.demand.generations.values()) {
+      const name = s.shapes.text(`${routeConfiguration}/${servicePort}`);
+      hosts.dirty.add(name);
+      s.sweep.some(hosts.refused.of(name));
+    }
 };
 
 const markAll = (channel: Channel | undefined, select: (name: string) => boolean): void => {

@@ -1,6 +1,7 @@
 /** One type on one delta stream: what was asked, what the client holds, what is to be sent. */
 import { Ledger } from './ledger.ts';
 import { NameSet } from './name-set.ts';
+import { RefusedClusters } from './refused-clusters.ts';
 import type { ResourceType } from './resource-type.ts';
 import { Subscription } from './subscription.ts';
 
@@ -27,6 +28,8 @@ export class Channel {
   /** Names to be told absent at once. */
   readonly absent = new NameSet();
   readonly suspects: Suspects[] = [];
+  /** VHDS. */
+  readonly refused = new RefusedClusters();
   lastError: { readonly at: number; readonly code: number; readonly message: string } | undefined;
 
   constructor(type: ResourceType) {

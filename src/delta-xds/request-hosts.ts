@@ -43,11 +43,12 @@ export const takeHosts = (
 const seedHosts = (s: SessionState, channel: Channel, request: DeltaRequest): void => {
   const routes = s.channel('rds');
   const many = request.initialResourceVersions.size > s.portion;
+  const asked = new Set(request.subscribe);
   for (const [name, version] of request.initialResourceVersions) {
     const split = splitVirtualHostName(name);
     if (split === undefined) continue;
     // A version of a generation that has ended, which a server did not live to take back.
-    if (routes?.subscription.has(split.routeConfiguration) === false && !request.subscribe.includes(name)) {
+    if (routes?.subscription.has(split.routeConfiguration) === false && !asked.has(name)) {
       channel.absent.add(s.shapes.text(name));
       continue;
     }
@@ -90,7 +91,13 @@ const dropName = (s: SessionState, channel: Channel, name: string): void => {
   const generation = split === undefined ? undefined : s.demand.generations.get(split.routeConfiguration);
   channel.questions.delete(name);
   if (split === undefined || generation === undefined) return;
-  generation.dropped.add(s.shapes.text(name));
+  // Of other names the client has been told nothing that it could remember: whoever invents them must not be kept in memory.
+  if (generation.hosts.has(split.rest) || channel.ledger.held.has(name)) {
+    generation.dropped.add(s.shapes.text(name));
+    // The oldest goes: its version stays with the client and is taken back when it comes with it to another stream (`seedHosts`).
+    const [oldest] = generation.dropped.all;
+    if (oldest !== undefined && generation.dropped.size > s.limits.namesPerStream) generation.dropped.delete(oldest);
+  }
   if (generation.hosts.has(split.rest)) generation.dropHost(split.rest);
   if (channel.ledger.held.has(name)) {
     // Envoy drops pushed ones too, when a route configuration ends: they are not pushed again under it.

@@ -6,7 +6,8 @@
  * the order it came; lanes take turns, one request each, so that a stream that asks without end delays itself alone.
  *
  * Bounds: what waits in one lane: beyond `LANE_MESSAGES` or `LANE_BYTES` its stream is read no further until little is left (counter).
- * Bytes that wait in all: beyond `MAX_BYTES` all that may go is done at once, as if there were no line.
+ * Bytes that wait in all lanes that may go: beyond `MAX_BYTES` all of it is done at once, as if there were no line. What waits in a
+ * stopped lane is bounded by its own lane alone: doing the others would not make it less.
  */
 const TURN_MS = 10;
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -46,6 +47,8 @@ export class RequestLine {
   /** In this turn, ms. */
   #spent = 0;
   #turning = false;
+  /** A turn's work is being done, up to so many ms of it. */
+  #serving: { until: number } | undefined;
   /** Counters: requests that waited for a later turn; times that a stream was read no further. */
   deferred = 0;
   unread = 0;
@@ -84,10 +87,10 @@ export class RequestLine {
     this.#turn();
   }
 
-  /** For lanes: bytes that wait have become more, or fewer. */
+  /** For lanes: bytes that wait and may go have become more, or fewer. */
   weigh(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > MAX_BYTES) this.#serve(Number.POSITIVE_INFINITY);
+    if (bytes > 0 && this.#bytes > MAX_BYTES) this.#serve(Number.POSITIVE_INFINITY);
   }
 
   #turn(): void {
@@ -102,7 +105,22 @@ export class RequestLine {
 
   /** From the front of the line, until so many ms of this turn are spent. */
   #serve(ms: number): void {
-    while (this.#at < this.#line.length && this.#spent < ms) {
+    if (this.#serving !== undefined) {
+      // From a request that is being done: who does it goes on, instead of another one inside.
+      this.#serving.until = Math.max(this.#serving.until, ms);
+      return;
+    }
+    const serving = { until: ms };
+    this.#serving = serving;
+    try {
+      this.#serveUntil(serving);
+    } finally {
+      this.#serving = undefined;
+    }
+  }
+
+  #serveUntil(serving: { readonly until: number }): void {
+    while (this.#at < this.#line.length && this.#spent < serving.until) {
       const lane = this.#line[this.#at++];
       // A line that never empties must not grow for ever.
       if (this.#at > 4_096 && this.#at * 2 > this.#line.length) {
@@ -154,7 +172,7 @@ class StreamLane implements Lane {
       this.#reading(false);
     }
     this.#enter();
-    this.#line.weigh(bytes);
+    if (!this.#stopped) this.#line.weigh(bytes);
   }
 
   #enter(): void {
@@ -188,18 +206,22 @@ class StreamLane implements Lane {
   }
 
   stop(): void {
+    if (this.#stopped) return;
     this.#stopped = true;
+    this.#line.weigh(-this.#bytes);
   }
 
   go(): void {
+    if (!this.#stopped) return;
     this.#stopped = false;
     this.#enter();
+    this.#line.weigh(this.#bytes);
   }
 
   close(): void {
     this.#queue = NONE;
     this.#at = 0;
-    this.#line.weigh(-this.#bytes);
+    if (!this.#stopped) this.#line.weigh(-this.#bytes);
     this.#bytes = 0;
   }
 }

@@ -47,6 +47,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
   const atoms = [...new Set(items.map(({ atom }) => atom))];
   const final = atoms.length <= 1;
   out.push({ kind: 'rejected', type, nonce, items, code, message, final });
+  if (type === 'vhds') noteClusters(s, channel, response);
   if (final && type === 'lds') refuseListeners(s, response);
   if (final) park(s, channel, response);
   else halve(s, channel, response, atoms);
@@ -61,6 +62,7 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
 
 const acceptHosts = (s: SessionState, channel: Channel, response: Outstanding): void => {
   recall(s, channel, response);
+  for (const { name, version } of response.items) channel.refused.taken(name, version);
   channel.ledger.accept(response, (before, after) => {
     // What it used and no longer does.
     if (after !== GONE && sameList(before.clusters, after.clusters)) return;
@@ -82,6 +84,15 @@ const recall = (s: SessionState, channel: Channel, { items }: Outstanding): void
     if (!s.demand.generations.has(name.slice(0, name.indexOf('/')))) continue;
     channel.ledger.seed(name, shape);
     channel.dirty.add(name);
+  }
+};
+
+/** Clusters that were pushed ahead of what is refused: superfluous when the virtual host of now does not use them. */
+const noteClusters = (s: SessionState, channel: Channel, { items }: Outstanding): void => {
+  for (const { name, shape } of items) {
+    if (shape?.clusters === undefined || shape === GONE) continue;
+    channel.refused.note(name, shape);
+    s.sweep.some(shape.clusters);
   }
 };
 

@@ -70,9 +70,14 @@ export class NeedsList {
   idle = 0;
   /** No longer kept up: to be asked for again. */
   gone = false;
+  readonly #uses: { count: number };
+  #used: number;
 
-  constructor(ask: NeedsAsk, services: ReadonlyMap<string, ListedService>) {
+  /** `uses`: times that any of the lists was used; each use counts it up. */
+  constructor(ask: NeedsAsk, services: ReadonlyMap<string, ListedService>, uses: { count: number }) {
     this.#ask = ask;
+    this.#uses = uses;
+    this.#used = ++uses.count;
     this.#denied = new Set(ask.denied);
     const names: string[] = [];
     for (const [name, service] of services) {
@@ -87,7 +92,13 @@ export class NeedsList {
   /** Sorted; the same array while nothing changed. */
   get names(): readonly string[] {
     this.idle = 0;
+    this.#used = ++this.#uses.count;
     return this.#names;
+  }
+
+  /** Its last use, in uses of all lists: the smaller, the longer ago. */
+  get used(): number {
+    return this.#used;
   }
 
   has(servicePort: string): boolean {

@@ -2,8 +2,9 @@
  * The lists of all wishes of this process's nodes (`NeedsList`), kept up with the journal.
  *
  * Cost: the first wish reads every service once; after that a changed service costs each list one look at that service. Without a wish
- * there is nothing. Bound: `MAX_LISTS`; at the bound, and after `MAX_IDLE` changes that no node of it asked about, a list goes: who still
- * wants it makes it anew.
+ * there is nothing. Bound: `MAX_LISTS`; at the bound the list goes that was used longest ago, and after `MAX_IDLE` changes that no node
+ * asked about, its own: who still wants it makes it anew. Callers of a list that went at the bound are kept, each once, until the next
+ * change of a service, and are told of that one, as nothing says any more whether it concerns them.
  */
 import type { ChangeSet } from '../delta-xds/index.ts';
 import { compareText, servicePort } from '../model/index.ts';
@@ -23,6 +24,10 @@ const listed = ({ namespace, labels, visibility, ports, name }: ServiceRecord): 
 export class NeedsLists {
   readonly #model: Pick<ReadModel, 'service' | 'eachService'>;
   readonly #lists = new Map<string, NeedsList>();
+  /** Of lists that went at the bound. */
+  readonly #untold = new Set<string>();
+  /** Times that a list was used. */
+  readonly #uses = { count: 0 };
   /** Undefined: no node has a wish. */
   #services: Map<string, ListedService> | undefined;
 
@@ -40,9 +45,8 @@ export class NeedsLists {
     let list = this.#lists.get(key);
     if (list === undefined) {
       this.#services ??= this.#read();
-      const [oldest] = this.#lists.keys();
-      if (oldest !== undefined && this.#lists.size >= MAX_LISTS) this.#drop(oldest);
-      list = new NeedsList(ask, this.#services);
+      if (this.#lists.size >= MAX_LISTS) this.#makeRoom();
+      list = new NeedsList(ask, this.#services, this.#uses);
       this.#lists.set(key, list);
     }
     list.callers.add(caller);
@@ -57,6 +61,7 @@ export class NeedsLists {
       // All sessions compare all they hold, and ask for their list.
       for (const key of [...this.#lists.keys()]) this.#drop(key);
       this.#services = undefined;
+      this.#untold.clear();
       return [];
     }
     const changes: [string, ListedService | undefined][] = [];
@@ -70,7 +75,8 @@ export class NeedsLists {
       changes.push([name, service]);
     }
     if (changes.length === 0) return [];
-    const callers = new Set<string>();
+    const callers = new Set(this.#untold);
+    this.#untold.clear();
     for (const [key, list] of this.#lists) {
       if (!list.apply(changes)) continue;
       for (const caller of list.callers) callers.add(caller);
@@ -84,6 +90,14 @@ export class NeedsLists {
     const services = new Map<string, ListedService>();
     for (const record of this.#model.eachService()) services.set(record.name, listed(record));
     return services;
+  }
+
+  #makeRoom(): void {
+    let oldest: [string, NeedsList] | undefined;
+    for (const entry of this.#lists) if (oldest === undefined || entry[1].used < oldest[1].used) oldest = entry;
+    if (oldest === undefined) return;
+    for (const caller of oldest[1].callers) this.#untold.add(caller);
+    this.#drop(oldest[0]);
   }
 
   #drop(key: string): void {

@@ -121,3 +121,45 @@ test('a stopped lane has no turn, keeps its order, and delays nobody; a closed o
   while (stage.turns.length > 0) stage.turn();
   assert.deepEqual(stage.done, [3, 1, 2, 4]);
 });
+
+test('above the bound of bytes a line of ten thousand is done in order, one after another and none inside another', () => {
+  const stage = new Stage();
+  stage.request(0, 20);
+  for (let name = 1; name <= 10_000; name++) stage.request(name, 1);
+  for (let name = 10_001; name <= 10_004; name++) stage.request(name, 1, 5 * 1024 * 1024);
+  assert.deepEqual(
+    stage.done,
+    Array.from({ length: 10_005 }, (_, name) => name),
+  );
+});
+
+test('a request that brings the line above the bound while others are done nests none of them', () => {
+  const stage = new Stage();
+  let depth = 0;
+  let deepest = 0;
+  const take = (stream: string, bytes: number, run = (): void => undefined): void =>
+    stage.lane(stream).take(() => {
+      depth++;
+      deepest = Math.max(deepest, depth);
+      run();
+      depth--;
+    }, bytes);
+  stage.request(0, 20);
+  take('first', 100, () => take('big', 17 * 1024 * 1024));
+  for (let name = 1; name <= 9; name++) take(`stream-${name}`, 100);
+  stage.turn();
+  assert.equal(deepest, 1);
+  assert.equal(stage.line.busy, false, 'all of it is done in this turn');
+});
+
+test('what waits in stopped lanes does not hurry the others; it counts again when they go', () => {
+  const stage = new Stage();
+  stage.lane('slow').stop();
+  for (let name = 1; name <= 5; name++) stage.request(name, 20, 4 * 1024 * 1024, 'slow');
+  stage.request(6, 20, 100, 'other');
+  stage.request(7, 20, 100, 'other');
+  stage.request(8, 20, 100, 'third');
+  assert.deepEqual(stage.done, [6], 'the rest waits for later turns');
+  stage.lane('slow').go();
+  assert.deepEqual(stage.done, [6, 7, 8, 1, 2, 3, 4, 5], 'now the bound is exceeded');
+});

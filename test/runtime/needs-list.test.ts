@@ -161,3 +161,26 @@ test('when the journal says everything, lists are made anew', () => {
   assert.equal(list.gone, true);
   assert.deepEqual(lists.of('gateway.a', ask).names, ['s1.a:80']);
 });
+
+test('at the bound the list goes that was used longest ago, and its callers hear of the next change of a service', () => {
+  const model = new Model();
+  const lists = new NeedsLists(model);
+  const ask = (index: number): (typeof ASKS)[number] => ({
+    namespace: 'a',
+    denied: [],
+    needs: { labels: [['tier', `t${index}`]], namespaces: [] },
+  });
+  const held = Array.from({ length: 256 }, (_, index) => lists.of(`caller-${index}.a`, ask(index)));
+  // The first one made is used again, so the second one is the oldest.
+  assert.deepEqual(held[0]?.names, []);
+  lists.of('late.a', ask(256));
+  assert.equal(lists.size, 256);
+  assert.deepEqual(
+    held.flatMap(({ gone }, index) => (gone ? [index] : [])),
+    [1],
+  );
+  assert.deepEqual(lists.catchUp({ epoch: 1, keys: ['caller|x.a'], everything: false }), [], 'no service changed');
+  model.services.set('s1.a', record('s1', 'a', { ports: [80], tier: 't1', visibility: 'mesh' }));
+  assert.deepEqual(lists.catchUp({ epoch: 2, keys: ['svc|s1.a'], everything: false }), ['caller|caller-1.a']);
+  assert.deepEqual(lists.of('caller-1.a', ask(1)).names, ['s1.a:80'], 'who is told asks, and gets it anew');
+});

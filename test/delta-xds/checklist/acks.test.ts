@@ -167,6 +167,76 @@ test('rule 30: all of a refused response goes out again in its newest version, a
     < eds 4: b.shop:80@e2
   `));
 
+test('rule 30: a cluster pushed ahead of a refused virtual host goes when a later version does without it', () =>
+  says(`
+    mesh service a.shop:80 1; preload a.shop:80; cds b.shop:80 c1 static
+    > cds
+    < cds 1: a.shop:80@c-1
+    < eds 2: a.shop:80@e-1
+    > vhds
+    < vhds 3: (empty)
+    > cds ack 1
+    > eds ack 2
+    > vhds ack 3
+    > vhds sub outbound/a.shop
+    ! learned app.shop -> a.shop:80
+    < vhds 4: outbound/a.shop:80@h-1 [a.shop a.shop:80]
+    > vhds ack 4
+    mesh vhds a.shop:80 bad domains a.shop clusters a.shop:80,b.shop:80
+    < cds 5: b.shop:80@c1
+    < vhds 6: outbound/a.shop:80@bad [a.shop]
+    > cds ack 5
+    > vhds nack 6 no
+    ! refused outbound/a.shop:80@bad: no
+    mesh vhds a.shop:80 h2 domains a.shop clusters a.shop:80
+    < vhds 7: outbound/a.shop:80@h2 [a.shop]
+    < cds 8: removed b.shop:80
+  `));
+
+test('rule 30: it goes with the refusal when the virtual host is back at what the client has', () =>
+  says(`
+    mesh service a.shop:80 1; preload a.shop:80; cds b.shop:80 c1 static
+    > cds
+    < cds 1: a.shop:80@c-1
+    < eds 2: a.shop:80@e-1
+    > vhds
+    < vhds 3: (empty)
+    > cds ack 1
+    > eds ack 2
+    > vhds ack 3
+    > vhds sub outbound/a.shop
+    ! learned app.shop -> a.shop:80
+    < vhds 4: outbound/a.shop:80@h-1 [a.shop a.shop:80]
+    > vhds ack 4
+    mesh vhds a.shop:80 bad domains a.shop clusters a.shop:80,b.shop:80
+    < cds 5: b.shop:80@c1
+    < vhds 6: outbound/a.shop:80@bad [a.shop]
+    > cds ack 5
+    mesh vhds a.shop:80 h-1 domains a.shop,a.shop:80 clusters a.shop:80
+    > vhds nack 6 no
+    ! refused outbound/a.shop:80@bad: no
+    < cds 7: removed b.shop:80
+  `));
+
+test('rule 30: it goes with the edge when the client never took the virtual host', () =>
+  says(`
+    mesh service a.shop:80 1; cds b.shop:80 c1 static; vhds a.shop:80 bad domains a.shop clusters a.shop:80,b.shop:80; preload a.shop:80
+    > cds
+    < cds 1: a.shop:80@c-1, b.shop:80@c1
+    < eds 2: a.shop:80@e-1
+    > rds sub outbound
+    < rds 3: outbound@rc
+    > vhds
+    < vhds 4: outbound/a.shop:80@bad [a.shop]
+    > cds ack 1
+    > eds ack 2
+    > vhds nack 4 no
+    ! refused outbound/a.shop:80@bad: no
+    < vhds 5: removed outbound/-
+    mesh preload
+    < cds 6: removed a.shop:80 b.shop:80
+  `));
+
 test('rule 31: a stale or unknown nonce does not stand in the way of names', () =>
   says(`
     mesh service a.shop:80 1; service b.shop:80 1

@@ -108,6 +108,44 @@ test('rule 11: unsubscribing a name beside the wildcard tells whether the wildca
     < lds 10: outbound@l2
   `));
 
+test('rule 11: a route configuration that ends takes back names that were asked for, not those that were only unsubscribed', () =>
+  says(`
+    mesh service a.shop:80 1; preload a.shop:80
+    > rds sub outbound
+    < rds 1: outbound@rc
+    > vhds
+    < vhds 2: outbound/a.shop:80@h-1 [a.shop a.shop:80]
+    > rds ack 1
+    > vhds sub outbound/nx1 outbound/nx2
+    < vhds 3: outbound/nx1 (nothing, neg-t1-1), outbound/nx2 (nothing, neg-t1-2)
+    > vhds ack 2
+    > vhds ack 3
+    > vhds unsub outbound/nx1 outbound/invented outbound/invented2
+    > rds sub outbound~1
+    < rds 4: outbound~1@rc
+    < vhds 5: outbound~1/a.shop:80@h-1 [a.shop a.shop:80]
+    > vhds ack 5
+    > rds unsub outbound
+    < vhds 6: removed outbound/nx1 outbound/a.shop:80
+  `));
+
+test('rule 11: of names unsubscribed the newest are remembered, as many as a stream may ask for', () =>
+  says(`
+    limit namesPerStream 3
+    > rds sub outbound
+    < rds 1: outbound@rc
+    > vhds
+    < vhds 2: removed outbound/-
+    > vhds sub outbound/nx1 outbound/nx2 ack 2
+    < vhds 3: outbound/nx1 (nothing, neg-t2-1), outbound/nx2 (nothing, neg-t2-2)
+    > vhds unsub outbound/nx1 outbound/nx2 ack 3
+    > vhds sub outbound/nx3 outbound/nx4
+    < vhds 4: outbound/nx3 (nothing, neg-t2-3), outbound/nx4 (nothing, neg-t2-4)
+    > vhds unsub outbound/nx3 outbound/nx4 ack 4
+    > rds unsub outbound
+    < vhds 5: removed outbound/nx2 outbound/nx3 outbound/nx4
+  `));
+
 test('rule 12: a wildcard with nothing to send gets an empty response over gRPC', async () => {
   const { port } = await standUp();
   const client = stream(port);
