@@ -46,23 +46,15 @@ export class MeshTotalsReader {
   #measured: Promise<void> | undefined;
   #isMeasured = false;
   #revision = 0;
+  /** Removed while the mesh is measured: what is committed may have them still. */
+  readonly #removed = new Set<string>();
+  /** Told after each change of resources, before its commit: bytes of those changed that the whole mesh may see. */
+  onChanged: ((commonBytes: number) => void) | undefined;
   #known: { readonly revision: number; readonly epoch: number; readonly totals: MeshTotals } | undefined;
 
   constructor(projector: Projector) {
     this.#projector = projector;
     projector.onResources((changes) => this.#changed(changes));
-  }
-
-  /** Bytes of those changed resources that the whole mesh may see. */
-  changedBytes(changes: ReadonlyMap<string, StoredResource | undefined>): number {
-    let bytes = 0;
-    for (const [key, resource] of changes) {
-      const [type = '', variant = '', name = ''] = key.split('|');
-      if (variant !== '' || resource === undefined || !isMeasured(type)) continue;
-      if (this.#projector.fold.service(serviceOf(name))?.visibility === 'mesh')
-        bytes += wireBytes(type, name, resource);
-    }
-    return bytes;
   }
 
   /** Begins to measure what there is, if that has not begun. */
@@ -103,23 +95,36 @@ export class MeshTotalsReader {
   }
 
   #changed(changes: ReadonlyMap<string, StoredResource | undefined>): void {
-    for (const [key, resource] of changes) this.#set(key, resource);
+    let common = 0;
+    for (const [key, resource] of changes) {
+      const measured = this.#set(key, resource);
+      if (resource === undefined) {
+        if (this.#measured !== undefined && !this.#isMeasured) this.#removed.add(key);
+      } else if (measured !== undefined && this.#projector.fold.service(measured.service)?.visibility === 'mesh')
+        common += measured.bytes;
+    }
+    this.onChanged?.(common);
   }
 
   async #measureAll(): Promise<void> {
     const keys = this.#projector.sharedKeys();
     for (let at = 0; at < keys.length; at += PER_TURN) {
       for (const key of keys.slice(at, at + PER_TURN)) {
-        // What changed meanwhile is measured already.
-        if (!this.#bytes.has(key)) this.#set(key, this.#projector.sharedResource(key));
+        // What changed meanwhile is measured already, or gone.
+        if (!this.#bytes.has(key) && !this.#removed.has(key)) this.#set(key, this.#projector.sharedResource(key));
       }
       await new Promise((resolve) => setImmediate(resolve));
     }
+    this.#removed.clear();
   }
 
-  #set(key: string, resource: StoredResource | undefined): void {
+  /** Undefined: it is not measured. */
+  #set(
+    key: string,
+    resource: StoredResource | undefined,
+  ): { readonly service: string; readonly bytes: number } | undefined {
     const [type = '', variant = '', name = ''] = key.split('|');
-    if (variant !== '' || !isMeasured(type)) return;
+    if (variant !== '' || !isMeasured(type)) return undefined;
     this.#revision++;
     const before = this.#bytes.get(key);
     const after = resource === undefined ? undefined : wireBytes(type, name, resource);
@@ -131,6 +136,7 @@ export class MeshTotalsReader {
     else this.#services.set(service, sum);
     if (after === undefined) this.#bytes.delete(key);
     else this.#bytes.set(key, after);
+    return { service, bytes: after ?? 0 };
   }
 
   #sumUp(): MeshTotals {

@@ -6,7 +6,6 @@
  * connected sidecar, for a sidecar that connects all of them. Only services that the whole mesh may see count, and removals cost
  * nothing: it is a lower bound.
  */
-import type { Projector } from '../projector/index.ts';
 import type { FullMesh, MeshTotals, MeshTotalsReader } from './mesh-totals.ts';
 import type { WorkerRegistry } from './worker-registry.ts';
 
@@ -53,12 +52,12 @@ export class Savings {
   readonly #full = { change: 0, connect: 0 };
   #joined = 0;
 
-  constructor(projector: Projector, registry: WorkerRegistry, totals: MeshTotalsReader) {
+  constructor(registry: WorkerRegistry, totals: MeshTotalsReader) {
     this.#registry = registry;
     this.#totals = totals;
-    projector.onResources((changes) => {
-      if (registry.sidecars > 0) this.#full.change += totals.changedBytes(changes) * registry.sidecars;
-    });
+    totals.onChanged = (bytes) => {
+      this.#full.change += bytes * registry.sidecars;
+    };
     registry.onJoined = (sidecars) => {
       this.#joined += sidecars;
       this.#settle();
