@@ -62,3 +62,26 @@ test('a change is told once, with the bytes of what the whole mesh may see', () 
   const name = 'cart.shop:80';
   assert.deepEqual(told, [wireBytes('cds', name, resourceOf(300)) + wireBytes('eds', name, resourceOf(7))]);
 });
+
+test('a derivation that changes much is looked at over several turns, in order, and an answer has it all', async () => {
+  const { reader, derive } = stand(new Map());
+  const told: number[] = [];
+  reader.onChanged = (bytes) => told.push(bytes);
+  const names = Array.from({ length: 5_000 }, (_, index) => `cart.shop:${index + 1}`);
+  derive(new Map(names.map((name) => [`cds||${name}`, resourceOf(100)])));
+  assert.deepEqual(told, [], 'not in the turn of the derivation');
+  derive(new Map([['cds||cart.shop:1', undefined]]));
+  const { common } = await reader.read();
+  const bytes = names.reduce((sum, name) => sum + wireBytes('cds', name, resourceOf(100)), 0);
+  assert.deepEqual(told, [bytes, 0]);
+  assert.deepEqual(common, { resources: 4_999, bytes: bytes - wireBytes('cds', 'cart.shop:1', resourceOf(100)) });
+});
+
+test('when many derivations wait, the oldest is looked at before the next is taken', () => {
+  const { reader, derive } = stand(new Map());
+  const told: number[] = [];
+  reader.onChanged = (bytes) => told.push(bytes);
+  for (let round = 0; round < 10; round++)
+    derive(new Map(Array.from({ length: 3_000 }, (_, index) => [`cds||cart.shop:${index + 1}`, resourceOf(round)])));
+  assert.equal(told.length, 2, 'eight wait');
+});
