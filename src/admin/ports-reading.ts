@@ -287,14 +287,20 @@ export interface SavingsView {
   readonly ratio: number;
   readonly pushedBytes: number;
   readonly fullPushedBytes: { readonly change: number; readonly connect: number };
+  /** Not all workers answered in time: there is more. */
+  readonly complete?: false;
 }
 
 /** Sessions of all workers and the delivery ledger. */
 export interface ProxiesPort {
-  /** Sidecars that hold a resource of one of these services, ascending by id. */
-  holders(services: readonly string[]): Promise<readonly HolderView[]>;
+  /** Sidecars that hold a resource of one of these services, ascending by id; `complete`: all workers answered in time. */
+  holders(
+    services: readonly string[],
+  ): Promise<{ readonly holders: readonly HolderView[]; readonly complete: boolean }>;
   /** `savings`: with what each holds against a full mesh, which costs a walk over all that sidecars hold. */
-  list(options?: { readonly savings?: boolean }): Promise<readonly ProxyView[]>;
+  list(options?: {
+    readonly savings?: boolean;
+  }): Promise<{ readonly proxies: readonly ProxyView[]; readonly complete: boolean }>;
   /** All sidecars together. */
   savings(): Promise<SavingsView>;
   get(id: string, options?: { readonly savings?: boolean }): Promise<ProxyView | undefined>;

@@ -152,8 +152,8 @@ export interface AdsServer {
   openSessions(): Iterable<StreamSession>;
   /** Nodes with a stream; and streams that said who they are, since the start. */
   readonly joins: { readonly nodes: number; readonly joined: number };
-  /** Sessions that hold resources of one of these services (`<service>.<namespace>`). */
-  holdersOf(services: readonly string[]): Holder[];
+  /** Sessions that hold resources of one of these services (`<service>.<namespace>`); in slices. */
+  holdersOf(services: readonly string[]): Promise<readonly Holder[]>;
   counters(): AdsCounters;
   /** No new connections; GOAWAY to the old ones, staggered over at most `overMs` (default 5,000) with jitter; their streams end UNAVAILABLE. */
   drain(overMs?: number): Promise<void>;

@@ -8,7 +8,8 @@
  *    once, and the supervisor restarts it. Between the two it may just be starved: to cut its sidecars off would add to the load. A
  *    slow one only delays barriers; time in which the core itself stood still does not count.
  * 3. At most one notice waits for a worker that does not read, whatever happens meanwhile; it hears of the newest epoch when it does.
- * 4. A question is answered by whoever is there within `ASK_MS`; a worker that is not does not block it.
+ * 4. A question is answered by whoever is there within `ASK_MS`; a worker that is not does not block it, and the answer says that it is
+ *    not complete.
  */
 import type { Channel } from './channel.ts';
 import type { HostPort } from './config.ts';
@@ -235,7 +236,12 @@ export class WorkerRegistry {
 
   /** Answers of all live workers that came in time. */
   async ask<T>(question: WorkerQuestion): Promise<readonly T[]> {
-    const answers = await Promise.all(
+    return (await this.askAll<T>(question)).answers;
+  }
+
+  /** The same; `complete`: every worker that should be there has answered. */
+  async askAll<T>(question: WorkerQuestion): Promise<{ readonly answers: readonly T[]; readonly complete: boolean }> {
+    const each = await Promise.all(
       [...this.#peers].map(
         (peer) =>
           new Promise<T | undefined>((resolve) => {
@@ -251,7 +257,8 @@ export class WorkerRegistry {
           }),
       ),
     );
-    return answers.filter((answer) => answer !== undefined);
+    const answers = each.filter((answer) => answer !== undefined);
+    return { answers, complete: answers.length >= Math.max(each.length, this.#options.expected) };
   }
 
   close(): void {

@@ -138,6 +138,25 @@ test('4: questions are answered by whoever is there', async () => {
   assert.deepEqual(await asked, [42]);
 });
 
+test('4: an answer is complete when every worker that should be there has answered', async () => {
+  expected = 2;
+  const answered = async (worker: Awaited<ReturnType<typeof join>>): Promise<void> => {
+    await turn();
+    const question = worker.heard.findLast((message) => message.t === 'ask');
+    assert.ok(question?.t === 'ask');
+    worker.say({ t: 'answer', id: question.id, body: 1 });
+  };
+  const first = await join(1);
+  const alone = registry.askAll<number>({ what: 'proxies' });
+  await answered(first);
+  assert.deepEqual(await alone, { answers: [1], complete: false });
+  const second = await join(2);
+  const both = registry.askAll<number>({ what: 'proxies' });
+  await answered(first);
+  await answered(second);
+  assert.deepEqual(await both, { answers: [1, 1], complete: true });
+});
+
 test('uses are confirmed when they are taken, and else not', async () => {
   const worker = await join(1);
   const report: UseReport = {

@@ -46,9 +46,11 @@ const list = route({
     state: wordParam('Only sidecars in this state.', STATES),
     savings: flagParam('With what each holds, and all together, against a full mesh.'),
   },
-  answers: { 200: 'A page, ascending by id; `of`: services that are registered; `total`: sidecars in all.' },
+  answers: {
+    200: 'A page, ascending by id; `of`: services that are registered; `total`: sidecars in all; `complete: false`: not all workers answered.',
+  },
   handle: async ({ ports, query }) => {
-    const all = await ports.proxies.list({ savings: query.savings });
+    const { proxies: all, complete } = await ports.proxies.list({ savings: query.savings });
     const wanted = all
       .filter(
         (proxy) =>
@@ -62,6 +64,7 @@ const list = route({
         proxies: page.rows.map(withTimes),
         total: all.length,
         of: countOf(ports.state.serviceNames()),
+        ...(complete ? {} : { complete }),
         ...(query.savings ? { savings: await ports.proxies.savings() } : {}),
         ...nextField(page.next),
       },
