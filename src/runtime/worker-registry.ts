@@ -37,9 +37,8 @@ interface Peer {
   dead: boolean;
   /** Has not been told of the newest epoch (invariant 3). */
   owed: boolean;
-  /** Nodes with a stream there, and nodes that connected there since its start. */
+  /** Nodes with a stream there. */
   nodes: number;
-  joined: number;
 }
 
 export interface WorkerRegistryOptions {
@@ -63,7 +62,9 @@ export class WorkerRegistry {
   readonly #answers = new Map<number, (body: unknown) => void>();
   #waiters: { readonly epoch: number; readonly done: () => void }[] = [];
   #question = 0;
-  /** Told how many nodes connected. */
+  /** By number of the worker: how many nodes had connected to that process, as it said last. One entry for each worker. */
+  readonly #joined = new Map<number, { readonly pid: number; readonly joined: number }>();
+  /** Told how many nodes connected since the core started. */
   onJoined: ((nodes: number) => void) | undefined;
   /** Notices sent, and those not sent because an earlier one was still waiting. */
   readonly counters = { notices: 0, noticesHeld: 0, silent: 0 };
@@ -108,7 +109,6 @@ export class WorkerRegistry {
             dead: false,
             owed: false,
             nodes: 0,
-            joined: 0,
           };
           this.#peers.add(peer);
           this.#tell(peer, this.#options.epoch());
@@ -167,8 +167,11 @@ export class WorkerRegistry {
 
   #count(peer: Peer, nodes: number, joined: number): void {
     peer.nodes = nodes;
-    const fresh = joined - peer.joined;
-    peer.joined = joined;
+    const known = this.#joined.get(peer.worker);
+    // One that is heard for the first time may be older than this core; the process that took its place is not, and starts at 0.
+    const before = known === undefined ? joined : known.pid === peer.pid ? known.joined : 0;
+    this.#joined.set(peer.worker, { pid: peer.pid, joined });
+    const fresh = joined - before;
     if (fresh > 0) this.onJoined?.(fresh);
   }
 
