@@ -239,6 +239,8 @@ export interface ProxyView {
   readonly bytes?: number;
   readonly streams?: number;
   readonly worker?: number;
+  /** It says itself which services it needs: it holds some without an edge. */
+  readonly needs?: true;
   /** Offset of the state that its worker serves. */
   readonly offset?: number;
   /** More facts of the node: endpoint, region, zone, version, … */

@@ -82,6 +82,8 @@ export interface SessionStatus {
   readonly caller: string;
   readonly namespace: string;
   readonly endpoint?: string;
+  /** It says itself which services it needs. */
+  readonly needs?: true;
   readonly peer: string;
   /** ms since the epoch. */
   readonly since: number;
@@ -280,12 +282,13 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       for (const stream of streams) {
         const session = stream.member?.session;
         if (session === undefined) continue;
-        const { id, caller, namespace, endpoint } = session.facts;
+        const { id, caller, namespace, endpoint, needs } = session.facts;
         list.push({
           node: id,
           caller,
           namespace,
           ...(endpoint === undefined ? {} : { endpoint }),
+          ...(needs === undefined ? {} : { needs }),
           peer: stream.peer,
           since: stream.since,
           sent: stream.sent,

@@ -34,6 +34,8 @@ export interface ProxyRow {
   readonly lastAckAt?: number;
   readonly lastError?: string;
   readonly endpoint?: string;
+  /** It says itself which services it needs (docs/protocol.md, "Callers of everything"). */
+  readonly needs?: true;
   readonly peer?: string;
   readonly savings?: ProxySavings;
   readonly [more: string]: unknown;
@@ -108,6 +110,7 @@ export class Proxies {
       ...(generation === 0 ? {} : { generation }),
       ...(stale === 0 ? {} : { stale }),
       ...(first === undefined ? {} : { connectedAt: first.since, peer: first.peer, namespace: first.namespace }),
+      ...(sessions.some(({ needs }) => needs === true) ? { needs: true } : {}),
       ...(first?.endpoint === undefined ? {} : { endpoint: first.endpoint }),
       ...(recent?.lastAckAt === undefined ? {} : { lastAckAt: recent.lastAckAt }),
       ...(recent?.lastSentAt === undefined ? {} : { lastSentAt: recent.lastSentAt }),

@@ -187,6 +187,30 @@ test('why: a Service document is named with its author', async (t) => {
   assert.deepEqual([body.builtFrom[0].of, body.builtFrom[0].file], ['Service/shop/cart', 'cart.json']);
 });
 
+test('why: a service that events registered has the reason of its last word', async (t) => {
+  const core = await mesh(t);
+  await call(core, 'POST', '/v1/events', { events: [{ ...service('cart'), reason: 'moved to the new cluster' }] });
+  await core.projector.waitFor(core.log.head().offset);
+  const { body } = await call(core, 'GET', '/v1/proxies/web-1/why?type=cds&name=cart.shop:8080');
+  assert.deepEqual(
+    [body.builtFrom[0].of, body.builtFrom[0].offset, body.builtFrom[0].reason],
+    ['cart.shop', core.log.head().offset, 'moved to the new cluster'],
+  );
+});
+
+test('why: a node that says what it needs holds it without an edge', async (t) => {
+  const core = await mesh(t);
+  const web = core.proxies.get('web-1');
+  assert.ok(web !== undefined);
+  core.proxies.set('web-1', { ...web, proxy: { ...web.proxy, needs: true } });
+  const why = async (name: string) =>
+    (await call(core, 'GET', `/v1/proxies/web-1/why?type=cds&name=${encodeURIComponent(name)}`)).body;
+  const needed = await why('ads.shop:8080');
+  assert.equal(needed.because, 'needs');
+  assert.doesNotMatch(needed.summary, /not in the log yet/);
+  assert.equal((await why('cart.shop:8080')).because, 'edge', 'where there is an edge, it is the reason');
+});
+
 test('answers about sidecars say when a worker is missing from them', async (t) => {
   const paths = ['/v1/proxies', '/v1/services/shop/cart/holders', '/v1/docs/Route/shop/cart/holders'];
   const part = await mesh(t, { allAnswered: false });
