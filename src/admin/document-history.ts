@@ -26,7 +26,12 @@ async function* newestFirst(
   }
 }
 
-const recordAt = async (ports: AdminPorts, offset: number, signal: AbortSignal): Promise<LogRecordView | undefined> => {
+/** The first record at or after an offset. */
+export const recordAt = async (
+  ports: AdminPorts,
+  offset: number,
+  signal: AbortSignal,
+): Promise<LogRecordView | undefined> => {
   for await (const [record] of ports.events.read({ from: offset, signal, maxBatch: 1 })) return record;
   return undefined;
 };

@@ -239,6 +239,8 @@ export interface ProxyView {
   readonly bytes?: number;
   readonly streams?: number;
   readonly worker?: number;
+  /** It says itself which services it needs: it holds some without an edge. */
+  readonly needs?: true;
   /** Offset of the state that its worker serves. */
   readonly offset?: number;
   /** More facts of the node: endpoint, region, zone, version, … */
@@ -287,14 +289,20 @@ export interface SavingsView {
   readonly ratio: number;
   readonly pushedBytes: number;
   readonly fullPushedBytes: { readonly change: number; readonly connect: number };
+  /** Not all workers answered in time: there is more. */
+  readonly complete?: false;
 }
 
 /** Sessions of all workers and the delivery ledger. */
 export interface ProxiesPort {
-  /** Sidecars that hold a resource of one of these services, ascending by id. */
-  holders(services: readonly string[]): Promise<readonly HolderView[]>;
+  /** Sidecars that hold a resource of one of these services, ascending by id; `complete`: all workers answered in time. */
+  holders(
+    services: readonly string[],
+  ): Promise<{ readonly holders: readonly HolderView[]; readonly complete: boolean }>;
   /** `savings`: with what each holds against a full mesh, which costs a walk over all that sidecars hold. */
-  list(options?: { readonly savings?: boolean }): Promise<readonly ProxyView[]>;
+  list(options?: {
+    readonly savings?: boolean;
+  }): Promise<{ readonly proxies: readonly ProxyView[]; readonly complete: boolean }>;
   /** All sidecars together. */
   savings(): Promise<SavingsView>;
   get(id: string, options?: { readonly savings?: boolean }): Promise<ProxyView | undefined>;

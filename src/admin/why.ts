@@ -3,6 +3,7 @@
  * Joins the ledger with state and graph; decides nothing.
  */
 import { documentKey, parseClusterName, parseServiceName, rawSubject, serviceName } from '../model/index.ts';
+import { recordAt } from './document-history.ts';
 import { edgeRow } from './graph/index.ts';
 import type { AdminPorts, DocumentView, EdgeView, FacetView, ProxyView, RawView, ResourceView } from './ports.ts';
 
@@ -29,9 +30,9 @@ export interface WhyAnswer {
   readonly subject: string;
   /**
    * `edge`: an edge of its caller · `own`: it is its own · `base`: every sidecar has it · `asked`: the sidecar asked for it ·
-   * `raw`: somebody put it, and it wins over what is compiled.
+   * `needs`: no edge; the sidecar's node says which services it needs · `raw`: somebody put it, and it wins over what is compiled.
    */
-  readonly because: 'edge' | 'own' | 'base' | 'asked' | 'raw';
+  readonly because: 'edge' | 'own' | 'base' | 'asked' | 'needs' | 'raw';
   readonly edges: readonly Readonly<Record<string, unknown>>[];
   readonly builtFrom: readonly WhySource[];
   /** The sidecar. */
@@ -70,12 +71,24 @@ const ofDocument = (stored: DocumentView): WhySource => ({
   ...(stored.line === undefined ? {} : { line: stored.line }),
 });
 
-const ofFacet = (service: string, facet: FacetView): WhySource => ({
-  of: service,
-  offset: facet.offset,
-  source: facet.source,
-  recordedAt: new Date(facet.recordedAt).toISOString(),
-});
+/** The fold keeps no reason of a service: the event has it, while the log has the event. */
+const ofFacet = async (
+  ports: AdminPorts,
+  service: string,
+  facet: FacetView,
+  signal: AbortSignal,
+): Promise<WhySource> => {
+  const { offset, source, recordedAt } = facet;
+  const record = offset < ports.events.head().first ? undefined : await recordAt(ports, offset, signal);
+  const reason = record?.offset === offset ? record.event?.reason : undefined;
+  return {
+    of: service,
+    offset,
+    source,
+    recordedAt: new Date(recordedAt).toISOString(),
+    ...(reason === undefined ? {} : { reason }),
+  };
+};
 
 /** Splits `Kind/namespace/name`. */
 const storedOf = (ports: AdminPorts, key: string): DocumentView | undefined => {
@@ -93,20 +106,19 @@ export const documentsOfPort = (state: AdminPorts['state'], service: string, por
 };
 
 /** Documents and events that a service port is made of: the service's own words first, then what shaped its routes. */
-const sourcesOf = (ports: AdminPorts, target: Target): readonly WhySource[] => {
+const sourcesOf = async (ports: AdminPorts, target: Target, signal: AbortSignal): Promise<readonly WhySource[]> => {
   const { state } = ports;
-  const facets = state.serviceFacets(target.service);
-  // A facet of a Service document is named after it; the document knows its author.
-  const service = facets.flatMap((facet) => {
-    const document = facet.source.startsWith('Service/') ? storedOf(ports, facet.source) : undefined;
-    return document === undefined ? [ofFacet(target.service, facet)] : [ofDocument(document)];
-  });
+  const [facet] = state.serviceFacets(target.service);
   const keys = target.port === undefined ? [] : documentsOfPort(state, target.service, target.port);
   const documents = keys.flatMap((key) => {
     const stored = storedOf(ports, key);
     return stored === undefined ? [] : [ofDocument(stored)];
   });
-  return [...service.slice(0, 1), ...documents];
+  if (facet === undefined) return documents;
+  // A facet of a Service document is named after it; the document knows its author.
+  const document = facet.source.startsWith('Service/') ? storedOf(ports, facet.source) : undefined;
+  const service = document === undefined ? await ofFacet(ports, target.service, facet, signal) : ofDocument(document);
+  return [service, ...documents];
 };
 
 /** Documents that declare an edge, and where they are written. */
@@ -168,13 +180,14 @@ const rawSummary = (proxy: ProxyView, type: string, name: string, raw: RawView):
  * The chain for one resource of a sidecar; undefined when the sidecar neither holds it nor has an edge to what it stands for.
  * @param resource the ledger's entry, if there is one
  */
-export const explain = (
+export const explain = async (
   ports: AdminPorts,
   proxy: ProxyView,
   type: string,
   name: string,
   resource: ResourceView | undefined,
-): WhyAnswer | undefined => {
+  signal: AbortSignal,
+): Promise<WhyAnswer | undefined> => {
   const target = targetOfResource(type, name);
   const head = { proxy: proxy.id, caller: proxy.service, type, name, node: nodeOf(proxy) };
   const raw = ports.raw?.resource(proxy.id, type, name);
@@ -193,8 +206,8 @@ export const explain = (
     if (resource === undefined) return undefined;
     const isBase = type === 'rds' || (type === 'eds' && name === 'local');
     const own = parseServiceName(proxy.service);
-    const builtFrom =
-      own === undefined ? [] : sourcesOf(ports, { service: serviceName(own.namespace, own.name), port: undefined });
+    const ownTarget = own && { service: serviceName(own.namespace, own.name), port: undefined };
+    const builtFrom = ownTarget === undefined ? [] : await sourcesOf(ports, ownTarget, signal);
     return {
       ...head,
       subject: isBase ? 'mesh' : proxy.service,
@@ -211,9 +224,9 @@ export const explain = (
   return {
     ...head,
     subject,
-    because: edges.length > 0 ? 'edge' : 'asked',
+    because: edges.length > 0 ? 'edge' : proxy.needs === true ? 'needs' : 'asked',
     edges: edges.map((edge) => explainedEdge(ports, edge)),
-    builtFrom: sourcesOf(ports, target),
+    builtFrom: await sourcesOf(ports, target, signal),
     ...delivery(resource),
     summary: summaryOf(proxy, type, name, subject, edges),
   };
@@ -227,6 +240,8 @@ const summaryOf = (
   edges: readonly EdgeView[],
 ): string => {
   const [edge] = edges;
+  if (edge === undefined && proxy.needs === true)
+    return `${proxy.id} holds ${type} ${name} without an edge: its node says which services it needs (metadata needs), and ${subject} is one of them or was asked for a moment ago`;
   if (edge === undefined)
     return `${proxy.id} holds ${type} ${name} because it asked for ${subject}; the edge is not in the log yet`;
   const since = edge.firstOffset === undefined ? '' : ` since event ${edge.firstOffset}`;

@@ -87,6 +87,8 @@ export interface SessionStatus {
   readonly caller: string;
   readonly namespace: string;
   readonly endpoint?: string;
+  /** It says itself which services it needs. */
+  readonly needs?: true;
   readonly peer: string;
   /** ms since the epoch. */
   readonly since: number;
@@ -159,8 +161,8 @@ export interface AdsServer {
   openSessions(): Iterable<StreamSession>;
   /** Nodes with a stream; and streams that said who they are, since the start. */
   readonly joins: { readonly nodes: number; readonly joined: number };
-  /** Sessions that hold resources of one of these services (`<service>.<namespace>`). */
-  holdersOf(services: readonly string[]): Holder[];
+  /** Sessions that hold resources of one of these services (`<service>.<namespace>`); in slices. */
+  holdersOf(services: readonly string[]): Promise<readonly Holder[]>;
   counters(): AdsCounters;
   /** No new connections; GOAWAY to the old ones, staggered over at most `overMs` (default 5,000) with jitter; their streams end UNAVAILABLE. */
   drain(overMs?: number): Promise<void>;
@@ -287,12 +289,13 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       for (const stream of streams) {
         const session = stream.member?.session;
         if (session === undefined) continue;
-        const { id, caller, namespace, endpoint } = session.facts;
+        const { id, caller, namespace, endpoint, needs } = session.facts;
         list.push({
           node: id,
           caller,
           namespace,
           ...(endpoint === undefined ? {} : { endpoint }),
+          ...(needs === undefined ? {} : { needs }),
           peer: stream.peer,
           since: stream.since,
           sent: stream.sent,

@@ -20,15 +20,31 @@ const servicePortOf = (type: string, name: string): string | undefined => {
 
 const serviceOf = (port: string): string => port.slice(0, port.lastIndexOf(':'));
 
-/** Sessions without a subject among the services are passed over; of the others the resources are looked at. */
-export const holdersOf = (sessions: Iterable<StreamSession>, services: ReadonlySet<string>): Holder[] => {
+/** Resources and sessions looked at in one turn: some milliseconds. */
+const LOOKS_PER_TURN = 8_192;
+
+/**
+ * Sessions without a subject among the services are passed over; of the others the resources are looked at. In slices: others have
+ * their turn in between, and streams may come and go meanwhile.
+ */
+export const holdersOf = async (
+  sessions: Iterable<StreamSession>,
+  services: ReadonlySet<string>,
+): Promise<readonly Holder[]> => {
   const holders: Holder[] = [];
-  for (const session of sessions) {
+  let looks = 0;
+  for (const session of [...sessions]) {
+    if (looks >= LOOKS_PER_TURN) {
+      looks = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    looks++;
     if (!concerns(session.subjects, services)) continue;
     const ports = new Set<string>();
     let resources = 0;
     let refusals = 0;
     for (const { type, name, version, refused } of session.resources()) {
+      looks++;
       const port = servicePortOf(type, name);
       if (port === undefined || !services.has(serviceOf(port))) continue;
       if (refused !== undefined) refusals++;

@@ -37,6 +37,8 @@ export interface NodeFacts {
   readonly drainMs?: number;
   /** True when the node asks for api_listener resources (gRPC proxyless). */
   readonly proxyless: boolean;
+  /** It says itself which services it needs, beside the edges of its caller (metadata `needs`). */
+  readonly needs?: true;
 }
 
 /** What came and went from one preload list to a later one. */

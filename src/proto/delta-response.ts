@@ -82,6 +82,31 @@ export interface VirtualHostParts {
   readonly aliases: readonly string[];
 }
 
+/** Length of what `encodeResource` writes, without writing it. */
+export function resourceSize({ name, version, typeUrl, body, aliases = [] }: ResourceParts): number {
+  return sizeOf(name, version, aliases, body === undefined ? undefined : anySize(typeUrl, body.length));
+}
+
+/** Length of what `encodeVirtualHostResource` writes, without writing it. */
+export function virtualHostResourceSize({ name, version, tail, aliases }: VirtualHostParts): number {
+  return sizeOf(name, version, aliases, anySize(VHDS, delimitedSize(textLength(name)) + tail.length));
+}
+
+function anySize(typeUrl: string, valueLength: number): number {
+  const typeLength = textLength(typeUrl);
+  return (typeLength > 0 ? delimitedSize(typeLength) : 0) + (valueLength > 0 ? delimitedSize(valueLength) : 0);
+}
+
+function sizeOf(name: string, version: string, aliases: readonly string[], anyLength: number | undefined): number {
+  const nameLength = textLength(name);
+  const versionLength = textLength(version);
+  let size = anyLength === undefined ? 0 : delimitedSize(anyLength);
+  if (versionLength > 0) size += delimitedSize(versionLength);
+  if (nameLength > 0) size += delimitedSize(nameLength);
+  for (const alias of aliases) size += delimitedSize(textLength(alias));
+  return size;
+}
+
 /** The bytes of a VHDS `Resource`: the name is written in front of `tail`, so one encoding serves all route configurations. */
 export function encodeVirtualHostResource({ name, version, tail, aliases }: VirtualHostParts): Uint8Array {
   const length = textLength(name);
@@ -101,14 +126,8 @@ function writeResource(
   const nameLength = textLength(name);
   const versionLength = textLength(version);
   const typeLength = typeUrl === undefined ? 0 : textLength(typeUrl);
-  const anyLength =
-    (typeLength > 0 ? delimitedSize(typeLength) : 0) + (valueLength > 0 ? delimitedSize(valueLength) : 0);
-  let size = typeUrl === undefined ? 0 : delimitedSize(anyLength);
-  if (versionLength > 0) size += delimitedSize(versionLength);
-  if (nameLength > 0) size += delimitedSize(nameLength);
-  for (const alias of aliases) size += delimitedSize(textLength(alias));
-
-  const writer = new WireWriter(size);
+  const anyLength = typeUrl === undefined ? 0 : anySize(typeUrl, valueLength);
+  const writer = new WireWriter(sizeOf(name, version, aliases, typeUrl === undefined ? undefined : anyLength));
   if (versionLength > 0) writer.text(1, version, versionLength);
   if (typeUrl !== undefined) {
     writer.open(2, anyLength);

@@ -190,7 +190,7 @@ export class Core {
       opened.push(() => dir?.close());
 
       const totals = new MeshTotalsReader(projector);
-      const savings = new Savings(projector, registry, totals);
+      const savings = new Savings(registry, totals);
       // Not at once: a core that starts has more urgent things to do.
       const measuring = setTimeout(() => void totals.measure().catch(() => undefined), MEASURE_AFTER_MS).unref();
       opened.push(() => clearTimeout(measuring));

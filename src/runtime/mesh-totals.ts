@@ -8,7 +8,13 @@
 import type { Projector, StoredResource } from '../projector/index.ts';
 import { isMeasured, wireBytes } from './wire-bytes.ts';
 
+type Changes = ReadonlyMap<string, StoredResource | undefined>;
+
 const PER_TURN = 128;
+/** Changed resources looked at in one turn: some milliseconds. A derivation of no more is done at once. */
+const CHANGES_PER_TURN = 2_048;
+/** Derivations that wait to be looked at; when more do, the oldest are finished at once: the core takes the time, and nothing is lost. */
+const MAX_WAITING = 8;
 
 export interface FullMesh {
   readonly resources: number;
@@ -46,23 +52,19 @@ export class MeshTotalsReader {
   #measured: Promise<void> | undefined;
   #isMeasured = false;
   #revision = 0;
+  /** Removed while the mesh is measured: what is committed may have them still. */
+  readonly #removed = new Set<string>();
+  /** Derivations to look at, the oldest first: each may change everything. */
+  readonly #waiting: Changes[] = [];
+  /** At work on the oldest; undefined: none waits. */
+  #looking: { readonly steps: Generator<void, void>; readonly done: Promise<void> } | undefined;
+  /** Told of each derivation, in their order: bytes of those resources changed that the whole mesh may see. */
+  onChanged: ((commonBytes: number) => void) | undefined;
   #known: { readonly revision: number; readonly epoch: number; readonly totals: MeshTotals } | undefined;
 
   constructor(projector: Projector) {
     this.#projector = projector;
     projector.onResources((changes) => this.#changed(changes));
-  }
-
-  /** Bytes of those changed resources that the whole mesh may see. */
-  changedBytes(changes: ReadonlyMap<string, StoredResource | undefined>): number {
-    let bytes = 0;
-    for (const [key, resource] of changes) {
-      const [type = '', variant = '', name = ''] = key.split('|');
-      if (variant !== '' || resource === undefined || !isMeasured(type)) continue;
-      if (this.#projector.fold.service(serviceOf(name))?.visibility === 'mesh')
-        bytes += wireBytes(type, name, resource);
-    }
-    return bytes;
   }
 
   /** Begins to measure what there is, if that has not begun. */
@@ -91,6 +93,7 @@ export class MeshTotalsReader {
 
   async read(): Promise<MeshTotals> {
     await this.measure();
+    await this.#looking?.done;
     return this.#totals();
   }
 
@@ -102,24 +105,66 @@ export class MeshTotalsReader {
     return totals;
   }
 
-  #changed(changes: ReadonlyMap<string, StoredResource | undefined>): void {
-    for (const [key, resource] of changes) this.#set(key, resource);
+  #changed(changes: Changes): void {
+    this.#waiting.push(changes);
+    if (this.#looking === undefined) {
+      const steps = this.#look();
+      if (changes.size <= CHANGES_PER_TURN) {
+        while (steps.next().done !== true);
+        return;
+      }
+      this.#looking = { steps, done: this.#lookInTurns(steps) };
+    }
+    while (this.#waiting.length > MAX_WAITING) this.#looking.steps.next();
+  }
+
+  async #lookInTurns(steps: Generator<void, void>): Promise<void> {
+    do await new Promise((resolve) => setImmediate(resolve));
+    while (steps.next().done !== true);
+    this.#looking = undefined;
+  }
+
+  /** A step is a turn's worth at most. */
+  *#look(): Generator<void, void> {
+    for (let changes = this.#waiting[0]; changes !== undefined; changes = this.#waiting[0]) {
+      yield* this.#lookAt(changes);
+      this.#waiting.shift();
+    }
+  }
+
+  *#lookAt(changes: Changes): Generator<void, void> {
+    let common = 0;
+    let inTurn = 0;
+    for (const [key, resource] of changes) {
+      const measured = this.#set(key, resource);
+      if (resource === undefined) {
+        if (this.#measured !== undefined && !this.#isMeasured) this.#removed.add(key);
+      } else if (measured !== undefined && this.#projector.fold.service(measured.service)?.visibility === 'mesh')
+        common += measured.bytes;
+      if (++inTurn % CHANGES_PER_TURN === 0) yield;
+    }
+    this.onChanged?.(common);
   }
 
   async #measureAll(): Promise<void> {
     const keys = this.#projector.sharedKeys();
     for (let at = 0; at < keys.length; at += PER_TURN) {
       for (const key of keys.slice(at, at + PER_TURN)) {
-        // What changed meanwhile is measured already.
-        if (!this.#bytes.has(key)) this.#set(key, this.#projector.sharedResource(key));
+        // What changed meanwhile is measured already, or gone.
+        if (!this.#bytes.has(key) && !this.#removed.has(key)) this.#set(key, this.#projector.sharedResource(key));
       }
       await new Promise((resolve) => setImmediate(resolve));
     }
+    this.#removed.clear();
   }
 
-  #set(key: string, resource: StoredResource | undefined): void {
+  /** Undefined: it is not measured. */
+  #set(
+    key: string,
+    resource: StoredResource | undefined,
+  ): { readonly service: string; readonly bytes: number } | undefined {
     const [type = '', variant = '', name = ''] = key.split('|');
-    if (variant !== '' || !isMeasured(type)) return;
+    if (variant !== '' || !isMeasured(type)) return undefined;
     this.#revision++;
     const before = this.#bytes.get(key);
     const after = resource === undefined ? undefined : wireBytes(type, name, resource);
@@ -131,6 +176,7 @@ export class MeshTotalsReader {
     else this.#services.set(service, sum);
     if (after === undefined) this.#bytes.delete(key);
     else this.#bytes.set(key, after);
+    return { service, bytes: after ?? 0 };
   }
 
   #sumUp(): MeshTotals {

@@ -75,6 +75,7 @@ export const identify = (node: ProtoNode): NodeIdentity => {
       ...(node.locality?.region ? { region: node.locality.region } : {}),
       ...(node.locality?.zone ? { zone: node.locality.zone } : {}),
       proxyless: /^gRPC/i.test(node.userAgentName ?? ''),
+      ...('problem' in wish || wish.needs === undefined ? {} : { needs: true }),
     },
     listen: {
       address: typeof address === 'string' && IP.test(address) ? address : '127.0.0.1',

@@ -34,6 +34,8 @@ export interface ProxyRow {
   readonly lastAckAt?: number;
   readonly lastError?: string;
   readonly endpoint?: string;
+  /** It says itself which services it needs (docs/protocol.md, "Callers of everything"). */
+  readonly needs?: true;
   readonly peer?: string;
   readonly savings?: ProxySavings;
   readonly [more: string]: unknown;
@@ -108,6 +110,7 @@ export class Proxies {
       ...(generation === 0 ? {} : { generation }),
       ...(stale === 0 ? {} : { stale }),
       ...(first === undefined ? {} : { connectedAt: first.since, peer: first.peer, namespace: first.namespace }),
+      ...(sessions.some(({ needs }) => needs === true) ? { needs: true } : {}),
       ...(first?.endpoint === undefined ? {} : { endpoint: first.endpoint }),
       ...(recent?.lastAckAt === undefined ? {} : { lastAckAt: recent.lastAckAt }),
       ...(recent?.lastSentAt === undefined ? {} : { lastSentAt: recent.lastSentAt }),
@@ -115,24 +118,28 @@ export class Proxies {
     };
   }
 
-  /** All connected sidecars, ascending by id. */
-  async list({ savings = false }: { readonly savings?: boolean } = {}): Promise<readonly ProxyRow[]> {
+  /** All connected sidecars, ascending by id; `complete`: all workers answered in time. */
+  async list({ savings = false }: { readonly savings?: boolean } = {}): Promise<{
+    readonly proxies: readonly ProxyRow[];
+    readonly complete: boolean;
+  }> {
     await this.#options.totals.soon(MEASURE_MS);
     const totals = savings ? await this.#options.totals.read() : undefined;
     const held = savings ? await this.#options.savings.held() : undefined;
-    const sessions = (await this.#options.registry.ask<readonly SessionStatus[]>({ what: 'proxies' })).flat();
+    const asked = await this.#options.registry.askAll<readonly SessionStatus[]>({ what: 'proxies' });
     const byNode = new Map<string, SessionStatus[]>();
-    for (const session of sessions) {
+    for (const session of asked.answers.flat()) {
       const known = byNode.get(session.node);
       if (known === undefined) byNode.set(session.node, [session]);
       else known.push(session);
     }
-    return [...byNode]
+    const proxies = [...byNode]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([id, each]) => {
         const row = this.#row(id, each);
-        return held === undefined || totals === undefined ? row : this.#withSavings(row, held.get(id), totals);
+        return held === undefined || totals === undefined ? row : this.#withSavings(row, held.rows.get(id), totals);
       });
+    return { proxies, complete: asked.complete && held?.complete !== false };
   }
 
   /** All sidecars together. */
@@ -145,12 +152,13 @@ export class Proxies {
     return this.#options.savings.allNow();
   }
 
-  /** Connected sidecars that hold resources of some services, ascending by id. */
-  async holders(services: readonly string[]): Promise<readonly HolderRow[]> {
+  /** Connected sidecars that hold resources of some services, ascending by id; `complete`: all workers answered in time. */
+  async holders(
+    services: readonly string[],
+  ): Promise<{ readonly holders: readonly HolderRow[]; readonly complete: boolean }> {
+    const { answers, complete } = await this.#options.registry.askAll<readonly Holder[]>({ what: 'holders', services });
     const byNode = new Map<string, HolderRow>();
-    for (const { node, caller, ports, resources, refused } of (
-      await this.#options.registry.ask<readonly Holder[]>({ what: 'holders', services })
-    ).flat()) {
+    for (const { node, caller, ports, resources, refused } of answers.flat()) {
       const known = byNode.get(node);
       byNode.set(node, {
         id: node,
@@ -160,7 +168,7 @@ export class Proxies {
         refused: refused + (known?.refused ?? 0),
       });
     }
-    return [...byNode.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    return { holders: [...byNode.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), complete };
   }
 
   #withSavings(row: ProxyRow, held: HeldRow | undefined, totals: MeshTotals): ProxyRow {
@@ -176,7 +184,7 @@ export class Proxies {
     const row = this.#row(id, own);
     if (!savings) return row;
     const totals = await this.#options.totals.read();
-    return this.#withSavings(row, (await this.#options.savings.held(id)).get(id), totals);
+    return this.#withSavings(row, (await this.#options.savings.held(id)).rows.get(id), totals);
   }
 
   /** What it holds now; of a sidecar that is away, what it was last sent. */

@@ -6,7 +6,6 @@
  * connected sidecar, for a sidecar that connects all of them. Only services that the whole mesh may see count, and removals cost
  * nothing: it is a lower bound.
  */
-import type { Projector } from '../projector/index.ts';
 import type { FullMesh, MeshTotals, MeshTotalsReader } from './mesh-totals.ts';
 import type { WorkerRegistry } from './worker-registry.ts';
 
@@ -35,6 +34,14 @@ export interface SavingsTotals extends ProxySavings {
   readonly pushedBytes: number;
   /** What a full mesh would have pushed since the start of the core, for changes and for connections. */
   readonly fullPushedBytes: { readonly change: number; readonly connect: number };
+  /** Not all workers answered in time: there is more. */
+  readonly complete?: false;
+}
+
+/** What sidecars hold, by node; `complete`: all workers answered. */
+export interface HeldByNode {
+  readonly rows: ReadonlyMap<string, HeldRow>;
+  readonly complete: boolean;
 }
 
 export const savingsOf = (held: FullMesh, full: FullMesh): ProxySavings => ({
@@ -53,12 +60,12 @@ export class Savings {
   readonly #full = { change: 0, connect: 0 };
   #joined = 0;
 
-  constructor(projector: Projector, registry: WorkerRegistry, totals: MeshTotalsReader) {
+  constructor(registry: WorkerRegistry, totals: MeshTotalsReader) {
     this.#registry = registry;
     this.#totals = totals;
-    projector.onResources((changes) => {
-      if (registry.sidecars > 0) this.#full.change += totals.changedBytes(changes) * registry.sidecars;
-    });
+    totals.onChanged = (bytes) => {
+      this.#full.change += bytes * registry.sidecars;
+    };
     registry.onJoined = (sidecars) => {
       this.#joined += sidecars;
       this.#settle();
@@ -74,16 +81,17 @@ export class Savings {
   }
 
   /** What each connected sidecar holds; of one that has several streams, all together. */
-  async held(node?: string): Promise<ReadonlyMap<string, HeldRow>> {
-    const rows = (
-      await this.#registry.ask<readonly HeldRow[]>({ what: 'held', ...(node === undefined ? {} : { node }) })
-    ).flat();
+  async held(node?: string): Promise<HeldByNode> {
+    const { answers, complete } = await this.#registry.askAll<readonly HeldRow[]>({
+      what: 'held',
+      ...(node === undefined ? {} : { node }),
+    });
     const byNode = new Map<string, HeldRow>();
-    for (const row of rows) {
+    for (const row of answers.flat()) {
       const { resources = 0, bytes = 0 } = byNode.get(row.node) ?? {};
       byNode.set(row.node, { ...row, resources: row.resources + resources, bytes: row.bytes + bytes });
     }
-    return byNode;
+    return { rows: byNode, complete };
   }
 
   of(row: HeldRow | undefined, caller: string, totals: MeshTotals): ProxySavings {
@@ -98,8 +106,9 @@ export class Savings {
   async all(): Promise<SavingsTotals> {
     const totals = await this.#totals.read();
     this.#settle();
-    const counters = this.#registry.ask<{ readonly serviceBytes?: number }>({ what: 'counters' });
-    const rows = [...(await this.held()).values()];
+    const counters = this.#registry.askAll<{ readonly serviceBytes?: number }>({ what: 'counters' });
+    const known = await this.held();
+    const rows = [...known.rows.values()];
     const held = { resources: 0, bytes: 0 };
     const full = { resources: 0, bytes: 0 };
     for (const row of rows) {
@@ -109,7 +118,13 @@ export class Savings {
       full.resources += whole.resources;
       full.bytes += whole.bytes;
     }
-    const pushed = (await counters).reduce((sum, { serviceBytes = 0 }) => sum + serviceBytes, 0);
-    return { ...savingsOf(held, full), sidecars: rows.length, pushedBytes: pushed, fullPushedBytes: { ...this.#full } };
+    const { answers, complete } = await counters;
+    return {
+      ...savingsOf(held, full),
+      sidecars: rows.length,
+      pushedBytes: answers.reduce((sum, { serviceBytes = 0 }) => sum + serviceBytes, 0),
+      fullPushedBytes: { ...this.#full },
+      ...(known.complete && complete ? {} : { complete: false }),
+    };
   }
 }

@@ -8,7 +8,8 @@
  *    once, and the supervisor restarts it. Between the two it may just be starved: to cut its sidecars off would add to the load. A
  *    slow one only delays barriers; time in which the core itself stood still does not count.
  * 3. At most one notice waits for a worker that does not read, whatever happens meanwhile; it hears of the newest epoch when it does.
- * 4. A question is answered by whoever is there within `ASK_MS`; a worker that is not does not block it.
+ * 4. A question is answered by whoever is there within `ASK_MS`; a worker that is not does not block it, and the answer says that it is
+ *    not complete.
  */
 import type { Channel } from './channel.ts';
 import type { HostPort } from './config.ts';
@@ -36,9 +37,8 @@ interface Peer {
   dead: boolean;
   /** Has not been told of the newest epoch (invariant 3). */
   owed: boolean;
-  /** Nodes with a stream there, and nodes that connected there since its start. */
+  /** Nodes with a stream there. */
   nodes: number;
-  joined: number;
 }
 
 export interface WorkerRegistryOptions {
@@ -62,7 +62,9 @@ export class WorkerRegistry {
   readonly #answers = new Map<number, (body: unknown) => void>();
   #waiters: { readonly epoch: number; readonly done: () => void }[] = [];
   #question = 0;
-  /** Told how many nodes connected. */
+  /** By number of the worker: how many nodes had connected to that process, as it said last. One entry for each worker. */
+  readonly #joined = new Map<number, { readonly pid: number; readonly joined: number }>();
+  /** Told how many nodes connected since the core started. */
   onJoined: ((nodes: number) => void) | undefined;
   /** Notices sent, and those not sent because an earlier one was still waiting. */
   readonly counters = { notices: 0, noticesHeld: 0, silent: 0 };
@@ -107,7 +109,6 @@ export class WorkerRegistry {
             dead: false,
             owed: false,
             nodes: 0,
-            joined: 0,
           };
           this.#peers.add(peer);
           this.#tell(peer, this.#options.epoch());
@@ -166,8 +167,11 @@ export class WorkerRegistry {
 
   #count(peer: Peer, nodes: number, joined: number): void {
     peer.nodes = nodes;
-    const fresh = joined - peer.joined;
-    peer.joined = joined;
+    const known = this.#joined.get(peer.worker);
+    // One that is heard for the first time may be older than this core; the process that took its place is not, and starts at 0.
+    const before = known === undefined ? joined : known.pid === peer.pid ? known.joined : 0;
+    this.#joined.set(peer.worker, { pid: peer.pid, joined });
+    const fresh = joined - before;
     if (fresh > 0) this.onJoined?.(fresh);
   }
 
@@ -235,7 +239,12 @@ export class WorkerRegistry {
 
   /** Answers of all live workers that came in time. */
   async ask<T>(question: WorkerQuestion): Promise<readonly T[]> {
-    const answers = await Promise.all(
+    return (await this.askAll<T>(question)).answers;
+  }
+
+  /** The same; `complete`: every worker that should be there has answered. */
+  async askAll<T>(question: WorkerQuestion): Promise<{ readonly answers: readonly T[]; readonly complete: boolean }> {
+    const each = await Promise.all(
       [...this.#peers].map(
         (peer) =>
           new Promise<T | undefined>((resolve) => {
@@ -251,7 +260,8 @@ export class WorkerRegistry {
           }),
       ),
     );
-    return answers.filter((answer) => answer !== undefined);
+    const answers = each.filter((answer) => answer !== undefined);
+    return { answers, complete: answers.length >= Math.max(each.length, this.#options.expected) };
   }
 
   close(): void {

@@ -80,6 +80,8 @@ export interface CoreOptions {
   readonly log?: 'memory' | 'lmdb';
   readonly health?: readonly HealthPart[];
   readonly ports?: Partial<AdminPorts>;
+  /** Answers about sidecars are those of all workers. Default: true. */
+  readonly allAnswered?: boolean;
   /** Looks over the shoulder of the readers of the log. */
   readonly wrapEvents?: (events: AdminPorts['events']) => AdminPorts['events'];
 }
@@ -159,7 +161,10 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     },
     raw: rawPort(fold),
     proxies: {
-      list: async () => [...proxies.values()].map(({ proxy }) => proxy),
+      list: async () => ({
+        proxies: [...proxies.values()].map(({ proxy }) => proxy),
+        complete: options.allAnswered ?? true,
+      }),
       savings: async () => ({
         sidecars: proxies.size,
         resources: 0,
@@ -172,8 +177,9 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
       }),
       get: async (id) => proxies.get(id)?.proxy,
       resources: async (id) => proxies.get(id)?.resources ?? [],
-      holders: async (services) =>
-        [...proxies.values()].flatMap(({ proxy, resources }) => {
+      holders: async (services) => ({
+        complete: options.allAnswered ?? true,
+        holders: [...proxies.values()].flatMap(({ proxy, resources }) => {
           const held = resources.filter(({ name }) => services.some((service) => name.includes(`${service}:`)));
           const ports = [...new Set(held.map(({ name }) => name.slice(name.indexOf('/') + 1)))].sort();
           const refused = held.filter(({ state }) => state === 'refused').length;
@@ -181,6 +187,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
             ? []
             : [{ id: proxy.id, service: proxy.service, ports, resources: held.length, refused }];
         }),
+      }),
     },
     health: {
       parts: () => options.health ?? [{ name: 'log', status: 'ok' }],

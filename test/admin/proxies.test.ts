@@ -1,13 +1,13 @@
 /** Sidecars: lists, resources, and the causal chain of `why`, joined from a ledger with the real state and graph. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type Core, call, endpoint, routeDocument, service, startCore, YAML } from './core.ts';
+import { type Core, type CoreOptions, call, endpoint, routeDocument, service, startCore, YAML } from './core.ts';
 
 const AT = Date.parse('2026-05-01T12:00:00Z');
 
 /** web calls cart: learned; web's own listener; everything acknowledged but one. */
-const mesh = async (t: TestContext): Promise<Core> => {
-  const core = await startCore(t);
+const mesh = async (t: TestContext, options: CoreOptions = {}): Promise<Core> => {
+  const core = await startCore(t, options);
   await call(core, 'POST', '/v1/events', {
     events: [service('web'), service('cart'), service('ads'), endpoint('cart', 'a')],
   });
@@ -185,4 +185,36 @@ test('why: a Service document is named with its author', async (t) => {
   assert.equal((await call(core, 'POST', '/v1/docs:apply?file=cart.json', document)).status, 200);
   const { body } = await call(core, 'GET', '/v1/proxies/web-1/why?type=eds&name=cart.shop:8080');
   assert.deepEqual([body.builtFrom[0].of, body.builtFrom[0].file], ['Service/shop/cart', 'cart.json']);
+});
+
+test('why: a service that events registered has the reason of its last word', async (t) => {
+  const core = await mesh(t);
+  await call(core, 'POST', '/v1/events', { events: [{ ...service('cart'), reason: 'moved to the new cluster' }] });
+  await core.projector.waitFor(core.log.head().offset);
+  const { body } = await call(core, 'GET', '/v1/proxies/web-1/why?type=cds&name=cart.shop:8080');
+  assert.deepEqual(
+    [body.builtFrom[0].of, body.builtFrom[0].offset, body.builtFrom[0].reason],
+    ['cart.shop', core.log.head().offset, 'moved to the new cluster'],
+  );
+});
+
+test('why: a node that says what it needs holds it without an edge', async (t) => {
+  const core = await mesh(t);
+  const web = core.proxies.get('web-1');
+  assert.ok(web !== undefined);
+  core.proxies.set('web-1', { ...web, proxy: { ...web.proxy, needs: true } });
+  const why = async (name: string) =>
+    (await call(core, 'GET', `/v1/proxies/web-1/why?type=cds&name=${encodeURIComponent(name)}`)).body;
+  const needed = await why('ads.shop:8080');
+  assert.equal(needed.because, 'needs');
+  assert.doesNotMatch(needed.summary, /not in the log yet/);
+  assert.equal((await why('cart.shop:8080')).because, 'edge', 'where there is an edge, it is the reason');
+});
+
+test('answers about sidecars say when a worker is missing from them', async (t) => {
+  const paths = ['/v1/proxies', '/v1/services/shop/cart/holders', '/v1/docs/Route/shop/cart/holders'];
+  const part = await mesh(t, { allAnswered: false });
+  for (const path of paths) assert.equal((await call(part, 'GET', path)).body.complete, false, path);
+  const whole = await mesh(t);
+  for (const path of paths) assert.equal('complete' in (await call(whole, 'GET', path)).body, false, path);
 });

@@ -16,8 +16,10 @@ import {
   encodeVirtualHostResource,
   type JsonObject,
   Resource,
+  resourceSize,
   VHDS,
   VirtualHost,
+  virtualHostResourceSize,
 } from '../../src/proto/index.ts';
 import { samples } from './samples.ts';
 
@@ -333,5 +335,20 @@ test('whatever bytes come, decoding ends with a value or a TendrilError', () => 
       codeOf(() => decodeDeltaResponse(input, limits));
     }),
     { numRuns: 2000 },
+  );
+});
+
+test('the computed length of a resource is the length that it is encoded with', () => {
+  const parts = { name: text, version: text, aliases: names };
+  fc.assert(
+    fc.property(fc.record({ ...parts, body: fc.option(bytes, { nil: undefined }) }), ({ body, ...rest }) => {
+      const resource = { ...rest, typeUrl: CDS, ...(body === undefined ? {} : { body }) };
+      assert.equal(resourceSize(resource), encodeResource(resource).length);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.record({ ...parts, tail: bytes }), (resource) => {
+      assert.equal(virtualHostResourceSize(resource), encodeVirtualHostResource(resource).length);
+    }),
   );
 });

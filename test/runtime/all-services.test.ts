@@ -58,6 +58,9 @@ test('a node that needs all is preloaded with every service, comes back for noth
 
   const graph = await (await fetch(`http://127.0.0.1:${here.server.admin.port}/v1/graph?focus=gateway.edge`)).json();
   assert.deepEqual((graph as { edges: unknown[] }).edges, [], 'no edge was made of it');
+  const path = `http://127.0.0.1:${here.server.admin.port}/v1/proxies/gw-1/why?type=cds&name=svc-7.shop:80`;
+  const why = (await (await fetch(path)).json()) as { because: string; summary: string };
+  assert.equal(why.because, 'needs', why.summary);
 
   gateway.disconnect();
   gateway.reset();

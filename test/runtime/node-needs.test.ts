@@ -56,7 +56,9 @@ test('a node without a wish has none, and a bad one costs it nothing but the wis
     ({ id: 'n', cluster: 'web.shop', metadata: needs === undefined ? {} : { needs } }) as unknown as ProtoNode;
   assert.equal(identify(node(undefined)).needs, undefined);
   assert.equal(identify(node(undefined)).needsProblem, undefined);
+  assert.deepEqual([identify(node(undefined)).facts.needs, identify(node('all')).facts.needs], [undefined, true]);
   const bad = identify(node('some'));
+  assert.equal(bad.facts.needs, undefined);
   assert.equal(bad.facts.caller, 'web.shop');
   assert.equal(bad.needs, undefined);
   assert.match(bad.needsProblem ?? '', /allowed: "all"/);

@@ -138,6 +138,47 @@ test('4: questions are answered by whoever is there', async () => {
   assert.deepEqual(await asked, [42]);
 });
 
+test('4: an answer is complete when every worker that should be there has answered', async () => {
+  expected = 2;
+  const answered = async (worker: Awaited<ReturnType<typeof join>>): Promise<void> => {
+    await turn();
+    const question = worker.heard.findLast((message) => message.t === 'ask');
+    assert.ok(question?.t === 'ask');
+    worker.say({ t: 'answer', id: question.id, body: 1 });
+  };
+  const first = await join(1);
+  const alone = registry.askAll<number>({ what: 'proxies' });
+  await answered(first);
+  assert.deepEqual(await alone, { answers: [1], complete: false });
+  const second = await join(2);
+  const both = registry.askAll<number>({ what: 'proxies' });
+  await answered(first);
+  await answered(second);
+  assert.deepEqual(await both, { answers: [1, 1], complete: true });
+});
+
+test('a node that connected is counted once, whatever channel its worker has, and not when it was there before the core', async () => {
+  let counted = 0;
+  registry.onJoined = (nodes) => {
+    counted += nodes;
+  };
+  const alive = async (worker: Awaited<ReturnType<typeof join>>, joined: number): Promise<number> => {
+    worker.say({ t: 'alive', nodes: 1, joined });
+    await turn();
+    return counted;
+  };
+  const first = await join(1);
+  assert.equal(await alive(first, 5), 0, 'before the core');
+  assert.equal(await alive(first, 7), 2);
+  first.leave();
+  await turn();
+  const again = await join(1);
+  assert.equal(await alive(again, 8), 3, 'the same process, one more');
+  again.leave();
+  await turn();
+  assert.equal(await alive(await join(2), 4), 7, 'the process that took its place');
+});
+
 test('uses are confirmed when they are taken, and else not', async () => {
   const worker = await join(1);
   const report: UseReport = {

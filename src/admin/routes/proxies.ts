@@ -46,9 +46,11 @@ const list = route({
     state: wordParam('Only sidecars in this state.', STATES),
     savings: flagParam('With what each holds, and all together, against a full mesh.'),
   },
-  answers: { 200: 'A page, ascending by id; `of`: services that are registered; `total`: sidecars in all.' },
+  answers: {
+    200: 'A page, ascending by id; `of`: services that are registered; `total`: sidecars in all; `complete: false`: not all workers answered.',
+  },
   handle: async ({ ports, query }) => {
-    const all = await ports.proxies.list({ savings: query.savings });
+    const { proxies: all, complete } = await ports.proxies.list({ savings: query.savings });
     const wanted = all
       .filter(
         (proxy) =>
@@ -62,6 +64,7 @@ const list = route({
         proxies: page.rows.map(withTimes),
         total: all.length,
         of: countOf(ports.state.serviceNames()),
+        ...(complete ? {} : { complete }),
         ...(query.savings ? { savings: await ports.proxies.savings() } : {}),
         ...nextField(page.next),
       },
@@ -118,7 +121,7 @@ const why = route({
   summary: 'Why a sidecar holds a resource: edge, documents and events, delivery.',
   query: { type: textParam(`${TYPES}, or a type URL.`), name: textParam('Name of the resource.') },
   answers: { 200: 'The chain.', 404: 'The sidecar is not connected, or has nothing to do with the resource.' },
-  handle: async ({ path, ports, query }) => {
+  handle: async ({ path, ports, query, signal }) => {
     if (query.name === undefined)
       throw refusal('E103', 'name is missing', { pointer: '?name', remedy: 'such as ?type=cds&name=cart.shop:8080' });
     if (query.type === undefined)
@@ -131,7 +134,7 @@ const why = route({
         resource.type === type && (resource.name === query.name || resource.name.endsWith(`/${query.name}`)),
     );
     const resource = matches.find((candidate) => candidate.state !== 'removed') ?? matches[0];
-    const answer = explain(ports, proxy, type, resource?.name ?? query.name, resource);
+    const answer = await explain(ports, proxy, type, resource?.name ?? query.name, resource, signal);
     if (answer === undefined)
       throw new TendrilError(
         'RESOURCE_UNKNOWN',

@@ -3,7 +3,7 @@ import { CLIENT_OPTIONS, flag, formatOf, type Options, oneOf, parse, text } from
 import { clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
 import { ago, bytes, type Column, plural, render, table } from '../output.ts';
-import { type SavingsTotals, SIDECAR_STATES, type SidecarItem, stateWord } from './sidecar.ts';
+import { INCOMPLETE, type SavingsTotals, SIDECAR_STATES, type SidecarItem, stateWord } from './sidecar.ts';
 
 const OPTIONS: Options = {
   ...CLIENT_OPTIONS,
@@ -52,6 +52,7 @@ const savingsColumns: readonly Column<SidecarItem>[] = [
 const savingsLines = (all: SavingsTotals): string => {
   const full = all.fullPushedBytes.change + all.fullPushedBytes.connect;
   return [
+    ...(all.complete === false ? [INCOMPLETE] : []),
     `held: ${all.resources} resources, ${bytes(all.bytes)} in ${plural(all.sidecars, 'sidecar')}; in a full mesh ${all.fullResources} resources, ${bytes(all.fullBytes)} (${percent(all.ratio)})`,
     `pushed: ${bytes(all.pushedBytes)} since the start; a full mesh at least ${bytes(full)} (${bytes(all.fullPushedBytes.change)} for changes, ${bytes(all.fullPushedBytes.connect)} to sidecars that connected)`,
   ].join('\n');

@@ -38,7 +38,12 @@ export interface SavingsTotals extends SavingsItem {
   readonly sidecars: number;
   readonly pushedBytes: number;
   readonly fullPushedBytes: { readonly change: number; readonly connect: number };
+  /** Not all workers answered: there is more. */
+  readonly complete?: false;
 }
+
+/** Line for an answer with `complete: false`. */
+export const INCOMPLETE = 'not complete: not every xDS worker answered in time, so sidecars may be missing; ask again';
 
 export const SIDECAR_STATES = ['in-sync', 'pending', 'refused', 'offline'] as const;
 

@@ -4,6 +4,7 @@ import { type AdminClient, clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
 import { ago, plural, printable, render, table } from '../output.ts';
 import { type EdgeItem, edgeName, lastUseOf, MAX_LINES } from './graph-edges.ts';
+import { INCOMPLETE } from './sidecar.ts';
 
 const OPTIONS: Options = { ...CLIENT_OPTIONS, all: { type: 'boolean' } };
 
@@ -18,6 +19,8 @@ interface Holder {
 interface Holders {
   readonly holders: readonly Holder[];
   readonly total: number;
+  /** Not all workers answered: there may be more. */
+  readonly complete?: false;
   readonly scope?: string;
 }
 
@@ -106,6 +109,7 @@ const textOf = ({ of, holders, callers }: Answer, all: boolean, now: number): st
   const room = all ? Number.POSITIVE_INFINITY : (MAX_LINES - 2) / (edges.length === 0 ? 1 : 2);
   return [
     `${held}${called}${unknown}`,
+    ...(holders.complete === false ? [INCOMPLETE] : []),
     ...(holders.total === 0 ? [] : some(holderTable, room)),
     ...some(
       edges.map((line, index) => `${(index === 0 ? 'CALLED BY' : '').padEnd(11)}${line}`),
