@@ -187,6 +187,21 @@ test('more edges than a stream may have: refused before it begins, ended with th
   assert.deepEqual(Object.keys(around.document.edges), ['web.shop|cart.shop:8080']);
 });
 
+test('more edges than all streams may have: the reason is theirs, not that of the one that is refused or ended', async (t) => {
+  const core = await mesh(t);
+  const client = await Client.open(t, core, '/v1/graph/stream');
+  await client.until(() => client.frames.length > 0);
+  // As many as the other streams may have at most.
+  core.graphStreams.edges += 200_000;
+  const refused = await call(core, 'GET', '/v1/graph/stream');
+  assert.deepEqual([refused.status, refused.body.code], [503, 'STREAMS_FULL']);
+  await learn(core, 'web.shop', 'ads.shop:8080');
+  await client.ended;
+  assert.equal(client.frames.at(-1)?.event, 'end');
+  assert.match(client.frames.at(-1)?.data.reason, /streams of the graph have more than 200000 edges together/);
+  assert.deepEqual([core.graphStreams.edges, core.graphStreams.refused], [200_000, 2]);
+});
+
 test('a client that reads nothing is ended and counted; the others go on', async (t) => {
   const core = await mesh(t, { admin: { stallMs: 50 } });
   await registerMany(core, 100);

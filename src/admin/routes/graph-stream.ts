@@ -8,6 +8,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { TendrilError } from '../../model/index.ts';
+import { Changes } from '../changes.ts';
 import { edgePage, type GraphDocument, graphDocument, graphPatch, momentOf } from '../graph/index.ts';
 import type { AdminPorts, EdgeView } from '../ports.ts';
 import { refusal } from '../problem.ts';
@@ -33,6 +34,11 @@ interface Stand {
 const tooLarge = (): TendrilError =>
   refusal('GRAPH_TOO_LARGE', `there are more than ${MAX_EDGES} edges; a stream has at most so many`, {
     remedy: 'name a service with focus=',
+  });
+
+const allTooMany = (): TendrilError =>
+  new TendrilError('STREAMS_FULL', `the streams of the graph have more than ${MAX_ALL_EDGES} edges together`, {
+    remedy: 'name a service with focus=, or try again later',
   });
 
 /** The graph of now, of one offset. */
@@ -70,31 +76,6 @@ const documentAt = async (
 const event = (name: string, id: number, data: unknown): string =>
   `event: ${name}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
 
-/** Resolves when something changed, or after `ms`. */
-class Changes {
-  #changed = false;
-  #wake: (() => void) | undefined;
-
-  note(): void {
-    this.#changed = true;
-    this.#wake?.();
-  }
-
-  async next(ms: number, signal: AbortSignal): Promise<void> {
-    if (!this.#changed && !signal.aborted)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-        signal.addEventListener('abort', this.#wake, { once: true });
-      });
-    this.#wake = undefined;
-    this.#changed = false;
-  }
-}
-
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const run = async (context: RequestContext<typeof focusParams>, response: ServerResponse): Promise<void> => {
@@ -109,20 +90,18 @@ const run = async (context: RequestContext<typeof focusParams>, response: Server
   const changes = new Changes();
   const end = ports.graphChanges.onGraphChange(() => changes.note());
   let held = 0;
-  const hold = (edges: number): boolean => {
+  /** What is wrong with a stand of so many edges: with the stream's own, or with all of them. */
+  const hold = (edges: number): TendrilError | undefined => {
     counters.edges += edges - held;
     held = edges;
-    return edges <= MAX_EDGES && counters.edges <= MAX_ALL_EDGES;
+    const problem = edges > MAX_EDGES ? tooLarge() : counters.edges > MAX_ALL_EDGES ? allTooMany() : undefined;
+    if (problem !== undefined) counters.refused++;
+    return problem;
   };
   try {
     let stand = await standOf(ports, wanted);
-    if (!hold(stand.edges.length)) {
-      counters.refused++;
-      if (stand.edges.length > MAX_EDGES) throw tooLarge();
-      throw new TendrilError('STREAMS_FULL', `${MAX_ALL_EDGES} edges are in streams already`, {
-        remedy: 'name a service with focus=, or try again later',
-      });
-    }
+    const refused = hold(stand.edges.length);
+    if (refused !== undefined) throw refused;
     let document = graphDocument(stand.edges);
     const before = resumed === undefined ? undefined : await documentAt(ports, wanted, resumed, stand.offset);
     beginStream(response);
@@ -145,9 +124,9 @@ const run = async (context: RequestContext<typeof focusParams>, response: Server
       await pause(GATHER_MS);
       if (signal.aborted) return;
       stand = await standOf(ports, wanted);
-      if (!hold(stand.edges.length)) {
-        counters.refused++;
-        response.write(event('end', stand.offset, { reason: tooLarge().message }));
+      const problem = hold(stand.edges.length);
+      if (problem !== undefined) {
+        response.write(event('end', stand.offset, { reason: problem.message }));
         return;
       }
       const next = graphDocument(stand.edges);
