@@ -182,9 +182,31 @@ test('more edges than a stream may have: refused before it begins, ended with th
   assert.deepEqual([refused.status, refused.body.code], [413, 'GRAPH_TOO_LARGE']);
   assert.match(refused.body.remedy, /focus/);
   assert.equal(core.graphStreams.refused, 2);
+  const deep = await call(core, 'GET', '/v1/graph/stream?focus=n0.many&depth=10');
+  assert.deepEqual([deep.status, deep.body.code], [413, 'GRAPH_TOO_LARGE']);
+  assert.match(deep.body.remedy, /smaller depth/);
+  assert.equal(core.graphStreams.refused, 3);
   const around = await Client.open(t, core, '/v1/graph/stream?focus=web.shop');
   await around.until(() => around.frames.length > 0);
   assert.deepEqual(Object.keys(around.document.edges), ['web.shop|cart.shop:8080']);
+});
+
+test('streams of the same part, woken by the same change, read the graph once', async (t) => {
+  const core = await mesh(t);
+  const path = '/v1/graph/stream?focus=web.shop';
+  const clients = [await Client.open(t, core, path), await Client.open(t, core, path)];
+  for (const client of clients) await client.until(() => client.frames.length > 0);
+  const { graph: read } = core.projector;
+  const edges = read.edges.bind(read);
+  let reads = 0;
+  read.edges = (query) => {
+    reads++;
+    return edges(query);
+  };
+  const head = await learn(core, 'web.shop', 'ads.shop:8080');
+  for (const client of clients) await client.until(() => client.lastId >= head);
+  assert.equal(reads, 1);
+  for (const client of clients) assert.deepEqual(client.document.edges, await graph(core, '?focus=web.shop'));
 });
 
 test('more edges than all streams may have: the reason is theirs, not that of the one that is refused or ended', async (t) => {

@@ -61,13 +61,13 @@ export class PastGraph {
 
   /**
    * As `DependencyGraph.edges`, of then.
-   * @throws TendrilError `STATE_BUSY`, `OFFSET_GONE`
+   * @throws TendrilError `STATE_BUSY`, `OFFSET_GONE`, `GRAPH_TOO_LARGE`
    */
   edges(query: EdgeQuery): Promise<readonly EdgeView[]> {
-    const { focus, depth = 1 } = query;
+    const { focus, depth = 1, atMost = Number.POSITIVE_INFINITY } = query;
     return this.#inTurn(async () => {
       if (focus === undefined || this.#defaultsDeclare()) await this.#loadAll();
-      else await this.#loadAround(focus, depth);
+      else await this.#loadAround(focus, depth, atMost);
       return this.#graph.edges(query);
     });
   }
@@ -100,7 +100,7 @@ export class PastGraph {
     return false;
   }
 
-  async #loadAround(focus: string, depth: number): Promise<void> {
+  async #loadAround(focus: string, depth: number, atMost: number): Promise<void> {
     const seen = new Set([focus]);
     let ring: ReadonlySet<string> = new Set([focus]);
     for (let step = 1; step <= depth && ring.size > 0; step++) {
@@ -109,15 +109,15 @@ export class PastGraph {
         await this.#load(await this.#callersNow(name));
         await this.#load(await this.#mesh.withdrawnCallers(name));
       }
-      ring = await this.#nextRing(focus, step, seen);
+      ring = await this.#nextRing({ focus, depth: step, atMost }, seen);
       for (const name of ring) seen.add(name);
     }
   }
 
   /** Callers that only a document brought in have stored edges, too: loaded until none is new. */
-  async #nextRing(focus: string, step: number, seen: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  async #nextRing(query: EdgeQuery, seen: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     for (;;) {
-      const edges = this.#graph.edges({ focus, depth: step });
+      const edges = this.#graph.edges(query);
       if ((await this.#load(edges.map(({ from }) => from))) > 0) continue;
       return new Set(edges.flatMap(({ from, to }) => [from, to]).filter((name) => !seen.has(name)));
     }
