@@ -78,6 +78,7 @@ const list = route({
   answers: {
     200: 'Edges ascending by caller and callee; nodes are the services at their ends, and the focus.',
     410: 'What was then can no longer be told.',
+    413: 'Too many edges around the focus.',
     429: 'Too many questions about earlier graphs at once.',
   },
   handle: async ({ ports, query }) => {
