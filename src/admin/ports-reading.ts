@@ -171,6 +171,8 @@ export interface EdgeQuery {
   /** Time that states are told for, ms. */
   readonly now?: number;
   readonly limit?: number;
+  /** Edges around `focus`; beyond it the walk ends with `GRAPH_TOO_LARGE`. */
+  readonly atMost?: number;
   /** `<from>|<to>[:port]` of the last edge of the page before. */
   readonly after?: string;
   /** Without rates and uses that are not in the log: what can be told again later. */

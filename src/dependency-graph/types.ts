@@ -68,6 +68,8 @@ export interface EdgeQuery {
   readonly now?: number;
   /** Default: all. */
   readonly limit?: number;
+  /** Of all edges around `focus`, whatever `state`, `after` and `limit` leave of them: beyond it the walk ends with `GRAPH_TOO_LARGE`. Default: none. */
+  readonly atMost?: number;
   /** `edgeKey` of the last edge of the page before. */
   readonly after?: string;
 }

@@ -182,9 +182,46 @@ test('more edges than a stream may have: refused before it begins, ended with th
   assert.deepEqual([refused.status, refused.body.code], [413, 'GRAPH_TOO_LARGE']);
   assert.match(refused.body.remedy, /focus/);
   assert.equal(core.graphStreams.refused, 2);
+  const deep = await call(core, 'GET', '/v1/graph/stream?focus=n0.many&depth=10');
+  assert.deepEqual([deep.status, deep.body.code], [413, 'GRAPH_TOO_LARGE']);
+  assert.match(deep.body.remedy, /smaller depth/);
+  assert.equal(core.graphStreams.refused, 3);
   const around = await Client.open(t, core, '/v1/graph/stream?focus=web.shop');
   await around.until(() => around.frames.length > 0);
   assert.deepEqual(Object.keys(around.document.edges), ['web.shop|cart.shop:8080']);
+});
+
+test('streams of the same part, woken by the same change, read the graph once', async (t) => {
+  const core = await mesh(t);
+  const path = '/v1/graph/stream?focus=web.shop';
+  const clients = [await Client.open(t, core, path), await Client.open(t, core, path)];
+  for (const client of clients) await client.until(() => client.frames.length > 0);
+  const { graph: read } = core.projector;
+  const edges = read.edges.bind(read);
+  let reads = 0;
+  read.edges = (query) => {
+    reads++;
+    return edges(query);
+  };
+  const head = await learn(core, 'web.shop', 'ads.shop:8080');
+  for (const client of clients) await client.until(() => client.lastId >= head);
+  assert.equal(reads, 1);
+  for (const client of clients) assert.deepEqual(client.document.edges, await graph(core, '?focus=web.shop'));
+});
+
+test('more edges than all streams may have: the reason is theirs, not that of the one that is refused or ended', async (t) => {
+  const core = await mesh(t);
+  const client = await Client.open(t, core, '/v1/graph/stream');
+  await client.until(() => client.frames.length > 0);
+  // As many as the other streams may have at most.
+  core.graphStreams.edges += 200_000;
+  const refused = await call(core, 'GET', '/v1/graph/stream');
+  assert.deepEqual([refused.status, refused.body.code], [503, 'STREAMS_FULL']);
+  await learn(core, 'web.shop', 'ads.shop:8080');
+  await client.ended;
+  assert.equal(client.frames.at(-1)?.event, 'end');
+  assert.match(client.frames.at(-1)?.data.reason, /streams of the graph have more than 200000 edges together/);
+  assert.deepEqual([core.graphStreams.edges, core.graphStreams.refused], [200_000, 2]);
 });
 
 test('a client that reads nothing is ended and counted; the others go on', async (t) => {

@@ -228,6 +228,61 @@ test('audit: where no sidecar reports use, what is declared may be used all the 
   assert.deepEqual(known.documents, [{ document: 'Dependency/shop/a', action: 'delete' }]);
 });
 
+const findings = (body: {
+  readonly findings: readonly { kind: string; edge: { from: string; to: string; port?: number } }[];
+}) => body.findings.map(({ kind, edge }) => `${kind} ${keys({ edges: [edge] })[0]}`);
+
+test('audit and export: a declaration without a port, by name or by pattern, is of every port: used through one, and that port declared', async (t) => {
+  const core = await startCore(t);
+  await call(core, 'POST', '/v1/events', { events: ['a', 'b', 'c', 'd'].map((name) => service(name)) });
+  await apply(core, dependency('a', { to: { 'b.shop': {}, 'c.shop': {}, 'd.shop:8080': {} } }));
+  await apply(core, dependency('b', { to: { '*.shop': {} } }));
+  await used(core, 'a.shop', 'b.shop:8080');
+  await used(core, 'a.shop', 'd.shop:9999');
+  for (const to of ['a', 'b', 'c', 'd']) await used(core, 'b.shop', `${to}.shop:8080`);
+  const expected = ['never-used a.shop|c.shop', 'never-used a.shop|d.shop:8080', 'undeclared a.shop|d.shop:9999'];
+  const audit = async (query = '') => findings((await call(core, 'GET', `/v1/graph/audit${query}`)).body);
+  assert.deepEqual(await audit(), expected);
+  // A filter leaves out findings, not what they are compared with.
+  assert.deepEqual(await audit('?origin=declared'), expected.slice(0, 2));
+  assert.deepEqual(await audit('?origin=learned'), expected.slice(2));
+  await call(core, 'POST', '/v1/events', {
+    events: [service('d', { ports: [8080, 9999].map((port) => ({ port, protocol: 'http' })) })],
+  });
+  for (const query of ['', '&origin=learned']) {
+    const { text } = await call(core, 'GET', `/v1/graph/export?as=dependency${query}`);
+    const [document, ...others] = parseAllDocuments(text).map((one) => one.toJS());
+    assert.deepEqual(others, []);
+    assert.deepEqual(Object.keys(document.spec.to), ['b.shop', 'c.shop', 'd.shop:8080', 'd.shop:9999']);
+  }
+});
+
+test('audit: what is declared is no longer used when its last use is a TTL ago', async (t) => {
+  const hour = 3_600_000;
+  let at = Date.now() - 30 * hour;
+  const core = await startCore(t, { now: () => at });
+  await call(core, 'POST', '/v1/events', { events: ['a', 'b', 'c', 'd'].map((name) => service(name)) });
+  await apply(core, dependency('a', { to: { 'b.shop': {}, 'c.shop:8080': {}, 'd.shop:8080': {} } }));
+  for (const to of ['b', 'c', 'd']) await used(core, 'a.shop', `${to}.shop:8080`);
+  const last = new Date(at).toISOString();
+  const then = core.log.head().offset;
+  at += 29 * hour;
+  await used(core, 'a.shop', 'd.shop:8080');
+  const { body } = await call(core, 'GET', '/v1/graph/audit');
+  assert.deepEqual(findings(body), ['no-longer-used a.shop|b.shop', 'no-longer-used a.shop|c.shop:8080']);
+  assert.deepEqual(
+    body.findings.map(({ since }: { since: string }) => since),
+    [last, last],
+  );
+  assert.deepEqual(
+    body.documents.map(({ yaml }: { yaml: string }) => Object.keys(parse(yaml).spec.to)),
+    [['d.shop:8080']],
+  );
+  assert.deepEqual(findings((await call(core, 'GET', `/v1/graph/audit?at=${then}`)).body), []);
+  await apply(core, dependency('a', { ttl: '48h', to: { 'b.shop': {}, 'c.shop:8080': {} } }));
+  assert.deepEqual(findings((await call(core, 'GET', '/v1/graph/audit?origin=declared%2Blearned')).body), []);
+});
+
 test('diff: what came, went and changed; its patch makes the later document of the earlier one', async (t) => {
   const core = await mesh(t);
   const from = core.log.head().offset;

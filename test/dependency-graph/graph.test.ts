@@ -252,3 +252,24 @@ test('edges by focus, depth, state and page; dependents', () => {
   assert.ok(mesh.graph.dependents('d.default').includes('c.default'));
   assert.ok(names({ focus: 'd.default' }).includes('c>d'));
 });
+
+test('a walk around a focus derives each caller once, and ends at its bound whatever page of it is wanted', () => {
+  const names = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}.shop`);
+  const mesh = meshOf(...names);
+  for (const from of names) for (const to of names) if (from !== to) observe(mesh, from, `${to}:8080`);
+  mesh.settle();
+  const derived: string[] = [];
+  const edgesOf = mesh.graph.edgesOf.bind(mesh.graph);
+  mesh.graph.edgesOf = (caller, now) => {
+    derived.push(caller);
+    return edgesOf(caller, now);
+  };
+  assert.equal(mesh.graph.edges({ focus: 'a.shop', depth: 10, atMost: 20 }).length, 20);
+  assert.deepEqual(derived.sort(), names);
+  derived.length = 0;
+  const tooLarge = { code: 'GRAPH_TOO_LARGE', message: 'there are more than 5 edges within 10 steps of a.shop' };
+  for (const more of [{}, { limit: 1 }, { state: 'denied' }, { after: 'e.shop|d.shop:8080' }])
+    assert.throws(() => mesh.graph.edges({ focus: 'a.shop', depth: 10, atMost: 5, ...more }), tooLarge);
+  // The focus has four edges; with the second of its callers there are six.
+  assert.equal(derived.length, 4 * 3);
+});

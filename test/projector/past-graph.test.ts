@@ -1,6 +1,6 @@
 /** The graph as it was: at any offset what a fold of the log up to there gives, without that fold. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { DependencyGraph } from '../../src/dependency-graph/index.ts';
 import type { EventEnvelope } from '../../src/model/index.ts';
 import { createFoldState } from '../../src/projector/index.ts';
@@ -103,6 +103,78 @@ test('at every offset edges are those of a replay up to there: with a focus, wit
     }
   assert.ok(edges > 1_000, `only ${edges} edges were compared`);
   assert.equal(system.projector.past.counters.read, QUERIES.length * plain.size);
+  // All questions at once about one graph: none is answered from what another one has only half loaded.
+  for (const [at, graph] of plain) {
+    const past = await system.projector.past.graphAt(at);
+    const found = await Promise.all(QUERIES.map((query) => past.edges(query)));
+    assert.deepEqual(
+      found,
+      QUERIES.map((query) => graph.edges(query)),
+      `all at once, at ${at} of ${head}`,
+    );
+  }
+});
+
+/** `b` and `c` call `a`; at offset 4 both do. */
+const callers = async (t: TestContext): Promise<System> => {
+  const system = await openSystem(tempDir(t));
+  t.after(async () => {
+    await system.projector.close();
+    await system.log.close();
+  });
+  const uses = (from: string) => event('dependency.declared', { from, to: 'a.shop:80' });
+  await feed(system, registered('a'), uses('b.shop'), uses('c.shop'), registered('d'));
+  return system;
+};
+
+const BOTH = ['b.shop', 'c.shop'];
+const fromOf = (edges: readonly { readonly from: string }[]): string[] => edges.map(({ from }) => from);
+
+test('an edge that is taken away while a graph is kept is in that graph still', async (t) => {
+  const system = await callers(t);
+  const past = await system.projector.past.graphAt(4);
+  assert.deepEqual(await past.edges({ focus: 'd.shop' }), []);
+  for (const from of BOTH) await feed(system, event('dependency.withdrawn', { from, to: 'a.shop:80' }));
+  assert.equal(await system.projector.past.graphAt(4), past, 'the graph is the one that was kept');
+  assert.deepEqual(fromOf(await past.edges({ focus: 'a.shop' })), BOTH);
+});
+
+test('a question that fails in the middle leaves nothing half loaded for the next one', async (t) => {
+  const system = await callers(t);
+  // Something came later of all of them: what was then is folded from the log.
+  await feed(system, registered('a', { labels: { tier: 'x' } }));
+  for (const from of BOTH)
+    await feed(system, event('dependency.observed', { from, to: 'd.shop:80', evidence: 'subscribed' }));
+  for (let failing = 1; ; failing++) {
+    const past = await system.projector.past.graphAt(4);
+    const read = system.log.read;
+    let reads = 0;
+    system.log.read = (options) => {
+      if (++reads === failing) throw new Error('the disk says no');
+      return read.call(system.log, options);
+    };
+    const first = await past.edges({ focus: 'a.shop' }).catch((error: Error) => error.message);
+    system.log.read = read;
+    assert.deepEqual(fromOf(await past.edges({ focus: 'a.shop' })), BOTH, `read ${failing} failed`);
+    if (typeof first !== 'string') break;
+    assert.equal(first, 'the disk says no');
+    // Two others, and the graph is read anew.
+    for (const at of [1, 2]) await system.projector.past.graphAt(at);
+    assert.ok(failing < 100);
+  }
+});
+
+test('so many questions about one graph may wait; the next one is refused and counted', async (t) => {
+  const system = await callers(t);
+  const past = await system.projector.past.graphAt(4);
+  const asked = await Promise.allSettled(Array.from({ length: 65 }, () => past.edges({ focus: 'a.shop' })));
+  const refused = asked.filter(({ status }) => status === 'rejected');
+  assert.deepEqual(
+    refused.map((one) => (one as PromiseRejectedResult).reason.code),
+    ['STATE_BUSY'],
+  );
+  assert.equal(system.projector.past.counters.refused, 1);
+  assert.deepEqual(fromOf(await past.edges({ focus: 'a.shop' })), BOTH);
 });
 
 test('a service of then, with the ports of then; the time is that of the event', async (t) => {

@@ -4,7 +4,8 @@
  *
  * Not findings: what is pinned (kept on purpose) or denied. An edge counts as used when a sidecar asked for it or reported use. What is
  * declared is there before anybody asks, so only reports of use can tell that it is not used: of callers whose sidecars report none, such
- * a finding is a guess, says so, and no document settles it.
+ * a finding is a guess, says so, and no document settles it. It is no longer used when its last use is a TTL of its caller ago, by the
+ * documents of now.
  */
 import { documentKey } from '../../model/index.ts';
 import type { AdminPorts, DocumentView, EdgeView } from '../ports.ts';
@@ -12,6 +13,7 @@ import { declaring, learnedByCaller, scopeService, withoutTargets } from './depe
 import { edgeRow, targetOf } from './edge-rows.ts';
 import { yamlOf } from './export.ts';
 import type { GraphMoment } from './moment.ts';
+import { declaredAsWhole, lastUses } from './whole-services.ts';
 
 export type AuditKind = 'never-used' | 'no-longer-used' | 'undeclared';
 
@@ -38,46 +40,58 @@ export interface Audit {
   readonly documents: readonly SettlingDocument[];
 }
 
-const QUIET = new Set(['quiet', 'expiring', 'expired']);
-
 const storedOf = (ports: AdminPorts, key: string): DocumentView | undefined => {
   const [kind = '', namespace = '', name = ''] = key.split('/');
   return ports.state.policy(kind, namespace, name);
 };
 
-const kindOf = (edge: EdgeView, now: number): AuditKind | undefined => {
-  if (edge.state === 'denied' || edge.state === 'pinned') return undefined;
-  if (edge.origin === 'learned') return edge.state === 'expired' ? undefined : 'undeclared';
-  if (edge.evidence.length === 0) return 'never-used';
-  const isOver = QUIET.has(edge.state) || (edge.expiresAt !== undefined && edge.expiresAt <= now);
-  return isOver ? 'no-longer-used' : undefined;
+/** Tells of each edge what is the matter with it; `edges` are all that there are between its ends. */
+const judge = (ports: AdminPorts, edges: readonly EdgeView[], now: number) => {
+  const isDeclaredAsWhole = declaredAsWhole(edges);
+  const lastUse = lastUses(edges);
+  const kindOf = (edge: EdgeView): AuditKind | undefined => {
+    if (edge.state === 'denied' || edge.state === 'pinned') return undefined;
+    if (edge.origin === 'learned')
+      return edge.state === 'expired' || isDeclaredAsWhole(edge) ? undefined : 'undeclared';
+    const used = lastUse(edge);
+    if (used === undefined) return 'never-used';
+    return used + ports.state.graphLookup.dependency(edge.from).ttlMs <= now ? 'no-longer-used' : undefined;
+  };
+  const unusedSince = (edge: EdgeView): number | undefined =>
+    lastUse(edge) ?? declaredAt(ports, edge) ?? edge.firstSeen;
+  return { kindOf, unusedSince };
 };
 
 const time = (ms: number | undefined): { readonly since?: string } =>
   ms === undefined ? {} : { since: new Date(ms).toISOString() };
 
-export const auditOf = async (ports: AdminPorts, moment: GraphMoment, edges: readonly EdgeView[]): Promise<Audit> => {
+/** Findings of the edges that are `wanted`; the others may be evidence for them. */
+export const auditOf = async (
+  ports: AdminPorts,
+  moment: GraphMoment,
+  all: readonly EdgeView[],
+  wanted: (edge: EdgeView) => boolean,
+): Promise<Audit> => {
+  const edges = all.filter(wanted);
+  const { kindOf, unusedSince } = judge(ports, all, moment.time);
   const findings: AuditFinding[] = [];
   const settling = new Map<string, SettlingDocument>();
   const unused = new Map<string, Set<string>>();
-  const reporting = await reportingCallers(moment, edges);
+  const reporting = await reportingCallers(moment, all);
   for (const edge of edges) {
-    const kind = kindOf(edge, moment.time);
+    const kind = kindOf(edge);
     if (kind === undefined || kind === 'undeclared') continue;
     if (!reporting.has(edge.from)) {
       const hint = `no sidecar of ${edge.from} reports use: whether this edge is used is not known`;
-      const since = declaredAt(ports, edge) ?? edge.firstSeen;
-      findings.push({ kind, edge: edgeRow(edge), ...time(since), documents: [], hint });
+      findings.push({ kind, edge: edgeRow(edge), ...time(unusedSince(edge)), documents: [], hint });
       continue;
     }
     const place = placeOfDeclaration(ports, edge);
     for (const key of place.documents) unused.set(key, (unused.get(key) ?? new Set()).add(targetOf(edge)));
-    const since =
-      kind === 'never-used' ? (declaredAt(ports, edge) ?? edge.firstSeen) : (edge.lastUsed ?? edge.lastSeen);
     findings.push({
       kind,
       edge: edgeRow(edge),
-      ...time(since),
+      ...time(unusedSince(edge)),
       documents: place.documents,
       ...hintOf(edge, place.others),
     });
@@ -90,7 +104,7 @@ export const auditOf = async (ports: AdminPorts, moment: GraphMoment, edges: rea
       rest === undefined ? { document: key, action: 'delete' } : { document: key, action: 'apply', yaml: yamlOf(rest) },
     );
   }
-  const undeclared = edges.filter((edge) => kindOf(edge, moment.time) === 'undeclared');
+  const undeclared = edges.filter((edge) => kindOf(edge) === 'undeclared');
   const services = await moment.services([...new Set(undeclared.map(({ to }) => to))]);
   for (const [caller, { targets, left }] of learnedByCaller(undeclared, services)) {
     const documents = declaring(withUnusedGone(ports, unused), caller, targets);

@@ -7,6 +7,8 @@ export const EDGE_ORIGINS = ['declared', 'learned', 'declared+learned'] as const
 
 /** Edges read at once when a filter may leave most of them out. */
 const CHUNK = 5_000;
+/** Edges around a focus that are walked through for one answer, whatever a filter leaves of them. */
+const MAX_AROUND = 100_000;
 
 export const targetOf = (edge: EdgeView): string => (edge.port === undefined ? edge.to : `${edge.to}:${edge.port}`);
 
@@ -47,7 +49,10 @@ export interface EdgePage {
   readonly next: string | undefined;
 }
 
-/** Edges that pass, ascending by caller and callee, behind `after`. */
+/**
+ * Edges that pass, ascending by caller and callee, behind `after`. Around a focus they come of one walk.
+ * @throws TendrilError `GRAPH_TOO_LARGE` when there are more than `MAX_AROUND` around the focus
+ */
 export const edgePage = async (
   moment: GraphMoment,
   filter: EdgeFilter,
@@ -56,19 +61,19 @@ export const edgePage = async (
 ): Promise<EdgePage> => {
   const { focus, depth, state } = filter;
   const narrows = filter.origin !== undefined || filter.fromNamespace !== undefined || filter.toNamespace !== undefined;
-  const size = narrows ? Math.max(limit + 1, CHUNK) : limit + 1;
+  const size = focus !== undefined ? MAX_AROUND : narrows ? Math.max(limit + 1, CHUNK) : limit + 1;
   const found: EdgeView[] = [];
   for (let mark = after; ; ) {
     const chunk = await moment.edges({
       limit: size,
-      ...(focus === undefined ? {} : { focus }),
+      ...(focus === undefined ? {} : { focus, atMost: MAX_AROUND }),
       ...(depth === undefined ? {} : { depth }),
       ...(state === undefined ? {} : { state }),
       ...(mark === undefined ? {} : { after: mark }),
     });
     for (const edge of chunk) if (passes(edge, filter)) found.push(edge);
     const last = chunk.at(-1);
-    if (found.length > limit || chunk.length < size || last === undefined) break;
+    if (focus !== undefined || found.length > limit || chunk.length < size || last === undefined) break;
     mark = edgeKey(last);
     // A search through the whole mesh lets others have their turn.
     await new Promise((resolve) => setImmediate(resolve));

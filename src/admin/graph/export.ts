@@ -4,16 +4,23 @@ import type { EdgeView, StatePort } from '../ports.ts';
 import { type DependencyDocument, declaring, learnedByCaller } from './dependency-documents.ts';
 import { targetOf } from './edge-rows.ts';
 import type { GraphMoment } from './moment.ts';
+import { declaredAsWhole } from './whole-services.ts';
 
 export const yamlOf = (document: DependencyDocument): string =>
   stringify(document, { aliasDuplicateObjects: false, lineWidth: 0 });
 
-/** One document per caller with its learned edges; comments name those that are left out. `tendril apply` takes the text as it is. */
+/**
+ * One document per caller with those of its learned edges that are `wanted` and that nothing declares for the callee as a whole; comments name
+ * those that are left out. `tendril apply` takes the text as it is.
+ */
 export const dependencyYaml = async (
   state: Pick<StatePort, 'policy'>,
   moment: GraphMoment,
-  edges: readonly EdgeView[],
+  all: readonly EdgeView[],
+  wanted: (edge: EdgeView) => boolean,
 ): Promise<string> => {
+  const isDeclaredAsWhole = declaredAsWhole(all);
+  const edges = all.filter((edge) => wanted(edge) && !isDeclaredAsWhole(edge));
   const services = await moment.services([...new Set(edges.map(({ to }) => to))]);
   const comments: string[] = [];
   const documents: string[] = [];

@@ -8,8 +8,9 @@
  */
 import type { ServerResponse } from 'node:http';
 import { TendrilError } from '../../model/index.ts';
+import { Changes } from '../changes.ts';
 import { edgePage, type GraphDocument, graphDocument, graphPatch, momentOf } from '../graph/index.ts';
-import type { AdminPorts, EdgeView } from '../ports.ts';
+import type { AdminPorts } from '../ports.ts';
 import { refusal } from '../problem.ts';
 import { type AnyRoute, type RequestContext, route } from '../route.ts';
 import { beginStream, HEARTBEAT_MS, lastEventId, writeEvents } from '../sse.ts';
@@ -27,23 +28,55 @@ interface Wanted {
 
 interface Stand {
   readonly offset: number;
-  readonly edges: readonly EdgeView[];
+  /** More than `MAX_EDGES`: there is no document of them. */
+  readonly edges: number;
+  readonly document: GraphDocument;
 }
+
+/** Streams that want the same, and are woken by the same change, share a stand so long. */
+const SHARED_MS = 1_000;
 
 const tooLarge = (): TendrilError =>
   refusal('GRAPH_TOO_LARGE', `there are more than ${MAX_EDGES} edges; a stream has at most so many`, {
-    remedy: 'name a service with focus=',
+    remedy: 'name a service with focus=, or a smaller depth=',
   });
+
+const allTooMany = (): TendrilError =>
+  new TendrilError('STREAMS_FULL', `the streams of the graph have more than ${MAX_ALL_EDGES} edges together`, {
+    remedy: 'name a service with focus=, or try again later',
+  });
+
+const readStand = (ports: AdminPorts, wanted: Wanted, offset: number): Stand => {
+  const most = wanted.focus === undefined ? { limit: MAX_EDGES + 1 } : { atMost: MAX_EDGES };
+  try {
+    const edges = ports.graph.edges({ ...wanted, ...most, now: Date.now(), asLogged: true });
+    return { offset, edges: edges.length, document: graphDocument(edges.length > MAX_EDGES ? [] : edges) };
+  } catch (error) {
+    if (!(error instanceof TendrilError) || error.code !== 'GRAPH_TOO_LARGE') throw error;
+    return { offset, edges: MAX_EDGES + 1, document: graphDocument([]) };
+  }
+};
+
+/** Stands of the last second by what is wanted: at most one for each open stream. */
+const shared = new WeakMap<AdminPorts, Map<string, Stand>>();
 
 /** The graph of now, of one offset. */
 const standOf = (ports: AdminPorts, wanted: Wanted): Promise<Stand> =>
   new Promise((resolve, reject) => {
     ports.graphChanges.atRest((offset) => {
+      const stands = shared.get(ports) ?? new Map<string, Stand>();
+      shared.set(ports, stands);
+      const name = `${wanted.focus ?? ''}|${wanted.depth ?? ''}`;
+      const known = stands.get(name);
+      if (known?.offset === offset) {
+        resolve(known);
+        return;
+      }
       try {
-        resolve({
-          offset,
-          edges: ports.graph.edges({ ...wanted, limit: MAX_EDGES + 1, now: Date.now(), asLogged: true }),
-        });
+        const stand = readStand(ports, wanted, offset);
+        stands.set(name, stand);
+        setTimeout(() => stands.get(name) === stand && stands.delete(name), SHARED_MS).unref();
+        resolve(stand);
       } catch (error) {
         reject(error);
       }
@@ -70,31 +103,6 @@ const documentAt = async (
 const event = (name: string, id: number, data: unknown): string =>
   `event: ${name}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
 
-/** Resolves when something changed, or after `ms`. */
-class Changes {
-  #changed = false;
-  #wake: (() => void) | undefined;
-
-  note(): void {
-    this.#changed = true;
-    this.#wake?.();
-  }
-
-  async next(ms: number, signal: AbortSignal): Promise<void> {
-    if (!this.#changed && !signal.aborted)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-        signal.addEventListener('abort', this.#wake, { once: true });
-      });
-    this.#wake = undefined;
-    this.#changed = false;
-  }
-}
-
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const run = async (context: RequestContext<typeof focusParams>, response: ServerResponse): Promise<void> => {
@@ -109,21 +117,23 @@ const run = async (context: RequestContext<typeof focusParams>, response: Server
   const changes = new Changes();
   const end = ports.graphChanges.onGraphChange(() => changes.note());
   let held = 0;
-  const hold = (edges: number): boolean => {
+  /** What is wrong with a stand of so many edges: with the stream's own, or with all of them. */
+  const hold = (edges: number): TendrilError | undefined => {
     counters.edges += edges - held;
     held = edges;
-    return edges <= MAX_EDGES && counters.edges <= MAX_ALL_EDGES;
+    const problem = edges > MAX_EDGES ? tooLarge() : counters.edges > MAX_ALL_EDGES ? allTooMany() : undefined;
+    if (problem !== undefined) counters.refused++;
+    return problem;
   };
   try {
-    let stand = await standOf(ports, wanted);
-    if (!hold(stand.edges.length)) {
+    if (counters.edges >= MAX_ALL_EDGES) {
       counters.refused++;
-      if (stand.edges.length > MAX_EDGES) throw tooLarge();
-      throw new TendrilError('STREAMS_FULL', `${MAX_ALL_EDGES} edges are in streams already`, {
-        remedy: 'name a service with focus=, or try again later',
-      });
+      throw allTooMany();
     }
-    let document = graphDocument(stand.edges);
+    let stand = await standOf(ports, wanted);
+    const refused = hold(stand.edges);
+    if (refused !== undefined) throw refused;
+    let { document } = stand;
     const before = resumed === undefined ? undefined : await documentAt(ports, wanted, resumed, stand.offset);
     beginStream(response);
     const send = (text: string): Promise<boolean> => writeEvents(response, text, signal, limits.stallMs);
@@ -145,12 +155,12 @@ const run = async (context: RequestContext<typeof focusParams>, response: Server
       await pause(GATHER_MS);
       if (signal.aborted) return;
       stand = await standOf(ports, wanted);
-      if (!hold(stand.edges.length)) {
-        counters.refused++;
-        response.write(event('end', stand.offset, { reason: tooLarge().message }));
+      const problem = hold(stand.edges);
+      if (problem !== undefined) {
+        response.write(event('end', stand.offset, { reason: problem.message }));
         return;
       }
-      const next = graphDocument(stand.edges);
+      const next = stand.document;
       const patch = graphPatch(document, next);
       document = next;
       if (patch.length > 0) counters.patches++;

@@ -58,6 +58,13 @@ const whole = async (moment: GraphMoment, filter: EdgeFilter) => {
   return edges;
 };
 
+/** Where what is declared is compared with what is used, origin and state narrow the answer, not what is compared. */
+const compared = async (moment: GraphMoment, { origin, state, ...filter }: EdgeFilter) => ({
+  all: await whole(moment, filter),
+  wanted: (edge: { readonly origin: string; readonly state: string }): boolean =>
+    (origin === undefined || edge.origin === origin) && (state === undefined || edge.state === state),
+});
+
 const list = route({
   method: 'GET',
   path: '/v1/graph',
@@ -71,6 +78,7 @@ const list = route({
   answers: {
     200: 'Edges ascending by caller and callee; nodes are the services at their ends, and the focus.',
     410: 'What was then can no longer be told.',
+    413: 'Too many edges around the focus.',
     429: 'Too many questions about earlier graphs at once.',
   },
   handle: async ({ ports, query }) => {
@@ -111,11 +119,14 @@ const exported = route({
   handle: async ({ ports, query }) => {
     checkFocus(query);
     const moment = await momentOf(ports, query.at);
-    const edges = await whole(moment, query);
     const etag = moment.offset;
+    if (query.as === 'dependency') {
+      const { all, wanted } = await compared(moment, query);
+      const body = await dependencyYaml(ports.state, moment, all, wanted);
+      return { body, type: 'text/yaml; charset=utf-8', etag };
+    }
+    const edges = await whole(moment, query);
     if (query.as === 'dot') return { body: dotOf(edges), type: 'text/vnd.graphviz; charset=utf-8', etag };
-    if (query.as === 'dependency')
-      return { body: await dependencyYaml(ports.state, moment, edges), type: 'text/yaml; charset=utf-8', etag };
     return { body: { ...stamp(moment), edges: edges.map(edgeRow) }, etag };
   },
 });
@@ -129,9 +140,10 @@ const audit = route({
   handle: async ({ ports, query }) => {
     checkFocus(query);
     const moment = await momentOf(ports, query.at);
-    const edges = await whole(moment, query);
+    const { all, wanted } = await compared(moment, query);
+    const edges = all.filter(wanted).length;
     return {
-      body: { ...stamp(moment), edges: edges.length, ...(await auditOf(ports, moment, edges)) },
+      body: { ...stamp(moment), edges, ...(await auditOf(ports, moment, all, wanted)) },
       etag: moment.offset,
     };
   },

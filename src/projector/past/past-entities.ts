@@ -64,10 +64,10 @@ export class PastEntities {
     return this.#options.queries.entityKeys(prefix);
   }
 
-  /** Events behind the offset that took something away, of one family. */
-  async removals(family: Removal): Promise<RecordedEvent[]> {
+  /** Events behind the offset that took something away, of one family; `after` leaves out those that were read already. */
+  async removals(family: Removal, after = this.#at): Promise<RecordedEvent[]> {
     this.#refresh();
-    const rows = this.#options.index.rowsOf(removalOwner(family), this.#at, FOREVER);
+    const rows = this.#options.index.rowsOf(removalOwner(family), after, FOREVER);
     const events = await this.#read(rows.map(({ offset }) => offset));
     return [...events.values()];
   }

@@ -3,9 +3,15 @@
  *
  * Invariant: an edge of then is stored now, or an event took it away since. So its caller is among those that refer to the callee now
  * (asked of the live graph at an offset whose commit the history index holds) and those of `withdrawn` events (past-mesh.ts).
+ *
+ * Bounds: one question loads at a time, as the next one builds on what it has loaded; `MAX_WAITING` wait, more are refused (`STATE_BUSY`)
+ * and counted by the reader.
  */
 import { DependencyGraph, type EdgeQuery, type EdgeView } from '../../dependency-graph/index.ts';
+import { TendrilError } from '../../model/index.ts';
 import type { PastMesh } from './past-mesh.ts';
+
+const MAX_WAITING = 64;
 
 /** Callers that refer to a service now; resolves when a commit holds the state that was asked. */
 type CallersNow = (service: string) => Promise<Iterable<string>>;
@@ -14,11 +20,15 @@ export class PastGraph {
   readonly #mesh: PastMesh;
   readonly #graph: DependencyGraph;
   readonly #callersNow: CallersNow;
+  readonly #onRefused: () => void;
   #hasAll = false;
+  #turn: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
 
-  constructor(mesh: PastMesh, callersNow: CallersNow) {
+  constructor(mesh: PastMesh, callersNow: CallersNow, onRefused: () => void) {
     this.#mesh = mesh;
     this.#callersNow = callersNow;
+    this.#onRefused = onRefused;
     this.#graph = new DependencyGraph(mesh.lookup);
     this.#graph.affected([...mesh.scopes()].map((scope) => `doc:Dependency|${scope}`));
   }
@@ -32,24 +42,52 @@ export class PastGraph {
     return this.#mesh.recordedAt;
   }
 
-  /** Services as registered then, by name; those that were not are left out. */
-  async services(names: Iterable<string>): Promise<ReadonlyMap<string, NonNullable<ReturnType<PastMesh['service']>>>> {
+  /**
+   * Services as registered then, by name; those that were not are left out.
+   * @throws TendrilError `STATE_BUSY`, `OFFSET_GONE`
+   */
+  services(names: Iterable<string>): Promise<ReadonlyMap<string, NonNullable<ReturnType<PastMesh['service']>>>> {
     const wanted = [...names];
-    await this.#mesh.loadServices(wanted);
-    return new Map(
-      wanted.flatMap((name) => {
-        const service = this.#mesh.service(name);
-        return service === undefined ? [] : [[name, service] as const];
-      }),
-    );
+    return this.#inTurn(async () => {
+      await this.#mesh.loadServices(wanted);
+      return new Map(
+        wanted.flatMap((name) => {
+          const service = this.#mesh.service(name);
+          return service === undefined ? [] : [[name, service] as const];
+        }),
+      );
+    });
   }
 
-  /** As `DependencyGraph.edges`, of then. */
-  async edges(query: EdgeQuery): Promise<readonly EdgeView[]> {
-    const { focus, depth = 1 } = query;
-    if (focus === undefined || this.#defaultsDeclare()) await this.#loadAll();
-    else await this.#loadAround(focus, depth);
-    return this.#graph.edges(query);
+  /**
+   * As `DependencyGraph.edges`, of then.
+   * @throws TendrilError `STATE_BUSY`, `OFFSET_GONE`, `GRAPH_TOO_LARGE`
+   */
+  edges(query: EdgeQuery): Promise<readonly EdgeView[]> {
+    const { focus, depth = 1, atMost = Number.POSITIVE_INFINITY } = query;
+    return this.#inTurn(async () => {
+      if (focus === undefined || this.#defaultsDeclare()) await this.#loadAll();
+      else await this.#loadAround(focus, depth, atMost);
+      return this.#graph.edges(query);
+    });
+  }
+
+  /** Behind the questions that came before, whether they are answered or fail. */
+  async #inTurn<T>(answer: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= MAX_WAITING) {
+      this.#onRefused();
+      throw new TendrilError('STATE_BUSY', `${MAX_WAITING} questions about the graph at ${this.offset} wait already`, {
+        remedy: 'try again in a moment',
+      });
+    }
+    this.#waiting++;
+    const mine = this.#turn.then(answer);
+    this.#turn = mine.catch(() => undefined);
+    try {
+      return await mine;
+    } finally {
+      this.#waiting--;
+    }
   }
 
   /** Documents of a namespace or of the mesh declare edges: every caller there may have them. */
@@ -62,7 +100,7 @@ export class PastGraph {
     return false;
   }
 
-  async #loadAround(focus: string, depth: number): Promise<void> {
+  async #loadAround(focus: string, depth: number, atMost: number): Promise<void> {
     const seen = new Set([focus]);
     let ring: ReadonlySet<string> = new Set([focus]);
     for (let step = 1; step <= depth && ring.size > 0; step++) {
@@ -71,15 +109,15 @@ export class PastGraph {
         await this.#load(await this.#callersNow(name));
         await this.#load(await this.#mesh.withdrawnCallers(name));
       }
-      ring = await this.#nextRing(focus, step, seen);
+      ring = await this.#nextRing({ focus, depth: step, atMost }, seen);
       for (const name of ring) seen.add(name);
     }
   }
 
   /** Callers that only a document brought in have stored edges, too: loaded until none is new. */
-  async #nextRing(focus: string, step: number, seen: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  async #nextRing(query: EdgeQuery, seen: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     for (;;) {
-      const edges = this.#graph.edges({ focus, depth: step });
+      const edges = this.#graph.edges(query);
       if ((await this.#load(edges.map(({ from }) => from))) > 0) continue;
       return new Set(edges.flatMap(({ from, to }) => [from, to]).filter((name) => !seen.has(name)));
     }
@@ -93,12 +131,12 @@ export class PastGraph {
   }
 
   /** Gives how many were not loaded before. */
-  async #load(callers: Iterable<string>): Promise<number> {
-    const fresh = await this.#mesh.loadCallers([...callers].filter((caller) => !caller.startsWith('*')));
-    for (const caller of fresh) {
-      const edges = this.#mesh.edges(caller);
-      if (edges.size > 0) this.#graph.setEdges(caller, edges);
-    }
-    return fresh.length;
+  #load(callers: Iterable<string>): Promise<number> {
+    return this.#mesh.loadCallers(
+      [...callers].filter((caller) => !caller.startsWith('*')),
+      (caller, edges) => {
+        if (edges.size > 0) this.#graph.setEdges(caller, edges);
+      },
+    );
   }
 }

@@ -31,8 +31,9 @@ export class PastMesh {
   readonly #callers = new Set<string>();
   readonly #services = new Set<string>();
   #hasAllServices = false;
-  /** Callers of edges taken away since, by callee. */
-  #withdrawn: Map<string, Set<string>> | undefined;
+  /** Callers of edges taken away since, by callee, as events up to `#withdrawnTo` tell. */
+  readonly #withdrawn = new Map<string, Set<string>>();
+  #withdrawnTo: number | undefined;
 
   private constructor(options: PastEntitiesOptions, place: Place) {
     this.offset = place.offset;
@@ -66,11 +67,6 @@ export class PastMesh {
     return this.#state.service(name);
   }
 
-  /** Of a caller that was loaded. */
-  edges(caller: string): EdgeList {
-    return this.#state.edges.get(caller) ?? EdgeList.EMPTY;
-  }
-
   /** Callers of edges to a service that were taken away since. */
   async withdrawnCallers(service: string): Promise<Iterable<string>> {
     return (await this.#readWithdrawn()).get(service) ?? [];
@@ -83,22 +79,27 @@ export class PastMesh {
     return callers;
   }
 
-  /** Loads edges of callers, and the services they lead to. Gives those that were not loaded before. */
-  async loadCallers(names: Iterable<string>): Promise<string[]> {
+  /**
+   * Loads edges of callers, and the services they lead to. Those that were not loaded before are handed to `take` in the turn in which
+   * they count as loaded: when a load throws, the rest of them are loaded the next time. Gives how many they were.
+   */
+  async loadCallers(names: Iterable<string>, take: (caller: string, edges: EdgeList) => void): Promise<number> {
     const fresh = [...new Set(names)].filter((name) => !this.#callers.has(name));
     for (let at = 0; at < fresh.length; at += CALLERS_TOGETHER) {
       const part = fresh.slice(at, at + CALLERS_TOGETHER);
       const loaded = await this.#entities.edges(part);
       const callees: string[] = [];
-      for (const [caller, edges] of loaded) {
-        this.#callers.add(caller);
-        if (edges !== undefined) this.#state.edges.load(caller, edges);
+      for (const [caller, edges] of loaded)
         for (const to of edges?.targets() ?? []) callees.push(calleeOf(to) ?? caller);
-      }
       await this.loadServices(callees);
+      for (const [caller, edges] of loaded) {
+        if (edges !== undefined) this.#state.edges.load(caller, edges);
+        take(caller, edges ?? EdgeList.EMPTY);
+        this.#callers.add(caller);
+      }
       await nextTurn();
     }
-    return fresh;
+    return fresh.length;
   }
 
   async loadServices(names: Iterable<string>): Promise<void> {
@@ -155,16 +156,15 @@ export class PastMesh {
     await this.loadServices(named);
   }
 
-  async #readWithdrawn(): Promise<Map<string, Set<string>>> {
-    if (this.#withdrawn !== undefined) return this.#withdrawn;
-    const withdrawn = new Map<string, Set<string>>();
-    for (const { data } of await this.#entities.removals('edge')) {
+  /** Reads on with each use: an edge may be taken away while this graph is kept. */
+  async #readWithdrawn(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+    for (const { offset, data } of await this.#entities.removals('edge', this.#withdrawnTo)) {
       const { from, to } = data as { readonly from: string; readonly to: string };
       const callee = calleeOf(to) ?? to;
-      withdrawn.set(callee, (withdrawn.get(callee) ?? new Set()).add(from));
+      this.#withdrawn.set(callee, (this.#withdrawn.get(callee) ?? new Set()).add(from));
+      this.#withdrawnTo = Math.max(this.#withdrawnTo ?? 0, offset);
     }
-    this.#withdrawn = withdrawn;
-    return withdrawn;
+    return this.#withdrawn;
   }
 }
 

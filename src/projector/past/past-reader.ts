@@ -86,7 +86,11 @@ export class PastReader {
     this.counters.read++;
     this.#index ??= new HistoryIndex(this.#options.queries);
     const mesh = await PastMesh.open({ ...this.#options, index: this.#index }, at);
-    return new PastGraph(mesh, (service) => this.#callersNow(service));
+    return new PastGraph(
+      mesh,
+      (service) => this.#callersNow(service),
+      () => this.counters.refused++,
+    );
   }
 
   async #callersNow(service: string): Promise<Iterable<string>> {
