@@ -47,6 +47,9 @@ export const taken = (type: keyof typeof TYPES, body: Uint8Array): Taken => {
   return { name: result.name, value: result.value };
 };
 
+/** By the decoded match: the client's RE2 frees nothing, so each is made once. */
+const predicates = new WeakMap<object, ReturnType<typeof getPredicateForMatcher>>();
+
 /** Cluster, or `cluster:weight,…`, that the client chooses for a call; undefined: no route. */
 export const chosen = (
   // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -57,7 +60,9 @@ export const chosen = (
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(headers)) metadata.add(key, value);
   for (const { match, route } of routes) {
-    if (!getPredicateForMatcher(match).apply(method, metadata)) continue;
+    const predicate = predicates.get(match) ?? getPredicateForMatcher(match);
+    predicates.set(match, predicate);
+    if (!predicate.apply(method, metadata)) continue;
     if (route.cluster_specifier === 'cluster') return route.cluster;
     const clusters = route.weighted_clusters.clusters.map((each: { name: string; weight: { value: number } }) => ({
       name: each.name,
