@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
+import { type AdsCounters, adsCounters } from './ads-counters.ts';
 import { AdsStream } from './ads-stream.ts';
 import { BytesCache } from './bytes-cache.ts';
 import { Connections } from './connections.ts';
@@ -11,30 +12,23 @@ import { Health } from './health.ts';
 import { type Holder, holdersOf } from './holders.ts';
 import { Http2Transport } from './http2/index.ts';
 import { Hub } from './hub.ts';
-import { DEFAULT_SERVER_LIMITS, type ServerLimits, type SessionCounters, zeroSessionCounters } from './limits.ts';
+import { DEFAULT_SERVER_LIMITS, type ServerLimits, zeroSessionCounters } from './limits.ts';
 import { type Listener, listenOn } from './listener.ts';
 import { XDS_METHODS } from './methods.ts';
 import { RenewalMemory } from './renewal-memory.ts';
 import type { ResourceSource } from './resource-source.ts';
-import { countedAs } from './resource-type.ts';
 import { ResponseTemplates } from './response-templates.ts';
+import { type SessionStatus, sessionStatus } from './session-status.ts';
 import { SharedShapes } from './shapes.ts';
 import { SideStreams } from './side-streams.ts';
 import { STATUS } from './status.ts';
-import {
-  type ConnectedStream,
-  type StreamContext,
-  type StreamCounters,
-  type StreamWatcher,
-  zeroStreamCounters,
-} from './stream-context.ts';
-import type { HeldResource, StreamSession, TypeStatus } from './stream-session.ts';
+import { type ConnectedStream, type StreamContext, type StreamWatcher, zeroStreamCounters } from './stream-context.ts';
+import type { HeldResource, StreamSession } from './stream-session.ts';
 import {
   type Routes,
   type StreamHandler,
   type TlsOptions,
   type Transport,
-  type TransportCounters,
   type TransportOptions,
   zeroTransportCounters,
 } from './transport.ts';
@@ -79,64 +73,6 @@ export interface AdsServerOptions {
    * (`renewalUnseen`). Asked when there is enough to renew, once a minute at most for each of its streams.
    */
   readonly longStream?: (nodeId: string) => number | undefined;
-}
-
-/** One stream of one node. */
-export interface SessionStatus {
-  readonly node: string;
-  readonly caller: string;
-  readonly namespace: string;
-  readonly endpoint?: string;
-  /** It says itself which services it needs. */
-  readonly needs?: true;
-  readonly peer: string;
-  /** ms since the epoch. */
-  readonly since: number;
-  /** `serviceBytes`: resources of services alone, without the node's own listeners and inbound clusters. */
-  readonly sent: {
-    readonly responses: number;
-    readonly resources: number;
-    readonly bytes: number;
-    readonly serviceBytes: number;
-  };
-  /** Service ports held. */
-  readonly servicePorts: number;
-  /** Generation of its route configuration (`outbound~<n>`), and virtual hosts held under it whose edges have expired. */
-  readonly generation: number;
-  readonly stale: number;
-  readonly types: readonly TypeStatus[];
-}
-
-export interface AdsCounters extends StreamCounters, SessionCounters, TransportCounters {
-  readonly sessions: number;
-  /** Resources that clients refuse as of now, by short name of the type. */
-  readonly parkedByType: Readonly<Record<string, number>>;
-  /** Virtual hosts that clients hold though their edges have expired, as last counted. */
-  readonly staleHosts: number;
-  readonly healthWatches: number;
-  readonly sideStreams: number;
-  readonly connections: number;
-  /** Accepted, and not read from yet: many came at once. */
-  readonly connectionsWaiting: number;
-  readonly connectionsRefused: number;
-  readonly connectionsLate: number;
-  readonly connectionsIdle: number;
-  readonly wakes: number;
-  readonly changeKeys: number;
-  readonly changeNotices: number;
-  readonly broadcasts: number;
-  readonly noticesCollapsed: number;
-  readonly acksDeferred: number;
-  readonly inLine: number;
-  /** Requests that waited for a later turn of the event loop. */
-  readonly requestsDeferred: number;
-  /** Times that a stream was read no further because too much of it waited. */
-  readonly streamsUnread: number;
-  readonly cacheBytes: number;
-  readonly cacheHits: number;
-  readonly cacheMisses: number;
-  readonly cacheEvicted: number;
-  readonly shapeResets: number;
 }
 
 export interface AdsServer {
@@ -257,20 +193,6 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     for (const { member } of streams) if (member !== undefined) yield member.session;
   }
 
-  const parkedByType = (): Record<string, number> => {
-    const parked: Record<string, number> = {};
-    for (const { member } of streams)
-      for (const { type, parked: count } of member?.session.status() ?? [])
-        if (count > 0) parked[countedAs(type)] = (parked[countedAs(type)] ?? 0) + count;
-    return parked;
-  };
-
-  const staleHosts = (): number => {
-    let stale = 0;
-    for (const { session } of hub.members) stale += session.stale;
-    return stale;
-  };
-
   return {
     listen: async (host, port, fds) => {
       listener = await listenOn(
@@ -284,29 +206,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     },
     accept: (socket) => connections.accept(socket, transport),
     wake: () => hub.wake(),
-    sessions: () => {
-      const list: SessionStatus[] = [];
-      for (const stream of streams) {
-        const session = stream.member?.session;
-        if (session === undefined) continue;
-        const { id, caller, namespace, endpoint, needs } = session.facts;
-        list.push({
-          node: id,
-          caller,
-          namespace,
-          ...(endpoint === undefined ? {} : { endpoint }),
-          ...(needs === undefined ? {} : { needs }),
-          peer: stream.peer,
-          since: stream.since,
-          sent: stream.sent,
-          servicePorts: session.servicePorts(),
-          generation: session.generation,
-          stale: session.stale,
-          types: session.status(),
-        });
-      }
-      return list;
-    },
+    sessions: () => [...streams].flatMap((stream) => sessionStatus(stream) ?? []),
     connected: () => streams,
     get connectionsRefused() {
       return connections.counters.refused;
@@ -321,35 +221,18 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
       if (found.length === 0) return undefined;
       return found.map((stream) => ({ peer: stream.peer, resources: stream.member?.session.resources() ?? [] }));
     },
-    counters: () => ({
-      ...streamCounters,
-      ...sessionCounters,
-      ...transportCounters,
-      sessions: hub.size,
-      parkedByType: parkedByType(),
-      staleHosts: staleHosts(),
-      healthWatches: health.watches,
-      sideStreams: side.size,
-      connections: connections.size,
-      connectionsWaiting: connections.waiting,
-      connectionsRefused: connections.counters.refused,
-      connectionsLate: connections.counters.handshakesLate,
-      connectionsIdle: connections.counters.idle,
-      wakes: hub.counters.wakes,
-      changeKeys: hub.counters.keys,
-      changeNotices: hub.counters.notices,
-      broadcasts: hub.counters.broadcasts,
-      noticesCollapsed: hub.counters.collapsed,
-      acksDeferred: hub.acksDeferred,
-      inLine: hub.waiting,
-      requestsDeferred: hub.requests.deferred,
-      streamsUnread: hub.requests.unread,
-      cacheBytes: cache.bytes,
-      cacheHits: cache.hits,
-      cacheMisses: cache.misses,
-      cacheEvicted: cache.evicted,
-      shapeResets: shapes.resets,
-    }),
+    counters: () =>
+      adsCounters({
+        streams: streamCounters,
+        sessions: sessionCounters,
+        transport: transportCounters,
+        hub,
+        health,
+        side,
+        connections,
+        cache,
+        shapes,
+      }),
     drain: async (overMs = 5_000) => {
       listener?.close();
       listener = undefined;

@@ -3,7 +3,7 @@ import { TendrilError } from '../model/index.ts';
 import { appendNonce, composeDeltaResponse, composeStateResponse } from '../proto/index.ts';
 import type { DeliveryNode } from './delivery-log.ts';
 import type { AckedEffect, Effect, RejectedEffect, SendEffect } from './effect.ts';
-import type { Member, StreamPort } from './hub.ts';
+import type { Member, StreamPort } from './hub-member.ts';
 import type { XdsMethod } from './methods.ts';
 import { Outflow, type OutflowOwner } from './outflow.ts';
 import { readRequest } from './read-request.ts';

@@ -6,15 +6,17 @@
  * - A request is handled at once, before any broadcast in line: first the source is caught up with and the session told what it has in
  *   line, so an answer is never newer than what its session knows (a domain that moved is taken from its loser in the same response).
  *   A flood of requests gets a share of each turn (`RequestLine`); bare ACKs wait until a broadcast is out (`AckLine`).
- * - One timer wheel for all.
+ * - One alarm for all (`Alarm`).
  *
  * Bounds: per session one place in line; the keys kept for it are shared lists, and beyond `MAX_ITEMS` become "compare everything".
  */
-import { AckLine, type AckOwner } from './ack-line.ts';
+import { AckLine } from './ack-line.ts';
+import { Alarm } from './alarm.ts';
 import { Allowance } from './allowance.ts';
 import type { ChangeItem } from './change.ts';
 import { noticesOf } from './change.ts';
 import type { Effect } from './effect.ts';
+import { type Member, notePending, type StreamPort } from './hub-member.ts';
 import { InterestIndex } from './interest-index.ts';
 import { RequestLine } from './request-line.ts';
 import type { NodeView, ResourceSource, XdsProtocol } from './resource-source.ts';
@@ -23,28 +25,12 @@ import { Session } from './session.ts';
 import type { SessionOptions } from './session-state.ts';
 import type { SharedShapes } from './shapes.ts';
 import { SotwSession } from './sotw/sotw-session.ts';
-import type { StreamSession, XdsRequest } from './stream-session.ts';
-import { TimerWheel } from './timer-wheel.ts';
+import type { XdsRequest } from './stream-session.ts';
 
 /** Sessions served per turn of the event loop: some milliseconds. What they write goes out at the end of the turn. */
 const SLICE = 256;
 /** Change items in line for one session. */
 const MAX_ITEMS = 4_096;
-
-/** A stream, as the hub sees it: executes effects in order. Interest and timer effects are the hub's own. */
-export interface StreamPort {
-  execute(effect: Effect): void;
-  /** A session threw: a defect of ours; the stream ends. */
-  fail(error: unknown): void;
-}
-
-export interface Member extends AckOwner {
-  readonly session: StreamSession;
-  readonly port: StreamPort;
-  /** Waiting for its turn; the list may be that of other members. */
-  pending: readonly ChangeItem[] | undefined;
-  joined: boolean;
-}
 
 export interface HubOptions {
   readonly source: ResourceSource;
@@ -65,7 +51,7 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #placeholder: SessionOptions['placeholder'];
   readonly #index = new InterestIndex<Member>();
-  readonly #wheel = new TimerWheel<Member>();
+  readonly #alarm: Alarm<Member>;
   /** What streams have read. */
   readonly requests: RequestLine;
   readonly #acks = new AckLine<Member>();
@@ -79,13 +65,13 @@ export class Hub {
   #turning = false;
   #epoch = 0;
   #wakeWaits: { readonly upTo: number; readonly done: () => void }[] = [];
-  #cancelTimer: (() => void) | undefined;
-  #timerFor = 0;
   /** Counters. */
   readonly counters = { wakes: 0, keys: 0, notices: 0, broadcasts: 0, collapsed: 0, joined: 0 };
 
   constructor(options: HubOptions) {
     this.#options = options;
+    const { clock, after } = options;
+    this.#alarm = new Alarm({ clock, after, ring: (member, now) => this.#ring(member, now) });
     this.#placeholder = (type, name) => options.source.placeholder(type, name);
     this.requests = new RequestLine(options.clock, options.later);
   }
@@ -143,7 +129,7 @@ export class Hub {
     if (!member.joined) return;
     member.joined = false;
     this.#index.leave(member, member.session.facts, member.session.subjects);
-    this.#wheel.cancel(member);
+    this.#alarm.cancel(member);
     const { id } = member.session.facts;
     const allowance = this.#allowances.get(id);
     if (allowance !== undefined && --allowance.streams === 0) this.#allowances.delete(id);
@@ -329,47 +315,23 @@ export class Hub {
     for (const effect of effects) {
       // A send may have ended the stream: what it would wait for from here on must not keep it.
       if (!member.joined) return;
-      if (effect.kind === 'timer') this.#schedule(member, effect.at);
+      if (effect.kind === 'timer') this.#alarm.schedule(member, effect.at);
       else if (effect.kind !== 'interest') member.port.execute(effect);
     }
   }
 
-  #schedule(member: Member, at: number): void {
-    this.#wheel.schedule(member, at);
-    this.#setTimer();
-  }
-
-  #setTimer(): void {
-    const next = this.#wheel.next();
-    if (next === undefined || (this.#cancelTimer !== undefined && this.#timerFor <= next)) return;
-    this.#cancelTimer?.();
-    this.#timerFor = next;
-    const ms = Math.max(0, next - this.#options.clock());
-    this.#cancelTimer = this.#options.after(ms, () => {
-      this.#cancelTimer = undefined;
-      const now = this.#options.clock();
-      for (const member of this.#wheel.due(now))
-        if (member.joined)
-          this.#guard(member, () => {
-            notePending(member);
-            return member.session.onTick(now);
-          });
-      this.#setTimer();
+  #ring(member: Member, now: number): void {
+    if (!member.joined) return;
+    this.#guard(member, () => {
+      notePending(member);
+      return member.session.onTick(now);
     });
   }
 
   /** Ends the timers. */
   close(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
+    this.#alarm.close();
     for (const { done } of this.#wakeWaits) done();
     this.#wakeWaits = [];
   }
 }
-
-/** What is in line for a session is noted before it acts on anything else. */
-const notePending = (member: Member): void => {
-  if (member.pending === undefined) return;
-  member.session.note(member.pending);
-  member.pending = undefined;
-};

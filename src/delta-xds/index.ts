@@ -1,12 +1,6 @@
 /** The xDS server: pure session machines, the hub that feeds them, and the gRPC file that carries their messages. */
-export {
-  type AdsCounters,
-  type AdsServer,
-  type AdsServerOptions,
-  createAdsServer,
-  type SessionStatus,
-  type TransportName,
-} from './ads-server.ts';
+export type { AdsCounters } from './ads-counters.ts';
+export { type AdsServer, type AdsServerOptions, createAdsServer, type TransportName } from './ads-server.ts';
 export type { ChangeItem } from './change.ts';
 export { type DeliveryGroup, DeliveryLog, type DeliveryReport } from './delivery-log.ts';
 export { aliasesOf, type Effect, type Item, type SentResource } from './effect.ts';
@@ -32,6 +26,7 @@ export type {
 } from './resource-source.ts';
 export { type ResourceType, typeUrlOf } from './resource-type.ts';
 export { Session } from './session.ts';
+export type { SessionStatus } from './session-status.ts';
 export { SharedShapes } from './shapes.ts';
 export { SotwSession } from './sotw/sotw-session.ts';
 export type { ConnectedStream, StreamWatcher } from './stream-context.ts';

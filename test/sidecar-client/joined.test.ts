@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BytesCache } from '../../src/delta-xds/bytes-cache.ts';
-import { Hub, type Member } from '../../src/delta-xds/hub.ts';
+import { Hub } from '../../src/delta-xds/hub.ts';
+import type { Member } from '../../src/delta-xds/hub-member.ts';
 import { DEFAULT_SESSION_LIMITS, type NodeView, SharedShapes, zeroSessionCounters } from '../../src/delta-xds/index.ts';
 import { typeUrlOf } from '../../src/delta-xds/resource-type.ts';
 import {

@@ -1,7 +1,8 @@
 /** The twin of `model-world.ts` for state-of-the-world streams: a mesh, the real hub, a simulated client, and everything in steps. */
 import assert from 'node:assert/strict';
 import type { Effect, SendEffect } from '../../../src/delta-xds/effect.ts';
-import { Hub, type Member } from '../../../src/delta-xds/hub.ts';
+import { Hub } from '../../../src/delta-xds/hub.ts';
+import type { Member } from '../../../src/delta-xds/hub-member.ts';
 import {
   DEFAULT_SESSION_LIMITS,
   type NodeView,

@@ -1,6 +1,7 @@
 /** The world of the model check: a mesh, the real hub, an Envoy as measured, and everything between them in steps. */
 import assert from 'node:assert/strict';
-import { Hub, type Member } from '../../../src/delta-xds/hub.ts';
+import { Hub } from '../../../src/delta-xds/hub.ts';
+import type { Member } from '../../../src/delta-xds/hub-member.ts';
 import {
   DEFAULT_SESSION_LIMITS,
   type Effect,
