@@ -119,20 +119,25 @@ export const run = (options: GraphOptions = {}): Readonly<Record<string, unknown
     many.push(us(() => streamsOf(`eds||${popular}`)));
   }
 
+  const folding: number[] = [];
   const policy: number[] = [];
   const policyStreams: number[] = [];
   let affected = 0;
   for (let repeat = 0; repeat < Math.min(repeats, 50); repeat++) {
     const namespace = `ns-${repeat % Math.max(1, services / IN_NAMESPACE)}`;
-    build.send(
-      documentEvent(
-        'Dependency',
-        'defaults',
-        { scope: { namespace: true }, to: { [`svc-${repeat}.ns-0`]: {} } },
-        { namespace },
-      ),
+    const event = documentEvent(
+      'Dependency',
+      'defaults',
+      { scope: { namespace: true }, to: { [`svc-${repeat}.ns-0`]: {} } },
+      { namespace },
     );
-    const { inputs } = build.fold.drain();
+    let inputs: ReadonlySet<string> = new Set();
+    folding.push(
+      us(() => {
+        build.send(event);
+        ({ inputs } = build.fold.drain());
+      }),
+    );
     let callers: ReadonlySet<string> = new Set();
     policy.push(
       us(() => {
@@ -158,6 +163,7 @@ export const run = (options: GraphOptions = {}): Readonly<Record<string, unknown
     },
     namespacePolicy: {
       callers: affected,
+      foldMsP50: Number((median(folding) / 1_000).toFixed(2)),
       recordsMsP50: Number((median(policy) / 1_000).toFixed(2)),
       streamsMsP50: Number((median(policyStreams) / 1_000).toFixed(2)),
     },
