@@ -26,6 +26,8 @@ export interface IngestOptions {
   readonly limits?: Partial<InputLimits>;
   /** Reads raw resources before they are appended; absent: only the fold does, and quarantines those that are bad. */
   readonly rawCheck?: RawCheck;
+  /** Why nothing may be written now, by anybody; undefined: it may. */
+  readonly refuse?: () => TendrilError | undefined;
   /** Submissions waiting for append or fold at one time. Default 1,000. */
   readonly maxWaiting?: number;
   /** Default 100,000 events. */
@@ -88,6 +90,8 @@ export class Ingest {
   }
 
   #admit(count: number, internal: boolean): void {
+    const refusedNow = this.#options.refuse?.();
+    if (refusedNow !== undefined) throw refusedNow;
     if (count === 0)
       throw new TendrilError('BATCH_EMPTY', 'no events were sent; allowed are 1 or more', {
         remedy: 'send {"events":[{"type":…,"data":…}]}',

@@ -24,6 +24,8 @@ export interface OpenLogOptions {
 /** An open log with what its owner wants to know besides the port. */
 export interface OpenedLog extends EventLog {
   readonly kind: 'lmdb' | 'memory';
+  /** Other control planes may be on the same log. */
+  readonly shared: boolean;
   readonly counters: LogCounters;
   /** Bytes of events that wait for their commit or are being written. */
   readonly waitingBytes: number;
@@ -35,12 +37,14 @@ export interface OpenedLog extends EventLog {
 
 class MemoryLog extends LogCore implements OpenedLog {
   readonly kind = 'memory';
+  readonly shared = false;
   readonly failure = undefined;
   readonly opened = undefined;
 }
 
 class LmdbLog extends LogCore implements OpenedLog {
   readonly kind = 'lmdb';
+  readonly shared = false;
   readonly opened: OpenedAs;
   readonly #failure: () => TendrilError | undefined;
 

@@ -1,6 +1,7 @@
 /** From the log to the state and the read model that xDS workers serve from. */
 
 export * from './fold/index.ts';
+export { PROOF_EVERY } from './fold-run.ts';
 export { Ledger, type LedgerOptions } from './ledger.ts';
 export type { LedgerStep } from './ledger-ring.ts';
 export type { PastGraph, PastReader } from './past/index.ts';

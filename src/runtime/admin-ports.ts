@@ -7,6 +7,7 @@ import { settled } from './fold-port.ts';
 import { graphInUse } from './graph-in-use.ts';
 import { collectMetrics } from './metrics.ts';
 import { rawPort } from './raw-port.ts';
+import { replicaPart } from './replica-health.ts';
 
 /** Documents that set something in the effective Route or Upstream of a port, ascending. */
 export const documentsOfPort = (projector: Projector, service: string, port: number): readonly string[] => {
@@ -83,6 +84,8 @@ const healthParts = (parts: CoreParts): readonly HealthPart[] => {
         : {}),
     },
   ];
+  const replicas = replicaPart(parts);
+  if (replicas !== undefined) list.push(replicas);
   if (quarantined > 0)
     list.push({
       name: 'quarantine',
@@ -149,10 +152,12 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     },
     raw: rawPort(fold),
     proxies: parts.proxies,
+    replicas: parts.replicas,
     health: {
       parts: () => healthParts(parts),
       ready: () => {
         const reasons = [
+          ...(parts.out() === undefined ? [] : [`taken out of service: ${parts.out()}`]),
           ...(registry.live.length === 0 ? ['no xDS worker accepts streams yet'] : []),
           ...(projector.condition().state === 'failed' ? ['the projector has stopped'] : []),
           ...(projector.lag().tooFar ? ['the projection is far behind the log'] : []),

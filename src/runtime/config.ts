@@ -4,6 +4,7 @@
  */
 import type { ServerLimits, TransportName } from '../delta-xds/index.ts';
 import { type Finding, isDnsLabel, isObject, TendrilError } from '../model/index.ts';
+import { isReplicaId } from './replicas/replica-id.ts';
 import { parseXdsLimits } from './xds-limits.ts';
 
 export interface HostPort {
@@ -29,6 +30,10 @@ export interface ServeConfig {
   readonly logLevel: string;
   /** Free space to keep, bytes; undefined: the disk guard's default. */
   readonly diskReserve: number | undefined;
+  /** Name of this replica; undefined: made once and kept beside the data. */
+  readonly replica: string | undefined;
+  /** Where other replicas reach the HTTP API; undefined: where it listens. */
+  readonly advertise: HostPort | undefined;
   /** What carries the xDS streams. */
   readonly xdsTransport: TransportName;
   /** Bounds of the xDS port that are not at their default (docs/limits.md). */
@@ -62,6 +67,18 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { flag: 'insecure-bind', type: 'boolean', value: '', help: 'allow an address that is not loopback' },
   { flag: 'log-level', type: 'string', value: 'LEVEL', help: 'trace|debug|info|warn|error (default info)' },
   { flag: 'disk-reserve', type: 'string', value: 'BYTES', help: 'free disk space to keep (default 256 MB)' },
+  {
+    flag: 'replica',
+    type: 'string',
+    value: 'NAME',
+    help: 'name of this replica (default: made once, kept with the data)',
+  },
+  {
+    flag: 'advertise',
+    type: 'string',
+    value: 'HOST:PORT',
+    help: 'HTTP API address for other replicas (default --admin)',
+  },
   { flag: 'xds-transport', type: 'string', value: 'http2|grpc-js', help: 'HTTP/2 of the xDS port (default http2)' },
   { flag: 'xds-limits', type: 'string', value: 'NAME=N,…', help: 'bounds of the xDS port (docs/limits.md)' },
 ];
@@ -182,6 +199,13 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
   const reserve = values.get('disk-reserve');
   if (reserve !== undefined && !/^[0-9]{1,15}$/.test(reserve))
     findings.push(configError('disk-reserve', reserve, 'a number of bytes'));
+  const replica = values.get('replica');
+  if (replica !== undefined && !isReplicaId(replica))
+    findings.push(configError('replica', replica, 'a-z, 0-9, - and ., at most 128 characters'));
+  const advertised = values.get('advertise');
+  const advertise = advertised === undefined ? undefined : parseHostPort(advertised);
+  if (advertised !== undefined && (advertise === undefined || advertise.port === 0))
+    findings.push(configError('advertise', advertised, 'HOST:PORT, for example 127.0.0.1:18001'));
   const transport = text('xds-transport');
   if (transport !== 'grpc-js' && transport !== 'http2')
     findings.push(configError('xds-transport', transport, 'http2, grpc-js'));
@@ -200,6 +224,8 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     insecureBind,
     logLevel: level,
     diskReserve: reserve === undefined ? undefined : Number(reserve),
+    replica,
+    advertise,
     xdsTransport: transport === 'grpc-js' ? 'grpc-js' : 'http2',
     xdsLimits: limits,
   };

@@ -28,6 +28,7 @@ import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
 import { refusedRaw } from './raw-port.ts';
 import { Refusals } from './refusals.ts';
+import { divergedError, markOut, Replicas, replicaId, requireNotOut } from './replicas/index.ts';
 import { Savings } from './savings.ts';
 import { startEdgeKeeping } from './start-edge-keeping.ts';
 import { WorkerRegistry } from './worker-registry.ts';
@@ -50,6 +51,8 @@ export interface CoreOptions {
    * (reliability, finding 1). Without it the process stays, read-only.
    */
   readonly replace?: () => void;
+  /** No sidecar is to be served here any more. */
+  readonly takeOut?: (why: string) => void;
   /** `--workers 0`: the only worker, in this process; else workers dial the core's socket. */
   readonly channel?: Channel<ToWorker, ToCore>;
 }
@@ -72,7 +75,13 @@ export interface CoreParts {
   readonly proxies: Proxies;
   readonly refusals: Refusals;
   readonly graphStreams: GraphStreamCounters;
+  readonly replicas: Replicas;
+  /** Why this replica serves nobody any more. */
+  readonly out: () => string | undefined;
 }
+
+/** `host` may be an IPv6 address. */
+const adminUrl = ({ host, port }: HostPort): string => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 export class Core {
   readonly #parts: CoreParts;
@@ -105,6 +114,7 @@ export class Core {
     const { config, logger } = options;
     const opened: (() => unknown)[] = [];
     try {
+      requireNotOut(config.data);
       const reserve = config.diskReserve ?? DEFAULT_RESERVE;
       const guard = createDiskGuard({
         path: config.data,
@@ -152,12 +162,14 @@ export class Core {
         },
       });
       opened.push(() => registry.close());
+      let outOfService: string | undefined;
       const ingest = new Ingest({
         log,
         fold: foldPort(projector, registry, () => performance.now()),
         now: Date.now,
         newId: randomUUID,
         rawCheck: rawProblem,
+        refuse: () => (outOfService === undefined ? undefined : divergedError(outOfService)),
       });
       const state = projector.fold;
       const learned: LearnedEdges = new LearnedEdges({
@@ -165,7 +177,39 @@ export class Core {
         graph: { edge: (from, to) => state.edges(from).find(to) },
         logger,
       });
-      const keeping: EdgeKeeping = startEdgeKeeping({ config, projector, ingest, learned, registry, logger });
+      const self = replicaId(config.data, config.replica);
+      const holder = `${self}/${randomUUID()}`;
+      const replicas = new Replicas({
+        self,
+        holderName: holder,
+        mesh: config.mesh,
+        version,
+        workers: config.workers,
+        shared: log.shared,
+        projector,
+        ingest,
+        registry,
+        out: () => outOfService,
+        onOdd: (why) => {
+          if (outOfService !== undefined) return;
+          outOfService = why;
+          keeping.stop();
+          markOut(config.data, why);
+          options.takeOut?.(why);
+        },
+        logger,
+      });
+      opened.push(() => replicas.close());
+      const keeping: EdgeKeeping = startEdgeKeeping({
+        config,
+        projector,
+        ingest,
+        learned,
+        registry,
+        replicas: replicas.group,
+        holder,
+        logger,
+      });
       opened.push(() => keeping.stop());
       const refusals = new Refusals({
         ingest,
@@ -210,6 +254,8 @@ export class Core {
         proxies: new Proxies({ registry, ledger, totals, sizes: () => projector.totals(), savings }),
         refusals,
         graphStreams: graphStreamCounters(),
+        replicas,
+        out: () => outOfService,
       };
       const admin = createAdminServer(adminPorts(parts), {
         logger,
@@ -228,6 +274,7 @@ export class Core {
         chmodSync(path, 0o600);
       }
       const address = await admin.listen(config.admin.host, config.admin.port);
+      replicas.start(adminUrl(config.advertise ?? address));
       return new Core(parts, admin, address, { channel, replace: options.replace });
     } catch (error) {
       for (const close of opened.reverse()) await close();
@@ -250,6 +297,7 @@ export class Core {
     await this.#admin.close();
     await dir?.close();
     await keeping.close();
+    await this.#parts.replicas.close();
     await learned.close();
     registry.close();
     await projector.close();

@@ -12,6 +12,7 @@ import { graphStreamRoutes } from './graph-stream.ts';
 import { holderRoutes } from './holders.ts';
 import { operationRoutes } from './operations.ts';
 import { proxyRoutes } from './proxies.ts';
+import { replicaRoutes } from './replicas.ts';
 import { schemaRoutes } from './schemas.ts';
 import { serviceRoutes } from './services.ts';
 
@@ -27,6 +28,7 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...graphStreamRoutes,
   ...holderRoutes,
   ...proxyRoutes,
+  ...replicaRoutes,
   ...operationRoutes,
   ...schemaRoutes,
 ];

@@ -62,6 +62,16 @@ export interface ServiceFacet {
   readonly recordedAt: number;
 }
 
+/** A replica of the control plane, as the log knows it. */
+export interface ReplicaView {
+  readonly id: string;
+  /** Where its HTTP API is reached, `http://HOST:PORT`. */
+  readonly admin: string;
+  /** Of its `replica.joined`. */
+  readonly offset: number;
+  readonly recordedAt: number;
+}
+
 /**
  * The fold: state of the mesh as a function of the log. Deterministic: same records, same outcomes, same entity bytes.
  * `compileInputs` and `graphLookup` read the current state (their caller records the reads).
@@ -104,6 +114,10 @@ export interface FoldState {
   edges(caller: string): EdgeList;
   /** Term of a keeper (`keeper.elected`); 0: none yet. */
   keeperEpoch(keeper: string): number;
+  /** Who said so (`keeper.elected`); undefined: none yet. */
+  keeperHolder(keeper: string): string | undefined;
+  /** Replicas that have joined and not left, by id, ascending. */
+  replicas(): readonly ReplicaView[];
   callersWithEdges(): Iterable<string>;
   /** @param key as `rawKey` of the model gives it */
   raw(key: string): RawEntity | undefined;

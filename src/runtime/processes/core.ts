@@ -9,6 +9,7 @@ runChild(
       config,
       logger: createLogger(config.logLevel).child({ process: 'core' }),
       replace: () => process.exit(1),
+      takeOut: (why) => process.send?.({ t: 'out-of-service', why }),
       restartWorker: (pid) => process.send?.({ t: 'restart-worker', pid }),
     }),
   // It holds the lock of the data directory, so it is the process that a second `serve` tells people to stop.
