@@ -39,7 +39,7 @@ interface Told {
   readonly proof: Proof;
 }
 
-const valueOf = ({ chain, hash }: Proof): string => `${chain}/${hash}`;
+const placeOf = ({ chain, hash }: Proof): string => `${chain}/${hash}`;
 
 /** Other logs give other states: the log is named then. */
 const differenceOf = (all: readonly Told[]): Difference =>
@@ -48,7 +48,7 @@ const differenceOf = (all: readonly Told[]): Difference =>
 /** R2. Undefined: all are equal. */
 const judge = (self: string, offset: number, all: readonly Told[]): Verdict | undefined => {
   const groups = new Map<string, string[]>();
-  for (const { id, proof } of all) groups.set(valueOf(proof), [...(groups.get(valueOf(proof)) ?? []), id]);
+  for (const { id, proof } of all) groups.set(placeOf(proof), [...(groups.get(placeOf(proof)) ?? []), id]);
   if (groups.size === 1) return undefined;
   const what = differenceOf(all);
   const most = [...groups.values()].find((ids) => ids.length * 2 > all.length);
