@@ -14,6 +14,7 @@ import { TendrilError } from '../model/index.ts';
 import type { TableKey } from './checked-record.ts';
 import { markClean } from './clean-marker.ts';
 import type { DiskGuard } from './disk-guard.ts';
+import { failpoint } from './failpoint.ts';
 import { type EnvironmentSchema, IDENTITY_KEY, type Identity, META_TABLE } from './identity.ts';
 import { type CommitMode, dataFile, type LmdbRoot, type LmdbTable, openTable, tableNames } from './lmdb-root.ts';
 import { type Batch, CollectedBatch, LmdbBackedTable, type Table } from './table.ts';
@@ -218,12 +219,20 @@ export class LmdbEnvironment implements Environment {
 
   async #write(batch: CollectedBatch): Promise<void> {
     try {
-      await this.#root.batch(() => batch.apply());
-      // Mode `visible`: the promise above comes after fdatasync too, and `flushed` would never come if a later one failed.
-      if (this.#visible === undefined) await this.#root.flushed;
+      const written = this.#root.batch(() => batch.apply());
+      // Mode `visible`: the promise comes after fdatasync too, and `flushed` would never come if a later one failed.
+      if (this.#visible !== undefined) await written;
+      else await this.#onDisk(written);
     } catch (error) {
       throw this.#fail(await commitCause(error));
     }
+  }
+
+  async #onDisk(written: Promise<unknown>): Promise<void> {
+    failpoint('beforeFlush');
+    await written;
+    await this.#root.flushed;
+    failpoint('afterFlush');
   }
 
   #fail(cause: Error): TendrilError {
