@@ -106,7 +106,8 @@ export class Core {
     const opened: (() => unknown)[] = [];
     try {
       const failpoint = armedFailpoint();
-      if (failpoint !== undefined) logger.warn(failpoint, 'TENDRIL_FAILPOINT is set: this process is about to be ended by a test');
+      if (failpoint !== undefined)
+        logger.warn(failpoint, 'TENDRIL_FAILPOINT is set: this process is about to be ended by a test');
       const reserve = config.diskReserve ?? DEFAULT_RESERVE;
       const guard = createDiskGuard({
         path: config.data,

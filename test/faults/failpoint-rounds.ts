@@ -32,7 +32,19 @@ interface World {
 /** In one process, so that the place ends all of it. Resolves when it is ready, or ended before: a place may lie on the way of the start. */
 const serveUntil = async ({ data, admin, xds }: World, failpoint: string): Promise<Going> => {
   const going = start(
-    ['serve', '--data', data, '--workers', '0', '--log-level', 'error', '--admin', `127.0.0.1:${admin}`, '--xds', `127.0.0.1:${xds}`],
+    [
+      'serve',
+      '--data',
+      data,
+      '--workers',
+      '0',
+      '--log-level',
+      'error',
+      '--admin',
+      `127.0.0.1:${admin}`,
+      '--xds',
+      `127.0.0.1:${xds}`,
+    ],
     { env: { TENDRIL_FAILPOINT: failpoint } },
   );
   await Promise.race([going.says(/ready: xDS/).catch(() => undefined), going.ended]);

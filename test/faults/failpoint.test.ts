@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { parseFailpoint } from '../../src/store/failpoint.ts';
-import { assertRefused, cleanUp, tendril, temporaryFolder } from '../cli/support/tendril.ts';
+import { assertRefused, cleanUp, temporaryFolder, tendril } from '../cli/support/tendril.ts';
 import { hasCode } from '../store/support.ts';
 import { failpointRounds } from './failpoint-rounds.ts';
 
