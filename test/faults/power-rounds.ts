@@ -56,7 +56,8 @@ const traceRun = async (context: TestContext, run: FaultRun): Promise<Run> => {
 
 /** Gives how many acknowledged events were checked, and how far the state was behind the log. */
 const checkImage = async (context: TestContext, { traced, before }: Run, run: FaultRun): Promise<number> => {
-  const moment = run.between(0, traced.at(-1)?.end ?? 0);
+  // Not while it only starts.
+  const moment = run.between(traced.find(({ call }) => call === 'line')?.begin ?? 0, traced.at(-1)?.end ?? 0);
   const drop = DROPS[run.between(0, DROPS.length - 1)] ?? 1;
   const dir = temporaryDirectory(context);
   for (const file of FILES) {

@@ -40,7 +40,7 @@ export const STRACE = [
   '-s',
   String(2 ** 24),
   '-e',
-  'trace=openat,write,pwrite64,pwritev,fdatasync,fsync,ftruncate',
+  'trace=openat,write,lseek,writev,pwrite64,pwritev,fdatasync,fsync,ftruncate',
   '-e',
   'signal=none',
 ];
@@ -67,7 +67,8 @@ function* calls(trace: string): Generator<Call> {
     const text = before === undefined ? rest : `${before.text}${resumed?.[1] ?? ''}`;
     const [, name = '', inside = '', result = ''] = /^([a-z0-9]+)\((.*)\) += (.*)$/s.exec(text) ?? [];
     open.delete(pid);
-    if (name !== '') yield { name, arguments: inside, result, begin: before?.begin ?? at, end: at };
+    // `?`: it never returned, because the process was killed. It may as well not have begun.
+    if (name !== '' && result !== '?') yield { name, arguments: inside, result, begin: before?.begin ?? at, end: at };
   }
 }
 
@@ -83,6 +84,8 @@ const fileOf = (text: string): { readonly fd: number; readonly path: string } =>
 export const readTrace = (trace: string, wanted: (path: string) => boolean): Traced[] => {
   const found: Traced[] = [];
   const synced = new Set<number>();
+  /** Where the next `writev` of a file goes. */
+  const places = new Map<number, number>();
   for (const call of calls(trace)) {
     const { begin, end } = call;
     if (call.name === 'openat') {
@@ -99,11 +102,15 @@ export const readTrace = (trace: string, wanted: (path: string) => boolean): Tra
     }
     if (!wanted(path)) continue;
     if (call.name === 'fdatasync' || call.name === 'fsync') found.push({ call: 'sync', file: path, begin, end });
-    else if (call.name === 'pwrite64' || call.name === 'pwritev') {
+    else if (call.name === 'lseek') places.set(fd, Number(call.result));
+    else if (['pwrite64', 'pwritev', 'writev'].includes(call.name)) {
       const written = Buffer.concat(strings);
       if (written.length !== Number(call.result))
         throw new Error(`a write was cut: ${call.result} of ${written.length}`);
-      const at = Number(/, ([0-9]+)$/.exec(call.arguments)?.[1]);
+      const at =
+        call.name === 'writev' ? (places.get(fd) ?? Number.NaN) : Number(/, ([0-9]+)$/.exec(call.arguments)?.[1]);
+      if (!Number.isSafeInteger(at))
+        throw new Error(`nobody knows where ${call.name} wrote: ${call.arguments.slice(-80)}`);
       found.push({ call: 'write', file: path, at, bytes: written, synced: synced.has(fd), begin, end });
     } else throw new Error(`${call.name} of ${path} is not expected`);
   }
