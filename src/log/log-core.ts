@@ -11,6 +11,7 @@
  * C5 Bytes that wait or are being written never exceed `maxWaitingBytes`; above it `append` is refused and counted.
  */
 import { type EventEnvelope, TendrilError } from '../model/index.ts';
+import { failpoint } from '../store/index.ts';
 import type { AppendResult, EventLog, FollowOptions, LogHead, LogRecord } from './event-log.ts';
 import { Followers } from './followers.ts';
 import type { LogBackend } from './log-backend.ts';
@@ -189,7 +190,9 @@ export class LogCore implements EventLog {
     const recordedAt = Math.max(this.#head.recordedAt, Math.floor(this.#clock.now()));
     const events = group.length === 1 ? (group[0]?.events ?? []) : group.flatMap((waiting) => waiting.events);
     try {
+      failpoint('beforeAppend');
       this.#publish(await this.#backend.commit(events, first, recordedAt), recordedAt);
+      failpoint('afterAppend');
     } catch (error) {
       for (const { reject } of group) reject(error);
       return;

@@ -15,7 +15,7 @@ import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from 
 import { type OpenedLog, openEventLog } from '../log/index.ts';
 import { MESH_SUBJECT } from '../model/index.ts';
 import { Ledger, Projector } from '../projector/index.ts';
-import { createDiskGuard, type DiskGuard } from '../store/index.ts';
+import { armedFailpoint, createDiskGuard, type DiskGuard } from '../store/index.ts';
 import { adminPorts, documentsBehind } from './admin-ports.ts';
 import { type Channel, channelPath, listenChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
@@ -115,6 +115,9 @@ export class Core {
     const opened: (() => unknown)[] = [];
     try {
       requireNotOut(config.data);
+      const failpoint = armedFailpoint();
+      if (failpoint !== undefined)
+        logger.warn(failpoint, 'TENDRIL_FAILPOINT is set: this process is about to be ended by a test');
       const reserve = config.diskReserve ?? DEFAULT_RESERVE;
       const guard = createDiskGuard({
         path: config.data,
