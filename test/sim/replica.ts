@@ -19,6 +19,8 @@ import { MESH, Process, type World } from './world.ts';
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const LOOK_MS = 100;
 const RESTART_MS = 40;
+/** Reasons not to start that pass: the supervisor tries again. */
+const STARTED_AGAIN: ReadonlySet<string> = new Set(['DATA_READ_ONLY', 'DISK_FULL']);
 
 interface RunningCore {
   readonly projector: Projector;
@@ -113,7 +115,15 @@ export class Replica {
     const process = new Process(`${this.name} core`);
     this.coreProcess = process;
     // In the name of the process: what it plans dies with it.
-    world.scheduler.after(0, process, () => world.start(this.#open(process)));
+    world.scheduler.after(0, process, () =>
+      world.start(
+        this.#open(process).catch((error: { readonly code?: string }) => {
+          if (!STARTED_AGAIN.has(error.code ?? '')) throw error;
+          world.say(`${this.name} core cannot start: ${error.code}`);
+          this.crashCore(false);
+        }),
+      ),
+    );
     return process;
   }
 

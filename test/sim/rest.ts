@@ -97,13 +97,18 @@ const checkHosts = (world: World, { name, client, askedHosts }: Sidecar, view: N
       world.violated('I8', `${name} does not hold ${port}, which its edges bring`);
 };
 
+/** Clusters that the virtual hosts held send calls to. */
+const usedBy = (client: Sidecar['client']): Set<string> =>
+  new Set([...client.versions('vhds').keys()].flatMap((host) => client.hostOf(host)?.targets.map(({ cluster }) => cluster) ?? []));
+
 const checkHeld = (world: World, { name, client, askedClusters }: Sidecar, view: NodeView): void => {
   for (const type of ['lds', 'cds', 'eds', 'vhds'] as const)
     for (const [held, version] of client.versions(type)) {
       const current = view.get(type, bareName(type, held));
       if (current === undefined) {
-        const mayStay = isPlaceholder(type, held, version) && askedClusters.has(held);
-        if (!mayStay) world.violated('I7', `${name} holds ${type} ${held}, which does not exist for it`);
+        // In its place an empty one, for as long as somebody names it.
+        const isNamed = askedClusters.has(held) || usedBy(client).has(held);
+        if (!isNamed || !isPlaceholder(type, held, version)) world.violated('I7', `${name} holds ${type} ${held}, which does not exist for it`);
       } else if (current.version !== version)
         world.violated('I5', `${name} holds ${type} ${held} as ${version}, it is ${current.version}`);
     }

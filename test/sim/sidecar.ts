@@ -38,13 +38,15 @@ export class Sidecar {
   readonly #options: SidecarOptions;
   readonly #process: Process;
   #end: End | undefined;
+  #send: (bytes: Uint8Array) => void = () => undefined;
+  #cancel: () => void = () => undefined;
   /** Clusters whose assignments had not come when the last stream was cut: only the new stream's first message of EDS tells the server. */
   readonly halfHeld = new Set<string>();
   /** Counts what it was sent with content, since the last look. */
   resources = 0;
 
   constructor(options: SidecarOptions) {
-    const { world, name, caller, endpoint } = options;
+    const { name, caller, endpoint } = options;
     this.#options = options;
     this.name = name;
     this.caller = caller;
@@ -59,7 +61,7 @@ export class Sidecar {
     };
     this.client = this.#newClient();
     this.#process = new Process(name);
-    world.scheduler.after(world.choices.fraction() * RETRY_MS, this.#process, () => this.#connect());
+    this.#later();
   }
 
   /** Its pod starts anew: nothing is held, nothing has been asked. */
@@ -109,7 +111,7 @@ export class Sidecar {
     const { world, replicas } = this.#options;
     const ready = replicas.filter(({ worker }) => worker.ready);
     if (ready.length === 0) {
-      world.scheduler.after(world.choices.fraction() * RETRY_MS, this.#process, () => this.#connect());
+      this.#later();
       return;
     }
     const replica = world.choices.pick(ready);
@@ -131,15 +133,20 @@ export class Sidecar {
     this.#run(this.client.onConnected());
   }
 
-  #send: (bytes: Uint8Array) => void = () => undefined;
-
   #lost(): void {
-    const { world } = this.#options;
     this.replica = undefined;
     this.#end = undefined;
     this.#send = () => undefined;
     this.client.onDisconnected();
-    world.scheduler.after(world.choices.fraction() * RETRY_MS, this.#process, () => this.#connect());
+    this.#later();
+  }
+
+  /** One attempt is planned at a time. */
+  #later(): void {
+    const { world } = this.#options;
+    this.#cancel();
+    const ms = world.choices.fraction() * RETRY_MS;
+    this.#cancel = world.scheduler.after(ms, this.#process, () => this.#connect());
   }
 
   #run(effects: readonly ClientEffect[]): void {

@@ -15,7 +15,7 @@ import { TendrilError } from '../../src/model/index.ts';
 import { publishedTables } from '../../src/projector/model-file.ts';
 import { ReadModel } from '../../src/projector/index.ts';
 import { STATE_SCHEMA } from '../../src/projector/state-tables.ts';
-import { composeDeltaResponse, decodeDeltaRequest } from '../../src/proto/index.ts';
+import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest } from '../../src/proto/index.ts';
 import { MeshSource } from '../../src/runtime/mesh-source.ts';
 import type { Checks } from './checks.ts';
 import type { MemoryDisk } from './memory-disk.ts';
@@ -60,12 +60,20 @@ const showAll = (model: ReadModel): void => {
   });
 };
 
+const shortOf = ({ typeUrl, subscribe, unsubscribe, responseNonce, initialResourceVersions }: DeltaRequest): string =>
+  [
+    typeUrl.split('.').at(-1),
+    ...subscribe.map((name) => `+${name}`),
+    ...unsubscribe.map((name) => `-${name}`),
+    ...[...initialResourceVersions].map(([name, version]) => `${name}=${version.slice(0, 6)}`),
+    responseNonce === '' ? '' : `ack ${responseNonce}`,
+  ].join(' ');
+
 export class Worker {
   readonly process: Process;
   readonly #options: WorkerOptions;
   readonly #cache = new BytesCache(2 ** 22);
   #serving: { readonly model: ReadModel; readonly source: MeshSource; readonly hub: Hub } | undefined;
-  #streams = 0;
   /** Mutation: first assignments of every stream. */
   readonly #old = new Map<string, Message>();
 
@@ -128,7 +136,7 @@ export class Worker {
     if (serving === undefined) throw new Error('this worker serves nothing yet');
     const { world, checks } = this.#options;
     const { hub, source } = serving;
-    const stream = `${this.process.name}/${++this.#streams}`;
+    const stream = `${this.process.name}/${world.number()}`;
     let member: Member | undefined;
     let view: NodeView | undefined;
     end.onClose = () => {
@@ -145,6 +153,7 @@ export class Worker {
           fail: (error) => world.fail(error),
         });
       }
+      world.say(`${stream} < ${sidecar.name} ${shortOf(request)}`);
       if (view !== undefined) checks.requested(sidecar, request);
       hub.request(member, request);
     };
@@ -169,6 +178,8 @@ export class Worker {
           removed,
         });
         const { offset } = this;
+        const names = [...effect.resources.map(({ name }) => name), ...removed.map((name) => `-${name}`)];
+        world.say(`${stream} > ${sidecar.name} ${effect.type} ${effect.nonce} ${names.join(' ')} of ${offset}`);
         checks.sent({ sidecar, stream, offset, type: effect.type, resources: effect.resources, view });
         const message = { bytes, stream, offset };
         if (world.mutation === 'virtual hosts overtake clusters' && effect.type === 'cds') {

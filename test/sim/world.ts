@@ -36,6 +36,7 @@ export class World {
   readonly mutation: Mutation | undefined;
   /** What ended the run. */
   failure: unknown;
+  #number = 0;
 
   constructor(parts: Pick<World, 'scheduler' | 'choices' | 'network' | 'trace' | 'mutation'>) {
     this.scheduler = parts.scheduler;
@@ -47,6 +48,11 @@ export class World {
 
   get now(): number {
     return this.scheduler.now;
+  }
+
+  /** 1, 2, 3, … */
+  number(): number {
+    return ++this.#number;
   }
 
   /** ms since the epoch. */
