@@ -56,7 +56,8 @@ class Slab {
   }
 }
 
-class LmdbBackend implements LogBackend {
+/** Above an environment of mode `durable`. */
+export class LmdbBackend implements LogBackend {
   readonly head: LogHead;
   readonly #environment: Environment;
   readonly #events: Table<number>;
