@@ -47,7 +47,7 @@ export interface LoadFigures {
 export type FromLoad = LoadProgress | { readonly t: 'done'; readonly figures: LoadFigures };
 
 const BATCH = 1_000;
-const MOST_UNAPPLIED = 16_000;
+const MOST_UNAPPLIED = 24_000;
 const IN_FLIGHT = 4;
 const REST_MS = 3_000;
 const clock = { now: Date.now };
