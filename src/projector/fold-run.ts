@@ -188,7 +188,10 @@ export class FoldRun {
       else this.#changed(key, bytes, offset);
     }
     for (const input of inputs) changes.inputs.add(input);
-    for (const endpoint of endpoints) changes.endpoints.add(endpoint);
+    for (const [key, change] of endpoints) {
+      const known = changes.endpoints.get(key);
+      changes.endpoints.set(key, known === undefined ? change : { before: known.before, after: change.after });
+    }
     if (idempotency.length > 0) changes.idempotency.push(idempotency);
   }
 

@@ -75,7 +75,10 @@ export const writeDerived = (batch: Batch, tables: StateTables, derived: Derived
     else batch.put(tables.unit, service, encodeUnits(units.config, units.endpoints));
   }
   writeBytes(batch, tables.service, derived.services);
-  writeBytes(batch, tables.endpoint, derived.endpoints);
+  for (const [key, framed] of derived.endpoints) {
+    if (framed === undefined) batch.remove(tables.endpoint, key);
+    else batch.putFramed(tables.endpoint, key, framed);
+  }
   writeBytes(batch, tables.caller, derived.callers);
   writeTexts(batch, tables.host, derived.hosts);
   if (derived.mesh !== undefined) batch.put(tables.head, MESH_KEY, derived.mesh);

@@ -13,7 +13,7 @@ import { type KeeperEntity, MESH_KEY, type MeshEntity, type MeshState, type Repl
 import { decodeRaw, encodeRaw, type RawSetEntity } from './raw-entity.ts';
 import type { ServiceEntity } from './service-entity.ts';
 import type { Table } from './table.ts';
-import type { FoldChanges, PolicyEntity } from './types.ts';
+import type { EndpointChange, FoldChanges, PolicyEntity } from './types.ts';
 
 type Entities = Map<string, Uint8Array | undefined>;
 
@@ -53,7 +53,7 @@ export class EntityStore {
   drain(): Omit<FoldChanges, 'idempotency'> {
     const { state } = this;
     const entities: Entities = new Map();
-    const endpoints = new Set<string>();
+    const endpoints = new Map<string, EndpointChange>();
     const inputs = state.changes.drain();
     const encodeAll = <V extends object>(
       table: Table<V>,

@@ -13,13 +13,19 @@ import type { RawEntity } from './raw-entity.ts';
 
 export type { RawEntity };
 
+/** What is served of an endpoint, at the last drain and now; undefined: nothing. */
+export interface EndpointChange {
+  readonly before: EndpointView | undefined;
+  readonly after: EndpointView | undefined;
+}
+
 /** Changes since the last `drain`: what must be stored and what must be derived again. */
 export interface FoldChanges {
   /** Entity key -> canonical bytes; undefined when the entity is gone. */
   readonly entities: ReadonlyMap<string, Uint8Array | undefined>;
   readonly inputs: ReadonlySet<string>;
   /** `<service>.<namespace>|<endpoint id>` of endpoint records that changed, appeared or vanished. */
-  readonly endpoints: ReadonlySet<string>;
+  readonly endpoints: ReadonlyMap<string, EndpointChange>;
   /** Packed idempotency entries of the events folded since then (opaque; given back to `loadIdempotency`). */
   readonly idempotency: Uint8Array;
 }
