@@ -29,6 +29,10 @@ export interface ServeConfig {
   readonly logLevel: string;
   /** Free space to keep, bytes; undefined: the disk guard's default. */
   readonly diskReserve: number | undefined;
+  /** Days that entries of the audit are kept. */
+  readonly auditDays: number;
+  /** Hours between two passes of the scrub; 0: none by itself. */
+  readonly scrubHours: number;
   /** What carries the xDS streams. */
   readonly xdsTransport: TransportName;
   /** Bounds of the xDS port that are not at their default (docs/limits.md). */
@@ -62,6 +66,13 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { flag: 'insecure-bind', type: 'boolean', value: '', help: 'allow an address that is not loopback' },
   { flag: 'log-level', type: 'string', value: 'LEVEL', help: 'trace|debug|info|warn|error (default info)' },
   { flag: 'disk-reserve', type: 'string', value: 'BYTES', help: 'free disk space to keep (default 256 MB)' },
+  { flag: 'audit-days', type: 'string', value: 'N', help: 'days that the audit is kept (default 90)' },
+  {
+    flag: 'scrub-hours',
+    type: 'string',
+    value: 'N',
+    help: 'hours between two scrubs of the data (default 24; 0: none)',
+  },
   { flag: 'xds-transport', type: 'string', value: 'http2|grpc-js', help: 'HTTP/2 of the xDS port (default http2)' },
   { flag: 'xds-limits', type: 'string', value: 'NAME=N,…', help: 'bounds of the xDS port (docs/limits.md)' },
 ];
@@ -75,6 +86,8 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   mesh: 'default',
   'mesh-suffixes': '.mesh.local,.svc.cluster.local',
   'log-level': 'info',
+  'audit-days': '90',
+  'scrub-hours': '24',
   'xds-transport': 'http2',
 };
 
@@ -182,6 +195,12 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
   const reserve = values.get('disk-reserve');
   if (reserve !== undefined && !/^[0-9]{1,15}$/.test(reserve))
     findings.push(configError('disk-reserve', reserve, 'a number of bytes'));
+  const days = text('audit-days');
+  if (!/^[0-9]{1,5}$/.test(days) || Number(days) < 1)
+    findings.push(configError('audit-days', days, 'a whole number of days from 1'));
+  const hours = text('scrub-hours');
+  if (!/^[0-9]{1,4}(\.[0-9]{1,3})?$/.test(hours))
+    findings.push(configError('scrub-hours', hours, 'a number of hours from 0 (no scrub) to 9999'));
   const transport = text('xds-transport');
   if (transport !== 'grpc-js' && transport !== 'http2')
     findings.push(configError('xds-transport', transport, 'http2, grpc-js'));
@@ -200,6 +219,8 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     insecureBind,
     logLevel: level,
     diskReserve: reserve === undefined ? undefined : Number(reserve),
+    auditDays: Number(days),
+    scrubHours: Number(hours),
     xdsTransport: transport === 'grpc-js' ? 'grpc-js' : 'http2',
     xdsLimits: limits,
   };

@@ -15,7 +15,7 @@ import type { WorkerRegistry } from './worker-registry.ts';
 interface Parts {
   readonly config: ServeConfig;
   readonly projector: Projector;
-  readonly ingest: Ingest;
+  readonly ingest: Pick<Ingest, 'submit'>;
   readonly learned: LearnedEdges;
   readonly registry: WorkerRegistry;
   readonly logger: Logger;
