@@ -9,9 +9,12 @@ import type { Answer } from './route.ts';
 export class Answers {
   readonly byStatus = new Map<number, number>();
   readonly #logger: AdminLogger;
+  readonly #onAnswer: (request: FastifyRequest, status: number, body: unknown) => void;
 
-  constructor(logger: AdminLogger) {
+  /** `onAnswer`: told of every answer before it is sent; must not throw. */
+  constructor(logger: AdminLogger, onAnswer: (request: FastifyRequest, status: number, body: unknown) => void) {
     this.#logger = logger;
+    this.#onAnswer = onAnswer;
   }
 
   count(status: number): void {
@@ -23,6 +26,7 @@ export class Answers {
     const type = answer.type ?? (status >= 400 ? PROBLEM_TYPE : 'application/json');
     this.#head(request, reply, status, type);
     if (answer.etag !== undefined) reply.header('etag', `"${answer.etag}"`);
+    this.#onAnswer(request, status, answer.body);
     if (request.method !== 'GET' && request.method !== 'HEAD')
       this.#logger.info({ request: request.id, method: request.method, url: request.url, status }, 'write');
     // Only the text format of metrics is no JSON.
@@ -34,6 +38,7 @@ export class Answers {
   fail(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
     const problem = this.#problemOf(request, error);
     this.#head(request, reply, problem.status, PROBLEM_TYPE);
+    this.#onAnswer(request, problem.status, problem);
     // The rest of a body that nobody reads would be taken for the next request.
     if (!request.raw.complete) reply.header('connection', 'close');
     return reply.send(Buffer.from(`${JSON.stringify(problem)}\n`));

@@ -1,5 +1,6 @@
 /** Ports for what writes: ingest's gateway and documents. */
 import type { EventStatus, Finding } from '../model/index.ts';
+import type { ObservedEvent } from './ports-audit.ts';
 
 export interface Place {
   readonly pointer?: string;
@@ -13,7 +14,11 @@ export interface Submission {
   readonly wait?: 'folded' | 'applied';
   readonly timeoutMs?: number;
   readonly place?: (index: number) => Place;
+  readonly observe?: Observe;
 }
+
+/** Told what is appended: with its offsets, or without them when the log refused it. */
+type Observe = (events: readonly ObservedEvent[], offsets: readonly number[] | undefined) => void;
 
 export interface EventAnswer {
   readonly offset: number;
@@ -40,6 +45,7 @@ export interface WriteOptions {
   readonly wait?: 'folded' | 'applied';
   readonly timeoutMs?: number;
   readonly dryRun?: boolean;
+  readonly observe?: Observe;
 }
 
 export interface DocumentRef {

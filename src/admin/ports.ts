@@ -2,6 +2,7 @@
  * What the HTTP API needs from the rest of Tendril. Admin imports only the model; the runtime assigns ingest, log, fold, graph,
  * session registry and ledger to these ports, most of them as they are.
  */
+import type { AuditPort } from './ports-audit.ts';
 import type {
   EventsPort,
   GraphChangesPort,
@@ -16,6 +17,7 @@ import type {
 import type { HealthPort, MetricsPort, ReplicasPort } from './ports-running.ts';
 import type { DocumentsPort, IngestPort } from './ports-writing.ts';
 
+export type * from './ports-audit.ts';
 export type * from './ports-reading.ts';
 export type * from './ports-running.ts';
 export type * from './ports-writing.ts';
@@ -35,6 +37,8 @@ export interface AdminPorts {
   readonly raw?: RawPort;
   readonly proxies: ProxiesPort;
   readonly replicas: ReplicasPort;
+  /** Absent: nothing is audited. */
+  readonly audit?: AuditPort;
   readonly health: HealthPort;
   readonly metrics: MetricsPort;
 }

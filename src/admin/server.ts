@@ -18,6 +18,7 @@ import { type AnyRoute, bodyKindOf, type RequestContext } from './route.ts';
 import { allRoutes, methodsAt } from './routes/all.ts';
 import { answerClientError, listenError } from './socket-errors.ts';
 import { STALL_MS } from './sse.ts';
+import { isWrite, WriteTrace } from './write-trace.ts';
 
 export interface AdminOptions {
   readonly logger: AdminLogger;
@@ -87,6 +88,8 @@ class Server implements AdminServer {
   #stopping: TendrilError | undefined;
   /** Requests whose client waits to be told to send the body. */
   readonly #unsent = new WeakSet<IncomingMessage>();
+  /** What writing requests have written so far. */
+  readonly #traces = new WeakMap<FastifyRequest, WriteTrace>();
   #streams = 0;
   #bound: HostPort | undefined;
 
@@ -97,7 +100,7 @@ class Server implements AdminServer {
       ...ports,
       health: { parts: () => this.#withOwnPart(health.parts()), ready: () => health.ready() },
     };
-    this.#answers = new Answers(options.logger);
+    this.#answers = new Answers(options.logger, (request, status, body) => this.#audit(request, status, body));
     this.#bodies = new BodyReader({
       bodyBytes: options.bodyBytes ?? BODY_BYTES,
       allBodiesBytes: options.allBodiesBytes ?? 16 * BODY_BYTES,
@@ -210,7 +213,7 @@ class Server implements AdminServer {
         body: await this.#body(definition, request.raw),
         caller: CALLER,
         requestId: request.id,
-        ports: this.#ports,
+        ports: this.#portsFor(request),
         logger: this.#options.logger,
         signal: running.signal,
         limits: {
@@ -223,6 +226,22 @@ class Server implements AdminServer {
     } catch (error) {
       return this.#answers.fail(request, reply, error);
     }
+  }
+
+  #portsFor(request: FastifyRequest): AdminPorts {
+    if (this.#ports.audit === undefined || !isWrite(request.method)) return this.#ports;
+    const trace = new WriteTrace(CALLER);
+    this.#traces.set(request, trace);
+    return trace.ports(this.#ports);
+  }
+
+  /** Also what was refused before its route was known. */
+  #audit(request: FastifyRequest, status: number, body: unknown): void {
+    const { audit } = this.#ports;
+    if (audit === undefined || !isWrite(request.method)) return;
+    const trace = this.#traces.get(request) ?? new WriteTrace(CALLER);
+    const entry = trace.entry(request.raw, request.id, status, body);
+    if (entry !== undefined) audit.record(entry);
   }
 
   #checkOrigin(request: IncomingMessage): void {

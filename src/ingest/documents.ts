@@ -20,7 +20,7 @@ import type { DryRun } from './dry-run.ts';
 import type { Ingest } from './ingest.ts';
 import type { StatePort, StoredDocument } from './ports.ts';
 import { appliedEvent, deletedEvent, type ObservedDocument } from './reconcile.ts';
-import { placeFinding, type SubmitAnswer } from './submission.ts';
+import { type Observe, placeFinding, type SubmitAnswer } from './submission.ts';
 
 export interface WriteOptions {
   readonly caller: string;
@@ -29,6 +29,7 @@ export interface WriteOptions {
   readonly timeoutMs?: number;
   /** Only say what would happen. */
   readonly dryRun?: boolean;
+  readonly observe?: Observe;
 }
 
 export interface DocumentResult {
@@ -218,6 +219,7 @@ export class DocumentGateway {
       ...(options.wait === undefined ? {} : { wait: options.wait }),
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       place: (index) => changes[index]?.place ?? {},
+      ...(options.observe === undefined ? {} : { observe: options.observe }),
     });
     const results = changes.map((change, index) => resultOf(change, answer.offsets[index] ?? 0));
     return { ...answer, findings: [...findings, ...answer.findings], results: [...results, ...unchanged], dryRun };

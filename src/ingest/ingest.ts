@@ -161,7 +161,15 @@ export class Ingest {
     const batchId = atomic ? newId() : '';
     const batchOf = (index: number): EventBatch | undefined =>
       atomic ? { id: batchId, index, size: checked.length } : undefined;
-    const { offsets } = await log.append(checked.map((event, index) => toEnvelope(event, stamp, batchOf(index))));
+    const envelopes = checked.map((event, index) => toEnvelope(event, stamp, batchOf(index)));
+    let offsets: readonly number[];
+    try {
+      ({ offsets } = await log.append(envelopes));
+    } catch (error) {
+      submission.observe?.(envelopes, undefined);
+      throw error;
+    }
+    submission.observe?.(envelopes, offsets);
     this.#appended += offsets.length;
     const started = now();
     const timeoutMs = submission.timeoutMs ?? DEFAULT_TIMEOUT_MS;

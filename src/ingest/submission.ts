@@ -1,5 +1,5 @@
 /** What writers hand to the gateway, and what they get back. */
-import type { EventStatus, Finding } from '../model/index.ts';
+import type { EventEnvelope, EventStatus, Finding } from '../model/index.ts';
 import type { Outcome } from './ports.ts';
 
 export interface TextPlace {
@@ -34,7 +34,11 @@ export interface Submission {
   /** Allows the event families that only Tendril writes. */
   readonly internal?: boolean;
   readonly place?: (index: number) => Place;
+  /** Told once what is appended, for the audit: with its offsets, or without them when the log refused it. Must not throw. */
+  readonly observe?: Observe;
 }
+
+export type Observe = (events: readonly EventEnvelope[], offsets: readonly number[] | undefined) => void;
 
 export interface EventAnswer {
   /** Of a duplicate: offset of the first one. */

@@ -2,6 +2,7 @@
 import type { AdminPorts, HealthPart } from '../admin/index.ts';
 import { documentsOfJson, documentsOfText } from '../ingest/index.ts';
 import type { PolicyEntity, Projector } from '../projector/index.ts';
+import { auditHealth, auditPort } from './auditing.ts';
 import type { CoreParts } from './core.ts';
 import { settled } from './fold-port.ts';
 import { graphInUse } from './graph-in-use.ts';
@@ -86,6 +87,7 @@ const healthParts = (parts: CoreParts): readonly HealthPart[] => {
   ];
   const replicas = replicaPart(parts);
   if (replicas !== undefined) list.push(replicas);
+  list.push(auditHealth(parts.audit));
   if (quarantined > 0)
     list.push({
       name: 'quarantine',
@@ -153,6 +155,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     raw: rawPort(fold),
     proxies: parts.proxies,
     replicas: parts.replicas,
+    audit: auditPort(parts.audit),
     health: {
       parts: () => healthParts(parts),
       ready: () => {

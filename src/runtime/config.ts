@@ -34,6 +34,10 @@ export interface ServeConfig {
   readonly replica: string | undefined;
   /** Where other replicas reach the HTTP API; undefined: where it listens. */
   readonly advertise: HostPort | undefined;
+  /** Days that entries of the audit are kept. */
+  readonly auditDays: number;
+  /** Hours between two passes of the scrub; 0: none by itself. */
+  readonly scrubHours: number;
   /** What carries the xDS streams. */
   readonly xdsTransport: TransportName;
   /** Bounds of the xDS port that are not at their default (docs/limits.md). */
@@ -79,6 +83,13 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
     value: 'HOST:PORT',
     help: 'HTTP API address for other replicas (default --admin)',
   },
+  { flag: 'audit-days', type: 'string', value: 'N', help: 'days that the audit is kept (default 90)' },
+  {
+    flag: 'scrub-hours',
+    type: 'string',
+    value: 'N',
+    help: 'hours between two scrubs of the data (default 24; 0: none)',
+  },
   { flag: 'xds-transport', type: 'string', value: 'http2|grpc-js', help: 'HTTP/2 of the xDS port (default http2)' },
   { flag: 'xds-limits', type: 'string', value: 'NAME=N,…', help: 'bounds of the xDS port (docs/limits.md)' },
 ];
@@ -92,6 +103,8 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   mesh: 'default',
   'mesh-suffixes': '.mesh.local,.svc.cluster.local',
   'log-level': 'info',
+  'audit-days': '90',
+  'scrub-hours': '24',
   'xds-transport': 'http2',
 };
 
@@ -206,6 +219,12 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
   const advertise = advertised === undefined ? undefined : parseHostPort(advertised);
   if (advertised !== undefined && (advertise === undefined || advertise.port === 0))
     findings.push(configError('advertise', advertised, 'HOST:PORT, for example 127.0.0.1:18001'));
+  const days = text('audit-days');
+  if (!/^[0-9]{1,5}$/.test(days) || Number(days) < 1)
+    findings.push(configError('audit-days', days, 'a whole number of days from 1'));
+  const hours = text('scrub-hours');
+  if (!/^[0-9]{1,4}(\.[0-9]{1,3})?$/.test(hours))
+    findings.push(configError('scrub-hours', hours, 'a number of hours from 0 (no scrub) to 9999'));
   const transport = text('xds-transport');
   if (transport !== 'grpc-js' && transport !== 'http2')
     findings.push(configError('xds-transport', transport, 'http2, grpc-js'));
@@ -226,6 +245,8 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     diskReserve: reserve === undefined ? undefined : Number(reserve),
     replica,
     advertise,
+    auditDays: Number(days),
+    scrubHours: Number(hours),
     xdsTransport: transport === 'grpc-js' ? 'grpc-js' : 'http2',
     xdsLimits: limits,
   };

@@ -10,6 +10,7 @@ import type { Server } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type AdminServer, createAdminServer, type GraphStreamCounters, graphStreamCounters } from '../admin/index.ts';
+import { AuditLog } from '../audit/index.ts';
 import { rawProblem } from '../compile/index.ts';
 import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from '../ingest/index.ts';
 import { type OpenedLog, openEventLog } from '../log/index.ts';
@@ -17,6 +18,7 @@ import { MESH_SUBJECT } from '../model/index.ts';
 import { Ledger, Projector } from '../projector/index.ts';
 import { armedFailpoint, createDiskGuard, type DiskGuard } from '../store/index.ts';
 import { adminPorts, documentsBehind } from './admin-ports.ts';
+import { auditedIngest } from './auditing.ts';
 import { type Channel, channelPath, listenChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import type { EdgeKeeping } from './edge-keeping.ts';
@@ -34,6 +36,7 @@ import { startEdgeKeeping } from './start-edge-keeping.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
+const DAY_MS = 86_400_000;
 const MEASURE_AFTER_MS = 2_000;
 const DEFAULT_RESERVE = 256 * 2 ** 20;
 /** Requests that run may end; a stalled upload must not cost the orderly end of log and state. */
@@ -66,6 +69,7 @@ export interface CoreParts {
   readonly stateGuard: DiskGuard;
   readonly projector: Projector;
   readonly ledger: Ledger;
+  readonly audit: AuditLog;
   readonly ingest: Ingest;
   readonly documents: DocumentGateway;
   readonly learned: LearnedEdges;
@@ -142,6 +146,20 @@ export class Core {
       opened.push(() => projector.close());
       const ledger = await Ledger.open({ dir: config.data, mesh: config.mesh, clock, logger, guard });
       opened.push(() => ledger.close());
+      const audit = await AuditLog.open({
+        dir: config.data,
+        mesh: config.mesh,
+        version,
+        clock,
+        logger,
+        guard: stateGuard,
+        keepMs: config.auditDays * DAY_MS,
+        anchor: () => {
+          const proof = projector.proof();
+          return proof === undefined ? undefined : { offset: proof.offset, chain: proof.chain };
+        },
+      });
+      opened.push(() => audit.close());
 
       const registry: WorkerRegistry = new WorkerRegistry({
         clock: () => performance.now(),
@@ -174,9 +192,10 @@ export class Core {
         rawCheck: rawProblem,
         refuse: () => (outOfService === undefined ? undefined : divergedError(outOfService)),
       });
+      const own = auditedIngest(ingest, audit, { from: 'core', accepted: false });
       const state = projector.fold;
       const learned: LearnedEdges = new LearnedEdges({
-        ingest,
+        ingest: auditedIngest(ingest, audit, { from: 'worker', accepted: false }),
         graph: { edge: (from, to) => state.edges(from).find(to) },
         logger,
       });
@@ -190,7 +209,7 @@ export class Core {
         workers: config.workers,
         shared: log.shared,
         projector,
-        ingest,
+        ingest: own,
         registry,
         out: () => outOfService,
         onOdd: (why) => {
@@ -206,7 +225,7 @@ export class Core {
       const keeping: EdgeKeeping = startEdgeKeeping({
         config,
         projector,
-        ingest,
+        ingest: own,
         learned,
         registry,
         replicas: replicas.group,
@@ -215,7 +234,7 @@ export class Core {
       });
       opened.push(() => keeping.stop());
       const refusals = new Refusals({
-        ingest,
+        ingest: own,
         documentsOf: (service, port) => documentsBehind(projector, service, port),
         rawOf: (...refused) => refusedRaw(projector.fold, ...refused),
         logger,
@@ -225,14 +244,21 @@ export class Core {
       projector.onNotice((notice) => registry.notice(notice.epoch));
       await configureMesh({
         config,
-        ingest,
+        ingest: own,
         stored: state.subjectOffset(MESH_SUBJECT) === 0 ? undefined : state.compileInputs.mesh().suffixes,
       });
 
       const dir =
         config.dir === undefined
           ? undefined
-          : new DirAdapter({ directory: config.dir, ingest, state, dryRun, logger, now: Date.now });
+          : new DirAdapter({
+              directory: config.dir,
+              ingest: auditedIngest(ingest, audit, { from: 'dir', accepted: true }),
+              state,
+              dryRun,
+              logger,
+              now: Date.now,
+            });
       await dir?.start();
       opened.push(() => dir?.close());
 
@@ -248,6 +274,7 @@ export class Core {
         stateGuard,
         projector,
         ledger,
+        audit,
         ingest,
         documents,
         learned,
@@ -294,7 +321,7 @@ export class Core {
   }
 
   async stop(): Promise<void> {
-    const { dir, learned, keeping, registry, ledger, projector, log, guard, stateGuard } = this.#parts;
+    const { dir, learned, keeping, registry, ledger, audit, projector, log, guard, stateGuard } = this.#parts;
     clearInterval(this.#timer);
     this.#channel?.close();
     await this.#admin.close();
@@ -304,6 +331,7 @@ export class Core {
     await learned.close();
     registry.close();
     await projector.close();
+    await audit.close();
     await ledger.close();
     await log.close();
     guard.close();

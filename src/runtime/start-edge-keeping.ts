@@ -16,7 +16,7 @@ const NOBODY: ReplicaAnswer = { answers: [], complete: true };
 interface Parts {
   readonly config: ServeConfig;
   readonly projector: Projector;
-  readonly ingest: Ingest;
+  readonly ingest: Pick<Ingest, 'submit'>;
   readonly learned: LearnedEdges;
   readonly registry: WorkerRegistry;
   /** Absent: this is the only control plane of its log. */

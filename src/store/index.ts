@@ -1,6 +1,8 @@
 /** LMDB environments: opened, locked, checked, guarded. Used by log, state and the client's cache. */
+
 export { type CheckExtent, checkEnvironment } from './check.ts';
 export { CHECKSUM_BYTES, type TableKey } from './checked-record.ts';
+export { prepareDirectory } from './data-dir.ts';
 export {
   createDiskGuard,
   type DiskCondition,

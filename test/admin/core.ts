@@ -15,6 +15,7 @@ import {
   type ProxyView,
   type ResourceView,
 } from '../../src/admin/index.ts';
+import { AuditLog } from '../../src/audit/index.ts';
 import { rawProblem } from '../../src/compile/index.ts';
 import {
   createDryRun,
@@ -28,6 +29,7 @@ import {
 } from '../../src/ingest/index.ts';
 import { openEventLog } from '../../src/log/index.ts';
 import { Projector } from '../../src/projector/index.ts';
+import { auditPort } from '../../src/runtime/auditing.ts';
 import { rawPort } from '../../src/runtime/raw-port.ts';
 
 export interface Logged {
@@ -112,6 +114,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
   const clock = { now };
   const log = await openEventLog({ kind: options.log ?? 'memory', mesh, clock, dir });
   const projector = await Projector.open({ dir, log, mesh, clock });
+  const audit = await AuditLog.open({ dir, mesh, version: '0.0.0', clock });
   const ingest = new Ingest({
     log,
     fold: foldPortOf(projector),
@@ -167,6 +170,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
       counters: graphStreams,
     },
     raw: rawPort(fold),
+    audit: auditPort(audit),
     proxies: {
       list: async () => ({
         proxies: [...proxies.values()].map(({ proxy }) => proxy),
@@ -215,6 +219,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     closed = true;
     await server.close();
     await learned.close();
+    await audit.close();
     await projector.close();
     await log.close();
   };

@@ -71,6 +71,8 @@ const WRONG: readonly (readonly [argv: readonly string[], words: RegExp])[] = [
   [['events', '--status', 'fine'], /--status is "fine"; allowed: applied, rejected/],
   [['events', '--follow', '--limit', '3'], /--follow has no --limit/],
   [['events', '--follow=yes'], /does not take an argument/],
+  [['audit', '--since', 'soon'], /--since is "soon"; allowed: a duration/],
+  [['audit', 'x'], /too many words/],
   [['graph', 'a.b', 'c.d'], /too many words/],
   [['graph', '--depth', '2'], /--depth needs a service/],
   [['graph', 'a.b', '--depth', '11'], /allowed: a whole number from 1 to 10/],

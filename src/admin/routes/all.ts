@@ -1,6 +1,7 @@
 /** All routes, and which methods an address has. */
 import { openApi } from '../openapi.ts';
 import { type AnyRoute, route } from '../route.ts';
+import { auditRoutes } from './audit.ts';
 import { documentHistoryRoutes } from './document-history.ts';
 import { documentRoutes } from './documents.ts';
 import { endpointRoutes } from './endpoints.ts';
@@ -29,6 +30,7 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...holderRoutes,
   ...proxyRoutes,
   ...replicaRoutes,
+  ...auditRoutes,
   ...operationRoutes,
   ...schemaRoutes,
 ];

@@ -51,6 +51,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./events.ts')).events,
   },
   {
+    name: 'audit',
+    summary: 'show who wrote, or tried to write, what',
+    ends: 'at-once',
+    load: async () => (await import('./audit.ts')).audit,
+  },
+  {
     name: 'graph',
     summary: 'show the dependency graph',
     ends: 'at-once',

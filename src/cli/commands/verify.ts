@@ -14,6 +14,11 @@ const OPTIONS: Options = {
 const more = ({ problems, problemCount }: VerifyReport): string[] =>
   problemCount > problems.length ? [`  … and ${problemCount - problems.length} more`] : [];
 
+const auditLine = ({ audit }: VerifyReport): string[] =>
+  audit === undefined
+    ? []
+    : [`audit: ${audit.entries} entries, ${audit.first} to ${audit.last}, its chain holds and fits the log`];
+
 export const verify: Command = {
   usage: 'verify --data DIR',
   options: OPTIONS,
@@ -43,7 +48,10 @@ export const verify: Command = {
         report,
         () =>
           report.ok
-            ? `${data}: ok. ${report.offset} events, chain and checksums hold, replay gives state hash ${report.hash} (fold ${report.foldVersion})`
+            ? [
+                `${data}: ok. ${report.offset} events, chain and checksums hold, replay gives state hash ${report.hash} (fold ${report.foldVersion})`,
+                ...auditLine(report),
+              ].join('\n')
             : [
                 `${data}: NOT OK`,
                 ...report.problems.map(({ part, where, message }) => `  ${part} ${where}: ${message}`),

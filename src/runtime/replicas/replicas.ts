@@ -17,7 +17,7 @@ interface Parts {
   /** False: nobody else can be on this log. */
   readonly shared: boolean;
   readonly projector: Projector;
-  readonly ingest: Ingest;
+  readonly ingest: Pick<Ingest, 'submit'>;
   readonly registry: WorkerRegistry;
   /** Why this replica serves nobody any more. */
   readonly out: () => string | undefined;
