@@ -39,7 +39,7 @@ export class MemoryEnvironment implements Environment {
   readonly id: string;
   readonly opened: OpenedAs;
   failure: TendrilError | undefined;
-  readonly counters = { commits: 0, bytes: 0 };
+  readonly counters = { commits: 0, bytes: 0, deadReaders: 0 };
   readonly #options: MemoryEnvironmentOptions;
   readonly #tables = new Map<string, OpenTable<TableKey>>();
   #last: Promise<void> = Promise.resolve();

@@ -5,7 +5,7 @@
  */
 import { type CallerRecord, isVisible } from '../../src/dependency-graph/index.ts';
 import { decodeRecord } from '../../src/log/record-codec.ts';
-import { endpointKeys, createDeriver, createRun, headOf } from '../../src/projector/parts.ts';
+import { allEndpoints, createDeriver, createRun, headOf } from '../../src/projector/parts.ts';
 import { decodeCaller, decodeService } from '../../src/projector/records.ts';
 import type { DerivedChanges } from '../../src/projector/changes.ts';
 import { STATE_SCHEMA } from '../../src/projector/state-tables.ts';
@@ -63,7 +63,7 @@ export class Oracle {
     );
     this.#deriver = createDeriver(this.run.fold, this.store, undefined);
     this.#deriver.loaded();
-    this.#commit(new FoldedChanges(), finish(this.#deriver.deriveAll(endpointKeys(this.run), this.store)));
+    this.#commit(new FoldedChanges(), finish(this.#deriver.deriveAll(allEndpoints(this.run), this.store)));
   }
 
   /** Offset of the last record. */

@@ -7,7 +7,7 @@
  * I8 Nobody lags behind, everybody is connected, every question has its answer.
  */
 import { DerivedChanges } from '../../src/projector/changes.ts';
-import { createDeriver, createRun, endpointKeys, NOTHING_STORED } from '../../src/projector/parts.ts';
+import { createDeriver, createRun, allEndpoints, NOTHING_STORED } from '../../src/projector/parts.ts';
 import { decodeRecord } from '../../src/log/record-codec.ts';
 import { MeshSource } from '../../src/runtime/mesh-source.ts';
 import type { NodeView } from '../../src/delta-xds/index.ts';
@@ -53,7 +53,7 @@ export const checkReplay = (world: World, oracle: Oracle): void => {
   if (run.stateHash() !== stand?.hash) world.violated('I3', `a fresh replay has another hash at ${run.offset}`);
   const deriver = createDeriver(run.fold, NOTHING_STORED, undefined);
   deriver.loaded();
-  const work = deriver.deriveAll(endpointKeys(run), NOTHING_STORED);
+  const work = deriver.deriveAll(allEndpoints(run), NOTHING_STORED);
   let derived = new DerivedChanges();
   for (let step = work.next(); ; step = work.next())
     if (step.done === true) {
