@@ -1,0 +1,2 @@
+/** The log on Kafka. */
+export { type KafkaSettings, parseKafkaAddress, SASL_MECHANISMS, type SaslMechanism } from './settings.ts';
