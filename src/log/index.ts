@@ -1,7 +1,7 @@
 /** The event log: port, memory, LMDB and Kafka implementations, hash chain. */
 export { CHAIN_BYTES, chainStart, nextChain } from './chain.ts';
 export type { AppendResult, EventLog, FollowOptions, LogHead, LogRecord } from './event-log.ts';
-export { type KafkaSettings, parseKafkaAddress, SASL_MECHANISMS, type SaslMechanism } from './kafka/index.ts';
+export type { KafkaSettings } from './kafka/settings.ts';
 export { LOG_SCHEMA } from './lmdb-log.ts';
 export type { LogCondition } from './log-condition.ts';
 export type { Clock, ContactCounters, LogCounters, LogLimits } from './log-core.ts';

@@ -6,11 +6,14 @@ import { openLmdbBackend } from './lmdb-log.ts';
 import { LIVE } from './log-condition.ts';
 import { type Clock, LogCore, type LogLimits } from './log-core.ts';
 import { createMemoryBackend } from './memory-log.ts';
+import { requireMirrorOf, requireOwnLog } from './mirror-mark.ts';
 import type { OpenedLog } from './opened-log.ts';
 
 export interface OpenLogOptions {
   /** `lmdb`, `memory`, `kafka://HOST:PORT,…/TOPIC`, or a word that is refused with a clear error. */
   readonly kind: string;
+  /** Nothing is appended: a mirror of a topic may be opened as `lmdb` (default false). */
+  readonly readingOnly?: boolean;
   /** How the brokers are spoken to. */
   readonly kafka?: KafkaSettings;
   /** Data directory; the log, or its mirror, lies in its folder `log`. Needed but for `memory`. */
@@ -61,7 +64,8 @@ const refuse = (kind: string): TendrilError =>
 
 /**
  * @throws TendrilError `LOG_KIND_UNSUPPORTED`, `LOG_CORRUPT`, `LOG_LOCKED`, `MESH_MISMATCH`, `DATA_FROM_NEWER_VERSION`,
- * `DATA_NOT_WRITABLE`, `DATA_ON_NETWORK_FS`, `DISK_FULL`; on Kafka also `KAFKA_TOPIC_UNFIT` and `LOG_AWAY`.
+ * `DATA_NOT_WRITABLE`, `DATA_ON_NETWORK_FS`, `DISK_FULL`; on Kafka also `KAFKA_TOPIC_UNFIT` and
+ * `LOG_AWAY`; `LOG_IS_MIRROR` and `LOG_OF_ANOTHER_TOPIC` when the directory belongs to a topic.
  */
 export const openEventLog = async (options: OpenLogOptions): Promise<OpenedLog> => {
   const { kind, mesh, dir } = options;
@@ -78,6 +82,13 @@ export const openEventLog = async (options: OpenLogOptions): Promise<OpenedLog> 
     ...(logger === undefined ? {} : { logger }),
     ...(mapSize === undefined ? {} : { mapSize }),
   });
+  try {
+    if (address !== undefined) requireMirrorOf(opened.environment, address.topic);
+    else if (options.readingOnly !== true) requireOwnLog(opened.environment);
+  } catch (error) {
+    await opened.backend.close();
+    throw error;
+  }
   if (address === undefined) return new LmdbLog(options, opened);
   // Loaded when it is asked for: nobody else pays for the Kafka client.
   const { openKafkaLog } = await import('./kafka/open-kafka-log.ts');

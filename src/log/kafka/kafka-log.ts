@@ -1,5 +1,5 @@
 /** The log in a topic of Kafka: appends go to the topic, reads come from the mirror (decision 012). */
-import { type EventEnvelope, TendrilError } from '../../model/index.ts';
+import { type EventEnvelope, type KafkaAddress, TendrilError } from '../../model/index.ts';
 import type { DiskGuard, OpenedAs, StoreLogger } from '../../store/index.ts';
 import { AppendQueue } from '../append-queue.ts';
 import type { AppendResult, FollowOptions, LogHead, LogRecord } from '../event-log.ts';
@@ -7,13 +7,14 @@ import type { LogCondition } from '../log-condition.ts';
 import type { Clock, LogCounters, LogLimits } from '../log-core.ts';
 import { defaultLimits } from '../log-core.ts';
 import { closedError } from '../log-errors.ts';
+import { markMirrorOf } from '../mirror-mark.ts';
 import { offsetAt } from '../offset-at.ts';
 import type { OpenedLog } from '../opened-log.ts';
 import { type EncodedEvent, encodeEvent } from '../record-codec.ts';
 import { Appender, brokenError } from './appender.ts';
 import { AWAY_REMEDY, conditionOf } from './contact.ts';
 import { Mirror, type OpenedMirror } from './mirror.ts';
-import type { KafkaAddress, KafkaSettings } from './settings.ts';
+import type { KafkaSettings } from './settings.ts';
 import { TopicReader } from './topic-reader.ts';
 
 /** Kafka may be away for a while: what waits then is bounded by this (issue 6, 1.4). */
@@ -61,6 +62,7 @@ export class KafkaLog implements OpenedLog {
       ...options,
       mirror: this.#mirror,
       onMirrored: (run, first) => this.#appender.mirrored(run, first),
+      onCompared: () => markMirrorOf(opened.environment, options.address.topic),
       onContact: ({ state, why }) => {
         this.#countAway(state === 'away');
         if (state === 'broken') this.#appender.refuseAll(brokenError(why));

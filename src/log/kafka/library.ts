@@ -9,8 +9,9 @@ import { createRequire } from 'node:module';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import type { Admin, Kafka, SASLOptions } from 'kafkajs';
+import type { KafkaAddress } from '../../model/index.ts';
 import type { StoreLogger } from '../../store/index.ts';
-import type { KafkaAddress, KafkaSettings } from './settings.ts';
+import type { KafkaSettings } from './settings.ts';
 
 /** src/protocol/requests: a request, and how its response is read. */
 interface Exchange {

@@ -9,7 +9,6 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { TendrilError } from '../../model/index.ts';
-import type { StoreLogger } from '../../store/index.ts';
 import type { Clock } from '../log-core.ts';
 import { BREAKS, gapError, otherTopicError, truncatedError } from './break.ts';
 import { type Contact, type ContactEvent, contactAfter, firstContact } from './contact.ts';
@@ -28,6 +27,8 @@ export interface TopicReaderOptions extends LibraryOptions {
   readonly random: () => number;
   /** A run is in the mirror; its first record has this offset. */
   readonly onMirrored: (run: MirroredRun, first: number) => void;
+  /** R1 holds: the mirror is one of this topic. */
+  readonly onCompared: () => Promise<void>;
   readonly onContact: (contact: Contact) => void;
 }
 
@@ -118,6 +119,7 @@ export class TopicReader {
       if (this.#stop.signal.aborted) return;
       const { low, high } = await client.bounds();
       await this.#compareTail(client, low, high);
+      await this.#options.onCompared();
       this.counters.contacts++;
       this.#client = client;
       this.#move({ what: 'connected', atMs: this.#now(), end: high });

@@ -3,8 +3,7 @@
  * here. `judgeTopic` is pure; `ensureTopic` creates what is missing.
  */
 import type { Admin } from 'kafkajs';
-import { TendrilError } from '../../model/index.ts';
-import type { KafkaAddress } from './settings.ts';
+import { type KafkaAddress, TendrilError } from '../../model/index.ts';
 
 const MIB = 2 ** 20;
 const MIN_MESSAGE_BYTES = 4 * MIB;

@@ -1,2 +1,0 @@
-/** The log on Kafka. */
-export { type KafkaSettings, parseKafkaAddress, SASL_MECHANISMS, type SaslMechanism } from './settings.ts';
