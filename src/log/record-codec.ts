@@ -4,6 +4,7 @@
  */
 import { type EventEnvelope, type RecordedEvent, TendrilError } from '../model/index.ts';
 import type { LogRecord } from './event-log.ts';
+import type { ReadyRecord } from './ready-record.ts';
 import { type UpcastRegistry, upcast } from './upcast.ts';
 
 export const RECORD_HEADER_BYTES = 8;
@@ -78,7 +79,7 @@ const requireFit = (event: EventEnvelope, length: number): void => {
 };
 
 /** Writes the record into `target`, which has exactly its size. */
-export const writeRecord = (target: Buffer, encoded: EncodedEvent, recordedAt: number): void => {
+export const writeRecord = (target: Buffer, encoded: { readonly json: string }, recordedAt: number): void => {
   target.writeUInt32BE(Math.floor(recordedAt / TWO_32), 0);
   target.writeUInt32BE(recordedAt % TWO_32, 4);
   target.write(encoded.json, RECORD_HEADER_BYTES, 'utf8');
@@ -123,6 +124,13 @@ const isTooDeep = (bytes: Buffer): boolean => {
     } else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) levels--;
   }
   return false;
+};
+
+/** The same of a record that was read elsewhere. */
+export const readyRecordAt = (record: ReadyRecord, offset: number, bytes: Buffer): LogRecord => {
+  const { event, recordedAt, unreadable } = record;
+  if (event === undefined) return { offset, recordedAt, event, unreadable: unreadable ?? 'no reason given', bytes };
+  return { offset, recordedAt, event: place(event, offset, recordedAt), bytes };
 };
 
 const parse = (text: string): unknown => {

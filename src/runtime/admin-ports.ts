@@ -6,6 +6,7 @@ import { auditHealth, auditPort } from './auditing.ts';
 import type { CoreParts } from './core.ts';
 import { settled } from './fold-port.ts';
 import { graphInUse } from './graph-in-use.ts';
+import { logHealth, logNotReady } from './log-health.ts';
 import { collectMetrics } from './metrics.ts';
 import { rawPort } from './raw-port.ts';
 import { replicaPart } from './replica-health.ts';
@@ -34,15 +35,7 @@ const healthParts = (parts: CoreParts): readonly HealthPart[] => {
   const expected = Math.max(1, config.workers);
   const status = dir?.status();
   const list: HealthPart[] = [
-    log.failure === undefined
-      ? { name: 'log', status: 'ok', offset: log.head().offset, kind: log.kind }
-      : {
-          name: 'log',
-          status: 'failed',
-          code: log.failure.code,
-          message: log.failure.message,
-          ...(log.failure.remedy === undefined ? {} : { remedy: log.failure.remedy }),
-        },
+    logHealth(log),
     disk.state === 'ok'
       ? { name: 'disk', status: 'ok', freeBytes: disk.freeBytes, reserveBytes: disk.reserveBytes }
       : {
@@ -161,6 +154,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
       ready: () => {
         const reasons = [
           ...(parts.out() === undefined ? [] : [`taken out of service: ${parts.out()}`]),
+          ...logNotReady(log),
           ...(registry.live.length === 0 ? ['no xDS worker accepts streams yet'] : []),
           ...(projector.condition().state === 'failed' ? ['the projector has stopped'] : []),
           ...(projector.lag().tooFar ? ['the projection is far behind the log'] : []),

@@ -3,7 +3,8 @@
  * (contracts, "Process"). Every problem is found before anything is opened.
  */
 import type { ServerLimits, TransportName } from '../delta-xds/index.ts';
-import { type Finding, isDnsLabel, isObject, TendrilError } from '../model/index.ts';
+import { type Finding, isDnsLabel, isObject, parseKafkaAddress, TendrilError } from '../model/index.ts';
+import { KAFKA_OPTION_SPECS, type KafkaOptions, kafkaOptionsOf } from './kafka-options.ts';
 import { isReplicaId } from './replicas/replica-id.ts';
 import { parseXdsLimits } from './xds-limits.ts';
 
@@ -19,7 +20,10 @@ export interface ServeConfig {
   readonly admin: HostPort;
   /** Directory of documents to load and watch. */
   readonly dir: string | undefined;
-  readonly log: 'lmdb' | 'memory';
+  /** `lmdb`, `memory` or `kafka://HOST:PORT,…/TOPIC`. */
+  readonly log: string;
+  /** With a log on Kafka. */
+  readonly kafka?: KafkaOptions | undefined;
   /** xDS worker processes; 0: everything in this process. */
   readonly workers: number;
   readonly mesh: string;
@@ -57,7 +61,12 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { flag: 'xds', type: 'string', value: 'HOST:PORT', help: 'xDS address (default 127.0.0.1:18000)' },
   { flag: 'admin', type: 'string', value: 'HOST:PORT', help: 'HTTP API address (default 127.0.0.1:18001)' },
   { flag: 'dir', type: 'string', value: 'DIR', help: 'documents (YAML) to load and watch' },
-  { flag: 'log', type: 'string', value: 'lmdb|memory', help: 'event log (default lmdb; memory: gone at exit)' },
+  {
+    flag: 'log',
+    type: 'string',
+    value: 'lmdb|memory|kafka://…',
+    help: 'event log (default lmdb; memory: gone at exit; kafka://HOST:PORT/TOPIC)',
+  },
   { flag: 'workers', type: 'string', value: 'N', help: 'xDS worker processes (default 1; 0: one process)' },
   { flag: 'mesh', type: 'string', value: 'NAME', help: 'name of the mesh (default "default")' },
   {
@@ -92,6 +101,7 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   },
   { flag: 'xds-transport', type: 'string', value: 'http2|grpc-js', help: 'HTTP/2 of the xDS port (default http2)' },
   { flag: 'xds-limits', type: 'string', value: 'NAME=N,…', help: 'bounds of the xDS port (docs/limits.md)' },
+  ...KAFKA_OPTION_SPECS,
 ];
 
 const DEFAULTS: Readonly<Record<string, string>> = {
@@ -188,9 +198,14 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     return parsed;
   };
   const log = text('log');
-  if (log.startsWith('kafka:'))
-    findings.push(configError('log', log, 'lmdb, memory (Kafka comes with a later version)', 'LOG_KAFKA_NOT_YET'));
-  else if (log !== 'lmdb' && log !== 'memory') findings.push(configError('log', log, 'lmdb, memory'));
+  const isKafka = log.startsWith('kafka:');
+  if (isKafka ? parseKafkaAddress(log) === undefined : log !== 'lmdb' && log !== 'memory')
+    findings.push(configError('log', log, 'lmdb, memory, kafka://HOST:PORT,HOST:PORT/TOPIC'));
+  const kafka = kafkaOptionsOf(isKafka, {
+    text,
+    flagged,
+    problem: (flag, value, allowed) => findings.push(configError(flag, value, allowed)),
+  });
   const workers = Number(text('workers'));
   if (!/^[0-9]{1,2}$/.test(text('workers')) || workers > 64)
     findings.push(configError('workers', text('workers'), 'a whole number from 0 to 64'));
@@ -235,7 +250,8 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     xds: address('xds'),
     admin: address('admin'),
     dir: text('dir') || undefined,
-    log: log === 'memory' ? 'memory' : 'lmdb',
+    log,
+    kafka,
     workers,
     mesh,
     suffixes,

@@ -18,11 +18,13 @@ import { MESH_SUBJECT } from '../model/index.ts';
 import { Ledger, Projector } from '../projector/index.ts';
 import { armedFailpoint, createDiskGuard, type DiskGuard } from '../store/index.ts';
 import { adminPorts, documentsBehind } from './admin-ports.ts';
+import { allOfLog } from './all-of-log.ts';
 import { auditedIngest } from './auditing.ts';
 import { type Channel, channelPath, listenChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import type { EdgeKeeping } from './edge-keeping.ts';
 import { foldPort } from './fold-port.ts';
+import { readKafkaSettings } from './kafka-options.ts';
 import { configureMesh } from './mesh-settings.ts';
 import { MeshTotalsReader } from './mesh-totals.ts';
 import type { ToCore, ToWorker } from './messages.ts';
@@ -139,7 +141,8 @@ export class Core {
       const stateOptions = { dir: config.data, mesh: config.mesh, logger, guard: stateGuard };
       const prepared = Projector.prepare(stateOptions);
       opened.push(() => prepared.abandon());
-      const log = await openEventLog({ kind: config.log, dir: config.data, mesh: config.mesh, clock, logger, guard });
+      const kafka = config.kafka === undefined ? {} : { kafka: readKafkaSettings(config.kafka) };
+      const log = await openEventLog({ ...stateOptions, kind: config.log, clock, guard, ...kafka });
       opened.push(() => log.close());
       const version = packageVersion();
       const projector = await Projector.open({ ...stateOptions, log, clock, version, prepared });
@@ -186,6 +189,7 @@ export class Core {
       let outOfService: string | undefined;
       const ingest = new Ingest({
         log,
+        mayBeAway: log.kind === 'kafka',
         fold: foldPort(projector, registry, () => performance.now()),
         now: Date.now,
         newId: randomUUID,
@@ -207,7 +211,7 @@ export class Core {
         mesh: config.mesh,
         version,
         workers: config.workers,
-        shared: log.shared,
+        shared: log.kind === 'kafka',
         projector,
         ingest: own,
         registry,
@@ -242,6 +246,7 @@ export class Core {
       const dryRun = createDryRun(state);
       const documents = new DocumentGateway({ ingest, state, dryRun });
       projector.onNotice((notice) => registry.notice(notice.epoch));
+      if (state.subjectOffset(MESH_SUBJECT) === 0) await allOfLog(log, projector);
       await configureMesh({
         config,
         ingest: own,
