@@ -223,6 +223,7 @@ export class Core {
           markOut(config.data, why);
           options.takeOut?.(why);
         },
+        onBegin: () => keeping.begin(),
         logger,
       });
       opened.push(() => replicas.close());

@@ -88,6 +88,12 @@ export class EdgeKeeping {
     for (const { from, to } of edges) this.#options.keeper.asked(from, to, at);
   }
 
+  /** Begins the next term now, before the next round; of several replicas the one that is to keep the edges. Never throws. */
+  async begin(): Promise<void> {
+    await this.#running;
+    await this.#elected().catch((error: unknown) => this.#warn(error));
+  }
+
   /** One round; at most one at a time. Never throws. */
   round(): Promise<void> {
     this.#running ??= this.#round()

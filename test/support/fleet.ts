@@ -146,7 +146,8 @@ export class Fleet {
     );
     this.#connections.add(connection);
     // A group shares its fate: whatever ends one of its streams ends the connection, as with a sidecar's own one.
-    const lost = (): void => connection.destroy();
+    // Not at once: nghttp2 (Node 20.20) loops for ever when streams are reset in the turn in which the server's GOAWAY ended one.
+    const lost = (): void => void setImmediate(() => connection.destroy());
     connection.once('connect', () => {
       if (window !== undefined) connection.setLocalWindowSize(window);
       for (const sidecar of group) sidecar.open(connection, lost);

@@ -32,6 +32,8 @@ export interface ReplicaGroupOptions {
   readonly monotonic: () => number;
   /** This replica differs from the others: it is to serve no longer. */
   readonly onOdd: (why: string) => void;
+  /** This process is to begin the next term as the keeper of edges; must not throw. */
+  readonly onBegin: () => Promise<void>;
   readonly logger: Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>;
   readonly peer?: (admin: string) => Pick<PeerClient, 'statement' | 'ask'>;
   readonly roundMs?: number;
@@ -173,6 +175,7 @@ export class ReplicaGroup {
     this.#compare();
     if (this.#stopped) return;
     await this.#announce();
+    if (this.keeper() === 'begin') await this.#options.onBegin();
     await this.#forgetGone();
   }
 

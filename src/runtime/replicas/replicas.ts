@@ -22,6 +22,7 @@ interface Parts {
   /** Why this replica serves nobody any more. */
   readonly out: () => string | undefined;
   readonly onOdd: (why: string) => void;
+  readonly onBegin: () => Promise<void>;
   readonly logger: ReplicaGroupOptions['logger'];
 }
 
@@ -34,7 +35,7 @@ export class Replicas {
   #admin = '';
 
   constructor(parts: Parts) {
-    const { self, holderName, mesh, projector, ingest, onOdd, logger } = parts;
+    const { self, holderName, mesh, projector, ingest, onOdd, onBegin, logger } = parts;
     this.#parts = parts;
     this.#proofs = new ProofRing(projector, PROOF_EVERY);
     projector.onNotice(() => this.#proofs.note());
@@ -48,6 +49,7 @@ export class Replicas {
           ingest,
           monotonic: () => performance.now(),
           onOdd,
+          onBegin,
           logger,
         })
       : undefined;

@@ -40,6 +40,7 @@ class Mesh {
       statement: () => this.#statement(id),
       ingest: this.core.ingest,
       monotonic: () => this.now,
+      onBegin: async () => undefined,
       onOdd: (why) => this.odd.push(`${id}: ${why}`),
       logger: recordingLogger(),
       peer: (admin) => ({
