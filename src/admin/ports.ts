@@ -14,7 +14,7 @@ import type {
   RawPort,
   StatePort,
 } from './ports-reading.ts';
-import type { HealthPort, MetricsPort } from './ports-running.ts';
+import type { HealthPort, MetricsPort, ScrubPort } from './ports-running.ts';
 import type { DocumentsPort, IngestPort } from './ports-writing.ts';
 
 export type * from './ports-audit.ts';
@@ -38,6 +38,7 @@ export interface AdminPorts {
   readonly proxies: ProxiesPort;
   /** Absent: nothing is audited. */
   readonly audit?: AuditPort;
+  readonly scrub?: ScrubPort;
   readonly health: HealthPort;
   readonly metrics: MetricsPort;
 }

@@ -1,6 +1,6 @@
 /** Opens the log that the configuration names. */
 import { TendrilError } from '../model/index.ts';
-import type { DiskGuard, OpenedAs, StoreLogger } from '../store/index.ts';
+import type { DiskGuard, Environment, OpenedAs, StoreLogger } from '../store/index.ts';
 import type { EventLog } from './event-log.ts';
 import { openLmdbBackend } from './lmdb-log.ts';
 import { type Clock, LogCore, type LogCounters, type LogLimits } from './log-core.ts';
@@ -31,22 +31,27 @@ export interface OpenedLog extends EventLog {
   readonly failure: TendrilError | undefined;
   /** What was found on disk; undefined for `memory`. */
   readonly opened: OpenedAs | undefined;
+  /** The files beneath it; undefined for `memory`. Its `damage` ends the writing with `LOG_CORRUPT`. */
+  readonly storage: Environment | undefined;
 }
 
 class MemoryLog extends LogCore implements OpenedLog {
   readonly kind = 'memory';
   readonly failure = undefined;
   readonly opened = undefined;
+  readonly storage = undefined;
 }
 
 class LmdbLog extends LogCore implements OpenedLog {
   readonly kind = 'lmdb';
   readonly opened: OpenedAs;
+  readonly storage: Environment;
   readonly #failure: () => TendrilError | undefined;
 
   constructor(options: OpenLogOptions, opened: Awaited<ReturnType<typeof openLmdbBackend>>) {
     super(options.mesh, opened.backend, options.clock, options.limits);
     this.opened = opened.environment.opened;
+    this.storage = opened.environment;
     this.#failure = () => opened.environment.failure;
   }
 

@@ -21,16 +21,19 @@ import { adminPorts, documentsBehind } from './admin-ports.ts';
 import { auditedIngest } from './auditing.ts';
 import { type Channel, channelPath, listenChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
+import { DamageWatch } from './damage-watch.ts';
 import type { EdgeKeeping } from './edge-keeping.ts';
 import { foldPort } from './fold-port.ts';
 import { configureMesh } from './mesh-settings.ts';
 import { MeshTotalsReader } from './mesh-totals.ts';
 import type { ToCore, ToWorker } from './messages.ts';
+import { ReaderGauges } from './metrics-storage.ts';
 import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
 import { refusedRaw } from './raw-port.ts';
 import { Refusals } from './refusals.ts';
 import { Savings } from './savings.ts';
+import { Scrub } from './scrub/scrub.ts';
 import { startEdgeKeeping } from './start-edge-keeping.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
@@ -42,6 +45,17 @@ const DEFAULT_RESERVE = 256 * 2 ** 20;
 const ADMIN_GRACE_MS = 1_000;
 /** Long enough for `/healthz` and the log to say why. */
 const REPLACE_AFTER_MS = 2_000;
+/** Long enough for the answer to whoever asked for it. */
+const HEAL_AFTER_MS = 200;
+/** Above these the scrub rests. */
+const BUSY_LAG_EVENTS = 1_000;
+const BUSY_LAG_MS = 250;
+const BUSY_BYTES = 1024 * 1024;
+
+const isBusy = (log: OpenedLog, projector: Projector): boolean => {
+  const { events, ms } = projector.lag();
+  return events > BUSY_LAG_EVENTS || ms > BUSY_LAG_MS || log.waitingBytes > BUSY_BYTES;
+};
 
 export interface CoreOptions {
   readonly config: ServeConfig;
@@ -67,6 +81,11 @@ export interface CoreParts {
   readonly projector: Projector;
   readonly ledger: Ledger;
   readonly audit: AuditLog;
+  readonly damage: DamageWatch;
+  readonly scrub: Scrub;
+  readonly readers: ReaderGauges;
+  /** Replaces the core soon: a damaged state is made anew at its start. Undefined: it cannot be replaced. */
+  readonly heal: (() => void) | undefined;
   readonly ingest: Ingest;
   readonly documents: DocumentGateway;
   readonly learned: LearnedEdges;
@@ -147,6 +166,17 @@ export class Core {
         },
       });
       opened.push(() => audit.close());
+      const damage = new DamageWatch({ log, projector, ledger, logger });
+      const scrub = new Scrub({
+        dir: config.data,
+        mesh: config.mesh,
+        hours: config.log === 'memory' ? 0 : config.scrubHours,
+        now: Date.now,
+        logger,
+        busy: () => isBusy(log, projector),
+        onFinding: (finding) => damage.found(finding),
+      });
+      opened.push(() => scrub.close());
 
       const registry: WorkerRegistry = new WorkerRegistry({
         clock: () => performance.now(),
@@ -228,6 +258,13 @@ export class Core {
         projector,
         ledger,
         audit,
+        damage,
+        scrub,
+        readers: new ReaderGauges({ log, projector, ledger }),
+        heal:
+          options.replace === undefined
+            ? undefined
+            : () => setTimeout(options.replace ?? (() => undefined), HEAL_AFTER_MS),
         ingest,
         documents,
         learned,
@@ -263,16 +300,21 @@ export class Core {
   }
 
   #lookForFailure(): void {
-    const { log, projector } = this.#parts;
+    const { log, projector, damage, readers } = this.#parts;
+    damage.look();
+    readers.look();
     if (this.#failing || this.#replace === undefined) return;
     if (log.failure === undefined && projector.condition().state !== 'failed') return;
+    // The next core would meet the same damage, and could not even start. This one can be read, and says what is wrong.
+    if (log.failure === undefined && damage.isLogDamaged) return;
     this.#failing = true;
     setTimeout(this.#replace, REPLACE_AFTER_MS);
   }
 
   async stop(): Promise<void> {
-    const { dir, learned, keeping, registry, ledger, audit, projector, log, guard, stateGuard } = this.#parts;
+    const { dir, learned, keeping, registry, ledger, audit, scrub, projector, log, guard, stateGuard } = this.#parts;
     clearInterval(this.#timer);
+    scrub.close();
     this.#channel?.close();
     await this.#admin.close();
     await dir?.close();

@@ -14,6 +14,7 @@ import { holderRoutes } from './holders.ts';
 import { operationRoutes } from './operations.ts';
 import { proxyRoutes } from './proxies.ts';
 import { schemaRoutes } from './schemas.ts';
+import { scrubRoutes } from './scrub.ts';
 import { serviceRoutes } from './services.ts';
 
 const DATA_ROUTES: readonly AnyRoute[] = [
@@ -29,6 +30,7 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...holderRoutes,
   ...proxyRoutes,
   ...auditRoutes,
+  ...scrubRoutes,
   ...operationRoutes,
   ...schemaRoutes,
 ];
