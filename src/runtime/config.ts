@@ -6,6 +6,9 @@ import type { ServerLimits, TransportName } from '../delta-xds/index.ts';
 import { type Finding, isDnsLabel, isObject, TendrilError } from '../model/index.ts';
 import { parseXdsLimits } from './xds-limits.ts';
 
+/** Bytes of the disk that stay free where nothing else is said. */
+export const DEFAULT_RESERVE = 256 * 2 ** 20;
+
 export interface HostPort {
   readonly host: string;
   readonly port: number;

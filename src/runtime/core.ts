@@ -10,7 +10,6 @@ import type { Server } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type AdminServer, createAdminServer, type GraphStreamCounters, graphStreamCounters } from '../admin/index.ts';
-import { AuditLog } from '../audit/index.ts';
 import { rawProblem } from '../compile/index.ts';
 import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from '../ingest/index.ts';
 import { type OpenedLog, openEventLog } from '../log/index.ts';
@@ -20,43 +19,29 @@ import { createDiskGuard, type DiskGuard } from '../store/index.ts';
 import { adminPorts, documentsBehind } from './admin-ports.ts';
 import { auditedIngest } from './auditing.ts';
 import { type Channel, channelPath, listenChannel } from './channel.ts';
-import type { HostPort, ServeConfig } from './config.ts';
-import { DamageWatch } from './damage-watch.ts';
+import { DEFAULT_RESERVE, type HostPort, type ServeConfig } from './config.ts';
 import type { EdgeKeeping } from './edge-keeping.ts';
 import { foldPort } from './fold-port.ts';
 import { configureMesh } from './mesh-settings.ts';
 import { MeshTotalsReader } from './mesh-totals.ts';
 import type { ToCore, ToWorker } from './messages.ts';
-import { ReaderGauges } from './metrics-storage.ts';
 import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
 import { refusedRaw } from './raw-port.ts';
 import { Refusals } from './refusals.ts';
 import { Savings } from './savings.ts';
-import { Scrub } from './scrub/scrub.ts';
 import { startEdgeKeeping } from './start-edge-keeping.ts';
+import { openStorageCare, type StorageCare } from './storage-care.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
-const DAY_MS = 86_400_000;
 const MEASURE_AFTER_MS = 2_000;
-const DEFAULT_RESERVE = 256 * 2 ** 20;
 /** Requests that run may end; a stalled upload must not cost the orderly end of log and state. */
 const ADMIN_GRACE_MS = 1_000;
 /** Long enough for `/healthz` and the log to say why. */
 const REPLACE_AFTER_MS = 2_000;
 /** Long enough for the answer to whoever asked for it. */
 const HEAL_AFTER_MS = 200;
-/** Above these the scrub rests. */
-const BUSY_LAG_EVENTS = 1_000;
-const BUSY_LAG_MS = 250;
-const BUSY_BYTES = 1024 * 1024;
-
-const isBusy = (log: OpenedLog, projector: Projector): boolean => {
-  const { events, ms } = projector.lag();
-  return events > BUSY_LAG_EVENTS || ms > BUSY_LAG_MS || log.waitingBytes > BUSY_BYTES;
-};
-
 export interface CoreOptions {
   readonly config: ServeConfig;
   readonly logger: Logger;
@@ -69,10 +54,12 @@ export interface CoreOptions {
   readonly replace?: () => void;
   /** `--workers 0`: the only worker, in this process; else workers dial the core's socket. */
   readonly channel?: Channel<ToWorker, ToCore>;
+  /** Log and state are open: whoever stands in for this core lets audit and port go now. */
+  readonly onOpened?: () => Promise<void>;
 }
 
 /** The parts of a running core, for the ports of the HTTP API. */
-export interface CoreParts {
+export interface CoreParts extends StorageCare {
   readonly config: ServeConfig;
   readonly log: OpenedLog;
   readonly guard: DiskGuard;
@@ -80,10 +67,6 @@ export interface CoreParts {
   readonly stateGuard: DiskGuard;
   readonly projector: Projector;
   readonly ledger: Ledger;
-  readonly audit: AuditLog;
-  readonly damage: DamageWatch;
-  readonly scrub: Scrub;
-  readonly readers: ReaderGauges;
   /** Replaces the core soon: a damaged state is made anew at its start. Undefined: it cannot be replaced. */
   readonly heal: (() => void) | undefined;
   readonly ingest: Ingest;
@@ -152,30 +135,10 @@ export class Core {
       opened.push(() => projector.close());
       const ledger = await Ledger.open({ dir: config.data, mesh: config.mesh, clock, logger, guard });
       opened.push(() => ledger.close());
-      const audit = await AuditLog.open({
-        dir: config.data,
-        mesh: config.mesh,
-        version,
-        clock,
-        logger,
-        guard: stateGuard,
-        keepMs: config.auditDays * DAY_MS,
-        anchor: () => {
-          const proof = projector.proof();
-          return proof === undefined ? undefined : { offset: proof.offset, chain: proof.chain };
-        },
-      });
+      await options.onOpened?.();
+      const care = await openStorageCare({ config, logger, log, projector, ledger, guard: stateGuard });
+      const { audit, scrub } = care;
       opened.push(() => audit.close());
-      const damage = new DamageWatch({ log, projector, ledger, logger });
-      const scrub = new Scrub({
-        dir: config.data,
-        mesh: config.mesh,
-        hours: config.log === 'memory' ? 0 : config.scrubHours,
-        now: Date.now,
-        logger,
-        busy: () => isBusy(log, projector),
-        onFinding: (finding) => damage.found(finding),
-      });
       opened.push(() => scrub.close());
 
       const registry: WorkerRegistry = new WorkerRegistry({
@@ -257,10 +220,7 @@ export class Core {
         stateGuard,
         projector,
         ledger,
-        audit,
-        damage,
-        scrub,
-        readers: new ReaderGauges({ log, projector, ledger }),
+        ...care,
         heal:
           options.replace === undefined
             ? undefined

@@ -69,7 +69,9 @@ interface Running {
 }
 
 export interface ScrubStatus {
-  readonly running: (Omit<Running, 'child' | 'heardAt' | 'complete'> & { readonly startedAt: number }) | undefined;
+  readonly running:
+    | (Omit<Running, 'child' | 'heardAt' | 'complete'> & { readonly pid: number | undefined })
+    | undefined;
   readonly last: ScrubPass | undefined;
   /** ms since the epoch; undefined: none by itself. */
   readonly nextAt: number | undefined;
@@ -97,7 +99,7 @@ export class Scrub {
     const running = this.#running;
     if (running === undefined) return { running, last: this.#last, nextAt: this.#nextAt };
     const { child, heardAt, complete, ...shown } = running;
-    return { running: shown, last: this.#last, nextAt: this.#nextAt };
+    return { running: { pid: child.pid, ...shown }, last: this.#last, nextAt: this.#nextAt };
   }
 
   /** Findings of the pass that runs, or of the last one. */
