@@ -93,7 +93,7 @@ export interface Environment {
   /** Damage that somebody else has found (E5). */
   noteDamage(error: TendrilError): void;
   tableNames(): string[];
-  /** Bytes of the data file. */
+  /** Bytes of the data file; NaN when it cannot be asked. */
   size(): number;
   /** Readers of all processes, and how long the oldest has stayed; from call to call. */
   readers(): ReaderAges;
@@ -179,7 +179,11 @@ export class LmdbEnvironment implements Environment {
   }
 
   size(): number {
-    return statSync(dataFile(this.path)).size;
+    try {
+      return statSync(dataFile(this.path)).size;
+    } catch {
+      return Number.NaN;
+    }
   }
 
   readers(): ReaderAges {
