@@ -143,8 +143,9 @@ export class SegmentWriter {
     const old = this.#file;
     this.#file = undefined;
     await old?.close().catch(() => undefined);
-    // Where even that fails, a new segment is begun.
     if (path !== undefined) this.#file = await open(path, 'r+').catch(() => undefined);
+    // Where even that fails, a new segment is begun; of the old one nothing more can be brought to the disk.
+    if (this.#file === undefined) this.#unsynced = false;
   }
 
   async close(): Promise<void> {
