@@ -90,6 +90,11 @@ const SUITES: readonly Suite[] = [
     quick: { seconds: 5 },
     goals: ['a million unknown hosts from one sidecar: bounded, limited, counted, others unharmed'],
   },
+  {
+    name: 'scrub',
+    quick: { services: 2_000, rounds: 1, seconds: 4 },
+    goals: ['P99 of single writes while the scrub runs beside without it'],
+  },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 
