@@ -173,7 +173,7 @@ const foldAndCompile = async (size: MeshSize, count: number): Promise<Alone> => 
       const { inputs } = fold.drain();
       const folded = cpuMicros();
       foldMicros += folded - begun;
-      for (const _ of deriver.derive(inputs, new Set())) {
+      for (const _ of deriver.derive(inputs, new Map())) {
         // To the end.
       }
       compileMicros += cpuMicros() - folded;

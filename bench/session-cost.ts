@@ -78,6 +78,7 @@ export const run = async (options: SessionCostOptions = {}): Promise<Readonly<Re
       identifier: 'bench',
       clock: () => performance.now(),
       watcher: undefined,
+      onPush: undefined,
       now: Date.now,
       offset: () => model.offset(),
       later,

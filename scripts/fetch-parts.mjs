@@ -1,4 +1,5 @@
 // Fetches programs that tests and the demo use but that are no npm packages, by package name, into .cache/parts/NAME/NAME.
+// (`maven` parts: a launcher of that name beside the jars.)
 // Usage: node scripts/fetch-parts.mjs [--require] [--lock FILE] [--into DIR] [NAME …]
 //        (default: all parts of scripts/parts.lock.json, into .cache/parts)
 //
@@ -125,14 +126,51 @@ const kinds = {
     }
     const wheel = readdirSync(target).find((file) => file.endsWith('.whl')) ?? fail('pip downloaded no wheel');
     return {
-      archive: join(target, wheel),
-      open: (into) => {
+      found: await sha256Of(join(target, wheel)),
+      place: (ready) => {
+        const into = join(staging, 'open');
         if (spawnSync(interpreter, ['-m', 'zipfile', '-e', join(target, wheel), into]).status !== 0)
           fail('the wheel cannot be unpacked');
+        renameSync(join(into, part.executable), join(ready, name));
+      },
+    };
+  },
+  /** A Java program from the Maven repository with all jars it needs; a launcher `NAME CLASS ARGUMENT …` stands for it. */
+  async maven(name, part, staging) {
+    if (spawnSync('java', ['-version']).status !== 0) fail('java is not installed (version 17 or newer)');
+    if (spawnSync('mvn', ['--version']).status !== 0) fail('mvn is not installed');
+    const [groupId, artifactId] = part.package.split(':');
+    const own = '<groupId>part</groupId><artifactId>part</artifactId><version>1</version><packaging>pom</packaging>';
+    const dependency = `<groupId>${groupId}</groupId><artifactId>${artifactId}</artifactId><version>${part.version}</version>`;
+    const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>${own}<dependencies><dependency>${dependency}</dependency></dependencies></project>`;
+    writeFileSync(join(staging, 'pom.xml'), pom);
+    const libs = join(staging, 'libs');
+    const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${libs}`];
+    const { code } = await run('mvn', ['-q', '-B', '-f', join(staging, 'pom.xml'), ...goal], {
+      watched: staging,
+      label: `${name} ${part.version}: downloading ${part.package}`,
+    });
+    if (code !== 0) fail(`the Maven repository cannot be reached, or lacks ${part.package} ${part.version}`);
+    const jars = {};
+    for (const file of readdirSync(libs).sort()) jars[file] = await sha256Of(join(libs, file));
+    for (const [file, sum] of Object.entries(part.jars))
+      if (jars[file] !== sum) fail(`checksum of ${file} is ${jars[file] ?? 'missing'}, pinned is ${sum}: not used`);
+    return {
+      found: listSum(jars),
+      place: (ready) => {
+        renameSync(libs, join(ready, 'libs'));
+        const launcher = `#!/bin/sh\n# shellcheck disable=SC2086\nexec java $KAFKA_JVM_OPTS -cp "$(dirname "$0")/libs/*" "$@"\n`;
+        writeFileSync(join(ready, name), launcher);
       },
     };
   },
 };
+
+/** One checksum over a list of files with theirs. */
+function listSum(files) {
+  const lines = Object.entries(files).map(([file, sum]) => `${sum}  ${file}\n`);
+  return createHash('sha256').update(lines.sort().join('')).digest('hex');
+}
 
 function fail(why) {
   throw new Missing(why);
@@ -141,7 +179,8 @@ function fail(why) {
 async function fetchPart(name, part) {
   const home = join(partsDir, name);
   const receipt = join(home, 'receipt.json');
-  const pinned = part.sha256[platform] ?? fail(`no build for ${platform} is known`);
+  const pinned =
+    part.jars === undefined ? (part.sha256[platform] ?? fail(`no build for ${platform} is known`)) : listSum(part.jars);
   const program = join(home, name);
   if (existsSync(receipt) && existsSync(program)) {
     const { sha256, bytes } = JSON.parse(readFileSync(receipt, 'utf8'));
@@ -151,13 +190,11 @@ async function fetchPart(name, part) {
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
   try {
-    const { archive, open } = await kinds[part.kind](name, part, staging);
-    const found = await sha256Of(archive);
+    const { found, place } = await kinds[part.kind](name, part, staging);
     if (found !== pinned) fail(`checksum is ${found}, pinned is ${pinned}: not used`);
-    open(join(staging, 'open'));
     const ready = join(staging, 'ready');
     mkdirSync(ready);
-    renameSync(join(staging, 'open', part.executable), join(ready, name));
+    place(ready);
     chmodSync(join(ready, name), 0o755);
     const check = spawnSync(join(ready, name), part.check.args, { encoding: 'utf8' });
     if (check.status !== 0 || !check.stdout.includes(part.check.prints)) {

@@ -18,6 +18,19 @@ export interface HealthPort {
   ready(): { readonly ready: boolean; readonly offset: number; readonly reasons: readonly string[] };
 }
 
+/** Replicas of this control plane; `Replicas` of the runtime fits. */
+export interface ReplicasPort {
+  rows(): readonly object[];
+  /** Outcome of the last comparison of states. */
+  comparison(): object;
+  /** Of this replica. */
+  statement(): object;
+  /** Rejects with `KEEPER_FENCED`. `question` has a known `what`. */
+  ask(term: number, question: Readonly<Record<string, unknown>>): Promise<object>;
+  /** Resolves with false when there is none of that name. */
+  remove(id: string, caller: string, reason: string): Promise<boolean>;
+}
+
 /** One metric with its samples, in the words of Prometheus. */
 export interface MetricFamily {
   /** `tendril_…` with the unit in the name. */

@@ -14,7 +14,7 @@ import type {
   RawPort,
   StatePort,
 } from './ports-reading.ts';
-import type { HealthPort, MetricsPort, ScrubPort } from './ports-running.ts';
+import type { HealthPort, MetricsPort, ReplicasPort, ScrubPort } from './ports-running.ts';
 import type { DocumentsPort, IngestPort } from './ports-writing.ts';
 
 export type * from './ports-audit.ts';
@@ -36,6 +36,7 @@ export interface AdminPorts {
   /** Absent: no resource is raw. */
   readonly raw?: RawPort;
   readonly proxies: ProxiesPort;
+  readonly replicas: ReplicasPort;
   /** Absent: nothing is audited. */
   readonly audit?: AuditPort;
   readonly scrub?: ScrubPort;

@@ -68,6 +68,8 @@ export interface AdsServerOptions {
   readonly sideRoutes?: Routes;
   /** Told of nodes as they come and go. */
   readonly watcher?: StreamWatcher;
+  /** Called around every response that a stream gives to its connection: for fault tests. */
+  readonly onPush?: (moment: 'before' | 'after') => void;
   /**
    * Age of a node's longest running stream, ms, as its access logs tell; undefined, or no such function: nothing is known of its streams
    * (`renewalUnseen`). Asked when there is enough to renew, once a minute at most for each of its streams.
@@ -158,6 +160,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     onObserve,
     clock,
     watcher: options.watcher,
+    onPush: options.onPush,
     deliveries: options.deliveries,
     warn: (facts, message) => logger.warn(facts, message),
     onEnd: (stream) => streams.delete(stream),

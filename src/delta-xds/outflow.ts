@@ -12,7 +12,7 @@ export interface OutflowOwner {
 }
 
 export class Outflow {
-  readonly #context: Pick<StreamContext, 'counters' | 'limits' | 'later'>;
+  readonly #context: Pick<StreamContext, 'counters' | 'limits' | 'later' | 'onPush'>;
   readonly #transport: TransportStream;
   readonly #owner: OutflowOwner;
   /** Written and not yet taken by the transport, bytes. */
@@ -27,7 +27,7 @@ export class Outflow {
   bytes = 0;
 
   constructor(
-    context: Pick<StreamContext, 'counters' | 'limits' | 'later'>,
+    context: Pick<StreamContext, 'counters' | 'limits' | 'later' | 'onPush'>,
     transport: TransportStream,
     owner: OutflowOwner,
   ) {
@@ -37,7 +37,7 @@ export class Outflow {
   }
 
   write(message: Uint8Array): void {
-    const { counters, limits } = this.#context;
+    const { counters, limits, onPush } = this.#context;
     const { length } = message;
     counters.responses++;
     counters.responseBytes += length;
@@ -47,6 +47,7 @@ export class Outflow {
     this.#inFlight += length;
     this.#weight += weight;
     counters.inFlightBytes += length;
+    onPush?.('before');
     const room = this.#transport.write(message, () => {
       if (this.#closed) return;
       this.#inFlight -= length;
@@ -54,6 +55,7 @@ export class Outflow {
       counters.inFlightBytes -= length;
       if (this.#inFlight === 0 && this.#drainWanted) this.wantDrained();
     });
+    onPush?.('after');
     if (this.#weight > limits.resetBytes) {
       counters.resets++;
       this.#owner.onOverflow();

@@ -38,6 +38,7 @@ export interface StreamContext {
   /** ms, monotonic. */
   readonly clock: () => number;
   readonly watcher: StreamWatcher | undefined;
+  readonly onPush: ((moment: 'before' | 'after') => void) | undefined;
   /** Wall clock, ms since the epoch. */
   readonly now: () => number;
   /** Offset of the state that answers are made from. */

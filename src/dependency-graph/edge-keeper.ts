@@ -131,6 +131,12 @@ export class EdgeKeeper {
     if (this.#blind.size > MAX_BLIND) this.#pruneBlind(now);
   }
 
+  /** Another replica keeps the edges: what is seen meanwhile is seen by that one. */
+  standBy(now: number): void {
+    this.#answered = false;
+    this.#blindAll = now;
+  }
+
   /** What is due, about once a minute. */
   round(now: number): KeeperRound {
     this.#counters.rounds += 1;

@@ -32,6 +32,8 @@ const OWN_TYPES: readonly EventType[] = [
   'dependency.renewed',
   'dependency.expired',
   'keeper.elected',
+  'replica.joined',
+  'replica.left',
 ];
 const EVENT_TYPES = Object.keys(eventSchemas) as EventType[];
 /** Types that a writer outside may use. */

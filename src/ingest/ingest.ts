@@ -9,6 +9,7 @@
  * 5. At most `maxWaiting` submissions wait at a time; beyond that, and while the fold is too far behind, new ones are refused
  *    with a code that maps to 429; nothing is appended then.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { EventLog } from '../log/index.ts';
 import { type EventBatch, type Finding, TendrilError } from '../model/index.ts';
 import { type CheckedEvent, checkEvent, type Stamp, toEnvelope } from './event-check.ts';
@@ -19,6 +20,11 @@ import { type EventAnswer, outcomeFindings, placeFinding, type Submission, type 
 
 export interface IngestOptions {
   readonly log: Pick<EventLog, 'append' | 'mesh'>;
+  /**
+   * The log may be out of reach: an append that is not done within the submission's timeout is answered with `LOG_AWAY`, and stays
+   * queued in the log. Default false.
+   */
+  readonly mayBeAway?: boolean;
   readonly fold: FoldPort;
   /** ms since the epoch. */
   readonly now: () => number;
@@ -26,6 +32,8 @@ export interface IngestOptions {
   readonly limits?: Partial<InputLimits>;
   /** Reads raw resources before they are appended; absent: only the fold does, and quarantines those that are bad. */
   readonly rawCheck?: RawCheck;
+  /** Why nothing may be written now, by anybody; undefined: it may. */
+  readonly refuse?: () => TendrilError | undefined;
   /** Submissions waiting for append or fold at one time. Default 1,000. */
   readonly maxWaiting?: number;
   /** Default 100,000 events. */
@@ -88,6 +96,8 @@ export class Ingest {
   }
 
   #admit(count: number, internal: boolean): void {
+    const refusedNow = this.#options.refuse?.();
+    if (refusedNow !== undefined) throw refusedNow;
     if (count === 0)
       throw new TendrilError('BATCH_EMPTY', 'no events were sent; allowed are 1 or more', {
         remedy: 'send {"events":[{"type":…,"data":…}]}',
@@ -157,10 +167,12 @@ export class Ingest {
     const batchId = atomic ? newId() : '';
     const batchOf = (index: number): EventBatch | undefined =>
       atomic ? { id: batchId, index, size: checked.length } : undefined;
+    const timeoutMs = submission.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const envelopes = checked.map((event, index) => toEnvelope(event, stamp, batchOf(index)));
     let offsets: readonly number[];
     try {
-      ({ offsets } = await log.append(envelopes));
+      const appending = log.append(envelopes);
+      ({ offsets } = await (this.#options.mayBeAway === true ? inTime(appending, timeoutMs) : appending));
     } catch (error) {
       submission.observe?.(envelopes, undefined);
       throw error;
@@ -168,7 +180,6 @@ export class Ingest {
     submission.observe?.(envelopes, offsets);
     this.#appended += offsets.length;
     const started = now();
-    const timeoutMs = submission.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const pending = (why: readonly Finding[]): SubmitAnswer => {
       this.#pending++;
       return {
@@ -217,6 +228,23 @@ export class Ingest {
     return { result, offsets: events.map(({ offset }) => offset), events, findings: findings.slice(0, MAX_FINDINGS) };
   }
 }
+
+/** The append goes on after the time is over. */
+const inTime = async <T>(appending: Promise<T>, timeoutMs: number): Promise<T> => {
+  const over = new AbortController();
+  const late = pause(timeoutMs, undefined, { signal: over.signal }).then(() => {
+    throw new TendrilError('LOG_AWAY', `the events were not written within ${timeoutMs} ms; they stay queued`, {
+      remedy: 'they may still be written: send them again with the same ids and source, then they count once',
+    });
+  });
+  late.catch(() => undefined);
+  appending.catch(() => undefined);
+  try {
+    return await Promise.race([appending, late]);
+  } finally {
+    over.abort();
+  }
+};
 
 const refusal = (errors: readonly Finding[]): string => {
   const [first] = errors;

@@ -1,5 +1,5 @@
 /**
- * The `EventLog` port: an ordered, durable log of events of one mesh. Memory, LMDB and (later) Kafka implement it; all pass
+ * The `EventLog` port: an ordered, durable log of events of one mesh. Memory, LMDB and Kafka implement it; all pass
  * the contract suite in test/contracts/event-log.ts.
  */
 import type { EventEnvelope, RecordedEvent } from '../model/index.ts';
@@ -47,7 +47,9 @@ export interface EventLog {
   /**
    * Appends the events as one contiguous run and resolves when they are durable. Concurrent calls share one commit (group
    * commit, no timer). Rejects with `TendrilError`: `DISK_FULL`, `LOG_READ_ONLY`, `LOG_CLOSED`, `LOG_BACKPRESSURE`,
-   * `EVENT_TOO_LARGE`, `EVENT_NOT_JSON`, `MESH_MISMATCH`; nothing was appended then. Events are plain JSON data, which nobody
+   * `EVENT_TOO_LARGE`, `EVENT_NOT_JSON`, `MESH_MISMATCH`, on Kafka `LOG_AWAY`, `LOG_REFUSED`, `LOG_GAP`, `LOG_TRUNCATED`,
+   * `LOG_OF_ANOTHER_TOPIC`; nothing was appended then (of an append that was in flight when a log on Kafka broke or closed, it
+   * is not known: sending it again with the same ids is safe). Events are plain JSON data, which nobody
    * changes afterwards: followers are handed the same objects.
    */
   append(events: readonly EventEnvelope[]): Promise<AppendResult>;

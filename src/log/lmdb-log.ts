@@ -12,8 +12,9 @@ import {
   type Table,
 } from '../store/index.ts';
 import type { LogHead, LogRecord } from './event-log.ts';
-import type { LogBackend } from './log-backend.ts';
-import { decodeRecord, type EncodedEvent, recordedAtOf, recordOf, writeRecord } from './record-codec.ts';
+import type { CopyingBackend } from './log-backend.ts';
+import type { ReadyRecord } from './ready-record.ts';
+import { decodeRecord, type EncodedEvent, readyRecordAt, recordedAtOf, recordOf, writeRecord } from './record-codec.ts';
 
 /** Version of the record format and of the highest event version that may be in it. */
 export const LOG_SCHEMA = { name: 'tendril-log', version: 1 } as const;
@@ -56,7 +57,8 @@ class Slab {
   }
 }
 
-class LmdbBackend implements LogBackend {
+/** Above an environment of mode `durable`. */
+export class LmdbBackend implements CopyingBackend {
   readonly head: LogHead;
   readonly #environment: Environment;
   readonly #events: Table<number>;
@@ -68,16 +70,33 @@ class LmdbBackend implements LogBackend {
   }
 
   async commit(events: readonly EncodedEvent[], first: number, recordedAt: number): Promise<readonly LogRecord[]> {
+    const bodies = await this.#store(events, first, () => recordedAt);
+    return events.map((encoded, index) =>
+      recordOf(encoded, first + index, recordedAt, bodies[index] ?? Buffer.alloc(0)),
+    );
+  }
+
+  async copy(records: readonly ReadyRecord[], first: number): Promise<readonly LogRecord[]> {
+    const bodies = await this.#store(records, first, (index) => records[index]?.recordedAt ?? 0);
+    return records.map((record, index) => readyRecordAt(record, first + index, bodies[index] ?? Buffer.alloc(0)));
+  }
+
+  /** Gives the records' bytes. */
+  async #store(
+    records: readonly { readonly json: string; readonly bytes: number }[],
+    first: number,
+    recordedAt: (index: number) => number,
+  ): Promise<readonly Buffer[]> {
     const bodies: Buffer[] = [];
-    const slab = Buffer.allocUnsafeSlow(events.reduce((sum, event) => sum + CHECKSUM_BYTES + event.bytes, 0));
+    const slab = Buffer.allocUnsafeSlow(records.reduce((sum, { bytes }) => sum + CHECKSUM_BYTES + bytes, 0));
     try {
       await this.#environment.commit((batch) => {
         let at = 0;
-        for (const [index, encoded] of events.entries()) {
-          const framed = slab.subarray(at, at + CHECKSUM_BYTES + encoded.bytes);
+        for (const [index, record] of records.entries()) {
+          const framed = slab.subarray(at, at + CHECKSUM_BYTES + record.bytes);
           at += framed.length;
           const body = framed.subarray(CHECKSUM_BYTES);
-          writeRecord(body, encoded, recordedAt);
+          writeRecord(body, record, recordedAt(index));
           batch.putFramed(this.#events, first + index, framed);
           bodies.push(body);
         }
@@ -85,9 +104,7 @@ class LmdbBackend implements LogBackend {
     } catch (error) {
       throw asLogError(error);
     }
-    return events.map((encoded, index) =>
-      recordOf(encoded, first + index, recordedAt, bodies[index] ?? Buffer.alloc(0)),
-    );
+    return bodies;
   }
 
   read(from: number, to: number, max: number): readonly LogRecord[] {
@@ -168,7 +185,7 @@ const LOG_CODES: ReadonlyMap<string, string> = new Map([
 ]);
 
 export interface OpenedLmdb {
-  readonly backend: LogBackend;
+  readonly backend: CopyingBackend;
   readonly environment: Environment;
 }
 

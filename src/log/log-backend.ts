@@ -1,6 +1,7 @@
 /** What a kind of log that is written by one process must do itself; everything else is `LogCore`. */
 
 import type { LogHead, LogRecord } from './event-log.ts';
+import type { ReadyRecord } from './ready-record.ts';
 import type { EncodedEvent } from './record-codec.ts';
 
 export interface LogBackend {
@@ -16,4 +17,10 @@ export interface LogBackend {
   /** Of one record. Throws `LOG_CORRUPT`. */
   recordedAt(offset: number): number;
   close(): Promise<void>;
+}
+
+/** A backend that also takes records as another log has them. */
+export interface CopyingBackend extends LogBackend {
+  /** As `commit`, each with its own time, which must not be before that of the one before it. */
+  copy(records: readonly ReadyRecord[], first: number): Promise<readonly LogRecord[]>;
 }

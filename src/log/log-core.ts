@@ -11,11 +11,14 @@
  * C5 Bytes that wait or are being written never exceed `maxWaitingBytes`; above it `append` is refused and counted.
  */
 import { type EventEnvelope, TendrilError } from '../model/index.ts';
+import { failpoint } from '../store/index.ts';
+import { AppendQueue, type WaitingAppend } from './append-queue.ts';
 import type { AppendResult, EventLog, FollowOptions, LogHead, LogRecord } from './event-log.ts';
 import { Followers } from './followers.ts';
 import type { LogBackend } from './log-backend.ts';
 import { closedError } from './log-errors.ts';
-import { type EncodedEvent, encodeEvent } from './record-codec.ts';
+import { offsetAt } from './offset-at.ts';
+import { encodeEvent } from './record-codec.ts';
 
 export interface Clock {
   /** ms since the epoch. */
@@ -54,13 +57,24 @@ export interface LogCounters {
   /** Records handed to followers from memory and from the backend. */
   readonly fromMemory: number;
   readonly fromBackend: number;
+  /** Of a log that others hold. */
+  readonly contact?: ContactCounters;
 }
 
-interface Waiting {
-  readonly events: readonly EncodedEvent[];
-  readonly bytes: number;
-  readonly resolve: (result: AppendResult) => void;
-  readonly reject: (error: unknown) => void;
+/** Counted since the opening. */
+export interface ContactCounters {
+  /** Contacts made, attempts or contacts that failed, ends for good (gap, cut topic). */
+  readonly contacts: number;
+  readonly failures: number;
+  readonly breaks: number;
+  /** Requests for records, and records that came. */
+  readonly fetches: number;
+  readonly records: number;
+  /** Requests to write that failed or timed out, and appends sent again after one. */
+  readonly produceFailures: number;
+  readonly sentAgain: number;
+  /** ms without contact. */
+  readonly awayMs: number;
 }
 
 export class LogCore implements EventLog {
@@ -72,9 +86,7 @@ export class LogCore implements EventLog {
   readonly #limits: LogLimits;
   readonly #followers: Followers;
   #head: LogHead;
-  #queue: Waiting[] = [];
-  #waitingBytes = 0;
-  #draining: Promise<void> | undefined;
+  readonly #queue: AppendQueue;
   #closing: Promise<void> | undefined;
 
   constructor(mesh: string, backend: LogBackend, clock: Clock, limits: Partial<LogLimits> = {}) {
@@ -83,6 +95,10 @@ export class LogCore implements EventLog {
     this.#clock = clock;
     this.#limits = { ...defaultLimits, ...limits };
     this.#head = backend.head;
+    this.#queue = new AppendQueue(
+      () => this.#limits,
+      (group) => this.#commit(group),
+    );
     this.#followers = new Followers(this.#limits, backend, {
       head: () => this.#head,
       isClosed: () => this.#closing !== undefined,
@@ -95,7 +111,7 @@ export class LogCore implements EventLog {
 
   /** Bytes that wait for their commit or are being written (C5). */
   get waitingBytes(): number {
-    return this.#waitingBytes;
+    return this.#queue.waitingBytes;
   }
 
   head(): LogHead {
@@ -107,9 +123,7 @@ export class LogCore implements EventLog {
       this.#requireOpen();
       if (events.length === 0) return { offsets: [], recordedAt: this.#head.recordedAt };
       const encoded = events.map((event) => encodeEvent(event, this.mesh));
-      const bytes = encoded.reduce((sum, event) => sum + event.bytes, 0);
-      this.#requireRoom(bytes);
-      return await this.#enqueue(encoded, bytes);
+      return await this.#queue.enqueue(encoded);
     } catch (error) {
       const code = error instanceof TendrilError ? error.code : 'UNKNOWN';
       this.#refused[code] = (this.#refused[code] ?? 0) + 1;
@@ -127,16 +141,7 @@ export class LogCore implements EventLog {
 
   offsetAt(recordedAt: number): number {
     this.#requireOpen();
-    const { first, offset } = this.#head;
-    // Invariant of the search: everything at or below `low` is not later than wanted, everything above `high` is.
-    let low = first - 1;
-    let high = offset;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (this.#backend.recordedAt(middle) <= recordedAt) low = middle;
-      else high = middle - 1;
-    }
-    return low < first ? 0 : low;
+    return offsetAt(this.#backend, this.#head, recordedAt);
   }
 
   close(): Promise<void> {
@@ -146,50 +151,19 @@ export class LogCore implements EventLog {
 
   async #close(): Promise<void> {
     this.#followers.wakeAll();
-    await this.#draining;
+    await this.#queue.idle();
     await this.#backend.close();
   }
 
-  #enqueue(events: readonly EncodedEvent[], bytes: number): Promise<AppendResult> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ events, bytes, resolve, reject });
-      this.#waitingBytes += bytes;
-      this.#draining ??= this.#drain();
-    });
-  }
-
-  /** C4 */
-  async #drain(): Promise<void> {
-    // Calls of the same turn share the first commit.
-    await Promise.resolve();
-    while (this.#queue.length > 0) {
-      const group = this.#takeGroup();
-      await this.#commit(group);
-      for (const { bytes } of group) this.#waitingBytes -= bytes;
-    }
-    this.#draining = undefined;
-  }
-
-  #takeGroup(): readonly Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    for (const waiting of this.#queue) {
-      if (count > 0 && bytes + waiting.bytes > this.#limits.maxCommitBytes) break;
-      bytes += waiting.bytes;
-      count++;
-    }
-    const group = this.#queue.slice(0, count);
-    this.#queue = this.#queue.slice(count);
-    return group;
-  }
-
   /** C1, C2, C3 */
-  async #commit(group: readonly Waiting[]): Promise<void> {
+  async #commit(group: readonly WaitingAppend[]): Promise<void> {
     const first = this.#head.offset + 1;
     const recordedAt = Math.max(this.#head.recordedAt, Math.floor(this.#clock.now()));
     const events = group.length === 1 ? (group[0]?.events ?? []) : group.flatMap((waiting) => waiting.events);
     try {
+      failpoint('beforeAppend');
       this.#publish(await this.#backend.commit(events, first, recordedAt), recordedAt);
+      failpoint('afterAppend');
     } catch (error) {
       for (const { reject } of group) reject(error);
       return;
@@ -214,22 +188,5 @@ export class LogCore implements EventLog {
 
   #requireOpen(): void {
     if (this.#closing !== undefined) throw closedError();
-  }
-
-  #requireRoom(bytes: number): void {
-    const { maxWaitingBytes } = this.#limits;
-    if (this.#waitingBytes + bytes <= maxWaitingBytes) return;
-    if (this.#waitingBytes > 0) {
-      throw new TendrilError(
-        'LOG_BACKPRESSURE',
-        `${this.#waitingBytes} bytes of events wait to be written, ${maxWaitingBytes} are allowed`,
-        {
-          remedy: 'send again in a second',
-        },
-      );
-    }
-    throw new TendrilError('EVENT_TOO_LARGE', `a batch of ${bytes} bytes; ${maxWaitingBytes} are allowed`, {
-      remedy: 'send smaller batches',
-    });
   }
 }

@@ -4,6 +4,7 @@
  */
 import { type EventEnvelope, type RecordedEvent, TendrilError } from '../model/index.ts';
 import type { LogRecord } from './event-log.ts';
+import type { ReadyRecord } from './ready-record.ts';
 import { type UpcastRegistry, upcast } from './upcast.ts';
 
 export const RECORD_HEADER_BYTES = 8;
@@ -13,6 +14,8 @@ export const MAX_DATA_BYTES = 256 * 1024;
 const MAX_RAW_DATA_BYTES = 2 * 1024 * 1024;
 /** Bound of all other fields together. */
 const MAX_ENVELOPE_BYTES = 64 * 1024;
+/** No event is larger (`requireFit`): a larger record was not written by this module, and is not parsed. */
+export const MAX_RECORD_BYTES = RECORD_HEADER_BYTES + MAX_RAW_DATA_BYTES + MAX_ENVELOPE_BYTES;
 const TWO_32 = 2 ** 32;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -76,7 +79,7 @@ const requireFit = (event: EventEnvelope, length: number): void => {
 };
 
 /** Writes the record into `target`, which has exactly its size. */
-export const writeRecord = (target: Buffer, encoded: EncodedEvent, recordedAt: number): void => {
+export const writeRecord = (target: Buffer, encoded: { readonly json: string }, recordedAt: number): void => {
   target.writeUInt32BE(Math.floor(recordedAt / TWO_32), 0);
   target.writeUInt32BE(recordedAt % TWO_32, 4);
   target.write(encoded.json, RECORD_HEADER_BYTES, 'utf8');
@@ -101,6 +104,35 @@ export const recordOf = (encoded: EncodedEvent, offset: number, recordedAt: numb
   return { offset, recordedAt, event: place(encoded.event, offset, recordedAt), bytes };
 };
 
+/** Levels of an event as JSON. Documents and raw resources have at most 100; a walk by recursion ends the stack at some thousands. */
+const MAX_LEVELS = 512;
+/** Shorter records cannot be nested deeply enough to hurt anybody: they are not looked through. */
+const LOOKED_THROUGH_FROM = 4_096;
+const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
+
+const isTooDeep = (bytes: Buffer): boolean => {
+  if (bytes.length < LOOKED_THROUGH_FROM) return false;
+  let levels = 0;
+  for (let at = RECORD_HEADER_BYTES, inText = false; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (inText) {
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) inText = false;
+    } else if (byte === QUOTE) inText = true;
+    else if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
+      if (++levels > MAX_LEVELS) return true;
+    } else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) levels--;
+  }
+  return false;
+};
+
+/** The same of a record that was read elsewhere. */
+export const readyRecordAt = (record: ReadyRecord, offset: number, bytes: Buffer): LogRecord => {
+  const { event, recordedAt, unreadable } = record;
+  if (event === undefined) return { offset, recordedAt, event, unreadable: unreadable ?? 'no reason given', bytes };
+  return { offset, recordedAt, event: place(event, offset, recordedAt), bytes };
+};
+
 const parse = (text: string): unknown => {
   try {
     return JSON.parse(text);
@@ -115,6 +147,14 @@ export const decodeRecord = (offset: number, bytes: Buffer, registry?: UpcastReg
     return { offset, recordedAt: 0, event: undefined, unreadable: 'the record is too short', bytes };
   }
   const recordedAt = recordedAtOf(bytes);
+  if (bytes.length > MAX_RECORD_BYTES) {
+    const unreadable = `the record has ${bytes.length} bytes, no event may have more than ${MAX_RECORD_BYTES}`;
+    return { offset, recordedAt, event: undefined, unreadable, bytes };
+  }
+  if (isTooDeep(bytes)) {
+    const unreadable = `nested deeper than ${MAX_LEVELS} levels`;
+    return { offset, recordedAt, event: undefined, unreadable, bytes };
+  }
   const parsed = parse(bytes.toString('utf8', RECORD_HEADER_BYTES));
   const { event, unreadable } = parsed === undefined ? { unreadable: 'not JSON' } : upcast(parsed, registry);
   if (event === undefined) return { offset, recordedAt, event, unreadable, bytes };

@@ -33,6 +33,8 @@ const ENVELOPE_TEXTS = ['id', 'type', 'subject', 'time', 'source', 'mesh'] as co
 export const upcast = (parsed: unknown, registry: UpcastRegistry = upcastRegistry): UpcastResult => {
   if (typeof parsed !== 'object' || parsed === null) return { unreadable: 'not an object' };
   const event = parsed as Record<string, unknown>;
+  // What a bridge could not read as an event (src/log/kafka/unreadable.ts) says why itself.
+  if (event.id === undefined && typeof event.unreadable === 'string') return { unreadable: event.unreadable };
   for (const name of ENVELOPE_TEXTS) {
     if (typeof event[name] !== 'string') return { unreadable: `envelope field ${name} is missing or not a text` };
   }

@@ -80,6 +80,7 @@ export const serviceFields = {
 const endpointRef = { namespace: label, service: label, id };
 const edge = Type.Object({ from: caller, to: callee }, closed);
 const policyRef = { kind: Type.String({ minLength: 1, maxLength: 32 }), namespace: label, name: label };
+const replicaId = Type.String({ pattern: '^[a-z0-9]([-a-z0-9.]{0,126}[a-z0-9])?$' });
 const anyJson = Type.Unknown();
 const rawName = Type.String({ minLength: 1, maxLength: 512 });
 const rawRef = { node: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })), typeUrl: rawName };
@@ -150,6 +151,13 @@ export const eventSchemas = {
     },
     closed,
   ),
+  /** A replica of the control plane says where its HTTP API is reached; again when that changes, or after it had left. */
+  'replica.joined': Type.Object(
+    { replica: replicaId, admin: Type.String({ pattern: '^https?://[^/\\s]{1,250}$' }) },
+    closed,
+  ),
+  /** It serves nobody any more: said by itself at an orderly end, by a keeper of one that was silent for long, or by an operator. */
+  'replica.left': Type.Object({ replica: replicaId }, closed),
   'resource.put': Type.Object(
     { ...rawRef, name: rawName, version: Type.Optional(Type.String({ maxLength: 128 })), resource: anyJson },
     closed,

@@ -10,6 +10,7 @@ export const policySubject = (kind: string, namespace: string, name: string): st
   `policy/${kind}/${namespace}/${name}`;
 export const edgeSubject = (from: string, to: string): string => `edge/${from}/${to}`;
 export const keeperSubject = (keeper: string): string => `keeper/${keeper}`;
+export const replicaSubject = (replica: string): string => `replica/${replica}`;
 export const MESH_SUBJECT = 'mesh';
 
 /** The entity that an event changes. `policy.applied` reads kind, namespace and name out of the document. */
@@ -51,6 +52,9 @@ export const subjectOf = <T extends EventType>(type: T, data: EventData[T]): str
       return edgeSubject(text('from'), text('to'));
     case 'keeper.elected':
       return keeperSubject(text('keeper'));
+    case 'replica.joined':
+    case 'replica.left':
+      return replicaSubject(text('replica'));
     case 'resource.put':
     case 'resource.delete':
     case 'resource.refused':

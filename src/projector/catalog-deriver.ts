@@ -2,10 +2,21 @@
  * What workers need besides resources: services, external hosts, endpoint facts, callers, mesh. Each is compared with what is
  * stored; only a difference is written and told.
  */
+import type { EndpointView } from '../compile/index.ts';
 import type { DependencyGraph } from '../dependency-graph/index.ts';
+import { CHECKSUM_BYTES } from '../store/index.ts';
 import type { DerivedChanges } from './changes.ts';
-import type { FoldState } from './fold/index.ts';
-import { decodeService, encodeCaller, encodeEndpoint, encodeMesh, encodeService } from './records.ts';
+import type { EndpointChange, FoldState } from './fold/index.ts';
+import {
+  decodeService,
+  encodeCaller,
+  encodeEndpoint,
+  encodeMesh,
+  encodeService,
+  isSameOwner,
+  parseEndpointKey,
+} from './records.ts';
+import { Slab } from './slab.ts';
 
 /** The committed read model; bytes may be overwritten by the next read. */
 export interface StoredCatalog {
@@ -22,10 +33,19 @@ export interface StoredCatalog {
 const same = (stored: Buffer | undefined, now: Buffer | undefined): boolean =>
   stored === undefined || now === undefined ? stored === now : stored.equals(now);
 
+const bodyOf = (framed: Buffer): Buffer => framed.subarray(CHECKSUM_BYTES);
+
+const setEndpoint = (key: string, framed: Buffer | undefined, into: DerivedChanges): void => {
+  into.endpoints.set(key, framed);
+  into.keys.add(`own|${key}`);
+};
+
 export class CatalogDeriver {
   readonly #fold: FoldState;
   readonly #graph: DependencyGraph;
   readonly #stored: StoredCatalog;
+  /** Of the records that the next commit writes. */
+  #slab = new Slab();
 
   constructor(fold: FoldState, graph: DependencyGraph, stored: StoredCatalog) {
     this.#fold = fold;
@@ -33,8 +53,8 @@ export class CatalogDeriver {
     this.#stored = stored;
   }
 
-  /** Services, hosts, endpoint facts, mesh; tells the graph of changed edges. Yields often. */
-  *records(inputs: Iterable<string>, endpoints: Iterable<string>, into: DerivedChanges): Generator<void> {
+  /** Services, hosts, mesh; tells the graph of changed edges. Yields often. */
+  *records(inputs: Iterable<string>, into: DerivedChanges): Generator<void> {
     const hosts = new Set<string>();
     for (const input of inputs) {
       if (input.startsWith('svc:')) {
@@ -47,10 +67,39 @@ export class CatalogDeriver {
       } else if (input === 'mesh') this.#mesh(into);
     }
     this.hosts(hosts, into);
-    for (const key of endpoints) {
-      this.#endpoint(key, into);
+  }
+
+  /**
+   * Facts of endpoints that changed. What was served before is what is stored, so nothing is read: most changes are of health, which is
+   * no part of the facts, and in a mesh that is loaded all endpoints are new.
+   */
+  *endpoints(changes: ReadonlyMap<string, EndpointChange>, into: DerivedChanges): Generator<void> {
+    for (const [key, { before, after }] of changes) {
+      if (before !== undefined && after !== undefined && isSameOwner(before, after)) continue;
+      const now = after === undefined ? undefined : encodeEndpoint(after, this.#slab);
+      if (!same(before && bodyOf(encodeEndpoint(before, this.#slab)), now && bodyOf(now))) setEndpoint(key, now, into);
       yield;
     }
+    this.#slab = new Slab();
+  }
+
+  /** The same for all endpoints there are, and those that are stored, compared with what is stored. */
+  *allEndpoints(
+    all: Iterable<readonly [key: string, endpoint: EndpointView]>,
+    stored: readonly string[],
+    into: DerivedChanges,
+  ): Generator<void> {
+    for (const [key, endpoint] of all) {
+      const now = encodeEndpoint(endpoint, this.#slab);
+      if (!same(this.#stored.endpoint(key), bodyOf(now))) setEndpoint(key, now, into);
+      yield;
+    }
+    for (const key of stored) {
+      const { service, id } = parseEndpointKey(key);
+      if (this.#fold.endpoint(service, id) === undefined) setEndpoint(key, undefined, into);
+      yield;
+    }
+    this.#slab = new Slab();
   }
 
   *callers(names: Iterable<string>, into: DerivedChanges): Generator<void> {
@@ -78,16 +127,6 @@ export class CatalogDeriver {
     for (const host of service?.externalHosts ?? []) hosts.add(host);
     into.services.set(name, now);
     into.keys.add(`svc|${name}`);
-  }
-
-  /** The key is `<service>.<namespace>|<endpoint id>`; a service name has no bar, an id may. */
-  #endpoint(key: string, into: DerivedChanges): void {
-    const bar = key.indexOf('|');
-    const endpoint = this.#fold.endpoint(key.slice(0, bar), key.slice(bar + 1));
-    const now = endpoint === undefined ? undefined : encodeEndpoint(endpoint);
-    if (same(this.#stored.endpoint(key), now)) return;
-    into.endpoints.set(key, now);
-    into.keys.add(`own|${key}`);
   }
 
   #caller(name: string, into: DerivedChanges): void {

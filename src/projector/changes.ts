@@ -1,4 +1,5 @@
 /** What one commit of the state writes: collected by the fold run and by the deriver. */
+import type { EndpointChange } from './fold/index.ts';
 import { RowCollector } from './history-rows.ts';
 import type { StoredUnit } from './records.ts';
 import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
@@ -17,7 +18,8 @@ export interface EntityImage {
 export class FoldedChanges {
   readonly entities = new Map<string, EntityChange>();
   readonly inputs = new Set<string>();
-  readonly endpoints = new Set<string>();
+  /** Before: at the last commit. */
+  readonly endpoints = new Map<string, EndpointChange>();
   readonly idempotency: Uint8Array[] = [];
   /** What the fold remembers of idempotency begins at this offset. */
   rememberedFrom = 0;
@@ -43,7 +45,8 @@ export class DerivedChanges {
   readonly units = new Map<string, ServiceUnits | undefined>();
   readonly services = new Map<string, Uint8Array | undefined>();
   readonly hosts = new Map<string, string | undefined>();
-  readonly endpoints = new Map<string, Uint8Array | undefined>();
+  /** Framed (`encodeEndpoint`). */
+  readonly endpoints = new Map<string, Buffer | undefined>();
   readonly callers = new Map<string, Uint8Array | undefined>();
   /** By `rawKey`. */
   readonly raw = new Map<string, StoredResource | undefined>();

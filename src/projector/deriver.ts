@@ -1,8 +1,9 @@
 /** From changed inputs to the changes of the read model: resources, catalog, callers. */
+import type { EndpointView } from '../compile/index.ts';
 import { DependencyGraph } from '../dependency-graph/index.ts';
 import { CatalogDeriver, type StoredCatalog } from './catalog-deriver.ts';
 import { DerivedChanges } from './changes.ts';
-import type { FoldState } from './fold/types.ts';
+import type { EndpointChange, FoldState } from './fold/types.ts';
 import { RawDeriver } from './raw-deriver.ts';
 import { ResourceDeriver, type ResourceDeriverOptions } from './resource-deriver.ts';
 
@@ -49,11 +50,12 @@ export class Deriver {
   /** Yields often; the fold must not move before the end. */
   *derive(
     inputs: ReadonlySet<string>,
-    endpoints: ReadonlySet<string>,
+    endpoints: ReadonlyMap<string, EndpointChange>,
     into: DerivedChanges = new DerivedChanges(),
   ): Generator<void, DerivedChanges> {
     yield* this.resources.derive(inputs, into);
-    yield* this.#catalog.records(inputs, endpoints, into);
+    yield* this.#catalog.records(inputs, into);
+    yield* this.#catalog.endpoints(endpoints, into);
     yield* this.#catalog.callers(this.graph.affected(inputs), into);
     yield* this.#raw.derive(inputs, into);
     return into;
@@ -61,15 +63,19 @@ export class Deriver {
 
   /**
    * Everything, compared with what is stored; what is stored and no longer derived is removed. `loaded` comes first.
-   * @param endpoints keys of all endpoint records of the fold
+   * @param endpoints all that the fold has, by key
    */
-  *deriveAll(endpoints: Iterable<string>, stored: StoredKeys): Generator<void, DerivedChanges> {
+  *deriveAll(
+    endpoints: Iterable<readonly [key: string, endpoint: EndpointView]>,
+    stored: StoredKeys,
+  ): Generator<void, DerivedChanges> {
     const into = new DerivedChanges();
     const services = new Set(['mesh']);
     for (const service of this.#fold.serviceNames()) services.add(`svc:${service}`);
     yield* this.resources.derive(services, into);
     for (const service of stored.services()) services.add(`svc:${service}`);
-    yield* this.#catalog.records(services, new Set([...endpoints, ...stored.endpoints()]), into);
+    yield* this.#catalog.records(services, into);
+    yield* this.#catalog.allEndpoints(endpoints, [...stored.endpoints()], into);
     yield* this.#catalog.callers(new Set([...this.graph.callers(), ...stored.callers()]), into);
     this.#catalog.hosts(stored.hosts(), into);
     this.#removeStale(stored, into);

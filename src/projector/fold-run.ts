@@ -13,7 +13,7 @@ import { chainStart, type LogRecord, nextChain } from '../log/index.ts';
 import { FoldedChanges } from './changes.ts';
 import { EntityTerms } from './entity-terms.ts';
 import type { FoldState } from './fold/types.ts';
-import { hashOf, KIND_GONE, KIND_IMAGE, KIND_REMOVAL, removalOf, removalOwner } from './history-rows.ts';
+import { hashOf, KIND_GONE, KIND_IMAGE, KIND_REMOVAL, removalOwner, removalsOf } from './history-rows.ts';
 import { Slab } from './slab.ts';
 import { FRAMED_TERM_AT, frameEntity } from './state-hash.ts';
 import type { FoldOutcome, StateProof } from './types.ts';
@@ -136,8 +136,7 @@ export class FoldRun {
     if (event === undefined) return;
     const { rows } = this.#changes;
     rows.addSubject(event.subject, offset);
-    const removal = removalOf(event.type, event.subject);
-    if (removal !== undefined) rows.add(removalOwner(removal), offset, KIND_REMOVAL);
+    for (const family of removalsOf(event.type, event.subject)) rows.add(removalOwner(family), offset, KIND_REMOVAL);
     if (event.type !== 'dependency.renewed') return;
     const callers = new Set(
       (event.data as { readonly edges?: readonly { readonly from?: unknown }[] }).edges?.map((edge) => edge.from),
@@ -188,7 +187,10 @@ export class FoldRun {
       else this.#changed(key, bytes, offset);
     }
     for (const input of inputs) changes.inputs.add(input);
-    for (const endpoint of endpoints) changes.endpoints.add(endpoint);
+    for (const [key, change] of endpoints) {
+      const known = changes.endpoints.get(key);
+      changes.endpoints.set(key, known === undefined ? change : { before: known.before, after: change.after });
+    }
     if (idempotency.length > 0) changes.idempotency.push(idempotency);
   }
 

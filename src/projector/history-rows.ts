@@ -19,7 +19,7 @@ const TWO_32 = 2 ** 32;
 export const KIND_IMAGE = 0;
 /** The entity was removed with this offset. */
 export const KIND_GONE = 1;
-/** The event took something away (`removalOwner`). */
+/** The event is of a family (`removalsOf`). */
 export const KIND_REMOVAL = 2;
 const FIRST_SUBJECT_KIND = 2;
 const KINDS = 0x1_0000 - FIRST_SUBJECT_KIND;
@@ -50,18 +50,42 @@ const ownerLength = (subject: string): number => {
 
 export const ownerOf = (subject: string): string => subject.slice(0, ownerLength(subject));
 
-/** Families of events that take something away. What is gone has no key in the state any more: their rows name the events that knew it. */
-export type Removal = 'edge' | 'service' | 'dependency';
+/**
+ * Families of events that take something away, and of puts of raw resources, which a `resource.clear` does not name. What is gone has no
+ * key in the state any more: their rows name the events that knew it. `policy/<Kind>`, and `endpoint/<namespace>/<service>` for one service.
+ */
+export type Removal = 'edge' | 'service' | 'raw' | 'raw-put' | `policy/${string}` | `endpoint/${string}`;
 
 export const removalOwner = (family: Removal): number => hashOf(`removed ${family}`);
 
-/** The family of an event, if it is one of those. */
-export const removalOf = (type: string, subject: string): Removal | undefined => {
-  if (type === 'dependency.withdrawn') return 'edge';
-  if (type === 'service.deregistered') return 'service';
-  if (type !== 'policy.deleted') return undefined;
-  if (subject.startsWith('policy/Dependency/')) return 'dependency';
-  return subject.startsWith('policy/Service/') ? 'service' : undefined;
+const NO_FAMILY: readonly Removal[] = [];
+const EDGE: readonly Removal[] = ['edge'];
+const SERVICE: readonly Removal[] = ['service'];
+const RAW: readonly Removal[] = ['raw'];
+const RAW_PUT: readonly Removal[] = ['raw-put'];
+
+/** The families of an event; mostly none. */
+export const removalsOf = (type: string, subject: string): readonly Removal[] => {
+  switch (type) {
+    case 'dependency.withdrawn':
+      return EDGE;
+    case 'service.deregistered':
+      return SERVICE;
+    case 'endpoint.deregistered':
+    case 'endpoint.expired':
+      return [ownerOf(subject) as Removal];
+    case 'resource.delete':
+    case 'resource.clear':
+      return RAW;
+    case 'resource.put':
+      return RAW_PUT;
+    case 'policy.deleted': {
+      const kind = subject.slice('policy/'.length, subject.indexOf('/', 'policy/'.length));
+      return kind === 'Service' ? ['policy/Service', 'service'] : [`policy/${kind}`];
+    }
+    default:
+      return NO_FAMILY;
+  }
 };
 
 export interface SubjectHash {

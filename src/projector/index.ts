@@ -1,9 +1,10 @@
 /** From the log to the state and the read model that xDS workers serve from. */
 
 export * from './fold/index.ts';
+export { PROOF_EVERY } from './fold-run.ts';
 export { Ledger, type LedgerOptions } from './ledger.ts';
 export type { LedgerStep } from './ledger-ring.ts';
-export type { PastGraph, PastReader } from './past/index.ts';
+export type { PastGraph, PastReader, PastState, StateThen } from './past/index.ts';
 export { type PreparedState, Projector, type ProjectorCounters, type ProjectorOptions } from './projector.ts';
 export { ReadModel, type ReadModelOptions } from './read-model.ts';
 export { RecordCache } from './record-cache.ts';

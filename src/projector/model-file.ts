@@ -14,12 +14,12 @@ export interface ModelFileOptions {
 export interface ModelFile {
   readonly environment: Environment;
   readonly tables: ModelTables;
-  /** Inode of the data file: another one, and the file was made anew. */
-  readonly inode: number;
+  /** True once the file has been made anew: there is another one under its name. */
+  isReplaced(): boolean;
 }
 
 /** -1: the file is not there. */
-export const inodeOf = (path: string): number => {
+const inodeOf = (path: string): number => {
   try {
     return statSync(join(path, 'data.mdb')).ino;
   } catch {
@@ -41,14 +41,19 @@ export const openModelFile = async (options: ModelFileOptions): Promise<ModelFil
     ...(logger === undefined ? {} : { logger }),
   });
   try {
-    if (environment.opened.schemaVersion < STATE_SCHEMA.version) throw notReady(environment.path);
-    const tables = openModelTables(environment);
-    if (tables.head.peek(HEAD_KEY) === undefined) throw notReady(environment.path);
-    return { environment, tables, inode };
+    return { environment, tables: publishedTables(environment), isReplaced: () => inodeOf(environment.path) !== inode };
   } catch (error) {
     await environment.close();
     throw error;
   }
+};
+
+/** @throws TendrilError `STATE_NOT_READY` when nothing of this schema has been published. */
+export const publishedTables = (environment: Environment): ModelTables => {
+  if (environment.opened.schemaVersion < STATE_SCHEMA.version) throw notReady(environment.path);
+  const tables = openModelTables(environment);
+  if (tables.head.peek(HEAD_KEY) === undefined) throw notReady(environment.path);
+  return tables;
 };
 
 const notReady = (path: string): TendrilError =>

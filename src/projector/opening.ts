@@ -16,7 +16,7 @@ import type { Deriver } from './deriver.ts';
 import { FOLD_VERSION } from './fold/index.ts';
 import type { FoldRun } from './fold-run.ts';
 import type { Head } from './head.ts';
-import { createDeriver, createRun, endpointKeys, type PartOptions } from './parts.ts';
+import { allEndpoints, createDeriver, createRun, type PartOptions } from './parts.ts';
 import { nothingLeft, rebuild, UNITS_PER_TURN } from './rebuild.ts';
 import type { StateStore } from './state-store.ts';
 import { inSlices, nextTurn } from './turns.ts';
@@ -152,7 +152,7 @@ const deriveAgain = async (store: StateStore, options: PartOptions, run: FoldRun
   const deriver = createDeriver(run.fold, store, logger);
   deriver.loaded();
   for (const _ of loadRest(store, run, undefined)) await nextTurn();
-  const derived = await inSlices(deriver.deriveAll(endpointKeys(run), store), UNITS_PER_TURN);
+  const derived = await inSlices(deriver.deriveAll(allEndpoints(run), store), UNITS_PER_TURN);
   const { sharedBytes } = deriver.resources;
   const next = { ...head, epoch: head.epoch + 1, derivation, sharedBytes };
   await store.prepare({ folded: new FoldedChanges(), derived, head: next, everything: false })();

@@ -1,5 +1,5 @@
 /** The parts that projector and `verify` put together: fold run and deriver. */
-import { compileService } from '../compile/index.ts';
+import { compileService, type EndpointView } from '../compile/index.ts';
 import type { EventLog } from '../log/index.ts';
 import type { StoreLogger } from '../store/index.ts';
 import type { StoredCatalog } from './catalog-deriver.ts';
@@ -7,7 +7,7 @@ import { Deriver, type StoredKeys } from './deriver.ts';
 import { createFoldState, FOLD_VERSION, type FoldOptions, type FoldState } from './fold/index.ts';
 import { FoldRun } from './fold-run.ts';
 import type { Head } from './head.ts';
-import type { ResourceFacts } from './records.ts';
+import { endpointKey, type ResourceFacts } from './records.ts';
 
 export interface PartOptions {
   readonly log: EventLog;
@@ -65,13 +65,13 @@ export const createDeriver = (fold: FoldState, stored: Stored, logger: StoreLogg
       logger?.error({ service, unit, err: error }, 'compilation failed; the last good resources stay'),
   });
 
-/** Keys of all endpoint records, also of services that are not registered. */
-export function* endpointKeys(run: FoldRun): Iterable<string> {
+/** All endpoints by key, also of services that are not registered. */
+export function* allEndpoints(run: FoldRun): Iterable<readonly [key: string, endpoint: EndpointView]> {
   const services = new Set<string>();
   for (const key of run.terms.keys()) if (key.startsWith('eps/')) services.add(key.slice(4, key.lastIndexOf('/')));
   for (const service of services) {
     for (const block of run.fold.compileInputs.endpoints(service)) {
-      for (const { id } of block.endpoints()) yield `${service}|${id}`;
+      for (const endpoint of block.endpoints()) yield [endpointKey(service, endpoint.id), endpoint];
     }
   }
 }

@@ -62,7 +62,7 @@ export class Projector {
   readonly fold: FoldState;
   readonly graph: DependencyGraph;
   readonly queries: StateQueries;
-  /** Earlier graphs. */
+  /** Earlier graphs and states. */
   readonly past: PastReader;
   readonly #options: ProjectorOptions;
   readonly #store: StateStore;
@@ -86,6 +86,7 @@ export class Projector {
       queries: this.queries,
       log: options.log,
       mesh: options.mesh,
+      ...(options.fold?.suffixes === undefined ? {} : { suffixes: options.fold.suffixes }),
       refresh: () => store.environment.refresh(),
       outcomesOf: (offsets) => this.queries.outcomesOf(offsets),
       callersOf: (service) => this.graph.callersOf(service),

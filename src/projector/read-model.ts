@@ -15,7 +15,7 @@ import type { CallerRecord } from '../dependency-graph/index.ts';
 import type { StoreLogger } from '../store/index.ts';
 import { epochIn, offsetIn } from './head.ts';
 import { readJournal } from './journal.ts';
-import { inodeOf, type ModelFile, openModelFile } from './model-file.ts';
+import { type ModelFile, openModelFile } from './model-file.ts';
 import { RawModel } from './raw-model.ts';
 import { RecordCache } from './record-cache.ts';
 import { decodeCaller, decodeEndpoint, decodeMesh, decodeResource, decodeService, endpointKey } from './records.ts';
@@ -31,6 +31,8 @@ export interface ReadModelOptions {
   readonly cacheBytes?: number;
   /** Called when the model has moved to a new file (M4): ask for the journal then. */
   readonly onReplaced?: () => void;
+  /** Opens the file (default: that of `dir`), now and when it was made anew. */
+  readonly open?: () => Promise<ModelFile>;
 }
 
 const CACHE_BYTES = 64 * 2 ** 20;
@@ -45,6 +47,7 @@ const LOOK_AGAIN_MS = 200;
 const RESOURCE_OVERHEAD = 300;
 
 const ANYBODY: Omit<CallerRecord, 'caller'> = { preload: [], denied: [], learn: true, tcp: [] };
+const fileOf = (options: ReadModelOptions): Promise<ModelFile> => options.open?.() ?? openModelFile(options);
 const one = (): number => 1;
 const weightOf = (resource: StoredResource): number => resource.body.length + RESOURCE_OVERHEAD;
 
@@ -80,7 +83,7 @@ export class ReadModel {
    * `DATA_FROM_NEWER_VERSION`.
    */
   static async open(options: ReadModelOptions): Promise<ReadModel> {
-    return new ReadModel(options, await openModelFile(options));
+    return new ReadModel(options, await fileOf(options));
   }
 
   /** Number of the newest commit. */
@@ -172,7 +175,7 @@ export class ReadModel {
   /** Moves to the newest commit and tells what changed since `epoch`. */
   journalSince(epoch: number): ModelChanges {
     // A request asks for the journal, and a thousand of them may come in one turn.
-    if (!this.#isFresh && inodeOf(this.#file.environment.path) !== this.#file.inode) this.#replace();
+    if (!this.#isFresh && this.#file.isReplaced()) this.#replace();
     this.#look();
     if (this.#isReplaced) {
       this.#isReplaced = false;
@@ -255,7 +258,7 @@ export class ReadModel {
   #replace(): void {
     if (this.#replacing || this.#closed) return;
     this.#replacing = true;
-    openModelFile(this.#options)
+    fileOf(this.#options)
       .then(async (file) => {
         const old = this.#file;
         if (this.#closed) {

@@ -5,7 +5,7 @@
 import type { EntityChange } from './changes.ts';
 import type { Head } from './head.ts';
 import type { Opened } from './opening.ts';
-import { createDeriver, createRun, endpointKeys, headOf, type PartOptions } from './parts.ts';
+import { allEndpoints, createDeriver, createRun, headOf, type PartOptions } from './parts.ts';
 import { Progress } from './progress.ts';
 import type { StateStore } from './state-store.ts';
 import { inSlices, nextTurn } from './turns.ts';
@@ -54,7 +54,7 @@ export const rebuild = async (
   }
   const folded = collect();
   deriver.loaded();
-  const derived = await inSlices(deriver.deriveAll(endpointKeys(run), store), UNITS_PER_TURN);
+  const derived = await inSlices(deriver.deriveAll(allEndpoints(run), store), UNITS_PER_TURN);
   const head: Head = {
     ...headOf(run, (before?.epoch ?? 0) + 1, options.derivation),
     sharedBytes: deriver.resources.sharedBytes,

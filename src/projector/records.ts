@@ -107,11 +107,11 @@ export const decodeMesh = (bytes: Buffer): MeshView => parse<MeshView>(bytes);
 
 /**
  * Facts of one endpoint for the own resources of its node. Health and weight are left out: own resources do not depend on them,
- * so a health change neither writes this record nor wakes a worker for it.
+ * so a health change neither writes this record nor wakes a worker for it. Framed, as `encodeResource`.
  */
-export const encodeEndpoint = (endpoint: EndpointView): Buffer => {
+export const encodeEndpoint = (endpoint: EndpointView, slab: Slab): Buffer => {
   const { id, address, ports, inbound, labels, locality, serviceAccount } = endpoint;
-  return json({
+  const text = JSON.stringify({
     id,
     address,
     ports: ports && inOrder(ports),
@@ -120,11 +120,29 @@ export const encodeEndpoint = (endpoint: EndpointView): Buffer => {
     locality: locality && { region: locality.region, zone: locality.zone, subzone: locality.subzone },
     serviceAccount,
   });
+  const framed = slab.take(CHECKSUM_BYTES + Buffer.byteLength(text));
+  framed.write(text, CHECKSUM_BYTES);
+  return framed;
 };
+
+/** True without a doubt when both give the same record: endpoints of a service share what they say alike. */
+export const isSameOwner = (a: EndpointView, b: EndpointView): boolean =>
+  a.address === b.address &&
+  a.ports === b.ports &&
+  a.inbound === b.inbound &&
+  a.labels === b.labels &&
+  a.locality === b.locality &&
+  a.serviceAccount === b.serviceAccount;
+
 export const decodeEndpoint = (bytes: Buffer): EndpointView => parse<EndpointView>(bytes);
 
 /** Key of an endpoint record: as the fold names it in its changes. */
 export const endpointKey = (service: string, id: string): string => `${service}|${id}`;
+/** A service name has no bar, an id may. */
+export const parseEndpointKey = (key: string): { readonly service: string; readonly id: string } => {
+  const bar = key.indexOf('|');
+  return { service: key.slice(0, bar), id: key.slice(bar + 1) };
+};
 
 /** Facts that the resources of one compile unit were made from, and the resources it has. */
 export interface StoredUnit {

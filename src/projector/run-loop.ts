@@ -14,7 +14,7 @@
  */
 import type { EventLog, LogRecord } from '../log/index.ts';
 import { TendrilError } from '../model/index.ts';
-import type { StoreLogger } from '../store/index.ts';
+import { failpoint, type StoreLogger } from '../store/index.ts';
 import type { Head } from './head.ts';
 import { type Opened, REBUILT_AFTER } from './opening.ts';
 import { headOf } from './parts.ts';
@@ -201,6 +201,7 @@ export class RunLoop {
     this.#rest(stand.offset, folded.inputs);
     for (const name of derived.services.keys()) this.#countPorts(name);
     const head: Head = { ...stand, sharedBytes: deriver.resources.sharedBytes };
+    failpoint('midProject');
     const write = store.prepare({ folded, derived, head, everything: false });
     this.#writing = this.#write(write).then(() => {
       this.#writing = undefined;

@@ -77,7 +77,10 @@ export class StateQueries {
 
   /** The image of an entity that was taken at exactly this offset. */
   imageIn(offset: number, entityKey: string): Buffer | undefined {
-    for (const { body } of this.#tables.image.range({ start: [offset, 0], end: [offset + 1, 0] })) {
+    let wanted = hashOf(entityKey);
+    for (const { key, body } of this.#tables.image.range({ start: [offset, wanted], end: [offset + 1, 0] })) {
+      // Others follow the hash without a gap only where they share it.
+      if (key[1] !== wanted++) return undefined;
       const image = decodeImage(body);
       if (image.key === entityKey) return image.bytes;
     }

@@ -93,6 +93,11 @@ export class StateStore implements StoredKeys, StoredCatalog {
       ...(guard === undefined ? {} : { guard }),
       ...(mapSize === undefined ? {} : { mapSize }),
     });
+    return StateStore.over(environment, logger);
+  }
+
+  /** Above an environment that is open already: mode `visible`, of this schema. */
+  static over(environment: Environment, logger?: StoreLogger): StateStore {
     return new StateStore(environment, logger);
   }
 

@@ -2,8 +2,8 @@
 import type { Environment, Table } from '../store/index.ts';
 import type { PackKey } from './tiers.ts';
 
-/** Raised when the layout below changes; an older state is made anew from the log. 3: the history has rows of what was taken away. */
-export const STATE_SCHEMA = { name: 'tendril-state', version: 3 } as const;
+/** Raised when the layout below changes; an older state is made anew from the log. 3: the history has rows of what was taken away. 4: of all that was; images stand under the hash of their key; counts. */
+export const STATE_SCHEMA = { name: 'tendril-state', version: 4 } as const;
 export const STATE_NAME = 'state';
 
 export const HEAD_KEY = 'head';
@@ -42,7 +42,7 @@ export interface StateTables extends ModelTables {
   readonly quarantine: Table<number>;
   /** Packs of history rows. */
   readonly history: Table<PackKey>;
-  /** `[offset, number]` -> image of an entity. */
+  /** `[offset, hash of the key, or the next free number]` -> image of an entity. */
   readonly image: Table<[offset: number, number: number]>;
   /** Packs of idempotency entries. */
   readonly idempotency: Table<PackKey>;

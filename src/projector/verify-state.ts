@@ -1,8 +1,8 @@
 /** Compares stored entities and read model with those of a replay. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Table } from '../store/index.ts';
+import { CHECKSUM_BYTES, type Table } from '../store/index.ts';
 import type { FoldRun } from './fold-run.ts';
-import { createDeriver, endpointKeys, NOTHING_STORED } from './parts.ts';
+import { allEndpoints, createDeriver, NOTHING_STORED } from './parts.ts';
 import { decodeResource } from './records.ts';
 import { entityTerm, TERM_BYTES } from './state-hash.ts';
 import { MESH_KEY, type StateTables } from './state-tables.ts';
@@ -68,15 +68,18 @@ const compareResources = (
     if (!table.has(key)) findings.add('state', `${table.name}[${key}]`, 'it is missing');
 };
 
+const bodiesOf = (framed: ReadonlyMap<string, Buffer | undefined>): ReadonlyMap<string, Uint8Array | undefined> =>
+  new Map([...framed].map(([key, bytes]) => [key, bytes?.subarray(CHECKSUM_BYTES)]));
+
 export const compareModel = async (tables: StateTables, run: FoldRun, findings: Findings): Promise<void> => {
   const deriver = createDeriver(run.fold, NOTHING_STORED, undefined);
   deriver.loaded();
-  const derived = await inSlices(deriver.deriveAll(endpointKeys(run), NOTHING_STORED), UNITS_PER_TURN);
+  const derived = await inSlices(deriver.deriveAll(allEndpoints(run), NOTHING_STORED), UNITS_PER_TURN);
   for (const unit of deriver.resources.failedUnits) findings.add('state', `unit ${unit}`, 'it cannot be compiled');
   compareResources(tables.resource, derived.resources, findings);
   compareResources(tables.raw, derived.raw, findings);
   compareTable(tables.service, derived.services, findings);
-  compareTable(tables.endpoint, derived.endpoints, findings);
+  compareTable(tables.endpoint, bodiesOf(derived.endpoints), findings);
   compareTable(tables.caller, derived.callers, findings);
   for (const [host, owner] of derived.hosts) {
     if (tables.host.get(host)?.toString() !== owner)

@@ -128,7 +128,7 @@ const replay = async (
   findings: Findings,
 ): Promise<number | undefined> => {
   const { dir, mesh } = options;
-  const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: () => 0 } });
+  const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: () => 0 }, readingOnly: true });
   try {
     if (log.head().first > 1) {
       findings.notes.push(`the log begins at offset ${log.head().first}: it cannot be replayed from the start`);

@@ -1,6 +1,7 @@
 /** Which records a commit writes. */
 import type { Batch } from '../store/index.ts';
 import type { DerivedChanges, EntityChange, FoldedChanges } from './changes.ts';
+import { hashOf } from './history-rows.ts';
 import { encodeResource, encodeUnits } from './records.ts';
 import { Slab } from './slab.ts';
 import { TERM_BYTES } from './state-hash.ts';
@@ -45,6 +46,20 @@ export const decodeProof = (offset: number, body: Buffer): StateProof => ({
   foldVersion: body.readUInt32LE(2 * TERM_BYTES),
 });
 
+/** Under the hash of its key, or the next free number: thousands may have one offset, and whoever looks for one reads few others. */
+const writeImages = (batch: Batch, tables: StateTables, images: FoldedChanges['images']): void => {
+  const taken = new Set<number>();
+  let last = 0;
+  for (const { offset, key, bytes } of images) {
+    if (offset !== last) taken.clear();
+    last = offset;
+    let number = hashOf(key);
+    while (taken.has(number)) number++;
+    taken.add(number);
+    batch.put(tables.image, [offset, number], encodeImage(key, bytes));
+  }
+};
+
 /** Outcomes, images and proofs; the packs of history and idempotency are the store's. */
 export const writeRecords = (batch: Batch, tables: StateTables, folded: FoldedChanges): void => {
   for (const outcome of folded.outcomes) {
@@ -52,9 +67,7 @@ export const writeRecords = (batch: Batch, tables: StateTables, folded: FoldedCh
     batch.put(tables.outcome, outcome.offset, body);
     if (outcome.status === 'quarantined') batch.put(tables.quarantine, outcome.offset, body);
   }
-  let number = 0;
-  for (const { offset, key, bytes } of folded.images)
-    batch.put(tables.image, [offset, number++], encodeImage(key, bytes));
+  writeImages(batch, tables, folded.images);
   for (const proof of folded.proofs) batch.put(tables.proof, proof.offset, encodeProof(proof));
 };
 
@@ -75,7 +88,10 @@ export const writeDerived = (batch: Batch, tables: StateTables, derived: Derived
     else batch.put(tables.unit, service, encodeUnits(units.config, units.endpoints));
   }
   writeBytes(batch, tables.service, derived.services);
-  writeBytes(batch, tables.endpoint, derived.endpoints);
+  for (const [key, framed] of derived.endpoints) {
+    if (framed === undefined) batch.remove(tables.endpoint, key);
+    else batch.putFramed(tables.endpoint, key, framed);
+  }
   writeBytes(batch, tables.caller, derived.callers);
   writeTexts(batch, tables.host, derived.hosts);
   if (derived.mesh !== undefined) batch.put(tables.head, MESH_KEY, derived.mesh);

@@ -7,8 +7,10 @@ import { auditHealth, auditPort } from './auditing.ts';
 import type { CoreParts } from './core.ts';
 import { settled } from './fold-port.ts';
 import { graphInUse } from './graph-in-use.ts';
+import { logHealth, logNotReady } from './log-health.ts';
 import { collectMetrics } from './metrics.ts';
 import { rawPort } from './raw-port.ts';
+import { replicaPart } from './replica-health.ts';
 
 /** Documents that set something in the effective Route or Upstream of a port, ascending. */
 export const documentsOfPort = (projector: Projector, service: string, port: number): readonly string[] => {
@@ -24,20 +26,8 @@ export const documentsBehind = (projector: Projector, service: string, port: num
     return projector.fold.policy(kind, namespace, name) ?? [];
   });
 
-/** Damage is told by `DamageWatch`. */
-const logHealth = ({ log, damage }: CoreParts): readonly HealthPart[] => {
-  if (log.failure !== undefined) {
-    const { message, remedy } = log.failure;
-    // As writers get it.
-    return [
-      { name: 'log', status: 'failed', code: 'LOG_READ_ONLY', message, ...(remedy === undefined ? {} : { remedy }) },
-    ];
-  }
-  return damage.isLogDamaged ? [] : [{ name: 'log', status: 'ok', offset: log.head().offset, kind: log.kind }];
-};
-
 const healthParts = (parts: CoreParts): readonly HealthPart[] => {
-  const { projector, guard, dir, registry, config, damage } = parts;
+  const { projector, log, guard, dir, registry, config, damage } = parts;
   const condition = projector.condition();
   const lag = projector.lag();
   const disk = guard.condition();
@@ -46,7 +36,7 @@ const healthParts = (parts: CoreParts): readonly HealthPart[] => {
   const expected = Math.max(1, config.workers);
   const status = dir?.status();
   const list: HealthPart[] = [
-    ...logHealth(parts),
+    ...(damage.isLogDamaged && log.failure === undefined ? [] : [logHealth(log)]),
     ...damage.health(),
     disk.state === 'ok'
       ? { name: 'disk', status: 'ok', freeBytes: disk.freeBytes, reserveBytes: disk.reserveBytes }
@@ -90,6 +80,8 @@ const healthParts = (parts: CoreParts): readonly HealthPart[] => {
         : {}),
     },
   ];
+  const replicas = replicaPart(parts);
+  if (replicas !== undefined) list.push(replicas);
   list.push(auditHealth(parts.audit), scrubHealth(parts));
   if (quarantined > 0)
     list.push({
@@ -177,12 +169,15 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     },
     raw: rawPort(fold),
     proxies: parts.proxies,
+    replicas: parts.replicas,
     audit: auditPort(parts.audit),
     scrub: { status: () => parts.scrub.status(), start: () => parts.scrub.start(), heal: () => heal(parts) },
     health: {
       parts: () => healthParts(parts),
       ready: () => {
         const reasons = [
+          ...(parts.out() === undefined ? [] : [`taken out of service: ${parts.out()}`]),
+          ...logNotReady(log),
           ...(registry.live.length === 0 ? ['no xDS worker accepts streams yet'] : []),
           ...(projector.condition().state === 'failed' ? ['the projector has stopped'] : []),
           ...(projector.lag().tooFar ? ['the projection is far behind the log'] : []),

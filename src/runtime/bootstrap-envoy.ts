@@ -8,7 +8,8 @@ import { bootstrapNode, type NodeOptions } from './bootstrap-node.ts';
 import type { HostPort } from './config.ts';
 
 export interface BootstrapOptions extends NodeOptions {
-  readonly xds: HostPort;
+  /** One replica, or several: Envoy begins with any of them, and goes to another when its stream ends or stands still. */
+  readonly xds: HostPort | readonly HostPort[];
   readonly adminPort: number;
   /** Address of all listeners; default 127.0.0.1. */
   readonly bind?: string | undefined;
@@ -22,12 +23,26 @@ export interface BootstrapOptions extends NodeOptions {
 /** 2 s in every ConfigSource: Envoy's default stalls 15 s on an unanswered type; 0 s would wait for ever (envoy-wire2, section 4). */
 const ADS = { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '2s' } as const;
 
+/** A replica that stands still is noticed within 15 s (15 % of jitter on the interval). */
+const KEEPALIVE = { interval: '8s', timeout: '5s' } as const;
+
+/** Without it every second attempt would go to the one that stands still: its kernel goes on accepting. */
+const ONE_FAILURE = {
+  consecutive_5xx: 1,
+  interval: '1s',
+  base_ejection_time: '30s',
+  max_ejection_time: '60s',
+  max_ejection_percent: 99,
+  enforcing_success_rate: 0,
+} as const;
+
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** A complete Envoy bootstrap. Throws `USAGE` for names and addresses that do not fit. */
 export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknown> => {
   const { cluster, locality, metadata } = bootstrapNode(options);
   const bind = options.bind ?? '127.0.0.1';
+  const replicas = [options.xds].flat();
   if (isIP(bind) === 0) throw new TendrilError('USAGE', `--bind is "${bind}"; allowed: an IP address`);
   return {
     node: {
@@ -73,7 +88,7 @@ export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknow
       clusters: [
         {
           name: 'xds',
-          ...(isIP(options.xds.host) === 0
+          ...(replicas.some(({ host }) => isIP(host) === 0)
             ? { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED' }
             : { type: 'STATIC' }),
           connect_timeout: '1s',
@@ -81,21 +96,18 @@ export const envoyBootstrap = (options: BootstrapOptions): Record<string, unknow
             [HTTP_OPTIONS]: {
               '@type': `type.googleapis.com/${HTTP_OPTIONS}`,
               explicit_http_config: {
-                http2_protocol_options: { connection_keepalive: { interval: '30s', timeout: '5s' } },
+                http2_protocol_options: { connection_keepalive: KEEPALIVE },
               },
             },
           },
+          ...(replicas.length > 1 ? { outlier_detection: ONE_FAILURE } : {}),
           load_assignment: {
             cluster_name: 'xds',
             endpoints: [
               {
-                lb_endpoints: [
-                  {
-                    endpoint: {
-                      address: { socket_address: { address: options.xds.host, port_value: options.xds.port } },
-                    },
-                  },
-                ],
+                lb_endpoints: replicas.map(({ host, port }) => ({
+                  endpoint: { address: { socket_address: { address: host, port_value: port } } },
+                })),
               },
             ],
           },

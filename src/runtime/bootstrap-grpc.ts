@@ -6,7 +6,11 @@ import { bootstrapNode, type NodeOptions } from './bootstrap-node.ts';
 import type { HostPort } from './config.ts';
 
 export interface GrpcBootstrapOptions extends NodeOptions {
-  readonly xds: HostPort;
+  /**
+   * One replica, or several in the order in which they are tried (gRFC A71). Clients that do not know that (grpc-js-xds 1.14) take the
+   * first one alone: for them, name one host that resolves to all replicas.
+   */
+  readonly xds: HostPort | readonly HostPort[];
   /** Stands for the process in the default of `id`. */
   readonly host: string;
   /** node.id; default `grpc~<endpoint or host>~<service>`. */
@@ -15,15 +19,12 @@ export interface GrpcBootstrapOptions extends NodeOptions {
 
 /** A complete bootstrap. Throws `USAGE` for names that do not fit. */
 export const grpcBootstrap = (options: GrpcBootstrapOptions): Record<string, unknown> => {
-  const { host, port } = options.xds;
   return {
-    xds_servers: [
-      {
-        server_uri: `${host.includes(':') ? `[${host}]` : host}:${port}`,
-        channel_creds: [{ type: 'insecure' }],
-        server_features: ['xds_v3'],
-      },
-    ],
+    xds_servers: [options.xds].flat().map(({ host, port }) => ({
+      server_uri: `${host.includes(':') ? `[${host}]` : host}:${port}`,
+      channel_creds: [{ type: 'insecure' }],
+      server_features: ['xds_v3'],
+    })),
     // grpc-js wants a locality, even an empty one.
     node: {
       id: options.id ?? `grpc~${options.endpoint ?? options.host}~${options.service}`,

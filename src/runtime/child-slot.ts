@@ -16,6 +16,8 @@ export interface ChildSlotOptions {
   readonly logger: Logger;
   readonly onReady: (address: HostPort) => void;
   readonly onSilentWorker: (pid: number) => void;
+  /** No sidecar is to be served any more; the core goes on, to say why. */
+  readonly onOutOfService: (why: string) => void;
   /** Somebody told the child itself to end. */
   readonly onTerminate: () => void;
 }
@@ -134,6 +136,9 @@ export class ChildSlot {
       }
       case 'terminate':
         onTerminate();
+        return;
+      case 'out-of-service':
+        this.#options.onOutOfService(message.why);
         return;
       case 'restart-worker':
         onSilentWorker(message.pid);

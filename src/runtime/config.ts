@@ -3,7 +3,9 @@
  * (contracts, "Process"). Every problem is found before anything is opened.
  */
 import type { ServerLimits, TransportName } from '../delta-xds/index.ts';
-import { type Finding, isDnsLabel, isObject, TendrilError } from '../model/index.ts';
+import { type Finding, isDnsLabel, isObject, parseKafkaAddress, TendrilError } from '../model/index.ts';
+import { KAFKA_OPTION_SPECS, type KafkaOptions, kafkaOptionsOf } from './kafka-options.ts';
+import { isReplicaId } from './replicas/replica-id.ts';
 import { parseXdsLimits } from './xds-limits.ts';
 
 /** Bytes of the disk that stay free where nothing else is said. */
@@ -21,7 +23,10 @@ export interface ServeConfig {
   readonly admin: HostPort;
   /** Directory of documents to load and watch. */
   readonly dir: string | undefined;
-  readonly log: 'lmdb' | 'memory';
+  /** `lmdb`, `memory` or `kafka://HOST:PORT,…/TOPIC`. */
+  readonly log: string;
+  /** With a log on Kafka. */
+  readonly kafka?: KafkaOptions | undefined;
   /** xDS worker processes; 0: everything in this process. */
   readonly workers: number;
   readonly mesh: string;
@@ -32,6 +37,10 @@ export interface ServeConfig {
   readonly logLevel: string;
   /** Free space to keep, bytes; undefined: the disk guard's default. */
   readonly diskReserve: number | undefined;
+  /** Name of this replica; undefined: made once and kept beside the data. */
+  readonly replica: string | undefined;
+  /** Where other replicas reach the HTTP API; undefined: where it listens. */
+  readonly advertise: HostPort | undefined;
   /** Days that entries of the audit are kept. */
   readonly auditDays: number;
   /** Hours between two passes of the scrub; 0: none by itself. */
@@ -55,7 +64,12 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { flag: 'xds', type: 'string', value: 'HOST:PORT', help: 'xDS address (default 127.0.0.1:18000)' },
   { flag: 'admin', type: 'string', value: 'HOST:PORT', help: 'HTTP API address (default 127.0.0.1:18001)' },
   { flag: 'dir', type: 'string', value: 'DIR', help: 'documents (YAML) to load and watch' },
-  { flag: 'log', type: 'string', value: 'lmdb|memory', help: 'event log (default lmdb; memory: gone at exit)' },
+  {
+    flag: 'log',
+    type: 'string',
+    value: 'lmdb|memory|kafka://…',
+    help: 'event log (default lmdb; memory: gone at exit; kafka://HOST:PORT/TOPIC)',
+  },
   { flag: 'workers', type: 'string', value: 'N', help: 'xDS worker processes (default 1; 0: one process)' },
   { flag: 'mesh', type: 'string', value: 'NAME', help: 'name of the mesh (default "default")' },
   {
@@ -69,6 +83,18 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { flag: 'insecure-bind', type: 'boolean', value: '', help: 'allow an address that is not loopback' },
   { flag: 'log-level', type: 'string', value: 'LEVEL', help: 'trace|debug|info|warn|error (default info)' },
   { flag: 'disk-reserve', type: 'string', value: 'BYTES', help: 'free disk space to keep (default 256 MB)' },
+  {
+    flag: 'replica',
+    type: 'string',
+    value: 'NAME',
+    help: 'name of this replica (default: made once, kept with the data)',
+  },
+  {
+    flag: 'advertise',
+    type: 'string',
+    value: 'HOST:PORT',
+    help: 'HTTP API address for other replicas (default --admin)',
+  },
   { flag: 'audit-days', type: 'string', value: 'N', help: 'days that the audit is kept (default 90)' },
   {
     flag: 'scrub-hours',
@@ -78,6 +104,7 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   },
   { flag: 'xds-transport', type: 'string', value: 'http2|grpc-js', help: 'HTTP/2 of the xDS port (default http2)' },
   { flag: 'xds-limits', type: 'string', value: 'NAME=N,…', help: 'bounds of the xDS port (docs/limits.md)' },
+  ...KAFKA_OPTION_SPECS,
 ];
 
 const DEFAULTS: Readonly<Record<string, string>> = {
@@ -174,9 +201,14 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     return parsed;
   };
   const log = text('log');
-  if (log.startsWith('kafka:'))
-    findings.push(configError('log', log, 'lmdb, memory (Kafka comes with a later version)', 'LOG_KAFKA_NOT_YET'));
-  else if (log !== 'lmdb' && log !== 'memory') findings.push(configError('log', log, 'lmdb, memory'));
+  const isKafka = log.startsWith('kafka:');
+  if (isKafka ? parseKafkaAddress(log) === undefined : log !== 'lmdb' && log !== 'memory')
+    findings.push(configError('log', log, 'lmdb, memory, kafka://HOST:PORT,HOST:PORT/TOPIC'));
+  const kafka = kafkaOptionsOf(isKafka, {
+    text,
+    flagged,
+    problem: (flag, value, allowed) => findings.push(configError(flag, value, allowed)),
+  });
   const workers = Number(text('workers'));
   if (!/^[0-9]{1,2}$/.test(text('workers')) || workers > 64)
     findings.push(configError('workers', text('workers'), 'a whole number from 0 to 64'));
@@ -198,6 +230,13 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
   const reserve = values.get('disk-reserve');
   if (reserve !== undefined && !/^[0-9]{1,15}$/.test(reserve))
     findings.push(configError('disk-reserve', reserve, 'a number of bytes'));
+  const replica = values.get('replica');
+  if (replica !== undefined && !isReplicaId(replica))
+    findings.push(configError('replica', replica, 'a-z, 0-9, - and ., at most 128 characters'));
+  const advertised = values.get('advertise');
+  const advertise = advertised === undefined ? undefined : parseHostPort(advertised);
+  if (advertised !== undefined && (advertise === undefined || advertise.port === 0))
+    findings.push(configError('advertise', advertised, 'HOST:PORT, for example 127.0.0.1:18001'));
   const days = text('audit-days');
   if (!/^[0-9]{1,5}$/.test(days) || Number(days) < 1)
     findings.push(configError('audit-days', days, 'a whole number of days from 1'));
@@ -214,7 +253,8 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     xds: address('xds'),
     admin: address('admin'),
     dir: text('dir') || undefined,
-    log: log === 'memory' ? 'memory' : 'lmdb',
+    log,
+    kafka,
     workers,
     mesh,
     suffixes,
@@ -222,6 +262,8 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     insecureBind,
     logLevel: level,
     diskReserve: reserve === undefined ? undefined : Number(reserve),
+    replica,
+    advertise,
     auditDays: Number(days),
     scrubHours: Number(hours),
     xdsTransport: transport === 'grpc-js' ? 'grpc-js' : 'http2',

@@ -15,13 +15,15 @@ import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from 
 import { type OpenedLog, openEventLog } from '../log/index.ts';
 import { MESH_SUBJECT } from '../model/index.ts';
 import { Ledger, Projector } from '../projector/index.ts';
-import { createDiskGuard, type DiskGuard } from '../store/index.ts';
+import { armedFailpoint, createDiskGuard, type DiskGuard } from '../store/index.ts';
 import { adminPorts, documentsBehind } from './admin-ports.ts';
+import { allOfLog } from './all-of-log.ts';
 import { auditedIngest } from './auditing.ts';
 import { type Channel, channelPath, listenChannel } from './channel.ts';
 import { DEFAULT_RESERVE, type HostPort, type ServeConfig } from './config.ts';
 import type { EdgeKeeping } from './edge-keeping.ts';
 import { foldPort } from './fold-port.ts';
+import { readKafkaSettings } from './kafka-options.ts';
 import { configureMesh } from './mesh-settings.ts';
 import { MeshTotalsReader } from './mesh-totals.ts';
 import type { ToCore, ToWorker } from './messages.ts';
@@ -29,6 +31,7 @@ import { packageVersion } from './package-version.ts';
 import { Proxies } from './proxies.ts';
 import { refusedRaw } from './raw-port.ts';
 import { Refusals } from './refusals.ts';
+import { divergedError, markOut, Replicas, replicaId, requireNotOut } from './replicas/index.ts';
 import { Savings } from './savings.ts';
 import { startEdgeKeeping } from './start-edge-keeping.ts';
 import { openStorageCare, type StorageCare } from './storage-care.ts';
@@ -52,6 +55,8 @@ export interface CoreOptions {
    * (reliability, finding 1). Without it the process stays, read-only.
    */
   readonly replace?: () => void;
+  /** No sidecar is to be served here any more. */
+  readonly takeOut?: (why: string) => void;
   /** `--workers 0`: the only worker, in this process; else workers dial the core's socket. */
   readonly channel?: Channel<ToWorker, ToCore>;
   /** Log and state are open: whoever stands in for this core lets audit and port go now. */
@@ -78,7 +83,13 @@ export interface CoreParts extends StorageCare {
   readonly proxies: Proxies;
   readonly refusals: Refusals;
   readonly graphStreams: GraphStreamCounters;
+  readonly replicas: Replicas;
+  /** Why this replica serves nobody any more. */
+  readonly out: () => string | undefined;
 }
+
+/** `host` may be an IPv6 address. */
+const adminUrl = ({ host, port }: HostPort): string => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 export class Core {
   readonly #parts: CoreParts;
@@ -111,6 +122,10 @@ export class Core {
     const { config, logger } = options;
     const opened: (() => unknown)[] = [];
     try {
+      requireNotOut(config.data);
+      const failpoint = armedFailpoint();
+      if (failpoint !== undefined)
+        logger.warn(failpoint, 'TENDRIL_FAILPOINT is set: this process is about to be ended by a test');
       const reserve = config.diskReserve ?? DEFAULT_RESERVE;
       const guard = createDiskGuard({
         path: config.data,
@@ -128,7 +143,8 @@ export class Core {
       const stateOptions = { dir: config.data, mesh: config.mesh, logger, guard: stateGuard };
       const prepared = Projector.prepare(stateOptions);
       opened.push(() => prepared.abandon());
-      const log = await openEventLog({ kind: config.log, dir: config.data, mesh: config.mesh, clock, logger, guard });
+      const kafka = config.kafka === undefined ? {} : { kafka: readKafkaSettings(config.kafka) };
+      const log = await openEventLog({ ...stateOptions, kind: config.log, clock, guard, ...kafka });
       opened.push(() => log.close());
       const version = packageVersion();
       const projector = await Projector.open({ ...stateOptions, log, clock, version, prepared });
@@ -163,12 +179,15 @@ export class Core {
         },
       });
       opened.push(() => registry.close());
+      let outOfService: string | undefined;
       const ingest = new Ingest({
         log,
+        mayBeAway: log.kind === 'kafka',
         fold: foldPort(projector, registry, () => performance.now()),
         now: Date.now,
         newId: randomUUID,
         rawCheck: rawProblem,
+        refuse: () => (outOfService === undefined ? undefined : divergedError(outOfService)),
       });
       const own = auditedIngest(ingest, audit, { from: 'core', accepted: false });
       const state = projector.fold;
@@ -177,7 +196,39 @@ export class Core {
         graph: { edge: (from, to) => state.edges(from).find(to) },
         logger,
       });
-      const keeping: EdgeKeeping = startEdgeKeeping({ config, projector, ingest: own, learned, registry, logger });
+      const self = replicaId(config.data, config.replica);
+      const holder = `${self}/${randomUUID()}`;
+      const replicas = new Replicas({
+        self,
+        holderName: holder,
+        mesh: config.mesh,
+        version,
+        workers: config.workers,
+        shared: log.kind === 'kafka',
+        projector,
+        ingest: own,
+        registry,
+        out: () => outOfService,
+        onOdd: (why) => {
+          if (outOfService !== undefined) return;
+          outOfService = why;
+          keeping.stop();
+          markOut(config.data, why);
+          options.takeOut?.(why);
+        },
+        logger,
+      });
+      opened.push(() => replicas.close());
+      const keeping: EdgeKeeping = startEdgeKeeping({
+        config,
+        projector,
+        ingest: own,
+        learned,
+        registry,
+        replicas: replicas.group,
+        holder,
+        logger,
+      });
       opened.push(() => keeping.stop());
       const refusals = new Refusals({
         ingest: own,
@@ -188,6 +239,7 @@ export class Core {
       const dryRun = createDryRun(state);
       const documents = new DocumentGateway({ ingest, state, dryRun });
       projector.onNotice((notice) => registry.notice(notice.epoch));
+      if (state.subjectOffset(MESH_SUBJECT) === 0) await allOfLog(log, projector);
       await configureMesh({
         config,
         ingest: own,
@@ -234,6 +286,8 @@ export class Core {
         proxies: new Proxies({ registry, ledger, totals, sizes: () => projector.totals(), savings }),
         refusals,
         graphStreams: graphStreamCounters(),
+        replicas,
+        out: () => outOfService,
       };
       const admin = createAdminServer(adminPorts(parts), {
         logger,
@@ -252,6 +306,7 @@ export class Core {
         chmodSync(path, 0o600);
       }
       const address = await admin.listen(config.admin.host, config.admin.port);
+      replicas.start(adminUrl(config.advertise ?? address));
       return new Core(parts, admin, address, { channel, replace: options.replace });
     } catch (error) {
       for (const close of opened.reverse()) await close();
@@ -279,6 +334,7 @@ export class Core {
     await this.#admin.close();
     await dir?.close();
     await keeping.close();
+    await this.#parts.replicas.close();
     await learned.close();
     registry.close();
     await projector.close();

@@ -7,6 +7,7 @@
 import type { EdgeKeeper, EdgeRef, HolderRow, ReportedUse, UseRate } from '../dependency-graph/index.ts';
 import { type Ingest, type LearnedEdges, OWN_SOURCE } from '../ingest/index.ts';
 import { TendrilError } from '../model/index.ts';
+import type { KeeperChoice } from './replicas/index.ts';
 
 const ROUND_MS = 60_000;
 
@@ -24,6 +25,8 @@ export interface EdgeKeepingOptions {
   readonly learned: Pick<LearnedEdges, 'report'>;
   /** Rows of all workers; `complete`: all that there should be have answered. */
   readonly askHolders: () => Promise<{ readonly rows: readonly HolderRow[]; readonly complete: boolean }>;
+  /** Of several replicas: whether this one keeps the edges. Absent: it is the only one. */
+  readonly choice?: () => KeeperChoice;
   /** Term of the edge keeper, as folded. */
   readonly epoch: () => number;
   /** This replica and process. */
@@ -38,6 +41,11 @@ export interface EdgeKeepingOptions {
   readonly onRound?: (now: number) => void;
   readonly logger: Record<'info' | 'warn', (fields: object, message: string) => void>;
 }
+
+const fenced = (term: number): TendrilError =>
+  new TendrilError('KEEPER_FENCED', `another keeper has the term of the edge keeper (${term})`, {
+    remedy: 'nothing to do: the other keeper goes on; if there is none, the next round tries again',
+  });
 
 export class EdgeKeeping {
   readonly #options: EdgeKeepingOptions;
@@ -91,10 +99,8 @@ export class EdgeKeeping {
   }
 
   async #round(): Promise<void> {
-    const { keeper, learned, askHolders, now, onRound } = this.#options;
-    const { rows, complete } = await askHolders();
-    // Silence is measured on a clock that somebody may set, or that stood still with the machine.
-    keeper.holders(rows, complete && this.#clockHolds(), now());
+    const { keeper, learned, now, onRound } = this.#options;
+    await this.#look();
     onRound?.(now());
     const { observe, renew, expire } = keeper.round(now());
     learned.report(observe.map((sighting) => ({ ...sighting, evidence: 'observed' as const })));
@@ -109,6 +115,21 @@ export class EdgeKeeping {
       })),
     );
     this.#options.logger.info({ edges: expire.length, term }, 'edges expired: not used for longer than their TTL');
+  }
+
+  async #look(): Promise<void> {
+    const { keeper, askHolders, choice, now } = this.#options;
+    const clockHolds = this.#clockHolds();
+    const chosen = choice?.();
+    if (chosen === 'theirs') {
+      keeper.standBy(now());
+      return;
+    }
+    // The others answer the keeper of the newest term only.
+    if (chosen === 'begin') await this.#elected();
+    const { rows, complete } = await askHolders();
+    // Silence is measured on a clock that somebody may set, or that stood still with the machine.
+    keeper.holders(rows, complete && clockHolds, now());
   }
 
   /** False when the wall clock has moved otherwise than time since the last round, or nobody has looked for long. */
@@ -127,18 +148,12 @@ export class EdgeKeeping {
 
   /** The term of this keeper; writes that it begins when there is none, or another keeper has begun one since. */
   async #elected(): Promise<number> {
-    const { epoch, holder } = this.#options;
+    const { epoch, holder, choice } = this.#options;
     if (this.#term !== 0 && epoch() === this.#term) return this.#term;
+    if (choice?.() === 'theirs') throw fenced(epoch());
     const term = epoch() + 1;
     const { events } = await this.#submit([{ type: 'keeper.elected', data: { keeper: 'edges', epoch: term, holder } }]);
-    if (events[0]?.status !== 'applied')
-      throw new TendrilError(
-        'KEEPER_FENCED',
-        `term ${term} of the edge keeper was not accepted: another keeper has it`,
-        {
-          remedy: 'nothing to do: the other keeper goes on; if there is none, the next round tries again',
-        },
-      );
+    if (events[0]?.status !== 'applied') throw fenced(term);
     this.#term = term;
     return term;
   }

@@ -101,5 +101,7 @@ export type FromChild =
   | { readonly t: 'fatal'; readonly code: string; readonly message: string; readonly remedy: string | undefined }
   /** From the core: it was told to end (SIGTERM), and with it all of `serve`. */
   | { readonly t: 'terminate' }
+  /** From the core: this replica is not to serve any sidecar any more. */
+  | { readonly t: 'out-of-service'; readonly why: string }
   /** From the core: a worker that has been silent for 10 s. */
   | { readonly t: 'restart-worker'; readonly pid: number };

@@ -5,6 +5,8 @@ import type { CoreParts } from './core.ts';
 import { LAG_BOUNDS, type LagHistogram } from './loop-lag.ts';
 import { family, labelled } from './metric-family.ts';
 import { graphFamilies, savingsFamilies } from './metrics-answers.ts';
+import { logContactFamilies } from './metrics-log.ts';
+import { replicaFamilies } from './metrics-replicas.ts';
 import { storageFamilies } from './metrics-storage.ts';
 import { useFamilies, type WorkerUse } from './metrics-use.ts';
 
@@ -112,6 +114,7 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
     family('tendril_log_bytes_total', 'counter', 'Bytes of records appended.', log.counters.bytes),
     family('tendril_log_commits_total', 'counter', 'Group commits of the log.', log.counters.commits),
     family('tendril_log_waiting_bytes', 'gauge', 'Bytes of events that wait for their commit.', log.waitingBytes),
+    ...logContactFamilies(log),
     family('tendril_projector_offset', 'gauge', 'Last offset in the committed state.', projector.notice.offset),
     family('tendril_projector_epoch', 'gauge', 'Number of state commits.', projector.notice.epoch),
     family(
@@ -184,6 +187,7 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
     family('tendril_workers_live', 'gauge', 'xDS workers that answer.', registry.live.length),
     family('tendril_process_resident_memory_bytes', 'gauge', 'Resident memory of the core.', process.memoryUsage.rss()),
     ...storageFamilies(parts),
+    ...replicaFamilies(parts.replicas),
     ...graphFamilies(parts),
     ...(await savingsFamilies(parts)),
     ...(await xdsFamilies(parts)),

@@ -15,14 +15,21 @@ const startInProcess = async (config: ServeConfig): Promise<RunningServer> => {
   const [{ Core }, workers] = await Promise.all([import('./core.ts'), import('./xds-worker.ts')]);
   const logger = createLogger(config.logLevel);
   const [coreEnd, workerEnd] = channelPair<ToWorker, ToCore>();
-  const core = await Core.start({ config, logger, restartWorker: () => undefined, channel: coreEnd });
-  let worker: XdsWorker;
+  let worker: XdsWorker | undefined;
+  const core = await Core.start({
+    config,
+    logger,
+    restartWorker: () => undefined,
+    takeOut: () => void worker?.stop(),
+    channel: coreEnd,
+  });
   try {
     worker = await workers.XdsWorker.start({ config, worker: 0, logger, channel: workerEnd });
   } catch (error) {
     await core.stop();
     throw error;
   }
+  const started = worker;
   let finish: (code: number) => void = () => undefined;
   const ended = new Promise<number>((done) => {
     finish = done;
@@ -30,12 +37,12 @@ const startInProcess = async (config: ServeConfig): Promise<RunningServer> => {
   let stopping: Promise<void> | undefined;
   return {
     admin: core.address,
-    xds: worker.address,
+    xds: started.address,
     pids: () => ({ core: process.pid, workers: [] }),
     ended,
     stop: () => {
       stopping ??= (async () => {
-        await worker.stop();
+        await started.stop();
         await core.stop();
         finish(0);
       })();

@@ -1,6 +1,4 @@
 /** The edge keeper of a core, joined to its parts. */
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { EdgeKeeper } from '../dependency-graph/index.ts';
 import type { Ingest, LearnedEdges } from '../ingest/index.ts';
@@ -10,7 +8,10 @@ import { EdgeKeeping } from './edge-keeping.ts';
 import { KeeperHeartbeat } from './keeper-heartbeat.ts';
 import type { HolderRow, Reporting } from './messages.ts';
 import { AWAY_MS, NodePresence } from './node-presence.ts';
+import type { ReplicaAnswer, ReplicaGroup } from './replicas/index.ts';
 import type { WorkerRegistry } from './worker-registry.ts';
+
+const NOBODY: ReplicaAnswer = { answers: [], complete: true };
 
 interface Parts {
   readonly config: ServeConfig;
@@ -18,10 +19,22 @@ interface Parts {
   readonly ingest: Pick<Ingest, 'submit'>;
   readonly learned: LearnedEdges;
   readonly registry: WorkerRegistry;
+  /** Absent: this is the only control plane of its log. */
+  readonly replicas: ReplicaGroup | undefined;
+  readonly holder: string;
   readonly logger: Logger;
 }
 
-export const startEdgeKeeping = ({ config, projector, ingest, learned, registry, logger }: Parts): EdgeKeeping => {
+export const startEdgeKeeping = ({
+  config,
+  projector,
+  ingest,
+  learned,
+  registry,
+  replicas,
+  holder,
+  logger,
+}: Parts): EdgeKeeping => {
   const { fold } = projector;
   const heartbeat = new KeeperHeartbeat(config.data);
   const start = Date.now();
@@ -39,31 +52,38 @@ export const startEdgeKeeping = ({ config, projector, ingest, learned, registry,
     watched ? last.blindness : { all: start, callers: [] },
   );
   const workers = Math.max(1, config.workers);
-  /** Streams of use may reach other workers than the xDS stream of their node. */
+  /** Streams of use may reach other workers than the xDS stream of their node, of any replica. */
   const elsewhere = async (): Promise<Reporting | undefined> => {
-    if (workers === 1) return undefined;
-    const each = await registry.ask<Reporting>({ what: 'reporting' });
-    return each.length < workers
-      ? undefined
-      : { lost: each.flatMap(({ lost }) => lost), loads: each.flatMap(({ loads }) => loads) };
+    if (workers === 1 && replicas === undefined) return undefined;
+    const [each, others] = await Promise.all([
+      registry.ask<Reporting>({ what: 'reporting' }),
+      replicas?.ask({ what: 'reporting' }) ?? NOBODY,
+    ]);
+    if (each.length < workers || !others.complete) return undefined;
+    const all = [...each, ...(others.answers as readonly Reporting[])];
+    return { lost: all.flatMap(({ lost }) => lost), loads: all.flatMap(({ loads }) => loads) };
   };
+  const needsElsewhere = workers > 1 || replicas !== undefined;
   return new EdgeKeeping({
     keeper,
     ingest,
     learned,
     askHolders: async () => {
       const known = await elsewhere();
-      const answers = await registry.ask<readonly HolderRow[]>({
-        what: 'presence',
-        ...(known === undefined ? {} : { elsewhere: known }),
-      });
+      const question = { what: 'presence', ...(known === undefined ? {} : { elsewhere: known }) } as const;
+      const [own, others] = await Promise.all([
+        registry.ask<readonly HolderRow[]>(question),
+        replicas?.ask(question) ?? NOBODY,
+      ]);
+      const answers = [...own, ...(others.answers as readonly (readonly HolderRow[])[])];
       return {
         rows: presence.rows(answers.flat(), Date.now()),
-        complete: answers.length >= workers && (workers === 1 || known !== undefined),
+        complete: own.length >= workers && others.complete && (!needsElsewhere || known !== undefined),
       };
     },
+    ...(replicas === undefined ? {} : { choice: () => replicas.keeper() }),
     epoch: () => fold.keeperEpoch('edges'),
-    holder: `${hostname()}/${randomUUID()}`,
+    holder,
     now: Date.now,
     monotonic: () => performance.now(),
     onRound: (now) => heartbeat.write(now, keeper.blindness(now)),

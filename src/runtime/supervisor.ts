@@ -44,12 +44,19 @@ export const startSupervised = async (
   const workers: ChildSlot[] = [];
   let dealer: ConnectionDealer | undefined;
   let stopping: Promise<void> | undefined;
-  const stop = (): Promise<void> => {
-    stopping ??= (async () => {
-      // Whoever connects from now on is to go elsewhere, not to wait for a worker.
+  let withdrawn: Promise<unknown> | undefined;
+  /** Whoever connects from now on is to go elsewhere, not to wait for a worker; those that are there are sent away in turns. */
+  const withdraw = (): Promise<unknown> => {
+    withdrawn ??= (() => {
       port.close();
       dealer?.close();
-      await Promise.all(workers.map((slot) => slot.stop(STOP_WORKERS_MS)));
+      return Promise.all(workers.map((slot) => slot.stop(STOP_WORKERS_MS)));
+    })();
+    return withdrawn;
+  };
+  const stop = (): Promise<void> => {
+    stopping ??= (async () => {
+      await withdraw();
       await core.stop(STOP_CORE_MS);
       finish(0);
     })();
@@ -61,6 +68,10 @@ export const startSupervised = async (
     onSilentWorker: (pid: number) => {
       logger.warn({ pid }, 'xDS worker did not answer for 10 s; restarting it');
       workers.find((slot) => slot.pid === pid)?.kill();
+    },
+    onOutOfService: (why: string) => {
+      logger.error({ why }, 'out of service: the xDS port is closed; the HTTP API goes on');
+      void withdraw();
     },
     onTerminate: () => void stop(),
   };

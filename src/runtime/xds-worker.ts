@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { type AdsServer, createAdsServer, DeliveryLog } from '../delta-xds/index.ts';
 import { ReadModel } from '../projector/index.ts';
+import { armedFailpoint, failpoint } from '../store/index.ts';
 import { type Channel, channelPath, dialChannel } from './channel.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -92,6 +93,9 @@ export class XdsWorker {
       deliveries: this.#deliveries,
       sideRoutes: this.#use.routes,
       watcher: this.#use,
+      ...(armedFailpoint() === undefined
+        ? {}
+        : { onPush: (moment) => failpoint(moment === 'before' ? 'beforePush' : 'afterPush') }),
       longStream: (node) => {
         const longest = this.#use.longestStreamMs(node);
         return Number.isFinite(longest) ? longest : undefined;

@@ -16,7 +16,9 @@ import { statSync } from 'node:fs';
 import { TendrilError } from '../model/index.ts';
 import type { TableKey } from './checked-record.ts';
 import { markClean } from './clean-marker.ts';
+import { commitCause } from './commit-cause.ts';
 import type { DiskGuard } from './disk-guard.ts';
+import { failpoint } from './failpoint.ts';
 import { type EnvironmentSchema, IDENTITY_KEY, type Identity, META_TABLE } from './identity.ts';
 import { type CommitMode, dataFile, type LmdbRoot, type LmdbTable, openTable, tableNames } from './lmdb-root.ts';
 import { parseReaders, type ReaderAges, ReaderWatch } from './readers.ts';
@@ -49,6 +51,8 @@ export interface EnvironmentOptions {
   readonly logger?: StoreLogger;
   /** Readers at a time, over all processes (default 1,024). */
   readonly maxReaders?: number;
+  /** How often a writer frees the places of readers that died, ms (default 60,000): until then they keep old pages from being used again. */
+  readonly readerCheckMs?: number;
   /** Largest size in bytes; sparse address space, not disk (default 1 TiB). */
   readonly mapSize?: number;
   /** `f_type` of statfs(2) of a directory. */
@@ -77,8 +81,8 @@ export interface Environment {
   readonly failure: TendrilError | undefined;
   /** The first damage that a read of this process has met, or that it was told of (E5). */
   readonly damage: TendrilError | undefined;
-  /** Commits done, and bytes of their values. */
-  readonly counters: { readonly commits: number; readonly bytes: number };
+  /** Commits done, bytes of their values, and places freed of readers that died. */
+  readonly counters: { readonly commits: number; readonly bytes: number; readonly deadReaders: number };
   /** Makes the table if it is missing; a reader gets `DATA_MISSING` then. */
   table<K extends TableKey>(name: string): Table<K>;
   /**
@@ -103,6 +107,7 @@ export interface Environment {
   close(): Promise<void>;
 }
 
+const READER_CHECK_MS = 60_000;
 /** What LMDB writes to make a table, amply. */
 const NEW_TABLE_BYTES = 65_536;
 
@@ -114,13 +119,14 @@ export class LmdbEnvironment implements Environment {
   opened: OpenedAs = { created: false, clean: true, schemaVersion: 0 };
   failure: TendrilError | undefined;
   damage: TendrilError | undefined;
-  readonly counters = { commits: 0, bytes: 0 };
+  readonly counters = { commits: 0, bytes: 0, deadReaders: 0 };
   readonly #options: EnvironmentOptions;
   readonly #root: LmdbRoot;
   readonly #lock: WriterLock | undefined;
   readonly #visible: VisibleCommits | undefined;
   readonly #readers = new ReaderWatch();
   readonly #tables = new Map<string, LmdbBackedTable<TableKey>>();
+  readonly #readerCheck: NodeJS.Timeout | undefined;
   #closed = false;
   #running: Promise<unknown> = Promise.resolve();
 
@@ -132,6 +138,9 @@ export class LmdbEnvironment implements Environment {
     this.#root = root;
     this.#lock = lock;
     this.#visible = options.mode === 'visible' && lock !== undefined ? new VisibleCommits(root) : undefined;
+    if (lock === undefined) return;
+    this.#readerCheck = setInterval(() => this.#freeDeadReaders(), options.readerCheckMs ?? READER_CHECK_MS);
+    this.#readerCheck.unref();
   }
 
   table<K extends TableKey>(name: string): Table<K> {
@@ -194,7 +203,14 @@ export class LmdbEnvironment implements Environment {
 
   checkReaders(): number {
     this.#requireOpen();
-    return this.#root.readerCheck();
+    const freed = this.#root.readerCheck();
+    this.counters.deadReaders += freed;
+    return freed;
+  }
+
+  #freeDeadReaders(): void {
+    // A damaged heap is not touched again (E4).
+    if (this.failure === undefined) this.checkReaders();
   }
 
   async close(): Promise<void> {
@@ -206,6 +222,7 @@ export class LmdbEnvironment implements Environment {
   async closeFile(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    clearInterval(this.#readerCheck);
     await this.#visible?.idle();
     await this.#running;
     // A damaged heap is not touched again (E4); the process is about to end.
@@ -259,12 +276,20 @@ export class LmdbEnvironment implements Environment {
 
   async #write(batch: CollectedBatch): Promise<void> {
     try {
-      await this.#root.batch(() => batch.apply());
-      // Mode `visible`: the promise above comes after fdatasync too, and `flushed` would never come if a later one failed.
-      if (this.#visible === undefined) await this.#root.flushed;
+      const written = this.#root.batch(() => batch.apply());
+      // Mode `visible`: the promise comes after fdatasync too, and `flushed` would never come if a later one failed.
+      if (this.#visible !== undefined) await written;
+      else await this.#onDisk(written);
     } catch (error) {
       throw this.#fail(await commitCause(error));
     }
+  }
+
+  async #onDisk(written: Promise<unknown>): Promise<void> {
+    failpoint('beforeFlush');
+    await written;
+    await this.#root.flushed;
+    failpoint('afterFlush');
   }
 
   #fail(cause: Error): TendrilError {
@@ -293,12 +318,3 @@ export class LmdbEnvironment implements Environment {
     if (this.damage !== undefined && this.#options.derived !== true) throw this.damage;
   }
 }
-
-/** lmdb-js rejects with a general error that carries a promise, itself rejected with the reason. */
-const commitCause = async (error: unknown): Promise<Error> => {
-  const outer = error instanceof Error ? error : new Error(String(error));
-  const { commitError } = outer as { readonly commitError?: Promise<never> };
-  if (commitError === undefined) return outer;
-  const silent = new Promise<Error>((resolve) => setTimeout(resolve, 1000, outer).unref());
-  return Promise.race([silent, commitError.catch((reason: unknown) => (reason instanceof Error ? reason : outer))]);
-};

@@ -11,6 +11,7 @@ export {
   type DiskState,
 } from './disk-guard.ts';
 export type { Environment, EnvironmentOptions, OpenedAs, StoreLogger } from './environment.ts';
+export { armedFailpoint, failpoint } from './failpoint.ts';
 export { headProblemOf } from './file-facts.ts';
 export type { EnvironmentSchema } from './identity.ts';
 export type { CommitMode } from './lmdb-root.ts';

@@ -160,6 +160,13 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     proof: () => projector.proof(),
     graph,
     past: { graphAt: (at) => projector.past.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    replicas: {
+      rows: () => [],
+      comparison: () => ({ verdict: 'alone' }),
+      statement: () => ({ id: 'test', mesh, proofs: [projector.proof()] }),
+      ask: async () => ({ answers: [], complete: true }),
+      remove: async () => false,
+    },
     graphChanges: {
       atRest: (look) => projector.atRest(look),
       onGraphChange: (listener) => projector.onGraphChange(listener),

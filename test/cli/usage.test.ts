@@ -92,6 +92,8 @@ const WRONG: readonly (readonly [argv: readonly string[], words: RegExp])[] = [
   [['bootstrap', 'nginx'], /bootstrap nginx: allowed: envoy, grpc/],
   [['bootstrap', 'grpc'], /bootstrap grpc needs --service/],
   [['bootstrap', 'grpc', '--service', 'a.b'], /bootstrap grpc needs --xds/],
+  [['replicas', 'add', 'x'], /replicas add x: unknown/],
+  [['bootstrap', 'grpc', '--service', 'a.b', '--xds', 'c:1,d'], /--xds is "c:1,d"; allowed/],
   [['bootstrap', 'grpc', '--service', 'a', '--xds', 'c:1'], /--service is "a"; allowed/],
   [['bootstrap', 'grpc', '--service', 'a.b', '--xds', 'c:1', '--bind', '::1'], /--bind is for bootstrap envoy/],
   [['bootstrap', 'grpc', '--service', 'a.b', '--xds', 'c:1', '--service-account', 'A'], /--service-account is "A"/],

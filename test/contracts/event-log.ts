@@ -14,6 +14,8 @@ export { MESH, sampleEvent, sampleEvents };
 export interface LogHarness {
   /** True when a log that was closed has its events when it is opened again. */
   readonly durable: boolean;
+  /** True when `recordedAt` is the time of another machine instead of the clock's. */
+  readonly ownTime?: boolean;
   /** Opens the log, always the same place. */
   open(options: { readonly clock: Clock; readonly limits?: Partial<LogLimits> }): Promise<OpenedLog>;
   cleanUp(): Promise<void>;
@@ -59,14 +61,27 @@ const range = (from: number, count: number): number[] => Array.from({ length: co
 const chainOf = (records: readonly LogRecord[]): string =>
   records.reduce<Uint8Array>((chain, { bytes }) => nextChain(chain, bytes), new Uint8Array(32)).toString();
 
-export const describeEventLog = (name: string, makeHarness: () => Promise<LogHarness>): void => {
-  describe(`EventLog contract: ${name}`, () => {
+export interface ContractOptions {
+  /** Why the suite cannot run here. */
+  readonly skip?: string | false;
+  /** Runs of the property test (default 25). */
+  readonly runs?: number;
+}
+
+export const describeEventLog = (
+  name: string,
+  makeHarness: () => Promise<LogHarness>,
+  { skip = false, runs = 25 }: ContractOptions = {},
+): void => {
+  describe(`EventLog contract: ${name}`, { skip }, () => {
     const opened: LogHarness[] = [];
     const logs: OpenedLog[] = [];
     let clock = new SteppingClock();
+    let ownTime = false;
 
     const harness = async (): Promise<LogHarness> => {
       const made = await makeHarness();
+      ownTime = made.ownTime === true;
       opened.push(made);
       return made;
     };
@@ -96,15 +111,18 @@ export const describeEventLog = (name: string, makeHarness: () => Promise<LogHar
     test('C1: offsets are 1, 2, 3, …, and reading gives every event back with its place', async () => {
       const log = await open();
       assert.deepEqual((await log.append(sampleEvents(1, 3))).offsets, [1, 2, 3]);
-      assert.deepEqual((await log.append(sampleEvents(4, 2))).offsets, [4, 5]);
-      assert.deepEqual(log.head(), { offset: 5, recordedAt: 1_000_000, first: 1 });
+      const { offsets, recordedAt: told } = await log.append(sampleEvents(4, 2));
+      assert.deepEqual(offsets, [4, 5]);
+      if (!ownTime) assert.equal(told, 1_000_000);
+      assert.deepEqual(log.head(), { offset: 5, recordedAt: told, first: 1 });
       const records = await collect(log.read({ from: 1, maxBatch: 2 }));
       assert.deepEqual(offsetsOf(records), [1, 2, 3, 4, 5]);
       records.forEach((record, index) => {
-        const place = { offset: index + 1, recordedAt: 1_000_000 };
-        assert.deepEqual(record.event, { ...sampleEvent(index + 1), ...place });
-        assert.equal(record.recordedAt, 1_000_000);
+        const recordedAt = ownTime ? record.recordedAt : 1_000_000;
+        assert.deepEqual(record.event, { ...sampleEvent(index + 1), offset: index + 1, recordedAt });
+        assert.equal(record.recordedAt, recordedAt);
       });
+      assert.equal(records[4]?.recordedAt, told);
       assert.deepEqual(offsetsOf(await collect(log.read({ from: 4 }))), [4, 5]);
       assert.deepEqual(await collect(log.read({ from: 6 })), []);
     });
@@ -114,9 +132,9 @@ export const describeEventLog = (name: string, makeHarness: () => Promise<LogHar
       const batch = { id: 'b', index: 0, size: 1 };
       const full = { ...sampleEvent(1), reason: 'why', expect: 0, batch, extra: 'not of the envelope' };
       const followed = followUntil(log, 1, 1);
-      await log.append([full]);
+      const { recordedAt } = await log.append([full]);
       const { extra, ...envelope } = full;
-      const expected = { ...envelope, offset: 1, recordedAt: 1_000_000 };
+      const expected = { ...envelope, offset: 1, recordedAt };
       assert.equal(extra, 'not of the envelope');
       assert.deepEqual((await followed)[0]?.event, expected);
       assert.deepEqual((await collect(log.read({ from: 1 })))[0]?.event, expected);
@@ -162,6 +180,7 @@ export const describeEventLog = (name: string, makeHarness: () => Promise<LogHar
 
     test('C2: recordedAt never decreases, also when the clock jumps back; offsetAt finds the last offset of a time', async () => {
       const log = await open();
+      if (ownTime) return await checkOwnTime(log);
       for (const [time, n] of [
         [1000, 1],
         [1000, 2],
@@ -333,15 +352,17 @@ export const describeEventLog = (name: string, makeHarness: () => Promise<LogHar
       const first = await place.open({ clock });
       await first.append(sampleEvents(1, 20));
       const before = await collect(first.read({ from: 1 }));
+      const { recordedAt } = first.head();
+      if (!ownTime) assert.equal(recordedAt, 1_000_000);
       await first.close();
       clock.time = 5;
       const second = await place.open({ clock });
       logs.push(second);
       if (!place.durable) return assert.equal(second.head().offset, 0);
-      assert.deepEqual(second.head(), { offset: 20, recordedAt: 1_000_000, first: 1 });
+      assert.deepEqual(second.head(), { offset: 20, recordedAt, first: 1 });
       assert.deepEqual(await collect(second.read({ from: 1 })), before);
       assert.deepEqual((await second.append([sampleEvent(21)])).offsets, [21]);
-      assert.equal(second.head().recordedAt, 1_000_000);
+      if (!ownTime) assert.equal(second.head().recordedAt, 1_000_000);
     });
 
     test('property: any sequence of operations behaves like a plain array', async () => {
@@ -357,7 +378,7 @@ export const describeEventLog = (name: string, makeHarness: () => Promise<LogHar
             await real.log.close();
           }
         }),
-        { numRuns: 25 },
+        { numRuns: runs },
       );
     });
   });
@@ -383,16 +404,36 @@ const command = (text: string, run: (model: Model, real: Real) => Promise<void>)
   toString: () => text,
 });
 
+/** C2 of a log whose times come from elsewhere. */
+const checkOwnTime = async (log: OpenedLog): Promise<void> => {
+  for (let n = 1; n <= 6; n++) await log.append([sampleEvent(n)]);
+  const times = (await collect(log.read({ from: 1 }))).map(({ recordedAt }) => recordedAt);
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+  );
+  for (const time of [0, ...times, 9e15]) {
+    assert.equal(log.offsetAt(time), times.findLastIndex((recordedAt) => recordedAt <= time) + 1);
+  }
+};
+
 const note = (model: Model, clock: Clock, count: number): void => {
   const recordedAt = Math.max(model.records.at(-1)?.recordedAt ?? 0, clock.now());
   for (let n = 0; n < count; n++) model.records.push({ id: `event-${model.next++}`, recordedAt });
 };
 
-const compare = (model: Model, from: number, records: readonly LogRecord[]): void =>
+const compare = (model: Model, from: number, records: readonly LogRecord[], { place }: Real): void => {
+  // The model takes over times that are not the clock's.
+  if (place.ownTime)
+    for (const { offset, recordedAt } of records) {
+      const noted = model.records[offset - 1];
+      if (noted !== undefined) noted.recordedAt = recordedAt;
+    }
   assert.deepEqual(
     records.map(({ offset, recordedAt, event }) => ({ offset, id: event?.id, recordedAt })),
     model.records.slice(from - 1).map(({ id, recordedAt }, index) => ({ offset: from + index, id, recordedAt })),
   );
+};
 
 const commands: fc.Arbitrary<LogCommand>[] = [
   fc.integer({ min: 0, max: 6 }).map((count) =>
@@ -421,7 +462,7 @@ const commands: fc.Arbitrary<LogCommand>[] = [
   fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 1, max: 9 })).map(([at, maxBatch]) =>
     command(`read from ${at} by ${maxBatch}`, async (model, real) => {
       const from = 1 + Math.floor(at * model.records.length);
-      compare(model, from, await collect(real.log.read({ from, maxBatch })));
+      compare(model, from, await collect(real.log.read({ from, maxBatch })), real);
     }),
   ),
   fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 1, max: 4 })).map(([at, count]) =>
@@ -431,11 +472,12 @@ const commands: fc.Arbitrary<LogCommand>[] = [
       const first = model.next;
       note(model, real.clock, count);
       await real.log.append(sampleEvents(first, count));
-      compare(model, from, await followed);
+      compare(model, from, await followed, real);
     }),
   ),
   fc.integer({ min: 990_000, max: 1_060_000 }).map((time) =>
     command(`offsetAt ${time}`, async (model, real) => {
+      if (real.place.ownTime) compare(model, 1, await collect(real.log.read({ from: 1 })), real);
       const expected = model.records.findLastIndex(({ recordedAt }) => recordedAt <= time) + 1;
       assert.equal(real.log.offsetAt(time), expected);
     }),
@@ -445,7 +487,7 @@ const commands: fc.Arbitrary<LogCommand>[] = [
       if (!real.place.durable) return;
       await real.log.close();
       real.log = await real.place.open({ clock: real.clock, limits: real.limits });
-      compare(model, 1, await collect(real.log.read({ from: 1 })));
+      compare(model, 1, await collect(real.log.read({ from: 1 })), real);
     }),
   ),
 ];

@@ -69,10 +69,12 @@ const startGo = (env: NodeJS.ProcessEnv, program: string): Application => {
 };
 
 /** What `tendril bootstrap grpc` prints. */
-const bootstrapOf = (service: string, { host, port }: HostPort): string =>
-  execFileSync(process.execPath, [MAIN, 'bootstrap', 'grpc', '--service', service, '--xds', `${host}:${port}`], {
+const bootstrapOf = (service: string, xds: readonly HostPort[]): string => {
+  const addresses = xds.map(({ host, port }) => `${host}:${port}`).join(',');
+  return execFileSync(process.execPath, [MAIN, 'bootstrap', 'grpc', '--service', service, '--xds', addresses], {
     encoding: 'utf8',
   });
+};
 
 export class ProxylessClient {
   readonly id: string;
@@ -94,8 +96,12 @@ export class ProxylessClient {
   }
 
   /** `goProgram`: the compiled Go client; without it, the one of Node. */
-  static async start(service: string, xds: HostPort, goProgram?: string): Promise<ProxylessClient> {
-    const bootstrap = bootstrapOf(service, xds);
+  static async start(
+    service: string,
+    xds: HostPort | readonly HostPort[],
+    goProgram?: string,
+  ): Promise<ProxylessClient> {
+    const bootstrap = bootstrapOf(service, [xds].flat());
     const env = { ...process.env, GRPC_XDS_BOOTSTRAP_CONFIG: bootstrap };
     const application = goProgram === undefined ? startNode(env) : startGo(env, goProgram);
     await new Promise<void>((ready, fail) => {

@@ -9,6 +9,7 @@ import { status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { routeSpec, upstreamSpec } from '../compile/grpc/specs.ts';
 import { buildGo, type GoProgram, requireGo } from '../support/go.ts';
+import { freePort } from '../support/ports.ts';
 import { repositoryRoot } from '../support/root.ts';
 import { endpointEvent, eventually, type Mesh, serviceEvents, startMesh } from './harness.ts';
 import { ProxylessClient } from './proxyless-client.ts';
@@ -60,6 +61,18 @@ for (const { name: clientName, skip, build } of CLIENTS)
       await toys.close();
       program?.remove();
     });
+
+    // gRFC A71; grpc-js-xds 1.14 takes the first of its servers alone.
+    if (clientName === 'grpc-go')
+      test('several control planes: where one is away, another one is taken', async () => {
+        const away = { host: '127.0.0.1', port: await freePort() };
+        const second = await ProxylessClient.start('batch.default', [away, mesh.server.xds], program?.path);
+        try {
+          assert.equal(await second.reached(CART), 'cart-1');
+        } finally {
+          await second.stop();
+        }
+      });
 
     test('first call; the control plane knows the client, what it holds, and the edge', async () => {
       assert.equal(await client.reached(CART), 'cart-1');

@@ -74,7 +74,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const QUIET_LIMIT_MS = 30_000;
 
 /** Starts an Envoy with the bootstrap that `tendril bootstrap envoy` writes. It may not be LIVE yet. */
-export const startSidecar = async (input: SidecarInput, xds: HostPort): Promise<Sidecar> => {
+export const startSidecar = async (input: SidecarInput, xds: HostPort | readonly HostPort[]): Promise<Sidecar> => {
   const outboundPort = await freePort();
   const id = input.id ?? `sidecar~${input.endpoint ?? outboundPort}~${input.service}`;
   const { service, endpoint, inboundPort, region, zone, needs, concurrency, drainTimeS } = input;

@@ -36,8 +36,8 @@ describe('openEventLog', () => {
   test('a kind that is not there is refused with what to use', async () => {
     const refused = (kind: string) => openEventLog({ ...base, kind });
     await assert.rejects(
-      refused('kafka://broker:9092/events'),
-      hasCode('LOG_KIND_UNSUPPORTED', 'Kafka', 'later version', '--log lmdb'),
+      refused('kafka://broker/events'),
+      hasCode('LOG_KIND_UNSUPPORTED', 'brokers and a topic', 'kafka://127.0.0.1:9092/mesh'),
     );
     await assert.rejects(refused('sqlite'), hasCode('LOG_KIND_UNSUPPORTED', '"sqlite"'));
     await assert.rejects(refused('lmdb'), hasCode('DATA_NOT_WRITABLE', '--data'));

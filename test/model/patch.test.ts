@@ -101,3 +101,20 @@ test('deep or large patches are refused before anything walks them', () => {
   assert.deepEqual(codesOf(refused({ op: 'add', path: '/spec/rules', value })), ['E106']);
   assert.deepEqual(codesOf(refused({ op: 'add', path: '/spec/rules', value: 'x'.repeat(300_000) })), ['E106']);
 });
+
+test('E106: copies that double the document end it at its bound, not the process', () => {
+  const doubling = Array.from({ length: 256 }, (_, index) => ({ op: 'copy', from: '/spec', path: `/spec/x${index}` }));
+  const finding = only(refused(...doubling), 'E106');
+  assert.match(finding.message, /operation \d+: The document/);
+  assert.equal(JSON.stringify(checkout).includes('x0'), false, 'the given document is not changed');
+});
+
+test('neither the patch nor its values change, whatever later operations do to them', () => {
+  const operations = [
+    { op: 'add', path: '/spec/rules/beta', value: { match: { method: 'GET' } } },
+    { op: 'add', path: '/spec/rules/beta/timeout', value: '3s' },
+  ];
+  const before = structuredClone(operations);
+  assert.ok(patched(...operations).ok);
+  assert.deepEqual(operations, before);
+});

@@ -56,6 +56,45 @@ test('an address that is not loopback is refused, unless the risk is accepted', 
   assert.equal(resolveConfig({ flags: { xds: '[::1]:1' }, env: {} }).xds.host, '::1');
 });
 
-test('Kafka is named as a later version', () => {
-  assert.equal(failing({ flags: { log: 'kafka://127.0.0.1:9092/mesh' }, env: {} }).code, 'LOG_KAFKA_NOT_YET');
+test('a log on Kafka: brokers and topic, TLS and SASL by files', () => {
+  const flags = {
+    log: 'kafka://127.0.0.1:9092,[::1]:9093/mesh',
+    'kafka-tls': true,
+    'kafka-ca': '/etc/ca.pem',
+    'kafka-sasl': 'scram-sha-512',
+    'kafka-user': 'tendril',
+    'log-away': 'refuse',
+  };
+  const env = { TENDRIL_KAFKA_PASSWORD_FILE: '/run/password' };
+  assert.deepEqual(resolveConfig({ flags, env }).kafka, {
+    tls: true,
+    caFile: '/etc/ca.pem',
+    sasl: 'scram-sha-512',
+    user: 'tendril',
+    passwordFile: '/run/password',
+    whenAway: 'refuse',
+  });
+  assert.equal(resolveConfig({ flags: {}, env: {} }).kafka, undefined);
+});
+
+test('a log on Kafka: every bad setting is named', () => {
+  const kafka = 'kafka://127.0.0.1:9092/mesh';
+  const bad: readonly [Record<string, string | boolean>, string][] = [
+    [{ log: 'kafka://127.0.0.1/mesh' }, '--log'],
+    [{ log: 'kafka://127.0.0.1:9092' }, '--log'],
+    [{ log: 'kafka://127.0.0.1:9092/a/b' }, '--log'],
+    [{ log: 'kafka://127.0.0.1:99999/mesh' }, '--log'],
+    [{ log: kafka, 'log-away': 'drop' }, '--log-away'],
+    [{ log: kafka, 'kafka-sasl': 'gssapi', 'kafka-user': 'a', 'kafka-password-file': 'p' }, '--kafka-sasl'],
+    [{ log: kafka, 'kafka-sasl': 'plain', 'kafka-password-file': 'p' }, '--kafka-user'],
+    [{ log: kafka, 'kafka-sasl': 'plain', 'kafka-user': 'a' }, '--kafka-password-file'],
+    [{ log: kafka, 'kafka-ca': 'ca.pem' }, '--kafka-tls'],
+    [{ log: kafka, 'kafka-tls': true, 'kafka-cert': 'c.pem' }, '--kafka-key'],
+    [{ log: 'lmdb', 'kafka-user': 'a' }, '--kafka-user'],
+  ];
+  for (const [flags, named] of bad) {
+    const { code, message } = failing({ flags, env: {} });
+    assert.equal(code, 'CONFIG_INVALID');
+    assert.ok(message.includes(`${named} `), `${message} names ${named}`);
+  }
 });

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { EdgeKeeper, type HolderRow } from '../../src/dependency-graph/index.ts';
 import type { RecordedEvent } from '../../src/model/index.ts';
 import { EdgeKeeping } from '../../src/runtime/edge-keeping.ts';
+import type { KeeperChoice } from '../../src/runtime/replicas/index.ts';
 import { type Core, recordingLogger, startCore } from '../admin/core.ts';
 
 const HOUR = 3_600_000;
@@ -16,6 +17,7 @@ class Stand {
   readonly keeping: EdgeKeeping;
   readonly logger = recordingLogger();
   readonly #clock: { now: number; set: number };
+  choice: KeeperChoice = 'mine';
   answer: () => Promise<{ readonly rows: readonly HolderRow[]; readonly complete: boolean }> = () =>
     Promise.resolve({ rows: [], complete: true });
 
@@ -35,6 +37,7 @@ class Stand {
       ingest: core.ingest,
       learned: core.learned,
       askHolders: () => this.answer(),
+      choice: () => this.choice,
       epoch: () => fold.keeperEpoch('edges'),
       holder: 'test',
       now: () => clock.now,
@@ -212,5 +215,57 @@ test('a process that stood still takes none of that time for silence', async (t)
   stand.pass(600_000);
   await stand.round();
   assert.deepEqual(await stand.types(), ['observed']);
+  await stand.keeping.close();
+});
+
+test('another replica keeps the edges: this one renews, asks nobody, and lets nothing expire; after a change silence counts anew', async (t) => {
+  const stand = await Stand.start(t);
+  stand.choice = 'theirs';
+  let asked = 0;
+  stand.answer = async () => {
+    asked += 1;
+    return { rows: [], complete: true };
+  };
+  await stand.use('web-1');
+  stand.pass(4 * HOUR);
+  await stand.use('web-1');
+  await stand.round();
+  stand.pass(3 * TTL);
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed', 'renewed']);
+  assert.equal(asked, 0);
+  // It follows the other keeper: its term begins before it asks, and what was before does not count.
+  stand.choice = 'begin';
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed', 'renewed', 'keeper.elected']);
+  assert.equal(asked, 1);
+  stand.choice = 'mine';
+  stand.pass(TTL);
+  await stand.round();
+  assert.equal((await stand.types()).length, 3);
+  stand.pass(TTL / 2);
+  await stand.round();
+  assert.deepEqual((await stand.types()).slice(3), ['expired']);
+  await stand.keeping.close();
+});
+
+test('a keeper that another one followed meanwhile neither expires edges nor takes the term back', async (t) => {
+  const stand = await Stand.start(t);
+  await stand.use('web-1');
+  await stand.round();
+  stand.pass(3 * TTL);
+  stand.answer = async () => {
+    // While it asks, another replica begins the next term.
+    await stand.core.ingest.submit({
+      events: [{ type: 'keeper.elected', data: { keeper: 'edges', epoch: 1, holder: 'other/1' } }],
+      caller: 'tendril',
+      internal: true,
+    });
+    stand.choice = 'theirs';
+    return { rows: [], complete: true };
+  };
+  await stand.round();
+  assert.deepEqual(await stand.types(), ['observed', 'keeper.elected']);
+  assert.equal(stand.state, 'expiring');
   await stand.keeping.close();
 });

@@ -114,9 +114,9 @@ describe('serve cannot start', () => {
     await refused(serve('--workers', '0', '--data', file), 'DATA_NOT_WRITABLE', file);
   });
 
-  test('an address that is not loopback, Kafka, and a wrong option', async () => {
+  test('an address that is not loopback, brokers that are not there, and a wrong option', async () => {
     await refused(serve('--admin', '0.0.0.0:0'), 'BIND_REFUSED', '--insecure-bind');
-    await refused(serve('--log', 'kafka://127.0.0.1:9092/mesh'), 'LOG_KAFKA_NOT_YET');
+    await refused(serve('--log', 'kafka://127.0.0.1:1/mesh', '--data', folder()), 'LOG_AWAY', 'brokers');
     await refused(serve('--worker', '1'), 'USAGE', /did you mean --workers/);
   });
 });

@@ -1,18 +1,14 @@
 /** F-eio of reference/reliability.md, section 4b, and what the two commit modes promise; with strace as the bad disk. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type CommitMode, openEnvironment } from '../../src/store/index.ts';
+import { whyNoStrace } from '../support/strace.ts';
 import { nextMessage, skipLoudly, temporaryDirectory } from './support.ts';
 
 const module = fileURLToPath(new URL('./failing-disk-child.js', import.meta.url));
 const MODES = ['durable', 'visible'] as const satisfies readonly CommitMode[];
-
-const whyNoStrace = (): string | undefined => {
-  const { status, error, stderr } = spawnSync('strace', ['-f', '-o', '/dev/null', 'true'], { encoding: 'utf8' });
-  return status === 0 ? undefined : `strace does not work here: ${error?.message ?? stderr.trim()}`;
-};
 
 const startUnderStrace = (context: TestContext, inject: string, args: readonly string[]): ChildProcess => {
   const trace = ['-f', '-qq', '-o', '/dev/null', '-e', 'trace=fdatasync', '-e', `inject=fdatasync:${inject}`];

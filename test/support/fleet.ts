@@ -13,7 +13,8 @@ const STREAMS_PER_CONNECTION = 100;
 const RETRY_MS = 200;
 
 export interface FleetOptions {
-  readonly port: number;
+  /** A function: asked at each connection, so that sidecars can be led elsewhere. */
+  readonly port: number | (() => number);
   readonly size: number;
   /** `<service>.<namespace>` that a sidecar belongs to. Default `web.shop`. */
   readonly caller?: (index: number) => string;
@@ -139,7 +140,10 @@ export class Fleet {
   #dial(group: readonly FleetSidecar[]): void {
     if (this.#closed) return;
     const { port, window } = this.#options;
-    const connection = openConnection(port, window === undefined ? {} : { settings: { initialWindowSize: window } });
+    const connection = openConnection(
+      typeof port === 'number' ? port : port(),
+      window === undefined ? {} : { settings: { initialWindowSize: window } },
+    );
     this.#connections.add(connection);
     // A group shares its fate: whatever ends one of its streams ends the connection, as with a sidecar's own one.
     const lost = (): void => connection.destroy();
@@ -165,6 +169,11 @@ export class Fleet {
   /** How many hold this virtual host. */
   holding(virtualHost: string): number {
     return this.sidecars.filter(({ session }) => session.hostOf(virtualHost) !== undefined).length;
+  }
+
+  /** Cuts all connections; the sidecars come back by themselves. */
+  cut(): void {
+    for (const connection of this.#connections) connection.destroy();
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import { accessSync, constants, mkdirSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { repositoryRoot } from './root.ts';
 
-export type PartName = 'envoy';
+export type PartName = 'envoy' | 'kafka';
 
 const partsDir = join(repositoryRoot, '.cache/parts');
 /** After a failed fetch, other test files do not try again for so long. */

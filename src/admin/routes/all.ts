@@ -13,6 +13,7 @@ import { graphStreamRoutes } from './graph-stream.ts';
 import { holderRoutes } from './holders.ts';
 import { operationRoutes } from './operations.ts';
 import { proxyRoutes } from './proxies.ts';
+import { replicaRoutes } from './replicas.ts';
 import { schemaRoutes } from './schemas.ts';
 import { scrubRoutes } from './scrub.ts';
 import { serviceRoutes } from './services.ts';
@@ -29,6 +30,7 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...graphStreamRoutes,
   ...holderRoutes,
   ...proxyRoutes,
+  ...replicaRoutes,
   ...auditRoutes,
   ...scrubRoutes,
   ...operationRoutes,

@@ -37,8 +37,12 @@ const required = (args: Arguments, kind: string, option: string, example: string
 const common = (args: Arguments, kind: string) => {
   const service = required(args, kind, 'service', 'cart.shop');
   const said = required(args, kind, 'xds', '127.0.0.1:18000');
-  const xds: HostPort | undefined = parseHostPort(said);
-  if (xds === undefined) throw new TendrilError('USAGE', `--xds is "${said}"; allowed: HOST:PORT`);
+  const xds = said.split(',').map((one): HostPort => {
+    const parsed = parseHostPort(one.trim());
+    if (parsed === undefined)
+      throw new TendrilError('USAGE', `--xds is "${said}"; allowed: HOST:PORT, or several with commas`);
+    return parsed;
+  });
   return {
     service,
     xds,
@@ -77,13 +81,13 @@ const ofGrpc = (args: Arguments): Record<string, unknown> => {
 };
 
 export const bootstrap: Command = {
-  usage: 'bootstrap envoy|grpc --service <service>.<namespace> --xds HOST:PORT [options]',
+  usage: 'bootstrap envoy|grpc --service <service>.<namespace> --xds HOST:PORT[,...] [options]',
   options: OPTIONS,
   help: [
     'envoy: for a sidecar. grpc: for an application that calls xds:///<service>.<namespace>:<port> without one;',
     'it reads the file that GRPC_XDS_BOOTSTRAP names, or GRPC_XDS_BOOTSTRAP_CONFIG itself.',
     '--service S          whose sidecar, or which application, it is: <service>.<namespace>',
-    '--xds HOST:PORT      the control plane',
+    '--xds HOST:PORT,...  the control plane; several replicas with commas',
     '--admin-port N       envoy: its own admin port on 127.0.0.1 (needed)',
     '--bind IP            envoy: address of the listeners (default 127.0.0.1)',
     '--outbound-port N    envoy: where the application sends its calls (default 15001)',

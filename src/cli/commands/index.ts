@@ -87,6 +87,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./who.ts')).who,
   },
   {
+    name: 'replicas',
+    summary: 'list the control planes on this log, and whether their states agree',
+    ends: 'at-once',
+    load: async () => (await import('./replicas.ts')).replicas,
+  },
+  {
     name: 'bootstrap',
     summary: 'print the bootstrap of an Envoy sidecar, or of a gRPC application',
     ends: 'at-once',

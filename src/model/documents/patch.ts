@@ -68,17 +68,27 @@ export const applyPatch = (document: PolicyDocument, operations: unknown, option
       findings: sink.findings.map((finding) => ({ ...finding, message: `Patch: ${finding.message}` })),
     };
   }
-  let result: unknown = document;
-  for (const [index, operation] of operations.entries()) {
+  // Copies, because operations are carried out in place: neither the document nor the event changes.
+  let result: unknown = structuredClone(document);
+  for (const [index, operation] of structuredClone(operations).entries()) {
     const problem = operationProblem(operation);
     if (problem !== undefined) return refuse(document, `Operation ${index} ${problem}.`);
     const { op, path } = operation as Operation;
     try {
       // One by one, so that the failing operation can be named.
-      result = jsonPatch.applyPatch(result, [operation as Operation], true, false, true).newDocument;
+      result = jsonPatch.applyPatch(result, [operation as Operation], true, true, true).newDocument;
     } catch (error) {
       const what = op === 'test' ? 'the value there is another one, or there is none' : reasonOf(error);
       return refuse(document, `Operation ${index} (${op} ${path}) does not fit: ${what}.`, path);
+    }
+    // A copy may double the document: 40 of them would be a poison event that no core survives.
+    if (op === 'copy' && !isWalkable(result, sink)) {
+      const [finding] = sink.findings;
+      const why = finding?.message ?? 'The document cannot be walked.';
+      return {
+        ok: false,
+        findings: [{ code: 'E106', severity: 'error', ...finding, message: `Patch, operation ${index}: ${why}` }],
+      };
     }
   }
   const checked = readDocument(result, options);

@@ -22,6 +22,9 @@ class BlockView implements EndpointBlock {
   }
 }
 
+/** The block that was decoded last for somebody who passed by; blocks are immutable, so it is never out of date. */
+let passed: { readonly block: Block; readonly records: readonly EndpointRecord[] } | undefined;
+
 export class Block {
   readonly number: number;
   readonly size: number;
@@ -75,11 +78,12 @@ export class Block {
     return this.decoded;
   }
 
-  /** As `records`, but what had to be decoded is not kept: for readers that pass by. */
+  /** As `records`, but what had to be decoded is not kept: for readers that pass by. (The last one is, for they ask for one id after the other.) */
   peek(): readonly EndpointRecord[] {
     if (this.decoded !== undefined) return this.decoded;
     if (this.packed === undefined) throw new Error('endpoint block without content');
-    return decodeBlock(this.packed);
+    if (passed?.block !== this) passed = { block: this, records: decodeBlock(this.packed) };
+    return passed.records;
   }
 
   get isDecoded(): boolean {

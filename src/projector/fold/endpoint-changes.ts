@@ -1,6 +1,7 @@
 import type { Block } from './endpoint-block.ts';
 import type { EndpointRecord } from './endpoint-record.ts';
 import type { EndpointShards } from './endpoint-shards.ts';
+import type { EndpointChange } from './types.ts';
 
 /** Blocks of `shards` that are not in `others`. */
 const blocksOnlyIn = (shards: EndpointShards | undefined, others: EndpointShards | undefined): readonly Block[] => {
@@ -23,7 +24,7 @@ export const endpointChanges = (
   service: string,
   before: EndpointShards | undefined,
   after: EndpointShards | undefined,
-  into: Set<string>,
+  into: Map<string, EndpointChange>,
 ): boolean => {
   const old = recordsOf(blocksOnlyIn(before, after));
   const now = recordsOf(blocksOnlyIn(after, before));
@@ -38,20 +39,18 @@ export const endpointChanges = (
       right += 1;
       continue;
     }
-    let id: string;
     if (was === undefined || (is !== undefined && is.id < was.id)) {
-      id = is?.id ?? '';
+      into.set(`${service}|${is?.id ?? ''}`, { before: undefined, after: is?.view });
       right += 1;
     } else if (is === undefined || was.id < is.id) {
-      id = was.id;
+      into.set(`${service}|${was.id}`, { before: was.view, after: undefined });
       left += 1;
     } else {
       left += 1;
       right += 1;
       if (was.view === is.view) continue;
-      id = is.id;
+      into.set(`${service}|${is.id}`, { before: was.view, after: is.view });
     }
-    into.add(`${service}|${id}`);
     changed = true;
   }
   return changed;

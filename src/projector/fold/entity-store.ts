@@ -9,11 +9,11 @@ import { type CallerEdges, storedEdges } from './edge-entity.ts';
 import { Block } from './endpoint-block.ts';
 import { endpointChanges } from './endpoint-changes.ts';
 import { EndpointShards } from './endpoint-shards.ts';
-import { type KeeperEntity, MESH_KEY, type MeshEntity, type MeshState } from './mesh-state.ts';
+import { type KeeperEntity, MESH_KEY, type MeshEntity, type MeshState, type ReplicaEntity } from './mesh-state.ts';
 import { decodeRaw, encodeRaw, type RawSetEntity } from './raw-entity.ts';
 import type { ServiceEntity } from './service-entity.ts';
 import type { Table } from './table.ts';
-import type { FoldChanges, PolicyEntity } from './types.ts';
+import type { EndpointChange, FoldChanges, PolicyEntity } from './types.ts';
 
 type Entities = Map<string, Uint8Array | undefined>;
 
@@ -53,7 +53,7 @@ export class EntityStore {
   drain(): Omit<FoldChanges, 'idempotency'> {
     const { state } = this;
     const entities: Entities = new Map();
-    const endpoints = new Set<string>();
+    const endpoints = new Map<string, EndpointChange>();
     const inputs = state.changes.drain();
     const encodeAll = <V extends object>(
       table: Table<V>,
@@ -72,6 +72,7 @@ export class EntityStore {
       (list) => encode(storedEdges(list)),
     );
     encodeAll(state.keepers, (name) => `keeper/${name}`);
+    encodeAll(state.replicas, (id) => `replica/${id}`);
     encodeAll(state.raw, (key) => `raw/${key}`, encodeRaw);
     encodeAll(state.rawSets, (key) => `rawset/${key}`);
     const warm: Block[] = [];
@@ -129,6 +130,9 @@ export class EntityStore {
         break;
       case 'keeper':
         state.keepers.load(name, parse(bytes) as KeeperEntity);
+        break;
+      case 'replica':
+        state.replicas.load(name, parse(bytes) as ReplicaEntity);
         break;
       case 'raw':
         state.raw.load(name, decodeRaw(bytes));

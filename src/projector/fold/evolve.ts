@@ -5,6 +5,7 @@ import { endpointHealthChanged, endpointRegistered, endpointWithdrawn } from './
 import { keeperElected } from './evolve-keeper.ts';
 import { policyApplied, policyDeleted, policyPatched, policyRefused } from './evolve-policy.ts';
 import { resourceDeleted, resourcePut, resourceRefused, resourcesCleared } from './evolve-raw.ts';
+import { replicaJoined, replicaLeft } from './evolve-replica.ts';
 import { serviceDeregistered, serviceRegistered } from './evolve-service.ts';
 import { MESH_KEY, type MeshState } from './mesh-state.ts';
 import type { Unit } from './unit.ts';
@@ -42,6 +43,8 @@ const reducers: { readonly [T in EventType]: Reducer<T> } = {
   'dependency.renewed': (state, _unit, event) => edgesRenewed(state, event),
   'dependency.expired': (state, _unit, event) => edgeChanged(state, event),
   'keeper.elected': (state, _unit, event) => keeperElected(state, event),
+  'replica.joined': (state, _unit, event) => replicaJoined(state, event),
+  'replica.left': (state, _unit, event) => replicaLeft(state, event),
   'resource.put': (state, _unit, event) => resourcePut(state, event),
   'resource.delete': (state, _unit, event) => resourceDeleted(state, event),
   'resource.clear': (state, _unit, event) => resourcesCleared(state, event),

@@ -19,13 +19,13 @@ import { compileInputsOf, graphInputsOf, graphLookupOf } from './fold-inputs.ts'
 import { DEFAULT_WINDOW, Idempotency, type IdempotencyWindow } from './idempotency.ts';
 import { MeshState } from './mesh-state.ts';
 import { subjectOffset } from './subject-offset.ts';
-import type { FoldChanges, FoldState, PolicyEntity, RawEntity, ServiceFacet } from './types.ts';
+import type { FoldChanges, FoldState, PolicyEntity, RawEntity, ReplicaView, ServiceFacet } from './types.ts';
 
 /**
  * Raised when equal logs may fold to other entities than before: stored states of another version are rebuilt. 2: raw resources;
- * all other events fold to what they did. 3: edges say when they were last used, and how often they came back; keepers. To be raised also when new descriptors (`generated/api.json`) accept more raw resources.
+ * all other events fold to what they did. 3: edges say when they were last used, and how often they came back; keepers. 4: replicas. To be raised also when new descriptors (`generated/api.json`) accept more raw resources.
  */
-export const FOLD_VERSION = 3;
+export const FOLD_VERSION = 4;
 
 export interface FoldOptions {
   /** Events of other meshes are quarantined. */
@@ -156,6 +156,18 @@ class Fold implements FoldState {
 
   keeperEpoch(keeper: string): number {
     return this.state.keepers.get(keeper)?.epoch ?? 0;
+  }
+
+  keeperHolder(keeper: string): string | undefined {
+    return this.state.keepers.get(keeper)?.holder;
+  }
+
+  replicas(): readonly ReplicaView[] {
+    const { replicas } = this.state;
+    return [...replicas.keys()].sort().flatMap((id) => {
+      const entity = replicas.get(id);
+      return entity === undefined ? [] : [{ id, ...entity }];
+    });
   }
 
   callersWithEdges(): Iterable<string> {

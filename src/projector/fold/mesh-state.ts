@@ -31,6 +31,14 @@ export interface KeeperEntity {
   readonly recordedAt: number;
 }
 
+/** A replica of the control plane (`replica.joined`). */
+export interface ReplicaEntity {
+  /** Where its HTTP API is reached. */
+  readonly admin: string;
+  readonly offset: number;
+  readonly recordedAt: number;
+}
+
 const MAX_SOURCES = 4_096;
 const MAX_EDGE_TEXTS = 262_144;
 
@@ -69,6 +77,8 @@ export class MeshState {
   readonly edgeTexts = new TextPool(MAX_EDGE_TEXTS);
   /** Keepers by name. */
   readonly keepers: Table<KeeperEntity>;
+  /** Replicas that have joined and not left, by id. */
+  readonly replicas: Table<ReplicaEntity>;
   private readonly texts = new TextPool(MAX_SOURCES);
 
   constructor(options: MeshStateOptions) {
@@ -86,6 +96,7 @@ export class MeshState {
     });
     this.edges = new Table(this.journal);
     this.keepers = new Table(this.journal);
+    this.replicas = new Table(this.journal);
     this.raw = new Table(this.journal, (key, before, after) => this.rawIndex.changed(key, before, after));
     this.rawSets = new Table(this.journal, (key, before, after) => this.rawIndex.setChanged(key, before, after));
   }

@@ -41,6 +41,8 @@ export const subjectOffset = (state: MeshState, subject: string): number => {
     }
     case 'keeper':
       return state.keepers.get(rest)?.offset ?? 0;
+    case 'replica':
+      return state.replicas.get(rest)?.offset ?? 0;
     case 'resource': {
       const raw = rawOfSubject(subject);
       if ('key' in raw) return state.raw.get(raw.key)?.offset ?? 0;

@@ -13,13 +13,19 @@ import type { RawEntity } from './raw-entity.ts';
 
 export type { RawEntity };
 
+/** What is served of an endpoint, at the last drain and now; undefined: nothing. */
+export interface EndpointChange {
+  readonly before: EndpointView | undefined;
+  readonly after: EndpointView | undefined;
+}
+
 /** Changes since the last `drain`: what must be stored and what must be derived again. */
 export interface FoldChanges {
   /** Entity key -> canonical bytes; undefined when the entity is gone. */
   readonly entities: ReadonlyMap<string, Uint8Array | undefined>;
   readonly inputs: ReadonlySet<string>;
   /** `<service>.<namespace>|<endpoint id>` of endpoint records that changed, appeared or vanished. */
-  readonly endpoints: ReadonlySet<string>;
+  readonly endpoints: ReadonlyMap<string, EndpointChange>;
   /** Packed idempotency entries of the events folded since then (opaque; given back to `loadIdempotency`). */
   readonly idempotency: Uint8Array;
 }
@@ -58,6 +64,16 @@ export interface PolicyEntity {
 export interface ServiceFacet {
   readonly source: string;
   readonly rank: number;
+  readonly offset: number;
+  readonly recordedAt: number;
+}
+
+/** A replica of the control plane, as the log knows it. */
+export interface ReplicaView {
+  readonly id: string;
+  /** Where its HTTP API is reached, `http://HOST:PORT`. */
+  readonly admin: string;
+  /** Of its `replica.joined`. */
   readonly offset: number;
   readonly recordedAt: number;
 }
@@ -104,6 +120,10 @@ export interface FoldState {
   edges(caller: string): EdgeList;
   /** Term of a keeper (`keeper.elected`); 0: none yet. */
   keeperEpoch(keeper: string): number;
+  /** Who said so (`keeper.elected`); undefined: none yet. */
+  keeperHolder(keeper: string): string | undefined;
+  /** Replicas that have joined and not left, by id, ascending. */
+  replicas(): readonly ReplicaView[];
   callersWithEdges(): Iterable<string>;
   /** @param key as `rawKey` of the model gives it */
   raw(key: string): RawEntity | undefined;

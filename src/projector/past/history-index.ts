@@ -7,8 +7,8 @@ import type { StateQueries } from '../state-queries.ts';
 
 export class HistoryIndex {
   readonly #queries: StateQueries;
-  /** Disjoint ranges of offsets, ascending (T1 of tiers.ts). */
-  readonly #packs: Uint8Array[] = [];
+  /** Disjoint ranges of offsets, ascending (T1 of tiers.ts); `last` is the highest of a pack. */
+  readonly #packs: { readonly last: number; readonly bytes: Uint8Array }[] = [];
   #through = 0;
 
   constructor(queries: StateQueries) {
@@ -19,13 +19,21 @@ export class HistoryIndex {
   catchUp(): void {
     const before = this.#through;
     for (const { last, bytes } of this.#queries.historyPacks(before)) {
-      this.#packs.push(before === 0 ? bytes : rowsAbove(bytes, before));
+      this.#packs.push({ last, bytes: before === 0 ? bytes : rowsAbove(bytes, before) });
       this.#through = last;
     }
   }
 
   /** Rows of an owner with offsets above `after`, up to `upTo`, ascending. */
   rowsOf(hash: number, after: number, upTo: number): HistoryRow[] {
-    return this.#packs.flatMap((pack) => findRows(pack, hash)).filter(({ offset }) => offset > after && offset <= upTo);
+    const rows: HistoryRow[] = [];
+    let before = 0;
+    for (const { last, bytes } of this.#packs) {
+      if (before >= upTo) break;
+      before = last;
+      if (last <= after) continue;
+      for (const row of findRows(bytes, hash)) if (row.offset > after && row.offset <= upTo) rows.push(row);
+    }
+    return rows;
   }
 }

@@ -1,181 +1,177 @@
-/**
- * Entities as they were behind an event: the stored one when no event of its subjects came later, else its newest image and the events
- * behind that, folded by the fold's own reducers.
- *
- * Invariants
- * E1 State and index are read in one turn of the event loop, of one commit: what is taken from the state did not change since.
- * E2 Only applied events are folded, each once, in order.
- */
+/** Entities as they were behind an event, folded by the fold's own reducers from what `PastReads` gives. Endpoints: past-endpoints.ts. */
 import { EdgeList } from '../../dependency-graph/index.ts';
-import type { EventLog } from '../../log/index.ts';
-import { parseServiceName, type RecordedEvent, TendrilError } from '../../model/index.ts';
+import { parseServiceName, type RecordedEvent, rawNodeSubject } from '../../model/index.ts';
 import type { CallerEdges } from '../fold/edge-entity.ts';
-import { evolve } from '../fold/evolve.ts';
-import { MeshState } from '../fold/mesh-state.ts';
+import type { EndpointShards } from '../fold/endpoint-shards.ts';
+import { MESH_KEY, type MeshEntity } from '../fold/mesh-state.ts';
+import { decodeRaw, type RawEntity } from '../fold/raw-entity.ts';
 import type { ServiceEntity } from '../fold/service-entity.ts';
 import type { PolicyEntity } from '../fold/types.ts';
-import { Unit } from '../fold/unit.ts';
-import { hashOf, KIND_GONE, KIND_IMAGE, type Removal, removalOwner } from '../history-rows.ts';
-import type { StateQueries } from '../state-queries.ts';
-import type { FoldOutcome } from '../types.ts';
-import type { HistoryIndex } from './history-index.ts';
+import type { Removal } from '../history-rows.ts';
+import { endpointsAt } from './past-endpoints.ts';
+import { foldInto, PastReads, type PastReadsOptions, type Plan, parseEntity } from './past-reads.ts';
 
-const FOREVER = Number.MAX_SAFE_INTEGER;
-/** Offsets so near to each other are read in one go. */
-const NEAR = 8;
+export type PastEntitiesOptions = PastReadsOptions;
 
-export interface PastEntitiesOptions {
-  readonly queries: StateQueries;
-  readonly index: HistoryIndex;
-  readonly log: EventLog;
-  readonly mesh: string;
-  /** Lets the queries see the newest commit. */
-  readonly refresh: () => void;
-  readonly outcomesOf: (offsets: readonly number[]) => readonly FoldOutcome[];
-}
+/** Entities that are read together: what several of them need is read once. */
+const TOGETHER = 512;
 
-/** Where an entity comes from. */
-interface Plan {
-  readonly base: Uint8Array | undefined;
-  /** Offset that `base` stands for. */
-  readonly from: number;
-  /** Events behind it that may concern the entity. */
-  readonly offsets: readonly number[];
-}
+export const policySubjectOf = (key: string): string => `policy/${key}`;
 
-const parse = <T>(bytes: Uint8Array | undefined): T | undefined =>
-  bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString('utf8')) as T);
-
-const policySubjectOf = (key: string): string => `policy/${key}`;
+/** Subjects of what changes one raw resource: its own events, and the clearing of its node. */
+const rawSubjects = (key: string): readonly string[] => {
+  const [node = '', typeUrl = ''] = key.split('|', 2);
+  const name = key.slice(node.length + typeUrl.length + 2);
+  return [`resource/${node}/${typeUrl}/${name}`, `${rawNodeSubject(undefined)}${node}`];
+};
 
 export class PastEntities {
-  readonly #options: PastEntitiesOptions;
-  /** Events up to this one count. */
-  readonly #at: number;
+  readonly reads: PastReads;
 
   constructor(options: PastEntitiesOptions, at: number) {
-    this.#options = options;
-    this.#at = at;
+    this.reads = new PastReads(options, at);
   }
 
-  /** Keys of the state that begin so, as committed. Keys of entities that are gone since are not among them. */
   keysNow(prefix: string): string[] {
-    this.#refresh();
-    return this.#options.queries.entityKeys(prefix);
+    this.reads.refresh();
+    return this.reads.keysNow(prefix);
   }
 
-  /** Events behind the offset that took something away, of one family; `after` leaves out those that were read already. */
-  async removals(family: Removal, after = this.#at): Promise<RecordedEvent[]> {
-    this.#refresh();
-    const rows = this.#options.index.rowsOf(removalOwner(family), after, FOREVER);
-    const events = await this.#read(rows.map(({ offset }) => offset));
-    return [...events.values()];
+  /** Events behind the offset of one family; `after` leaves out those that were read already. */
+  removals(family: Removal, after?: number, upTo?: number): Promise<RecordedEvent[]> {
+    return this.reads.removals(family, after, upTo);
   }
 
   /** Stored edges of some callers. */
-  async edges(callers: readonly string[]): Promise<Map<string, EdgeList | undefined>> {
-    this.#refresh();
-    const plans = callers.map((caller) => this.#plan(`edges/${caller}`, [`edge/${caller}`], this.#at));
-    const events = await this.#read(plans.flatMap(({ offsets }) => offsets));
-    return new Map(
-      callers.map((caller, place) => {
-        const plan = plans[place];
-        const state = this.#scratch();
-        const stored = parse<CallerEdges>(plan?.base);
-        const edges = stored === undefined ? undefined : EdgeList.of(stored.edges, state.edgeTexts);
-        if (plan === undefined || plan.offsets.length === 0) return [caller, edges] as const;
-        if (edges !== undefined) state.edges.load(caller, edges);
-        fold(state, plan.offsets, events, (event) => ofCaller(event, caller));
-        return [caller, state.edges.get(caller)] as const;
-      }),
-    );
+  edges(callers: readonly string[]): Promise<Map<string, EdgeList | undefined>> {
+    const { reads } = this;
+    const planOf = (caller: string): Plan => reads.plan(`edges/${caller}`, [`edge/${caller}`], reads.at);
+    return this.#together(callers, planOf, (caller, plan, events) => {
+      const stored = parseEntity<CallerEdges>(plan.base);
+      const state = reads.scratch();
+      const edges = stored === undefined ? undefined : EdgeList.of(stored.edges, state.edgeTexts);
+      if (plan.offsets.length === 0) return edges;
+      if (edges !== undefined) state.edges.load(caller, edges);
+      foldInto(state, plan.offsets, events, (event) => ofCaller(event, caller));
+      return state.edges.get(caller);
+    });
+  }
+
+  /** @param keys `Kind/namespace/name` */
+  policies(keys: readonly string[], upTo = this.reads.at): Promise<Map<string, PolicyEntity | undefined>> {
+    const { reads } = this;
+    const planOf = (key: string): Plan => reads.plan(`pol/${key}`, [policySubjectOf(key)], upTo);
+    return this.#together(keys, planOf, (key, plan, events) => {
+      const policy = parseEntity<PolicyEntity>(plan.base);
+      if (plan.offsets.length === 0) return policy;
+      const state = reads.scratch();
+      if (policy !== undefined) state.policies.load(key, policy);
+      foldInto(state, plan.offsets, events, (event) => (event.subject === policySubjectOf(key) ? event : undefined));
+      return state.policies.get(key);
+    });
   }
 
   /** @param key `Kind/namespace/name` */
-  async policy(key: string, upTo = this.#at): Promise<PolicyEntity | undefined> {
-    this.#refresh();
-    const plan = this.#plan(`pol/${key}`, [policySubjectOf(key)], upTo);
-    const events = await this.#read(plan.offsets);
-    const policy = parse<PolicyEntity>(plan.base);
-    if (plan.offsets.length === 0) return policy;
-    const state = this.#scratch();
-    if (policy !== undefined) state.policies.load(key, policy);
-    fold(state, plan.offsets, events, (event) => (event.subject === policySubjectOf(key) ? event : undefined));
-    return state.policies.get(key);
+  async policy(key: string, upTo?: number): Promise<PolicyEntity | undefined> {
+    return (await this.policies([key], upTo)).get(key);
   }
 
-  async service(name: string): Promise<ServiceEntity | undefined> {
-    const ref = parseServiceName(name);
-    if (ref === undefined) return undefined;
-    const path = `${ref.namespace}/${ref.name}`;
-    // A Service document is a facet of its service.
-    const [own, document] = [`service/${path}`, `Service/${path}`];
-    const subjects = [own, policySubjectOf(document)];
-    this.#refresh();
-    const plan = this.#plan(`svc/${name}`, subjects, this.#at);
-    const service = parse<ServiceEntity>(plan.base);
-    if (plan.offsets.length === 0) return service;
-    const events = await this.#read(plan.offsets);
-    const state = this.#scratch();
-    const policy = await this.policy(document, plan.from);
-    if (policy !== undefined) state.policies.load(document, policy);
-    if (service !== undefined) state.services.load(name, service);
-    fold(state, plan.offsets, events, (event) => (subjects.includes(event.subject) ? event : undefined));
-    return state.services.get(name);
+  /** By `<service>.<namespace>`. A Service document is a facet of its service. */
+  services(names: readonly string[]): Promise<Map<string, ServiceEntity | undefined>> {
+    const { reads } = this;
+    const planOf = (name: string): Plan => {
+      const subjects = serviceSubjects(name);
+      return subjects === undefined ? NOTHING : reads.plan(`svc/${name}`, [subjects.own, subjects.policy], reads.at);
+    };
+    return this.#together(names, planOf, async (name, plan, events) => {
+      const service = parseEntity<ServiceEntity>(plan.base);
+      const subjects = serviceSubjects(name);
+      if (plan.offsets.length === 0 || subjects === undefined) return service;
+      const { own, policy: subject, document } = subjects;
+      const state = reads.scratch();
+      const policy = reads.eventRows(subject).length === 0 ? undefined : await this.policy(document, plan.from);
+      if (policy !== undefined) state.policies.load(document, policy);
+      if (service !== undefined) state.services.load(name, service);
+      foldInto(state, plan.offsets, events, (event) =>
+        event.subject === own || event.subject === subject ? event : undefined,
+      );
+      return state.services.get(name);
+    });
   }
 
-  #scratch(): MeshState {
-    return new MeshState({ mesh: this.#options.mesh });
+  /** Raw resources, by `rawKey`. */
+  raws(keys: readonly string[]): Promise<Map<string, RawEntity | undefined>> {
+    const { reads } = this;
+    const planOf = (key: string): Plan => reads.plan(`raw/${key}`, rawSubjects(key), reads.at);
+    return this.#together(keys, planOf, (key, plan, events) => {
+      const raw = plan.base === undefined ? undefined : decodeRaw(plan.base);
+      if (plan.offsets.length === 0) return raw;
+      const state = reads.scratch();
+      if (raw !== undefined) state.raw.load(key, raw);
+      const subjects = rawSubjects(key);
+      foldInto(state, plan.offsets, events, (event) => (subjects.includes(event.subject) ? event : undefined));
+      return state.raw.get(key);
+    });
   }
 
-  /** E1 */
-  #refresh(): void {
-    this.#options.refresh();
-    this.#options.index.catchUp();
+  /** Endpoints of a service, also of one that is not registered; undefined: none. */
+  endpoints(service: string): Promise<EndpointShards | undefined> {
+    const subjects = serviceSubjects(service);
+    if (subjects === undefined) return Promise.resolve(undefined);
+    return endpointsAt(this.reads, service, subjects, (upTo) => this.policy(subjects.document, upTo));
   }
 
-  #plan(key: string, subjects: readonly string[], upTo: number): Plan {
-    const { index, queries } = this.#options;
-    const rows = subjects.flatMap((subject) => index.rowsOf(hashOf(subject), 0, FOREVER));
-    const events = rows.filter(({ kind }) => kind !== KIND_IMAGE && kind !== KIND_GONE);
-    if (events.every(({ offset }) => offset <= upTo)) return { base: queries.entityNow(key), from: upTo, offsets: [] };
-    let from = 0;
-    let base: Uint8Array | undefined;
-    for (const { offset, kind } of index.rowsOf(hashOf(key), 0, upTo).reverse()) {
-      if (kind !== KIND_IMAGE && kind !== KIND_GONE) continue;
-      base = kind === KIND_GONE ? undefined : queries.imageIn(offset, key);
-      // Of another key with the same hash.
-      if (kind === KIND_IMAGE && base === undefined) continue;
-      from = offset;
-      break;
-    }
-    const offsets = events.map(({ offset }) => offset).filter((offset) => offset > from && offset <= upTo);
-    return { base, from, offsets: [...new Set(offsets)].sort((a, b) => a - b) };
+  async mesh(): Promise<MeshEntity | undefined> {
+    const { reads } = this;
+    reads.refresh();
+    const plan = reads.plan(MESH_KEY, [MESH_KEY], reads.at);
+    const mesh = parseEntity<MeshEntity>(plan.base);
+    if (plan.offsets.length === 0) return mesh;
+    const events = await reads.read(plan.offsets);
+    const state = reads.scratch();
+    if (mesh !== undefined) state.mesh.load(MESH_KEY, mesh);
+    foldInto(state, plan.offsets, events, (event) => (event.subject === MESH_KEY ? event : undefined));
+    return state.mesh.get(MESH_KEY);
   }
 
-  /** E2. Applied events at these offsets, ascending. */
-  async #read(wanted: readonly number[]): Promise<Map<number, RecordedEvent>> {
-    const offsets = [...new Set(wanted)].sort((a, b) => a - b);
-    const events = new Map<number, RecordedEvent>();
-    const { log, outcomesOf } = this.#options;
-    const applied = new Set(outcomesOf(offsets).flatMap(({ offset, status }) => (status === 'applied' ? offset : [])));
-    for (let at = 0; at < offsets.length; ) {
-      const first = offsets[at] ?? 0;
-      let last = first;
-      for (; at < offsets.length && (offsets[at] ?? 0) - last <= NEAR; at++) last = offsets[at] ?? last;
-      if (first < log.head().first)
-        throw new TendrilError('OFFSET_GONE', `event ${first} is needed and no longer in the log`, {
-          remedy: `ask for a later offset; the log begins at ${log.head().first}`,
-        });
-      for await (const records of log.read({ from: first, maxBatch: last - first + 1 })) {
-        for (const { offset, event } of records)
-          if (event !== undefined && applied.has(offset)) events.set(offset, event);
-        if ((records.at(-1)?.offset ?? last) >= last) break;
+  async #together<T>(
+    keys: readonly string[],
+    planOf: (key: string) => Plan,
+    finish: (key: string, plan: Plan, events: ReadonlyMap<number, RecordedEvent>) => T | Promise<T>,
+  ): Promise<Map<string, T>> {
+    const found = new Map<string, T>();
+    for (let at = 0; at < keys.length; at += TOGETHER) {
+      this.reads.refresh();
+      const plans = keys.slice(at, at + TOGETHER).map((key) => [key, planOf(key)] as const);
+      const events = await this.reads.read(plans.flatMap(([, { offsets }]) => offsets));
+      for (const [key, plan] of plans) {
+        const value = finish(key, plan, events);
+        // Most need nothing more: no turn of the event loop for each of thousands.
+        found.set(key, value instanceof Promise ? await value : value);
       }
     }
-    return events;
+    return found;
   }
 }
+
+const NOTHING: Plan = { base: undefined, from: 0, offsets: [] };
+
+export interface ServiceSubjects {
+  readonly own: string;
+  /** Subject of its Service document, and that document's key. */
+  readonly policy: string;
+  readonly document: string;
+  /** Owner of the events of its endpoints. */
+  readonly endpoints: `endpoint/${string}`;
+}
+
+const serviceSubjects = (name: string): ServiceSubjects | undefined => {
+  const ref = parseServiceName(name);
+  if (ref === undefined) return undefined;
+  const path = `${ref.namespace}/${ref.name}`;
+  const document = `Service/${path}`;
+  return { own: `service/${path}`, policy: policySubjectOf(document), document, endpoints: `endpoint/${path}` };
+};
 
 /** The event as far as it speaks of a caller's edges; undefined: it does not. */
 const ofCaller = (event: RecordedEvent, caller: string): RecordedEvent | undefined => {
@@ -189,21 +185,4 @@ const ofCaller = (event: RecordedEvent, caller: string): RecordedEvent | undefin
   // It was applied: the keeper's term and what it had seen are decided.
   const { from, to } = (event as RecordedEvent<'dependency.expired'>).data;
   return { ...event, data: { from, to } } as RecordedEvent;
-};
-
-const fold = (
-  state: MeshState,
-  offsets: readonly number[],
-  events: ReadonlyMap<number, RecordedEvent>,
-  pick: (event: RecordedEvent) => RecordedEvent | undefined,
-): void => {
-  const unit = new Unit();
-  for (const offset of offsets) {
-    const event = events.get(offset);
-    const picked = event === undefined ? undefined : pick(event);
-    if (picked === undefined) continue;
-    evolve(state, unit, picked);
-    unit.clear();
-    state.commit();
-  }
 };

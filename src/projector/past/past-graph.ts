@@ -7,9 +7,9 @@
  * Bounds: one question loads at a time, as the next one builds on what it has loaded; `MAX_WAITING` wait, more are refused (`STATE_BUSY`)
  * and counted by the reader.
  */
-import { DependencyGraph, type EdgeQuery, type EdgeView } from '../../dependency-graph/index.ts';
-import { TendrilError } from '../../model/index.ts';
+import { type CallerRecord, DependencyGraph, type EdgeQuery, type EdgeView } from '../../dependency-graph/index.ts';
 import type { PastMesh } from './past-mesh.ts';
+import { Turns } from './past-turns.ts';
 
 const MAX_WAITING = 64;
 
@@ -20,15 +20,13 @@ export class PastGraph {
   readonly #mesh: PastMesh;
   readonly #graph: DependencyGraph;
   readonly #callersNow: CallersNow;
-  readonly #onRefused: () => void;
+  readonly #turns: Turns;
   #hasAll = false;
-  #turn: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
 
   constructor(mesh: PastMesh, callersNow: CallersNow, onRefused: () => void) {
     this.#mesh = mesh;
     this.#callersNow = callersNow;
-    this.#onRefused = onRefused;
+    this.#turns = new Turns(MAX_WAITING, 'questions about this graph', onRefused);
     this.#graph = new DependencyGraph(mesh.lookup);
     this.#graph.affected([...mesh.scopes()].map((scope) => `doc:Dependency|${scope}`));
   }
@@ -48,7 +46,7 @@ export class PastGraph {
    */
   services(names: Iterable<string>): Promise<ReadonlyMap<string, NonNullable<ReturnType<PastMesh['service']>>>> {
     const wanted = [...names];
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       await this.#mesh.loadServices(wanted);
       return new Map(
         wanted.flatMap((name) => {
@@ -65,29 +63,33 @@ export class PastGraph {
    */
   edges(query: EdgeQuery): Promise<readonly EdgeView[]> {
     const { focus, depth = 1, atMost = Number.POSITIVE_INFINITY } = query;
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if (focus === undefined || this.#defaultsDeclare()) await this.#loadAll();
       else await this.#loadAround(focus, depth, atMost);
       return this.#graph.edges(query);
     });
   }
 
-  /** Behind the questions that came before, whether they are answered or fail. */
-  async #inTurn<T>(answer: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= MAX_WAITING) {
-      this.#onRefused();
-      throw new TendrilError('STATE_BUSY', `${MAX_WAITING} questions about the graph at ${this.offset} wait already`, {
-        remedy: 'try again in a moment',
-      });
-    }
-    this.#waiting++;
-    const mine = this.#turn.then(answer);
-    this.#turn = mine.catch(() => undefined);
-    try {
-      return await mine;
-    } finally {
-      this.#waiting--;
-    }
+  /**
+   * What a caller's nodes held without asking, and what they might not have.
+   * @throws TendrilError `STATE_BUSY`, `OFFSET_GONE`
+   */
+  record(caller: string): Promise<CallerRecord> {
+    return this.#turns.take(async () => {
+      await this.#load([caller]);
+      return this.#graph.record(caller);
+    });
+  }
+
+  /**
+   * Edges of one caller alone, ascending by target. `now`: see `EdgeQuery`.
+   * @throws TendrilError `STATE_BUSY`, `OFFSET_GONE`
+   */
+  edgesOf(caller: string, now?: number): Promise<readonly EdgeView[]> {
+    return this.#turns.take(async () => {
+      await this.#load([caller]);
+      return this.#graph.edgesOf(caller, now);
+    });
   }
 
   /** Documents of a namespace or of the mesh declare edges: every caller there may have them. */

@@ -103,13 +103,13 @@ export class PastMesh {
   }
 
   async loadServices(names: Iterable<string>): Promise<void> {
-    let inTurn = 0;
-    for (const name of names) {
-      if (this.#services.has(name)) continue;
-      const entity = await this.#entities.service(name);
-      this.#services.add(name);
-      if (entity !== undefined) this.#state.services.load(name, entity);
-      if (++inTurn % PER_TURN === 0) await nextTurn();
+    const fresh = [...new Set(names)].filter((name) => !this.#services.has(name));
+    for (let at = 0; at < fresh.length; at += PER_TURN) {
+      for (const [name, entity] of await this.#entities.services(fresh.slice(at, at + PER_TURN))) {
+        this.#services.add(name);
+        if (entity !== undefined) this.#state.services.load(name, entity);
+      }
+      await nextTurn();
     }
   }
 
@@ -133,14 +133,12 @@ export class PastMesh {
   /** Dependency documents, and the services that they name; all services when one selects by shape. */
   async #loadDocuments(): Promise<void> {
     const keys = new Set(this.#entities.keysNow(`${POLICIES}Dependency/`).map((key) => key.slice(POLICIES.length)));
-    for (const { data } of await this.#entities.removals('dependency')) {
+    for (const { data } of await this.#entities.removals('policy/Dependency')) {
       const { kind, namespace, name } = data as Readonly<Record<string, unknown>>;
       keys.add(`${kind}/${namespace}/${name}`);
     }
-    for (const key of keys) {
-      const policy = await this.#entities.policy(key);
+    for (const [key, policy] of await this.#entities.policies([...keys]))
       if (policy !== undefined) this.#state.policies.load(key, policy);
-    }
     const named: string[] = [];
     let byShape = false;
     for (const { spec } of this.#state.policyIndex.ofKind('Dependency')) {
@@ -168,14 +166,15 @@ export class PastMesh {
   }
 }
 
-interface Place {
+export interface Place {
   readonly offset: number;
   readonly recordedAt: number;
   /** The last event that counts: that before the batch which `offset` lies in. */
   readonly upTo: number;
 }
 
-const placeOf = async ({ log }: PastEntitiesOptions, at: number): Promise<Place> => {
+/** Where in the log a question is. */
+export const placeOf = async ({ log }: Pick<PastEntitiesOptions, 'log'>, at: number): Promise<Place> => {
   if (at === 0) return { offset: 0, recordedAt: 0, upTo: 0 };
   for await (const [record] of log.read({ from: at, maxBatch: 1 })) {
     const batch = record?.event?.batch;

@@ -12,6 +12,7 @@ runChild(
         config,
         logger,
         onOpened,
+        takeOut: (why) => process.send?.({ t: 'out-of-service', why }),
         replace: () => process.exit(1),
         restartWorker: (pid) => process.send?.({ t: 'restart-worker', pid }),
       });

@@ -75,6 +75,7 @@ export class MemoryServer {
       identifier: 'tendril/memory/0',
       clock: () => this.now,
       watcher: undefined,
+      onPush: undefined,
       now: () => this.now,
       offset: () => 1,
       later,

@@ -183,7 +183,7 @@ test('a Service document brings its inline endpoints and takes them away', () =>
     ['a', 'c'],
   );
   const changes = story.fold.drain();
-  assert.deepEqual([...changes.endpoints].sort(), ['cart.default|b', 'cart.default|c']);
+  assert.deepEqual([...changes.endpoints.keys()].sort(), ['cart.default|b', 'cart.default|c']);
   assert.deepEqual([...changes.inputs].sort(), [
     'doc:Service|svc:cart.default',
     'eps:cart.default',

@@ -1,0 +1,126 @@
+/**
+ * Kafka's record batches (message format 2, KIP-98) as they come in a fetch response. The client library's own decoder drops what
+ * a batch says of its offsets and checks no checksum; both decide here whether something is missing.
+ */
+import { gunzipSync } from 'node:zlib';
+import { ByteReader } from './byte-reader.ts';
+import { crc32c } from './crc32c.ts';
+
+export interface KafkaRecord {
+  readonly offset: number;
+  /** ms since the epoch; of the whole batch with LogAppendTime. */
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly (readonly [name: string, value: Buffer | null])[];
+}
+
+export interface RecordBatch {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  /** Number of the leader's reign that wrote it. */
+  readonly leaderEpoch: number;
+  readonly producerId: number;
+  readonly isTransactional: boolean;
+  /** Holds a mark of a transaction's end instead of records. */
+  readonly isControl: boolean;
+  /** Of a control batch: the transaction was aborted. */
+  readonly isAbort: boolean;
+  readonly timestamp: number;
+  readonly records: readonly KafkaRecord[];
+  /** Why its records cannot be read; they are there nevertheless. */
+  readonly undecodable: string | undefined;
+}
+
+/** Up to and with the batch's length. */
+const FRAME_BYTES = 12;
+/** Where the magic byte lies in a batch. */
+const MAGIC_AT = 16;
+const CRC_BYTES = 4;
+const MAX_UNPACKED_BYTES = 64 * 2 ** 20;
+const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+
+/** The whole batches of a record set; a batch that is cut at the end is left out. Throws when a checksum does not fit. */
+export const decodeBatches = (bytes: Buffer): readonly RecordBatch[] => {
+  const batches: RecordBatch[] = [];
+  for (let at = 0; at + FRAME_BYTES <= bytes.length; ) {
+    const length = bytes.readInt32BE(at + 8);
+    const end = at + FRAME_BYTES + length;
+    if (length <= MAGIC_AT || end > bytes.length) break;
+    batches.push(decodeBatch(bytes.subarray(at, end)));
+    at = end;
+  }
+  return batches;
+};
+
+const decodeBatch = (bytes: Buffer): RecordBatch => {
+  const reader = new ByteReader(bytes);
+  const baseOffset = reader.int64();
+  reader.skip(4);
+  const leaderEpoch = reader.int32();
+  const magic = reader.int8();
+  if (magic !== 2) throw new Error(`batch at ${baseOffset} has message format ${magic}; only 2 is known`);
+  const crc = reader.uint32();
+  if (crc32c(bytes.subarray(MAGIC_AT + 1 + CRC_BYTES)) !== crc) {
+    throw new Error(`batch at ${baseOffset} fails its checksum`);
+  }
+  const attributes = reader.int16();
+  const lastOffset = baseOffset + reader.int32();
+  const firstTimestamp = reader.int64();
+  const maxTimestamp = reader.int64();
+  const producerId = reader.int64();
+  reader.skip(6);
+  const count = reader.int32();
+  const appendTime = (attributes & 8) !== 0;
+  const isControl = (attributes & 32) !== 0;
+  const place = { baseOffset, firstTimestamp, appendTime: appendTime ? maxTimestamp : undefined };
+  const { records, undecodable } = tryRecords(reader, attributes & 7, count, place);
+  return {
+    baseOffset,
+    lastOffset,
+    leaderEpoch,
+    producerId,
+    isTransactional: (attributes & 16) !== 0,
+    isControl,
+    isAbort: isControl && records[0]?.key?.readInt16BE(2) === 0,
+    timestamp: maxTimestamp,
+    records,
+    undecodable,
+  };
+};
+
+interface BatchPlace {
+  readonly baseOffset: number;
+  readonly firstTimestamp: number;
+  readonly appendTime: number | undefined;
+}
+
+type Decoded = { readonly records: readonly KafkaRecord[]; readonly undecodable: string | undefined };
+
+const tryRecords = (reader: ByteReader, codec: number, count: number, place: BatchPlace): Decoded => {
+  if (codec > 1) return { records: [], undecodable: `is compressed with ${CODECS[codec] ?? `codec ${codec}`}` };
+  try {
+    const packed = reader.slice(reader.left);
+    const plain = codec === 0 ? packed : gunzipSync(packed, { maxOutputLength: MAX_UNPACKED_BYTES });
+    const records = new ByteReader(plain);
+    return { records: Array.from({ length: count }, () => decodeRecord(records, place)), undecodable: undefined };
+  } catch (error) {
+    return { records: [], undecodable: `cannot be decoded (${error instanceof Error ? error.message : 'error'})` };
+  }
+};
+
+const decodeRecord = (reader: ByteReader, place: BatchPlace): KafkaRecord => {
+  const length = reader.varint();
+  const end = reader.at + length;
+  reader.skip(1);
+  const delta = reader.varint();
+  const offset = place.baseOffset + reader.varint();
+  const key = reader.varbytes();
+  const value = reader.varbytes();
+  const headers: (readonly [string, Buffer | null])[] = [];
+  for (let left = reader.varint(); left > 0; left--) {
+    headers.push([(reader.varbytes() ?? Buffer.alloc(0)).toString('utf8'), reader.varbytes()]);
+  }
+  if (reader.at !== end) throw new RangeError(`record ${offset} has another length than it says`);
+  return { offset, timestamp: place.appendTime ?? place.firstTimestamp + delta, key, value, headers };
+};

@@ -1,0 +1,164 @@
+/**
+ * What entities of the past are read from: the stored one when no event of its subjects came later, else its newest image and the
+ * applied events behind that.
+ *
+ * Invariants
+ * E1 State and index are read in one turn of the event loop, of one commit: what is taken from the state did not change since.
+ * E2 Only applied events are given, each once, in order.
+ */
+import type { EventLog } from '../../log/index.ts';
+import { type RecordedEvent, TendrilError } from '../../model/index.ts';
+import { evolve } from '../fold/evolve.ts';
+import { MeshState } from '../fold/mesh-state.ts';
+import { Unit } from '../fold/unit.ts';
+import {
+  type HistoryRow,
+  hashOf,
+  KIND_GONE,
+  KIND_IMAGE,
+  KIND_REMOVAL,
+  type Removal,
+  removalOwner,
+} from '../history-rows.ts';
+import type { StateQueries } from '../state-queries.ts';
+import type { FoldOutcome } from '../types.ts';
+import type { HistoryIndex } from './history-index.ts';
+
+export const FOREVER = Number.MAX_SAFE_INTEGER;
+/** Offsets so near to each other are read in one go. */
+const NEAR = 8;
+
+export interface PastReadsOptions {
+  readonly queries: StateQueries;
+  readonly index: HistoryIndex;
+  readonly log: EventLog;
+  readonly mesh: string;
+  /** Mesh suffixes until the log has a `mesh.configured`. */
+  readonly suffixes?: readonly string[];
+  /** Lets the queries see the newest commit. */
+  readonly refresh: () => void;
+  readonly outcomesOf: (offsets: readonly number[]) => readonly FoldOutcome[];
+}
+
+/** Where an entity comes from. */
+export interface Plan {
+  readonly base: Uint8Array | undefined;
+  /** Offset that `base` stands for. */
+  readonly from: number;
+  /** Events behind it that may concern the entity, ascending. */
+  readonly offsets: readonly number[];
+}
+
+export const parseEntity = <T>(bytes: Uint8Array | undefined): T | undefined =>
+  bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString('utf8')) as T);
+
+export class PastReads {
+  /** Events up to this one count. */
+  readonly at: number;
+  readonly #options: PastReadsOptions;
+
+  constructor(options: PastReadsOptions, at: number) {
+    this.#options = options;
+    this.at = at;
+  }
+
+  /** E1: to be called first in a turn that reads state and index. */
+  refresh(): void {
+    this.#options.refresh();
+    this.#options.index.catchUp();
+  }
+
+  /** An empty state to fold into. */
+  scratch(): MeshState {
+    const { mesh, suffixes } = this.#options;
+    return new MeshState({ mesh, ...(suffixes === undefined ? {} : { suffixes }) });
+  }
+
+  /** Keys of the state that begin so, as committed. Keys of entities that are gone since are not among them. */
+  keysNow(prefix: string): string[] {
+    return this.#options.queries.entityKeys(prefix);
+  }
+
+  entityNow(key: string): Uint8Array | undefined {
+    return this.#options.queries.entityNow(key);
+  }
+
+  /** Rows of events of an owner (`ownerOf` a subject), ascending. */
+  eventRows(owner: string, after = 0, upTo = FOREVER): HistoryRow[] {
+    return this.#options.index.rowsOf(hashOf(owner), after, upTo).filter(({ kind }) => kind > KIND_GONE);
+  }
+
+  /** The newest image of an entity at or below an offset; `bytes` undefined: it went with that offset. */
+  image(key: string, upTo: number): { readonly offset: number; readonly bytes: Uint8Array | undefined } | undefined {
+    const { index, queries } = this.#options;
+    for (const { offset, kind } of index.rowsOf(hashOf(key), 0, upTo).reverse()) {
+      if (kind === KIND_GONE) return { offset, bytes: undefined };
+      if (kind !== KIND_IMAGE) continue;
+      const bytes = queries.imageIn(offset, key);
+      // Else it is of another key with the same hash.
+      if (bytes !== undefined) return { offset, bytes };
+    }
+    return undefined;
+  }
+
+  plan(key: string, subjects: readonly string[], upTo: number): Plan {
+    const isNow = subjects.every((subject) => this.eventRows(subject, upTo).length === 0);
+    if (isNow) return { base: this.entityNow(key), from: upTo, offsets: [] };
+    const image = this.image(key, upTo);
+    const from = image?.offset ?? 0;
+    const offsets = subjects.flatMap((subject) => this.eventRows(subject, from, upTo).map(({ offset }) => offset));
+    return { base: image?.bytes, from, offsets: [...new Set(offsets)].sort((a, b) => a - b) };
+  }
+
+  /** Events of a family: those above `after`, up to `upTo`. */
+  async removals(family: Removal, after = this.at, upTo = FOREVER): Promise<RecordedEvent[]> {
+    this.refresh();
+    const rows = this.#options.index
+      .rowsOf(removalOwner(family), after, upTo)
+      .filter(({ kind }) => kind === KIND_REMOVAL);
+    const events = await this.read(rows.map(({ offset }) => offset));
+    return [...events.values()];
+  }
+
+  /** E2. Applied events at these offsets, ascending. */
+  async read(wanted: readonly number[]): Promise<Map<number, RecordedEvent>> {
+    const offsets = [...new Set(wanted)].sort((a, b) => a - b);
+    const events = new Map<number, RecordedEvent>();
+    if (offsets.length === 0) return events;
+    const { log, outcomesOf } = this.#options;
+    const applied = new Set(outcomesOf(offsets).flatMap(({ offset, status }) => (status === 'applied' ? offset : [])));
+    for (let at = 0; at < offsets.length; ) {
+      const first = offsets[at] ?? 0;
+      let last = first;
+      for (; at < offsets.length && (offsets[at] ?? 0) - last <= NEAR; at++) last = offsets[at] ?? last;
+      if (first < log.head().first)
+        throw new TendrilError('OFFSET_GONE', `event ${first} is needed and no longer in the log`, {
+          remedy: `ask for a later offset; the log begins at ${log.head().first}`,
+        });
+      for await (const records of log.read({ from: first, maxBatch: last - first + 1 })) {
+        for (const { offset, event } of records)
+          if (event !== undefined && applied.has(offset)) events.set(offset, event);
+        if ((records.at(-1)?.offset ?? last) >= last) break;
+      }
+    }
+    return events;
+  }
+}
+
+/** Folds events into a state, as far as they are picked. */
+export const foldInto = (
+  state: MeshState,
+  offsets: Iterable<number>,
+  events: ReadonlyMap<number, RecordedEvent>,
+  pick: (event: RecordedEvent) => RecordedEvent | undefined,
+): void => {
+  const unit = new Unit();
+  for (const offset of offsets) {
+    const event = events.get(offset);
+    const picked = event === undefined ? undefined : pick(event);
+    if (picked === undefined) continue;
+    evolve(state, unit, picked);
+    unit.clear();
+    state.commit();
+  }
+};

@@ -1,0 +1,120 @@
+/** The state as it was: at any offset what a fold of the log up to there tells, without that fold. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createFoldState, type FoldState, type StateThen } from '../../src/projector/index.ts';
+import { closeSystem, feed, openSystem, type System, tempDir } from './harness.ts';
+import { endpoint, event, MESH, policy, randomFrom, registered } from './mesh-events.ts';
+import { FULL, meshStep } from './past-events.ts';
+
+const SEED = Number(process.env.TENDRIL_PAST_SEED ?? 7);
+
+/** The plain way: everything from the first event on. */
+const replayed = async (system: System, at: number): Promise<FoldState> => {
+  const fold = createFoldState({ mesh: MESH });
+  if (at > 0)
+    for await (const records of system.log.read({ from: 1 }))
+      for (const record of records) if (record.offset <= at) fold.apply(record);
+  return fold;
+};
+
+/** All that can be asked, as one value. */
+const told = (state: StateThen | FoldState, rawKeys: Iterable<string>) => ({
+  names: [...state.serviceNames()].filter((name) => state.service(name) !== undefined),
+  services: FULL.map((name) => [name, state.service(name), state.serviceFacets(name), state.endpointCount(name)]),
+  endpoints: FULL.map((name) => state.compileInputs.endpoints(name).flatMap((block) => block.endpoints())),
+  one: state.endpoint('a.shop', 'e-1'),
+  documents: [...state.policies()],
+  routes: [...state.policies('Route')].map(({ name }) => name),
+  effective: FULL.flatMap((name) =>
+    (state.service(name)?.ports ?? []).map(({ port }) => [
+      state.compileInputs.route(name, port),
+      state.compileInputs.upstream(name, port),
+    ]),
+  ),
+  foreign: FULL.map((name) => state.compileInputs.subsetsUsedElsewhere?.(name)),
+  dependencies: FULL.map((name) => state.graphLookup.dependency(name)),
+  suffixes: state.compileInputs.mesh().suffixes,
+  raws: [...rawKeys].flatMap((key) => {
+    const raw = state.raw(key);
+    return raw === undefined ? [] : [[key, raw]];
+  }),
+});
+
+test('at every offset documents, services, endpoints, what is in force and raw resources are those of a replay', async (t) => {
+  const system = await openSystem(tempDir(t), {});
+  t.after(() => closeSystem(system));
+  const random = randomFrom(SEED);
+  // Many events in one commit and single ones: images lie at some offsets only.
+  for (let round = 0; round < 120; round++) {
+    const events = Array.from({ length: 1 + Math.floor(random() * 12) }, () => meshStep(random)).flat();
+    system.clock.at += 1_000;
+    await feed(system, ...events);
+  }
+  const head = system.log.head().offset;
+  let [endpoints, documents, raws] = [0, 0, 0];
+  for (let at = 0; at <= head; at += 1 + Math.floor(random() * 24)) {
+    const fold = await replayed(system, at);
+    const plain = told(fold, [...fold.rawKeys()].sort());
+    const past = await system.projector.past.stateAt(at);
+    const then = await past.read((state) => told(state, state.rawKeys('')));
+    assert.deepEqual(then, plain, `at ${at} of ${head}, seed ${SEED}`);
+    endpoints += plain.endpoints.flat().length;
+    documents += plain.documents.length;
+    raws += plain.raws.length;
+  }
+  assert.ok(endpoints > 1_000 && documents > 100 && raws > 10, `compared ${endpoints}, ${documents}, ${raws}`);
+});
+
+test('an endpoint record of then has the facets and the offset of then', async (t) => {
+  const system = await openSystem(tempDir(t));
+  t.after(() => closeSystem(system));
+  await feed(system, registered('a'), endpoint('a', 'x'), { ...endpoint('a', 'x', { weight: 2 }), source: 'other' });
+  await feed(
+    system,
+    event('endpoint.health-changed', { namespace: 'shop', service: 'a', id: 'x', health: 'draining' }),
+  );
+  await feed(system, event('endpoint.deregistered', { namespace: 'shop', service: 'a', id: 'x' }));
+  const shards = await (await system.projector.past.stateAt(3)).entities.endpoints('a.shop');
+  const record = shards?.get('x');
+  assert.equal(record?.offset, 3);
+  assert.deepEqual(
+    record?.facets.map(({ source, first }) => [source, first]),
+    [
+      ['test', 2],
+      ['other', 3],
+    ],
+  );
+});
+
+test('a look that fails on what is not loaded yet runs again; what it throws in the end is its own', async (t) => {
+  const system = await openSystem(tempDir(t));
+  t.after(() => closeSystem(system));
+  await feed(system, registered('a'), policy('Route', 'a', { timeout: '1s' }));
+  const past = await system.projector.past.stateAt(2);
+  const seen = await past.read((state) => {
+    const service = state.service('a.shop');
+    if (service === undefined) throw new Error('there is none');
+    return service.name;
+  });
+  assert.equal(seen, 'a.shop');
+  await assert.rejects(
+    past.read((state) => {
+      if (state.service('b.shop') === undefined) throw new Error('there is none');
+    }),
+    { message: 'there is none' },
+  );
+});
+
+test('so many looks may wait for what they lack; the next one is refused and counted', async (t) => {
+  const system = await openSystem(tempDir(t));
+  t.after(() => closeSystem(system));
+  await feed(system, registered('a'));
+  const past = await system.projector.past.stateAt(1);
+  const asked = await Promise.allSettled(
+    Array.from({ length: 70 }, (_, index) => past.read((state) => state.service(`s-${index}.shop`))),
+  );
+  const refused = asked.filter(({ status }) => status === 'rejected');
+  assert.equal(refused.length, 6);
+  for (const one of refused) assert.equal((one as PromiseRejectedResult).reason.code, 'STATE_BUSY');
+  assert.equal(system.projector.past.counters.refused, 6);
+});

@@ -1,0 +1,123 @@
+/** What goes wrong in a run: crashes, power cuts, full and failing disks, a network that is slow, cut or reset, clocks that jump. */
+import type { LogServer } from './log-server.ts';
+import type { Replica } from './replica.ts';
+import type { Sidecar } from './sidecar.ts';
+import type { World } from './world.ts';
+
+export interface Breakable {
+  readonly server: LogServer;
+  readonly replicas: readonly Replica[];
+  readonly sidecars: readonly Sidecar[];
+}
+
+const WEIGHTS = {
+  'log killed': 3,
+  'log without power': 3,
+  'core killed': 6,
+  'replica without power': 5,
+  'worker killed': 4,
+  'disk full': 4,
+  'commit fails': 3,
+  'link cut': 8,
+  'link reset': 6,
+  'slow network': 3,
+  'clock jumps': 3,
+  'sidecar moves': 10,
+  'sidecar restarts': 3,
+};
+
+export class Faults {
+  readonly #world: World;
+  readonly #parts: Breakable;
+  readonly #meanMs: number;
+  #stopped = false;
+  #heal: (() => void)[] = [];
+  happened = 0;
+
+  /** @param meanMs mean time between two of them, ms */
+  constructor(world: World, parts: Breakable, meanMs: number) {
+    this.#world = world;
+    this.#parts = parts;
+    this.#meanMs = meanMs;
+    this.#plan();
+  }
+
+  /** Nothing more goes wrong, and what is wrong is mended. */
+  stop(): void {
+    this.#stopped = true;
+    for (const heal of this.#heal.splice(0)) heal();
+  }
+
+  #plan(): void {
+    const { scheduler, choices } = this.#world;
+    scheduler.after(choices.fraction() * 2 * this.#meanMs, undefined, () => {
+      if (this.#stopped) return;
+      this.#happen();
+      this.#plan();
+    });
+  }
+
+  #happen(): void {
+    const { server, replicas, sidecars } = this.#parts;
+    const { choices, network } = this.#world;
+    const kind = choices.weighted(WEIGHTS);
+    const replica = choices.pick(replicas);
+    const sidecar = choices.pick(sidecars);
+    this.happened++;
+    switch (kind) {
+      case 'log killed':
+        return server.crash(false);
+      case 'log without power':
+        return server.crash(true);
+      case 'core killed':
+        return replica.crashCore(false);
+      case 'replica without power':
+        return replica.crashCore(true);
+      case 'worker killed':
+        return replica.crashWorker();
+      case 'disk full': {
+        const disk = choices.pick([server.disk, replica.disk]);
+        disk.full = true;
+        return this.#forAWhile(`the disk of ${disk.name} is full`, 80, () => {
+          disk.full = false;
+        });
+      }
+      case 'commit fails': {
+        const disk = choices.pick([server.disk, replica.disk]);
+        disk.failNext = true;
+        return this.#world.say(`the next commit of ${disk.name} fails`);
+      }
+      case 'link cut':
+      case 'link reset': {
+        const { links } = network;
+        if (links.length === 0) return undefined;
+        const link = choices.pick(links);
+        if (kind === 'link reset') {
+          this.#world.say(`${link} is reset`);
+          return network.reset(link);
+        }
+        network.cut.add(link);
+        return this.#forAWhile(`${link} is cut`, 200, () => network.heal(link));
+      }
+      case 'slow network':
+        network.slowPercent = choices.between(5, 50);
+        return this.#forAWhile('the network is slow', 200, () => {
+          network.slowPercent = 0;
+        });
+      case 'clock jumps':
+        server.skew += choices.between(-3_600_000, 3_600_000);
+        return this.#world.say(`the clock of the log is wrong by ${server.skew}`);
+      case 'sidecar moves':
+        return sidecar.reconnect();
+      case 'sidecar restarts':
+        return sidecar.restart();
+    }
+  }
+
+  #forAWhile(text: string, mostMs: number, heal: () => void): void {
+    const { scheduler, choices } = this.#world;
+    this.#world.say(text);
+    this.#heal.push(heal);
+    scheduler.after(choices.fraction() * mostMs, undefined, heal);
+  }
+}
