@@ -20,9 +20,13 @@ const ENDS: ReadonlySet<string> = new Set(['DATA_READ_ONLY', 'LOG_READ_ONLY']);
 /** Part of health, by the code. */
 const PARTS: readonly (readonly [pattern: RegExp, part: string])[] = [
   [/^DISK_/, 'disk'],
-  [/^LOG_/, 'log'],
+  [/^(?:LOG|KAFKA)_/, 'log'],
   [/^STATE_/, 'projector'],
 ];
+
+/** Taken out of service on purpose: nobody is served then. */
+const OUT = 'STATE_DIVERGED';
+const SERVED = '; xDS workers serve sidecars from the state that they have';
 
 /** Delay behind a number of failed starts, doubling up to a minute: each may read all of the data through. */
 export const delayAfter = (failures: number): number => Math.min(MAX_MS, FIRST_MS * 2 ** Math.min(failures - 1, 10));
@@ -94,7 +98,7 @@ class Patience {
       name: PARTS.find(([pattern]) => pattern.test(code))?.[1] ?? 'core',
       status: 'failed',
       code,
-      message: `the core cannot start: ${message}; xDS workers serve sidecars from the state that they have`,
+      message: `the core cannot start: ${message}${code === OUT ? '' : SERVED}`,
       ...(remedy === undefined ? {} : { remedy }),
       failedStarts: this.#failures,
       nextStart: new Date(this.#nextAt).toISOString(),
