@@ -117,7 +117,7 @@ describe('the proof', () => {
         const damaged = Buffer.from(bytes);
         damaged[at] = (bytes[at] ?? 0) ^ flip;
         const before = bytes.subarray(header, at).toString('latin1').split('\n').length - 1;
-        const seq = Number(/audit-(\d+)/.exec(path)?.[1]) + before;
+        const seq = Number(/audit-(\d{12})\.ndjson$/.exec(path)?.[1]) + before;
         writeFileSync(path, damaged);
         try {
           const problems = (await verifyAudit({ dir, mesh: 'm' }))?.problems ?? [];
