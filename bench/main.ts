@@ -93,6 +93,11 @@ const SUITES: readonly Suite[] = [
     goals: ['a million unknown hosts from one sidecar: bounded, limited, counted, others unharmed'],
   },
   {
+    name: 'scrub',
+    quick: { services: 2_000, rounds: 1, seconds: 4 },
+    goals: ['P99 of single writes while the scrub runs beside without it'],
+  },
+  {
     name: 'alibaba',
     quick: { services: 3_388, endpoints: 93_305 },
     goals: [

@@ -49,6 +49,15 @@ export interface MetricsPort {
   collect(): readonly MetricFamily[] | Promise<readonly MetricFamily[]>;
 }
 
+/** Passes over all data that compare every record with its checksum. */
+export interface ScrubPort {
+  status(): object;
+  /** Begins a pass. Throws `SCRUB_RUNNING`. */
+  start(): void;
+  /** Replaces the core soon, so that a damaged state is made anew. Throws `NOTHING_TO_HEAL`. */
+  heal(): void;
+}
+
 /** What the API writes to a logger; a pino logger fits. */
 export interface AdminLogger {
   debug(fields: object, message: string): void;

@@ -13,25 +13,15 @@
  * writes the event log has these events anyway.
  */
 import { renameSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TendrilError } from '../model/index.ts';
 import { type DiskGuard, prepareDirectory, type StoreLogger } from '../store/index.ts';
-import { type ChainPoint, sealLine, startPoint } from './chain.ts';
+import { startPoint } from './chain.ts';
 import { type AuditBody, type AuditedWrite, bounded, type LogAnchor } from './entry.ts';
-import { prune } from './prune.ts';
 import { type AuditPage, type AuditQuery, readPage } from './reader.ts';
 import { RefusedBudget } from './refused-budget.ts';
-import {
-  AUDIT_NAME,
-  type AuditHead,
-  headerLine,
-  listSegments,
-  readHead,
-  type Segment,
-  segmentPath,
-  writeHead,
-} from './segments.ts';
+import { SegmentWriter, type WaitingEntry } from './segment-writer.ts';
+import { AUDIT_NAME, listSegments, readHead } from './segments.ts';
 import { findTail } from './tail.ts';
 
 export interface AuditOptions {
@@ -65,49 +55,43 @@ export interface AuditCondition {
   readonly remedy?: string;
 }
 
-interface Waiting {
-  readonly at: number;
-  readonly body: AuditBody;
-}
-
 const DAY_MS = 86_400_000;
 const FLUSH_MS = 250;
 const SYNC_MS = 1_000;
 const PRUNE_MS = 3_600_000;
-const WRITE_BYTES = 1024 * 1024;
 const FLUSH_AT = 2_000;
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 4 * 1024 ** 3;
+const MAX_WAITING = 20_000;
 
 const withoutPort = (from: string): string => from.replace(/:[0-9]+$/, '');
 
 export class AuditLog {
-  /** Entries written, refused writes that were only counted, entries dropped, writes to the file that failed. */
+  /** Entries written, refused writes that were only counted, entries dropped, writes to the file that failed, entries pruned. */
   readonly counters = { written: 0, counted: 0, dropped: 0, failed: 0, pruned: 0 };
   readonly #options: AuditOptions;
   readonly #dir: string;
+  readonly #writer: SegmentWriter;
   readonly #budget: RefusedBudget;
   readonly #timers: readonly NodeJS.Timeout[];
-  #segments: Segment[];
-  #base: ChainPoint;
-  #point: ChainPoint;
-  #file: FileHandle | undefined;
-  #waiting: Waiting[] = [];
+  readonly #damage: string | undefined;
+  #waiting: WaitingEntry[] = [];
+  /** Since the last entry about it. */
   #dropped = 0;
+  /** Offset of the last anchor. */
   #anchored = 0;
-  #unsynced = false;
   #syncedAt = 0;
   #failure: Error | undefined;
-  #damage: string | undefined;
   #running: Promise<void> = Promise.resolve();
   #isFlushing = false;
   #closed = false;
 
-  private constructor(options: AuditOptions, dir: string, segments: readonly Segment[], head: AuditHead) {
+  private constructor(options: AuditOptions, dir: string, writer: SegmentWriter, damage: string | undefined) {
     this.#options = options;
     this.#dir = dir;
+    this.#writer = writer;
+    this.#damage = damage;
     this.#budget = new RefusedBudget(options.refusedPerSecond);
-    this.#segments = [...segments];
-    this.#base = head.base;
-    this.#point = head.head;
     this.#timers = [
       setInterval(() => void this.#flushInTime(), FLUSH_MS).unref(),
       setInterval(() => void this.#inTurn(() => this.#prune()), PRUNE_MS).unref(),
@@ -116,32 +100,35 @@ export class AuditLog {
 
   /** @throws TendrilError `DATA_NOT_WRITABLE`, `DATA_ON_NETWORK_FS`, `DISK_FULL`. A damaged audit is not refused: it is told by `condition`. */
   static async open(options: AuditOptions): Promise<AuditLog> {
+    const { logger, mesh, guard, version, segmentBytes = SEGMENT_BYTES } = options;
     const dir = join(options.dir, AUDIT_NAME);
     prepareDirectory(dir);
     const head = readHead(dir);
     const segments = listSegments(dir);
-    const tail = await findTail(segments, head);
+    const { point, segment, cut, missing, damage } = await findTail(segments, head);
     const last = segments.at(-1);
     // A segment without an entry that proves itself would be written over.
-    const isReplaced = tail.damage !== undefined && last?.first === tail.point.seq + 1;
+    const isReplaced = damage !== undefined && last?.first === point.seq + 1;
     if (isReplaced) renameSync(last.path, `${last.path}.damaged`);
     const before = isReplaced ? segments.slice(0, -1) : segments;
-    const kept = tail.segment === undefined ? before : [...segments.slice(0, -1), tail.segment];
-    const base = head?.base ?? startPoint;
-    const audit = new AuditLog(options, dir, kept, { mesh: options.mesh, base, head: tail.point });
-    if (tail.segment !== undefined) audit.#file = await open(tail.segment.path, 'r+');
-    if (tail.damage !== undefined || tail.missing !== undefined) {
-      audit.#damage = tail.damage ?? `entries ${tail.missing?.[0]} to ${tail.missing?.[1]} are missing`;
-      options.logger?.error(
-        { audit: dir, damage: audit.#damage },
-        'the audit is damaged; it goes on behind the damage',
-      );
-    }
+    const writer = await SegmentWriter.open(
+      { dir, mesh, segmentBytes, ...(guard === undefined ? {} : { guard }) },
+      {
+        segments: segment === undefined ? before : [...segments.slice(0, -1), segment],
+        base: head?.base ?? startPoint,
+        point,
+        goesOn: segment !== undefined,
+      },
+    );
+    const what = damage ?? (missing === undefined ? undefined : `entries ${missing[0]} to ${missing[1]} are missing`);
+    if (what !== undefined)
+      logger?.error({ audit: dir, damage: what }, 'the audit is damaged; it goes on behind the damage');
+    const audit = new AuditLog(options, dir, writer, what);
     audit.#note({
       kind: 'opened',
-      version: options.version,
-      ...(tail.cut === 0 ? {} : { cut: tail.cut }),
-      ...(tail.missing === undefined ? {} : { missing: tail.missing }),
+      version,
+      ...(cut === 0 ? {} : { cut }),
+      ...(missing === undefined ? {} : { missing }),
     });
     await audit.flush();
     await audit.#inTurn(() => audit.#prune());
@@ -150,7 +137,7 @@ export class AuditLog {
 
   /** Bytes of all segments. */
   get bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    return this.#writer.bytes;
   }
 
   /** Entries that wait for the disk. */
@@ -192,10 +179,10 @@ export class AuditLog {
     };
   }
 
-  /** Entries, oldest first; also those recorded just now. @throws TendrilError `OFFSET_INVALID`. */
+  /** Entries, oldest first; also those recorded just now. */
   async page(query: AuditQuery): Promise<AuditPage> {
     await this.flush();
-    return readPage(this.#segments, this.#point.seq, query);
+    return readPage(this.#writer.segments, this.#writer.seq, query);
   }
 
   /** Writes what waits. Never rejects. */
@@ -208,16 +195,13 @@ export class AuditLog {
     for (const timer of this.#timers) clearInterval(timer);
     this.#countSurplus(true);
     this.#closed = true;
-    await this.#inTurn(async () => {
-      await this.#flush();
-      await this.#sync();
-      await this.#file?.close();
-    });
+    await this.flush();
+    await this.#inTurn(() => this.#writer.close());
   }
 
   /** A3 */
   #note(body: AuditBody): void {
-    if (this.#waiting.length >= (this.#options.maxWaiting ?? 20_000)) {
+    if (this.#waiting.length >= (this.#options.maxWaiting ?? MAX_WAITING)) {
       this.#dropped++;
       this.counters.dropped++;
       return;
@@ -237,117 +221,43 @@ export class AuditLog {
 
   async #flushInTime(): Promise<void> {
     this.#countSurplus(false);
-    if (this.#isFlushing || (this.#waiting.length === 0 && !this.#unsynced && this.#dropped === 0)) return;
+    if (this.#isFlushing || (this.#waiting.length === 0 && !this.#writer.isUnsynced && this.#dropped === 0)) return;
     this.#isFlushing = true;
     await this.#inTurn(async () => {
       await this.#flush();
-      if (performance.now() - this.#syncedAt >= SYNC_MS) await this.#sync();
+      if (performance.now() - this.#syncedAt < SYNC_MS) return;
+      this.#syncedAt = performance.now();
+      await this.#writer.sync();
+      this.#recovered();
     });
     this.#isFlushing = false;
   }
 
   async #flush(): Promise<void> {
     while (this.#waiting.length > 0 || this.#dropped > 0) {
-      const dropped = this.#dropped;
-      if (dropped > 0) {
-        this.#dropped = 0;
-        this.#waiting.push({ at: this.#options.clock.now(), body: { kind: 'dropped', count: dropped } });
-      }
-      await this.#write();
+      const count = this.#dropped;
+      this.#dropped = 0;
+      if (count > 0) this.#waiting.push({ at: this.#options.clock.now(), body: { kind: 'dropped', count } });
+      const found = this.#options.anchor?.();
+      const anchor = found !== undefined && found.offset > this.#anchored ? found : undefined;
+      const all = this.#waiting.length;
+      const written = await this.#writer.write(this.#waiting, anchor);
+      if (written === all && anchor !== undefined) this.#anchored = anchor.offset;
+      this.#waiting = this.#waiting.slice(written);
+      this.counters.written += written;
+      this.#recovered();
     }
-  }
-
-  /** A2. Writes some of what waits. */
-  async #write(): Promise<void> {
-    const anchor = this.#options.anchor?.();
-    const file = await this.#segmentFor(this.#waiting[0]?.at ?? 0);
-    const segment = this.#segments.at(-1);
-    if (segment === undefined) return;
-    let { seq, chain } = this.#point;
-    let text = '';
-    let count = 0;
-    for (const { at, body } of this.#waiting) {
-      if (text.length >= WRITE_BYTES) break;
-      const isLast = count === this.#waiting.length - 1;
-      const log = isLast && anchor !== undefined && anchor.offset > this.#anchored ? { log: anchor } : {};
-      const sealed = sealLine(
-        chain,
-        JSON.stringify({ seq: seq + 1, time: new Date(at).toISOString(), ...body, ...log }),
-      );
-      text += sealed.line;
-      chain = sealed.chain;
-      seq++;
-      count++;
-    }
-    const bytes = Buffer.from(text);
-    this.#options.guard?.admit(bytes.length);
-    await writeAt(file, bytes, segment.bytes);
-    if (count === this.#waiting.length && anchor !== undefined) this.#anchored = anchor.offset;
-    this.#point = { seq, chain };
-    this.#segments[this.#segments.length - 1] = { ...segment, bytes: segment.bytes + bytes.length };
-    this.#waiting = this.#waiting.slice(count);
-    this.#unsynced = true;
-    this.counters.written += count;
-    this.#recovered();
-  }
-
-  /** The open segment, or a new one when it is full or of another day (UTC). */
-  async #segmentFor(at: number): Promise<FileHandle> {
-    const current = this.#segments.at(-1);
-    const isFull = current !== undefined && current.bytes >= (this.#options.segmentBytes ?? 16 * 1024 * 1024);
-    const isOfToday = current !== undefined && Math.floor(current.since / DAY_MS) === Math.floor(at / DAY_MS);
-    if (this.#file !== undefined && !isFull && isOfToday) return this.#file;
-    const { seq, chain } = this.#point;
-    const first = seq + 1;
-    const path = segmentPath(this.#dir, first);
-    const header = headerLine({
-      mesh: this.#options.mesh,
-      first,
-      time: new Date(at).toISOString(),
-      previous: chain,
-    });
-    this.#options.guard?.admit(header.length);
-    await this.#sync();
-    const file = await open(path, 'w', 0o600);
-    await writeAt(file, Buffer.from(header), 0);
-    await this.#file?.close();
-    this.#file = file;
-    if (current?.first === first) this.#segments.pop();
-    this.#segments.push({ path, first, since: at, bytes: header.length });
-    return file;
-  }
-
-  /** Flushes the file; the head follows (A2). */
-  async #sync(): Promise<void> {
-    if (!this.#unsynced) return;
-    const head = this.#point;
-    await this.#file?.datasync();
-    await writeHead(this.#dir, { mesh: this.#options.mesh, base: this.#base, head });
-    this.#unsynced = false;
-    this.#syncedAt = performance.now();
-    this.#recovered();
-  }
-
-  #recovered(): void {
-    if (this.#failure === undefined) return;
-    this.#failure = undefined;
-    this.#options.logger?.info({ audit: this.#dir }, 'the audit is written again');
   }
 
   /** A4 */
   async #prune(): Promise<void> {
-    const { clock, keepMs = 90 * DAY_MS, maxBytes = 4 * 1024 ** 3, mesh, logger } = this.#options;
-    const pruned = await prune(this.#segments, { before: clock.now() - keepMs, maxBytes });
-    if (pruned === undefined) return;
-    this.#note({ kind: 'pruned', through: pruned.base.seq, chain: pruned.base.chain });
-    await this.#flush();
-    await this.#sync();
-    this.#base = pruned.base;
-    await writeHead(this.#dir, { mesh, base: pruned.base, head: this.#point });
-    this.counters.pruned += pruned.entries;
-    pruned.remove();
-    this.#segments = this.#segments.slice(pruned.segments);
-    logger?.info({ audit: this.#dir, through: pruned.base.seq }, 'old entries of the audit are removed');
+    const { clock, keepMs = 90 * DAY_MS, maxBytes = MAX_BYTES, logger } = this.#options;
+    const entries = await this.#writer.prune({ before: clock.now() - keepMs, maxBytes }, async ({ seq, chain }) => {
+      this.#note({ kind: 'pruned', through: seq, chain });
+      await this.#flush();
+    });
+    this.counters.pruned += entries;
+    if (entries > 0) logger?.info({ audit: this.#dir, entries }, 'old entries of the audit are removed');
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -356,23 +266,13 @@ export class AuditLog {
     if (this.#failure === undefined)
       this.#options.logger?.error({ audit: this.#dir, err: known }, 'the audit cannot be written; it is tried again');
     this.#failure = known;
-    // The next flush tries a full disk again; where even the file is gone, a new segment is begun.
-    if (!(error instanceof TendrilError)) await this.#reopen();
+    // A disk that the guard calls full is tried again as it is.
+    if (!(error instanceof TendrilError)) await this.#writer.reopen();
   }
 
-  /** Whatever half a write left behind the last whole line is written over. */
-  async #reopen(): Promise<void> {
-    const path = this.#segments.at(-1)?.path;
-    const old = this.#file;
-    this.#file = undefined;
-    await old?.close().catch(() => undefined);
-    if (path !== undefined) this.#file = await open(path, 'r+').catch(() => undefined);
+  #recovered(): void {
+    if (this.#failure === undefined) return;
+    this.#failure = undefined;
+    this.#options.logger?.info({ audit: this.#dir }, 'the audit is written again');
   }
 }
-
-const writeAt = async (file: FileHandle, bytes: Buffer, position: number): Promise<void> => {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
-};

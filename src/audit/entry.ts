@@ -69,6 +69,14 @@ export type AuditEntry = AuditBody & {
   readonly log?: LogAnchor;
 };
 
+/** A body with its number and time. */
+export const timed = (body: AuditBody, seq: number, at: number, log: LogAnchor | undefined): AuditEntry => ({
+  seq,
+  time: new Date(at).toISOString(),
+  ...body,
+  ...(log === undefined ? {} : { log }),
+});
+
 const MAX_TEXT = 512;
 const MAX_NAMES = 10;
 const MAX_TYPES = 20;

@@ -133,8 +133,10 @@ export class LmdbBackend implements CopyingBackend {
   /** The record's bytes, until the next read. */
   #peek(offset: number): Buffer {
     const body = this.#tryPeek(offset);
-    if (body === undefined) throw corruptAt(this.#environment.path, offset, 'is missing');
-    return body;
+    if (body !== undefined) return body;
+    const error = corruptAt(this.#environment.path, offset, 'is missing');
+    this.#environment.noteDamage(error);
+    throw error;
   }
 
   #tryPeek(offset: number): Buffer | undefined {

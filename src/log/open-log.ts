@@ -1,6 +1,6 @@
 /** Opens the log that the configuration names. */
 import { TendrilError } from '../model/index.ts';
-import type { DiskGuard, OpenedAs, StoreLogger } from '../store/index.ts';
+import type { DiskGuard, Environment, OpenedAs, StoreLogger } from '../store/index.ts';
 import { type KafkaSettings, requireKafkaAddress } from './kafka/settings.ts';
 import { openLmdbBackend } from './lmdb-log.ts';
 import { LIVE } from './log-condition.ts';
@@ -39,16 +39,19 @@ class MemoryLog extends LocalLog implements OpenedLog {
   readonly kind = 'memory';
   readonly failure = undefined;
   readonly opened = undefined;
+  readonly storage = undefined;
 }
 
 class LmdbLog extends LocalLog implements OpenedLog {
   readonly kind = 'lmdb';
   readonly opened: OpenedAs;
+  readonly storage: Environment;
   readonly #failure: () => TendrilError | undefined;
 
   constructor(options: OpenLogOptions, opened: Awaited<ReturnType<typeof openLmdbBackend>>) {
     super(options.mesh, opened.backend, options.clock, options.limits);
     this.opened = opened.environment.opened;
+    this.storage = opened.environment;
     this.#failure = () => opened.environment.failure;
   }
 

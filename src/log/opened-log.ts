@@ -1,6 +1,6 @@
 /** An open log with what its owner wants to know besides the port. */
 import type { TendrilError } from '../model/index.ts';
-import type { OpenedAs } from '../store/index.ts';
+import type { Environment, OpenedAs } from '../store/index.ts';
 import type { EventLog } from './event-log.ts';
 import type { LogCondition } from './log-condition.ts';
 import type { LogCounters } from './log-core.ts';
@@ -14,6 +14,8 @@ export interface OpenedLog extends EventLog {
   readonly failure: TendrilError | undefined;
   /** What was found on disk; undefined for `memory`. */
   readonly opened: OpenedAs | undefined;
+  /** The files beneath it; undefined for `memory`. Its `damage` ends the writing with `LOG_CORRUPT`. */
+  readonly storage: Environment | undefined;
   /** Always `live` of a log that is only here. */
   readonly condition: LogCondition;
   /** Resolves when everything that was in the log at the opening is here, or cannot be had (`condition` says which). */

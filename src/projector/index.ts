@@ -9,6 +9,7 @@ export { type PreparedState, Projector, type ProjectorCounters, type ProjectorOp
 export { ReadModel, type ReadModelOptions } from './read-model.ts';
 export { RecordCache } from './record-cache.ts';
 export type { PastImage, StateQueries } from './state-queries.ts';
+export { openStoredPart, storedChains } from './stored-parts.ts';
 export type * from './types.ts';
 export { type VerifyOptions, type VerifyProgress, type VerifyReport, verifyData } from './verify.ts';
 export type { VerifyProblem } from './verify-findings.ts';

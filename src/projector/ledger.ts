@@ -15,7 +15,7 @@ import { LedgerWaiting } from './ledger-waiting.ts';
 import { nextTurn } from './turns.ts';
 import type { DeliveryGroup, DeliveryReport, LedgerNode, LedgerRow } from './types.ts';
 
-const SCHEMA = { name: 'tendril-ledger', version: 1 } as const;
+export const LEDGER_SCHEMA = { name: 'tendril-ledger', version: 1 } as const;
 const KEEP_MS = 7 * 24 * 3_600_000;
 const FLUSH_MS = 2_000;
 /** Steps that are written at the next look; more wait for what follows them. */
@@ -79,7 +79,7 @@ export class Ledger {
       dir,
       mesh,
       name: 'ledger',
-      schema: SCHEMA,
+      schema: LEDGER_SCHEMA,
       mode: 'visible',
       derived: true,
       ...(logger === undefined ? {} : { logger }),
@@ -118,6 +118,11 @@ export class Ledger {
       const ring = rings.get(id);
       return ring === undefined ? [] : (rowOf(ring.key[1], ring.key[2], ring.steps) ?? []);
     });
+  }
+
+  /** The files beneath it. */
+  get storage(): Environment {
+    return this.#environment;
   }
 
   /** The latest steps of one resource on a node, oldest first. */

@@ -2,7 +2,7 @@
 import type { DependencyGraph } from '../dependency-graph/index.ts';
 import type { EventLog } from '../log/index.ts';
 import { TendrilError } from '../model/index.ts';
-import type { DiskGuard, StoreLogger } from '../store/index.ts';
+import type { DiskGuard, Environment, StoreLogger } from '../store/index.ts';
 import type { FoldOptions, FoldState } from './fold/index.ts';
 import type { Head } from './head.ts';
 import { type Opened, openState, REBUILT_AFTER } from './opening.ts';
@@ -163,6 +163,21 @@ export class Projector {
       await store.close();
       throw error;
     }
+  }
+
+  /** The files of the state. */
+  get storage(): Environment {
+    return this.#store.environment;
+  }
+
+  /** Events that have no effect because they could not be folded. */
+  get quarantined(): number {
+    return this.#store.tables.quarantine.count();
+  }
+
+  /** Notes that the next start makes the state anew from the log. @throws TendrilError as `Environment.commit`. */
+  requestRebuild(why: string): Promise<void> {
+    return this.#store.requestRebuild(why);
   }
 
   /** The newest commit that readers see. */

@@ -1,6 +1,7 @@
 /** Joins the parts of the core to the ports of the HTTP API. */
 import type { AdminPorts, HealthPart } from '../admin/index.ts';
 import { documentsOfJson, documentsOfText } from '../ingest/index.ts';
+import { TendrilError } from '../model/index.ts';
 import type { PolicyEntity, Projector } from '../projector/index.ts';
 import { auditHealth, auditPort } from './auditing.ts';
 import type { CoreParts } from './core.ts';
@@ -26,7 +27,7 @@ export const documentsBehind = (projector: Projector, service: string, port: num
   });
 
 const healthParts = (parts: CoreParts): readonly HealthPart[] => {
-  const { projector, log, guard, dir, registry, config } = parts;
+  const { projector, log, guard, dir, registry, config, damage } = parts;
   const condition = projector.condition();
   const lag = projector.lag();
   const disk = guard.condition();
@@ -35,7 +36,8 @@ const healthParts = (parts: CoreParts): readonly HealthPart[] => {
   const expected = Math.max(1, config.workers);
   const status = dir?.status();
   const list: HealthPart[] = [
-    logHealth(log),
+    ...(damage.isLogDamaged && log.failure === undefined ? [] : [logHealth(log)]),
+    ...damage.health(),
     disk.state === 'ok'
       ? { name: 'disk', status: 'ok', freeBytes: disk.freeBytes, reserveBytes: disk.reserveBytes }
       : {
@@ -80,7 +82,7 @@ const healthParts = (parts: CoreParts): readonly HealthPart[] => {
   ];
   const replicas = replicaPart(parts);
   if (replicas !== undefined) list.push(replicas);
-  list.push(auditHealth(parts.audit));
+  list.push(auditHealth(parts.audit), scrubHealth(parts));
   if (quarantined > 0)
     list.push({
       name: 'quarantine',
@@ -113,6 +115,26 @@ const healthParts = (parts: CoreParts): readonly HealthPart[] => {
       remedy: 'bind to 127.0.0.1',
     });
   return list;
+};
+
+const scrubHealth = ({ scrub }: CoreParts): HealthPart => {
+  const { count, first } = scrub.findings();
+  if (first === undefined) return { name: 'scrub', status: 'ok' };
+  const { part, code, where, message, remedy } = first;
+  const more = count > 1 ? ` (and ${count - 1} more)` : '';
+  return { name: 'scrub', status: 'degraded', code, message: `${part} ${where}: ${message}${more}`, remedy };
+};
+
+const heal = ({ damage, heal: replace }: CoreParts): void => {
+  if (!damage.isStateDamaged || damage.isLogDamaged || replace === undefined)
+    throw new TendrilError(
+      'NOTHING_TO_HEAL',
+      damage.isLogDamaged
+        ? 'the log is damaged: a state that was made from it would be wrong or incomplete'
+        : 'no damage of the state is known, or this process cannot be replaced',
+      { remedy: damage.isLogDamaged ? '`tendril verify --data DIR`' : 'POST /v1/scrub looks for damage' },
+    );
+  replace();
 };
 
 export const adminPorts = (parts: CoreParts): AdminPorts => {
@@ -149,6 +171,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     proxies: parts.proxies,
     replicas: parts.replicas,
     audit: auditPort(parts.audit),
+    scrub: { status: () => parts.scrub.status(), start: () => parts.scrub.start(), heal: () => heal(parts) },
     health: {
       parts: () => healthParts(parts),
       ready: () => {

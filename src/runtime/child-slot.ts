@@ -120,7 +120,7 @@ export class ChildSlot {
     const { name, worker, config, logger, onReady, onSilentWorker, onTerminate } = this.#options;
     switch (message.t) {
       case 'listening':
-        child.send({ t: 'start', config: config(), worker } satisfies ToChild, sent);
+        child.send({ t: 'start', config: config(), worker, again: this.#first === undefined } satisfies ToChild, sent);
         return;
       case 'ready':
         this.#isReady = true;

@@ -8,6 +8,9 @@ import { KAFKA_OPTION_SPECS, type KafkaOptions, kafkaOptionsOf } from './kafka-o
 import { isReplicaId } from './replicas/replica-id.ts';
 import { parseXdsLimits } from './xds-limits.ts';
 
+/** Bytes of the disk that stay free where nothing else is said. */
+export const DEFAULT_RESERVE = 256 * 2 ** 20;
+
 export interface HostPort {
   readonly host: string;
   readonly port: number;

@@ -10,7 +10,6 @@ import type { Server } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type AdminServer, createAdminServer, type GraphStreamCounters, graphStreamCounters } from '../admin/index.ts';
-import { AuditLog } from '../audit/index.ts';
 import { rawProblem } from '../compile/index.ts';
 import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from '../ingest/index.ts';
 import { type OpenedLog, openEventLog } from '../log/index.ts';
@@ -21,7 +20,7 @@ import { adminPorts, documentsBehind } from './admin-ports.ts';
 import { allOfLog } from './all-of-log.ts';
 import { auditedIngest } from './auditing.ts';
 import { type Channel, channelPath, listenChannel } from './channel.ts';
-import type { HostPort, ServeConfig } from './config.ts';
+import { DEFAULT_RESERVE, type HostPort, type ServeConfig } from './config.ts';
 import type { EdgeKeeping } from './edge-keeping.ts';
 import { foldPort } from './fold-port.ts';
 import { readKafkaSettings } from './kafka-options.ts';
@@ -35,17 +34,17 @@ import { Refusals } from './refusals.ts';
 import { divergedError, markOut, Replicas, replicaId, requireNotOut } from './replicas/index.ts';
 import { Savings } from './savings.ts';
 import { startEdgeKeeping } from './start-edge-keeping.ts';
+import { openStorageCare, type StorageCare } from './storage-care.ts';
 import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
-const DAY_MS = 86_400_000;
 const MEASURE_AFTER_MS = 2_000;
-const DEFAULT_RESERVE = 256 * 2 ** 20;
 /** Requests that run may end; a stalled upload must not cost the orderly end of log and state. */
 const ADMIN_GRACE_MS = 1_000;
 /** Long enough for `/healthz` and the log to say why. */
 const REPLACE_AFTER_MS = 2_000;
-
+/** Long enough for the answer to whoever asked for it. */
+const HEAL_AFTER_MS = 200;
 export interface CoreOptions {
   readonly config: ServeConfig;
   readonly logger: Logger;
@@ -60,10 +59,12 @@ export interface CoreOptions {
   readonly takeOut?: (why: string) => void;
   /** `--workers 0`: the only worker, in this process; else workers dial the core's socket. */
   readonly channel?: Channel<ToWorker, ToCore>;
+  /** Log and state are open: whoever stands in for this core lets audit and port go now. */
+  readonly onOpened?: () => Promise<void>;
 }
 
 /** The parts of a running core, for the ports of the HTTP API. */
-export interface CoreParts {
+export interface CoreParts extends StorageCare {
   readonly config: ServeConfig;
   readonly log: OpenedLog;
   readonly guard: DiskGuard;
@@ -71,7 +72,8 @@ export interface CoreParts {
   readonly stateGuard: DiskGuard;
   readonly projector: Projector;
   readonly ledger: Ledger;
-  readonly audit: AuditLog;
+  /** Replaces the core soon: a damaged state is made anew at its start. Undefined: it cannot be replaced. */
+  readonly heal: (() => void) | undefined;
   readonly ingest: Ingest;
   readonly documents: DocumentGateway;
   readonly learned: LearnedEdges;
@@ -149,20 +151,11 @@ export class Core {
       opened.push(() => projector.close());
       const ledger = await Ledger.open({ dir: config.data, mesh: config.mesh, clock, logger, guard });
       opened.push(() => ledger.close());
-      const audit = await AuditLog.open({
-        dir: config.data,
-        mesh: config.mesh,
-        version,
-        clock,
-        logger,
-        guard: stateGuard,
-        keepMs: config.auditDays * DAY_MS,
-        anchor: () => {
-          const proof = projector.proof();
-          return proof === undefined ? undefined : { offset: proof.offset, chain: proof.chain };
-        },
-      });
+      await options.onOpened?.();
+      const care = await openStorageCare({ config, logger, log, projector, ledger, guard: stateGuard });
+      const { audit, scrub } = care;
       opened.push(() => audit.close());
+      opened.push(() => scrub.close());
 
       const registry: WorkerRegistry = new WorkerRegistry({
         clock: () => performance.now(),
@@ -280,7 +273,11 @@ export class Core {
         stateGuard,
         projector,
         ledger,
-        audit,
+        ...care,
+        heal:
+          options.replace === undefined
+            ? undefined
+            : () => setTimeout(options.replace ?? (() => undefined), HEAL_AFTER_MS),
         ingest,
         documents,
         learned,
@@ -319,16 +316,21 @@ export class Core {
   }
 
   #lookForFailure(): void {
-    const { log, projector } = this.#parts;
+    const { log, projector, damage, readers } = this.#parts;
+    damage.look();
+    readers.look();
     if (this.#failing || this.#replace === undefined) return;
     if (log.failure === undefined && projector.condition().state !== 'failed') return;
+    // The next core would meet the same damage, and could not even start. This one can be read, and says what is wrong.
+    if (log.failure === undefined && damage.isLogDamaged) return;
     this.#failing = true;
     setTimeout(this.#replace, REPLACE_AFTER_MS);
   }
 
   async stop(): Promise<void> {
-    const { dir, learned, keeping, registry, ledger, audit, projector, log, guard, stateGuard } = this.#parts;
+    const { dir, learned, keeping, registry, ledger, audit, scrub, projector, log, guard, stateGuard } = this.#parts;
     clearInterval(this.#timer);
+    scrub.close();
     this.#channel?.close();
     await this.#admin.close();
     await dir?.close();

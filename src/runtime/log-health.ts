@@ -29,7 +29,8 @@ export const logHealth = (log: OpenedLog): HealthPart => {
   return {
     name: 'log',
     status: 'failed',
-    code: failure.code,
+    // As writers get it.
+    code: 'LOG_READ_ONLY',
     message: failure.message,
     ...(failure.remedy === undefined ? {} : { remedy: failure.remedy }),
   };

@@ -86,7 +86,8 @@ export type ToCore =
 
 /** Supervisor to its children. */
 export type ToChild =
-  | { readonly t: 'start'; readonly config: ServeConfig; readonly worker: number }
+  /** `again`: it replaces one that has run. */
+  | { readonly t: 'start'; readonly config: ServeConfig; readonly worker: number; readonly again: boolean }
   /** Comes with a socket: serve this connection. */
   | { readonly t: 'connection' }
   | { readonly t: 'stop' };

@@ -7,6 +7,7 @@ import { family, labelled } from './metric-family.ts';
 import { graphFamilies, savingsFamilies } from './metrics-answers.ts';
 import { logContactFamilies } from './metrics-log.ts';
 import { replicaFamilies } from './metrics-replicas.ts';
+import { storageFamilies } from './metrics-storage.ts';
 import { useFamilies, type WorkerUse } from './metrics-use.ts';
 
 /** `sentBytes` -> `sent_bytes`. */
@@ -185,6 +186,7 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
     ),
     family('tendril_workers_live', 'gauge', 'xDS workers that answer.', registry.live.length),
     family('tendril_process_resident_memory_bytes', 'gauge', 'Resident memory of the core.', process.memoryUsage.rss()),
+    ...storageFamilies(parts),
     ...replicaFamilies(parts.replicas),
     ...graphFamilies(parts),
     ...(await savingsFamilies(parts)),

@@ -9,7 +9,10 @@
  * E4 After a failed commit nothing is written any more, and LMDB is not even closed: when a write fails, lmdb 3.5.6 composes a
  *    message of up to 130 bytes in a buffer of 100 (`mdb_page_flush` in its mdb.c), which may damage the heap. This is the
  *    abort of reference/reliability.md, finding 1. Reading goes on; the process is to be replaced soon.
+ * E5 Once a record was found damaged, an environment whose content cannot be made again from elsewhere is not written any more: what
+ *    follows damage would be lost with it. Reading goes on.
  */
+import { statSync } from 'node:fs';
 import { TendrilError } from '../model/index.ts';
 import type { TableKey } from './checked-record.ts';
 import { markClean } from './clean-marker.ts';
@@ -18,6 +21,7 @@ import type { DiskGuard } from './disk-guard.ts';
 import { failpoint } from './failpoint.ts';
 import { type EnvironmentSchema, IDENTITY_KEY, type Identity, META_TABLE } from './identity.ts';
 import { type CommitMode, dataFile, type LmdbRoot, type LmdbTable, openTable, tableNames } from './lmdb-root.ts';
+import { parseReaders, type ReaderAges, ReaderWatch } from './readers.ts';
 import { type Batch, CollectedBatch, LmdbBackedTable, type Table } from './table.ts';
 import { unseal } from './unseal.ts';
 import { VisibleCommits } from './visible-commits.ts';
@@ -75,6 +79,8 @@ export interface Environment {
   readonly opened: OpenedAs;
   /** Why nothing can be written any more (E4). */
   readonly failure: TendrilError | undefined;
+  /** The first damage that a read of this process has met, or that it was told of (E5). */
+  readonly damage: TendrilError | undefined;
   /** Commits done, bytes of their values, and places freed of readers that died. */
   readonly counters: { readonly commits: number; readonly bytes: number; readonly deadReaders: number };
   /** Makes the table if it is missing; a reader gets `DATA_MISSING` then. */
@@ -88,6 +94,13 @@ export interface Environment {
   flushed(): Promise<void>;
   /** Makes later reads of this turn of the event loop see the newest commit. */
   refresh(): void;
+  /** Damage that somebody else has found (E5). */
+  noteDamage(error: TendrilError): void;
+  tableNames(): string[];
+  /** Bytes of the data file; NaN when it cannot be asked. */
+  size(): number;
+  /** Readers of all processes, and how long the oldest has stayed; from call to call. */
+  readers(): ReaderAges;
   /** Frees the places of readers that died; gives their number. */
   checkReaders(): number;
   /** Waits for running commits, then marks the environment as closed in order. */
@@ -105,11 +118,13 @@ export class LmdbEnvironment implements Environment {
   id = '';
   opened: OpenedAs = { created: false, clean: true, schemaVersion: 0 };
   failure: TendrilError | undefined;
+  damage: TendrilError | undefined;
   readonly counters = { commits: 0, bytes: 0, deadReaders: 0 };
   readonly #options: EnvironmentOptions;
   readonly #root: LmdbRoot;
   readonly #lock: WriterLock | undefined;
   readonly #visible: VisibleCommits | undefined;
+  readonly #readers = new ReaderWatch();
   readonly #tables = new Map<string, LmdbBackedTable<TableKey>>();
   readonly #readerCheck: NodeJS.Timeout | undefined;
   #closed = false;
@@ -133,7 +148,13 @@ export class LmdbEnvironment implements Environment {
     if (known !== undefined) return known as unknown as Table<K>;
     this.#requireOpen();
     const handle = openTable(this.#root, name, false) ?? this.#makeTable(name);
-    const table = new LmdbBackedTable<TableKey>(name, handle, this.path, () => this.#requireOpen());
+    const table = new LmdbBackedTable<TableKey>(
+      name,
+      handle,
+      this.path,
+      () => this.#requireOpen(),
+      (error) => this.noteDamage(error),
+    );
     this.#tables.set(name, table);
     return table as unknown as Table<K>;
   }
@@ -158,6 +179,26 @@ export class LmdbEnvironment implements Environment {
   refresh(): void {
     this.#requireOpen();
     this.#root.resetReadTxn();
+  }
+
+  noteDamage(error: TendrilError): void {
+    if (this.damage !== undefined) return;
+    this.damage = error;
+    this.#options.logger?.error({ environment: this.path, code: error.code, err: error }, error.message);
+  }
+
+  size(): number {
+    try {
+      return statSync(dataFile(this.path)).size;
+    } catch {
+      return Number.NaN;
+    }
+  }
+
+  readers(): ReaderAges {
+    this.#requireOpen();
+    const { lastTxnId } = this.#root.getStats() as { readonly lastTxnId: number };
+    return this.#readers.look(parseReaders(this.#root.readerList()), lastTxnId, performance.now());
   }
 
   checkReaders(): number {
@@ -274,5 +315,6 @@ export class LmdbEnvironment implements Environment {
     this.#requireOpen();
     if (this.failure !== undefined) throw this.failure;
     if (this.#lock === undefined) throw new TendrilError('DATA_READ_ONLY', `${this.path} was opened for reading`);
+    if (this.damage !== undefined && this.#options.derived !== true) throw this.damage;
   }
 }

@@ -16,4 +16,6 @@ export { headProblemOf } from './file-facts.ts';
 export type { EnvironmentSchema } from './identity.ts';
 export type { CommitMode } from './lmdb-root.ts';
 export { openEnvironment } from './open-environment.ts';
+export type { ReaderAges } from './readers.ts';
+export { type Scan, scanTable } from './scan.ts';
 export type { Batch, Table } from './table.ts';

@@ -69,14 +69,22 @@ const requireKey = (key: TableKey): void => {
  */
 const viewOf = ({ buffer, byteOffset, length }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, length);
 
-/** `checkOpen` throws when the environment is closed: LMDB would crash. */
+/** `checkOpen` throws when the environment is closed: LMDB would crash. `onDamage` is told of every record that fails its checksum. */
 export class LmdbBackedTable<K extends TableKey> implements Table<K> {
   readonly name: string;
   readonly handle: LmdbTable;
   readonly #environment: string;
   readonly #checkOpen: () => void;
+  readonly #onDamage: (error: TendrilError) => void;
 
-  constructor(name: string, handle: LmdbTable, environment: string, checkOpen: () => void) {
+  constructor(
+    name: string,
+    handle: LmdbTable,
+    environment: string,
+    checkOpen: () => void,
+    onDamage: (error: TendrilError) => void,
+  ) {
+    this.#onDamage = onDamage;
     this.name = name;
     this.handle = handle;
     this.#environment = environment;
@@ -95,7 +103,7 @@ export class LmdbBackedTable<K extends TableKey> implements Table<K> {
     this.#checkOpen();
     const shared = this.handle.getBinaryFast(lmdbKey(key));
     if (shared === undefined) return undefined;
-    return unseal(viewOf(shared), key, this.name, this.#environment);
+    return this.#unseal(viewOf(shared), key);
   }
 
   has(key: K): boolean {
@@ -106,8 +114,15 @@ export class LmdbBackedTable<K extends TableKey> implements Table<K> {
   *range(options: RangeOptions<K> = {}): Generator<TableEntry<K>> {
     this.#checkOpen();
     for (const { key, value } of this.handle.getRange({ ...options } as object)) {
-      yield { key: key as K, body: unseal(viewOf(value), key, this.name, this.#environment) };
+      yield { key: key as K, body: this.#unseal(viewOf(value), key) };
     }
+  }
+
+  /** Entries as they are stored, with their checksums, which are not looked at. */
+  *framed(options: RangeOptions<K> = {}): Generator<{ readonly key: K; readonly framed: Buffer }> {
+    this.#checkOpen();
+    for (const { key, value } of this.handle.getRange({ ...options } as object))
+      yield { key: key as K, framed: viewOf(value) };
   }
 
   *keys(options: RangeOptions<K> = {}): Generator<K> {
@@ -118,6 +133,15 @@ export class LmdbBackedTable<K extends TableKey> implements Table<K> {
   count(): number {
     this.#checkOpen();
     return (this.handle.getStats() as { readonly entryCount: number }).entryCount;
+  }
+
+  #unseal(framed: Buffer, key: TableKey): Buffer {
+    try {
+      return unseal(framed, key, this.name, this.#environment);
+    } catch (error) {
+      if (error instanceof TendrilError) this.#onDamage(error);
+      throw error;
+    }
   }
 }
 

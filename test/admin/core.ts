@@ -1,4 +1,5 @@
 /** A core without processes: real log, projector, ingest and HTTP API on a free port. Sessions of sidecars are given by the test. */
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,6 +32,7 @@ import { openEventLog } from '../../src/log/index.ts';
 import { Projector } from '../../src/projector/index.ts';
 import { auditPort } from '../../src/runtime/auditing.ts';
 import { rawPort } from '../../src/runtime/raw-port.ts';
+import { Scrub } from '../../src/runtime/scrub/scrub.ts';
 
 export interface Logged {
   readonly level: string;
@@ -114,6 +116,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
   const clock = { now };
   const log = await openEventLog({ kind: options.log ?? 'memory', mesh, clock, dir });
   const projector = await Projector.open({ dir, log, mesh, clock });
+  const scrub = new Scrub({ dir, mesh, hours: 0, now, logger, busy: () => false, onFinding: () => undefined });
   const audit = await AuditLog.open({ dir, mesh, version: '0.0.0', clock });
   const ingest = new Ingest({
     log,
@@ -171,6 +174,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     },
     raw: rawPort(fold),
     audit: auditPort(audit),
+    scrub: { status: () => scrub.status(), start: () => scrub.start(), heal: () => assert.fail('nothing to replace') },
     proxies: {
       list: async () => ({
         proxies: [...proxies.values()].map(({ proxy }) => proxy),
@@ -219,6 +223,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     closed = true;
     await server.close();
     await learned.close();
+    scrub.close();
     await audit.close();
     await projector.close();
     await log.close();

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { type AuditEntry, type AuditLog, verifyAudit } from '../../src/audit/index.ts';
 import { TendrilError } from '../../src/model/index.ts';
@@ -116,7 +117,7 @@ describe('the proof', () => {
         const damaged = Buffer.from(bytes);
         damaged[at] = (bytes[at] ?? 0) ^ flip;
         const before = bytes.subarray(header, at).toString('latin1').split('\n').length - 1;
-        const seq = Number(/audit-(\d+)/.exec(path)?.[1]) + before;
+        const seq = Number(/audit-(\d{12})\.ndjson$/.exec(path)?.[1]) + before;
         writeFileSync(path, damaged);
         try {
           const problems = (await verifyAudit({ dir, mesh: 'm' }))?.problems ?? [];
@@ -314,4 +315,20 @@ test('another mesh is named', async (t) => {
   const proof = await verifyAudit({ dir, mesh: 'other' });
   assert.match(proof?.problems[0]?.message ?? '', /of mesh "m"/);
   assert.equal(await verifyAudit({ dir: join(dir, 'nothing') }), undefined);
+});
+
+test('a folder that somebody removes under a running audit: it is told, made again, and the gap stays visible', async (t) => {
+  const dir = temporaryData(t);
+  const audit = await openAudit(dir);
+  audit.record(accepted(1));
+  await audit.flush();
+  rmSync(join(dir, 'audit'), { recursive: true });
+  audit.record(accepted(2));
+  // Noticed at the next flush to the disk.
+  while (audit.condition().code !== 'AUDIT_NOT_WRITTEN') await sleep(20);
+  audit.record(accepted(3));
+  await audit.flush();
+  assert.equal(audit.condition().state, 'ok');
+  await audit.close();
+  assert.deepEqual(await problemsIn(dir), ['1: entries 1 to 3 are missing']);
 });

@@ -4,7 +4,7 @@
  * transactions of their own.
  */
 import { TendrilError } from '../../src/model/index.ts';
-import type { Batch, Environment, OpenedAs, Table, TableKey } from '../../src/store/index.ts';
+import type { Batch, Environment, OpenedAs, ReaderAges, Table, TableKey } from '../../src/store/index.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 import { MemoryBatch, OpenTable } from './memory-table.ts';
 
@@ -39,6 +39,7 @@ export class MemoryEnvironment implements Environment {
   readonly id: string;
   readonly opened: OpenedAs;
   failure: TendrilError | undefined;
+  damage: TendrilError | undefined;
   readonly counters = { commits: 0, bytes: 0, deadReaders: 0 };
   readonly #options: MemoryEnvironmentOptions;
   readonly #tables = new Map<string, OpenTable<TableKey>>();
@@ -62,6 +63,22 @@ export class MemoryEnvironment implements Environment {
       this.#tables.set(name, table);
     }
     return table as unknown as Table<K>;
+  }
+
+  noteDamage(error: TendrilError): void {
+    this.damage ??= error;
+  }
+
+  tableNames(): string[] {
+    return [...this.#tables.keys()];
+  }
+
+  size(): number {
+    return this.counters.bytes;
+  }
+
+  readers(): ReaderAges {
+    return { inUse: 0, oldestMs: 0, oldestPid: undefined };
   }
 
   async commit(work: (batch: Batch) => void): Promise<void> {

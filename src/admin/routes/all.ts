@@ -15,6 +15,7 @@ import { operationRoutes } from './operations.ts';
 import { proxyRoutes } from './proxies.ts';
 import { replicaRoutes } from './replicas.ts';
 import { schemaRoutes } from './schemas.ts';
+import { scrubRoutes } from './scrub.ts';
 import { serviceRoutes } from './services.ts';
 
 const DATA_ROUTES: readonly AnyRoute[] = [
@@ -31,6 +32,7 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...proxyRoutes,
   ...replicaRoutes,
   ...auditRoutes,
+  ...scrubRoutes,
   ...operationRoutes,
   ...schemaRoutes,
 ];

@@ -1,6 +1,6 @@
 /** The log in a topic of Kafka: appends go to the topic, reads come from the mirror (decision 012). */
 import { type EventEnvelope, type KafkaAddress, TendrilError } from '../../model/index.ts';
-import type { DiskGuard, OpenedAs, StoreLogger } from '../../store/index.ts';
+import type { DiskGuard, Environment, OpenedAs, StoreLogger } from '../../store/index.ts';
 import { AppendQueue } from '../append-queue.ts';
 import type { AppendResult, FollowOptions, LogHead, LogRecord } from '../event-log.ts';
 import type { LogCondition } from '../log-condition.ts';
@@ -39,6 +39,7 @@ export class KafkaLog implements OpenedLog {
   readonly kind = 'kafka';
   readonly mesh: string;
   readonly opened: OpenedAs;
+  readonly storage: Environment;
   readonly #options: KafkaLogOptions;
   readonly #limits: LogLimits;
   readonly #mirror: Mirror;
@@ -54,6 +55,7 @@ export class KafkaLog implements OpenedLog {
   constructor(options: KafkaLogOptions, opened: OpenedMirror) {
     this.mesh = options.mesh;
     this.opened = opened.environment.opened;
+    this.storage = opened.environment;
     this.#opened = opened;
     this.#options = options;
     this.#limits = { ...defaultLimits, maxWaitingBytes: MAX_WAITING_BYTES, ...options.limits };

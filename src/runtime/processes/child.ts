@@ -13,7 +13,7 @@ export interface ChildWork {
 
 /** Runs `start` when the supervisor's start message comes, and `stop` at its stop message or when the supervisor is gone. */
 export const runChild = (
-  start: (config: ServeConfig, worker: number) => Promise<ChildWork>,
+  start: (config: ServeConfig, worker: number, again: boolean) => Promise<ChildWork>,
   options: { readonly onTerm: 'end-serve' | 'ignore' },
 ): void => {
   let work: ChildWork | undefined;
@@ -45,7 +45,7 @@ export const runChild = (
       // It may have been closed on the way.
       if (socket !== undefined) work?.accept?.(socket);
     } else if (work === undefined)
-      start(message.config, message.worker).then(
+      start(message.config, message.worker, message.again).then(
         (started) => {
           work = started;
           void say({ t: 'ready', address: started.address });
