@@ -6,13 +6,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { EventEnvelope } from '../../src/model/index.ts';
 import { cleanUp, type Serve, serve, temporaryFolder, until } from '../cli/support/tendril.ts';
 import { withSystem } from '../projector/harness.ts';
 import { changeEvents, initialEvents, route } from '../projector/mesh-events.ts';
 import { metric, post, ready, serviceEvents } from '../runtime/support.ts';
 import { faultRun } from './fault-run.ts';
-import { poisons, writeInto } from './poison.ts';
+import { poisons, type Written, writeInto } from './poison.ts';
 import { Replay, requireReplayed } from './replay.ts';
 
 after(cleanUp);
@@ -50,7 +49,7 @@ test('F-poison: each kind is set aside with offset and reason, everything else i
   });
   const change = changeEvents(SIZE, run.random);
   const kinds = poisons('svc-1').flatMap((poison) => Array.from({ length: run.count }, () => poison));
-  const written: (string | EventEnvelope)[] = [];
+  const written: Written[] = [];
   const due = new Map<number, string>();
   for (const poison of kinds) {
     for (let n = run.between(1, 30); n > 0; n--) written.push(change());
