@@ -127,7 +127,7 @@ class LmdbBackend implements LogBackend {
       if (error instanceof TendrilError && error.code === 'CORRUPT_RECORD') {
         throw corruptAt(this.#environment.path, offset, 'fails its checksum', error);
       }
-      throw error;
+      throw asLogError(error);
     }
   }
 

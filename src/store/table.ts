@@ -2,7 +2,7 @@
 import { TendrilError } from '../model/index.ts';
 import { CHECKSUM_BYTES, frame, seal, showKey, type TableKey } from './checked-record.ts';
 import type { LmdbTable } from './lmdb-root.ts';
-import { unseal } from './unseal.ts';
+import { asDamage, unseal } from './unseal.ts';
 
 export interface RangeOptions<K extends TableKey> {
   /** First key wanted; with `reverse`, the last. */
@@ -93,31 +93,50 @@ export class LmdbBackedTable<K extends TableKey> implements Table<K> {
 
   peek(key: K): Buffer | undefined {
     this.#checkOpen();
-    const shared = this.handle.getBinaryFast(lmdbKey(key));
-    if (shared === undefined) return undefined;
-    return unseal(viewOf(shared), key, this.name, this.#environment);
+    try {
+      const shared = this.handle.getBinaryFast(lmdbKey(key));
+      return shared === undefined ? undefined : unseal(viewOf(shared), key, this.name, this.#environment);
+    } catch (error) {
+      throw this.#asDamage(error);
+    }
   }
 
   has(key: K): boolean {
     this.#checkOpen();
-    return this.handle.doesExist(lmdbKey(key));
+    try {
+      return this.handle.doesExist(lmdbKey(key));
+    } catch (error) {
+      throw this.#asDamage(error);
+    }
   }
 
   *range(options: RangeOptions<K> = {}): Generator<TableEntry<K>> {
     this.#checkOpen();
-    for (const { key, value } of this.handle.getRange({ ...options } as object)) {
-      yield { key: key as K, body: unseal(viewOf(value), key, this.name, this.#environment) };
+    try {
+      for (const { key, value } of this.handle.getRange({ ...options } as object)) {
+        yield { key: key as K, body: unseal(viewOf(value), key, this.name, this.#environment) };
+      }
+    } catch (error) {
+      throw this.#asDamage(error);
     }
   }
 
   *keys(options: RangeOptions<K> = {}): Generator<K> {
     this.#checkOpen();
-    for (const key of this.handle.getKeys({ ...options } as object)) yield key as K;
+    try {
+      for (const key of this.handle.getKeys({ ...options } as object)) yield key as K;
+    } catch (error) {
+      throw this.#asDamage(error);
+    }
   }
 
   count(): number {
     this.#checkOpen();
     return (this.handle.getStats() as { readonly entryCount: number }).entryCount;
+  }
+
+  #asDamage(error: unknown): unknown {
+    return asDamage(error, this.name, this.#environment);
   }
 }
 
