@@ -72,7 +72,11 @@ export const eioRounds = async (context: TestContext, count: number): Promise<vo
     requireAcknowledged(records, acknowledged);
     const told = `${inject}: ${others.join(', ')}; ended with ${end}`;
     for (const line of others)
-      assert.match(line, /^(?:refused LOG_READ_ONLY|unreadable LOG_READ_ONLY|readable [0-9]+|not opened [A-Z_]+)$/, told);
+      assert.match(
+        line,
+        /^(?:refused LOG_READ_ONLY|unreadable LOG_READ_ONLY|readable [0-9]+|not opened [A-Z_]+)$/,
+        told,
+      );
     if (others.some((line) => line.startsWith('refused') || line.startsWith('not opened'))) failed++;
     // lmdb 3.5.6 may damage its heap when a write fails (reference/reliability.md, finding 1): then the process is gone, and no event.
     if (end === 'exit code 0') assert.equal(records.length, EXISTING + acknowledged.length, told);

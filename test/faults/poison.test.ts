@@ -79,8 +79,11 @@ test('F-poison: each kind is set aside with offset and reason, everything else i
   }
   const counted = await metric(server, 'tendril_events_total');
   assert.equal(counted.get('{status="quarantined"}'), quarantined, JSON.stringify([...counted]));
-  const health = (await (await fetch(`${server.api}/healthz`)).json()) as { readonly degraded: readonly string[] };
-  assert.ok(health.degraded.includes('quarantine'), JSON.stringify(health));
+  const requireDegraded = async ({ api }: Serve): Promise<void> => {
+    const health = (await (await fetch(`${api}/healthz`)).json()) as { readonly degraded: readonly string[] };
+    assert.ok(health.degraded.includes('quarantine'), JSON.stringify(health));
+  };
+  await requireDegraded(server);
   // Behind the poison everything goes on.
   assert.equal(await post(server, serviceEvents('after')), 200);
   const replay = new Replay(dir);
@@ -93,6 +96,7 @@ test('F-poison: each kind is set aside with offset and reason, everything else i
   const rowsAgain = await outcomes(again);
   for (const [at, row] of rows) assert.deepEqual(rowsAgain.get(at), row);
   await replay.requireLive(again.api);
+  await requireDegraded(again);
   assert.deepEqual(
     [...replay.quarantined.keys()],
     [...rowsAgain.values()].filter(({ status }) => status === 'quarantined').map((row) => row.offset),
