@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { TendrilError } from '../../src/model/index.ts';
 import { verifyData } from '../../src/projector/index.ts';
@@ -17,6 +17,7 @@ import { temporaryDirectory } from '../store/support.ts';
 import { type FaultRun, faultRun } from './fault-run.ts';
 
 const FILES = ['log/data.mdb', 'state/data.mdb'] as const;
+const markOf = (file: string): string => join(dirname(file), 'clean.json');
 const SIZE = { services: 8, endpoints: 3 };
 const AT_ONCE = 2;
 /** Why a start refuses: damage that is named. */
@@ -24,6 +25,8 @@ const REFUSALS: ReadonlySet<string> = new Set(['LOG_CORRUPT', 'DATA_CORRUPT', 'C
 
 interface Good {
   readonly files: ReadonlyMap<string, Buffer>;
+  /** The mark beside each that says "closed in order": the file that is not damaged keeps it. */
+  readonly marks: ReadonlyMap<string, Buffer>;
   readonly keys: readonly string[];
   readonly served: string;
 }
@@ -61,7 +64,9 @@ const makeGood = async (context: TestContext, run: FaultRun): Promise<Good> => {
     const shared = system.projector.sharedKeys();
     return [shared, await served(system, shared)] as const;
   });
-  return { files: new Map(FILES.map((file) => [file, readFileSync(join(dir, file))])), keys, served: text };
+  const read = (name: (file: string) => string): ReadonlyMap<string, Buffer> =>
+    new Map(FILES.map((file) => [file, readFileSync(join(dir, name(file)))]));
+  return { files: read((file) => file), marks: read(markOf), keys, served: text };
 };
 
 /** `same`: what was there is served, and nothing had to be made anew. `anew`: the same, from the log. Anything else fails. */
@@ -104,7 +109,8 @@ export const corruptRounds = async (context: TestContext, count: number): Promis
     const what = cut ? `${file} cut at ${at}` : `${file}, bit ${bit} of byte ${at} flipped`;
     const dir = temporaryDirectory(context);
     for (const [name, whole] of good.files) {
-      mkdirSync(join(dir, name, '..'), { recursive: true, mode: 0o700 });
+      mkdirSync(dirname(join(dir, name)), { recursive: true, mode: 0o700 });
+      if (name !== file) writeFileSync(join(dir, markOf(name)), good.marks.get(name) ?? '');
       writeFileSync(join(dir, name), name !== file ? whole : cut ? whole.subarray(0, at) : flip(whole, at * 8 + bit));
     }
     const forVerify = `${dir}-verify`;
