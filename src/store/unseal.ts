@@ -25,7 +25,7 @@ const DAMAGED: ReadonlySet<unknown> = new Set([-30797, -30796, -30793, -30787, -
  * this process, because writing its head has failed, as `DATA_READ_ONLY`; every other error as it is.
  */
 export const asDamage = (error: unknown, table: string, environment: string): unknown => {
-  if (error instanceof Error && error.message.includes('MDB_PANIC'))
+  if (error instanceof Error && /\bMDB_PANIC\b/.test(error.message))
     return new TendrilError('DATA_READ_ONLY', `${environment} is not even read any more: ${error.message}`, {
       remedy: 'look at the disk, then restart Tendril; everything acknowledged before is safe',
       cause: error,
