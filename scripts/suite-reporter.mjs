@@ -17,6 +17,7 @@ const BUDGETS = {
   cli: 120,
   admin: 60,
   ingest: 60,
+  faults: 150,
   model: 40,
   'dependency-graph': 40,
   'sidecar-client': 40,

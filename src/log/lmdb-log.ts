@@ -146,7 +146,7 @@ export class LmdbBackend implements CopyingBackend {
       if (error instanceof TendrilError && error.code === 'CORRUPT_RECORD') {
         throw corruptAt(this.#environment.path, offset, 'fails its checksum', error);
       }
-      throw error;
+      throw asLogError(error);
     }
   }
 

@@ -31,7 +31,8 @@ const healthParts = (parts: CoreParts): readonly HealthPart[] => {
   const condition = projector.condition();
   const lag = projector.lag();
   const disk = guard.condition();
-  const quarantined = projector.fold.counters.quarantined;
+  // Of the state, not of this process: a restart settles nothing.
+  const quarantined = projector.queries.quarantineCount();
   const workers = registry.live.length;
   const expected = Math.max(1, config.workers);
   const status = dir?.status();

@@ -16,8 +16,8 @@ const RENEWALS_PER_EVENT = 900;
 
 /** Rounds further apart than this: the process stood still, and nodes may have been away. */
 const MAX_PAUSE_MS = 10 * ROUND_MS;
-/** A clock that is moved by more than this, ms, was set. */
-const MAX_CLOCK_STEP_MS = 60_000;
+/** A clock that moves by more than this in a round, ms, was set, or runs at another speed; one that is steered moves by some 30 ms. */
+const MAX_CLOCK_STEP_MS = 5_000;
 
 export interface EdgeKeepingOptions {
   readonly keeper: EdgeKeeper;

@@ -48,8 +48,9 @@ const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.
 const OPTIONS = {
   'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
+  // A control plane that stands still keeps its connections: after 15 s the next address is tried (reference/reliability.md, F-gray).
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
   'grpc.enable_channelz': 0,
   // Every client has a connection of its own, as every Envoy has.
   'grpc.use_local_subchannel_pool': 1,

@@ -10,6 +10,7 @@ import { type Environment, type EnvironmentOptions, LmdbEnvironment } from './en
 import { factsOf, headProblem } from './file-facts.ts';
 import { META_TABLE, requireSame } from './identity.ts';
 import { dataFile, type LmdbRoot, lockFile, openRoot } from './lmdb-root.ts';
+import { asDamage } from './unseal.ts';
 import { acquireWriterLock, type WriterLock } from './writer-lock.ts';
 
 /** Codes after which a derived environment is emptied. */
@@ -96,7 +97,7 @@ const openWriter = async (
     return environment;
   } catch (error) {
     await environment.closeFile();
-    throw error;
+    throw asDamage(error, META_TABLE, path);
   }
 };
 

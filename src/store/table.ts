@@ -2,7 +2,7 @@
 import { TendrilError } from '../model/index.ts';
 import { CHECKSUM_BYTES, frame, seal, showKey, type TableKey } from './checked-record.ts';
 import type { LmdbTable } from './lmdb-root.ts';
-import { unseal } from './unseal.ts';
+import { asDamage, unseal } from './unseal.ts';
 
 export interface RangeOptions<K extends TableKey> {
   /** First key wanted; with `reverse`, the last. */
@@ -101,33 +101,52 @@ export class LmdbBackedTable<K extends TableKey> implements Table<K> {
 
   peek(key: K): Buffer | undefined {
     this.#checkOpen();
-    const shared = this.handle.getBinaryFast(lmdbKey(key));
-    if (shared === undefined) return undefined;
-    return this.#unseal(viewOf(shared), key);
+    try {
+      const shared = this.handle.getBinaryFast(lmdbKey(key));
+      return shared === undefined ? undefined : unseal(viewOf(shared), key, this.name, this.#environment);
+    } catch (error) {
+      throw this.#asDamage(error);
+    }
   }
 
   has(key: K): boolean {
     this.#checkOpen();
-    return this.handle.doesExist(lmdbKey(key));
+    try {
+      return this.handle.doesExist(lmdbKey(key));
+    } catch (error) {
+      throw this.#asDamage(error);
+    }
   }
 
   *range(options: RangeOptions<K> = {}): Generator<TableEntry<K>> {
     this.#checkOpen();
-    for (const { key, value } of this.handle.getRange({ ...options } as object)) {
-      yield { key: key as K, body: this.#unseal(viewOf(value), key) };
+    try {
+      for (const { key, value } of this.handle.getRange({ ...options } as object)) {
+        yield { key: key as K, body: unseal(viewOf(value), key, this.name, this.#environment) };
+      }
+    } catch (error) {
+      throw this.#asDamage(error);
     }
   }
 
   /** Entries as they are stored, with their checksums, which are not looked at. */
   *framed(options: RangeOptions<K> = {}): Generator<{ readonly key: K; readonly framed: Buffer }> {
     this.#checkOpen();
-    for (const { key, value } of this.handle.getRange({ ...options } as object))
-      yield { key: key as K, framed: viewOf(value) };
+    try {
+      for (const { key, value } of this.handle.getRange({ ...options } as object))
+        yield { key: key as K, framed: viewOf(value) };
+    } catch (error) {
+      throw this.#asDamage(error);
+    }
   }
 
   *keys(options: RangeOptions<K> = {}): Generator<K> {
     this.#checkOpen();
-    for (const key of this.handle.getKeys({ ...options } as object)) yield key as K;
+    try {
+      for (const key of this.handle.getKeys({ ...options } as object)) yield key as K;
+    } catch (error) {
+      throw this.#asDamage(error);
+    }
   }
 
   count(): number {
@@ -135,13 +154,10 @@ export class LmdbBackedTable<K extends TableKey> implements Table<K> {
     return (this.handle.getStats() as { readonly entryCount: number }).entryCount;
   }
 
-  #unseal(framed: Buffer, key: TableKey): Buffer {
-    try {
-      return unseal(framed, key, this.name, this.#environment);
-    } catch (error) {
-      if (error instanceof TendrilError) this.#onDamage(error);
-      throw error;
-    }
+  #asDamage(error: unknown): unknown {
+    const damage = asDamage(error, this.name, this.#environment);
+    if (damage instanceof TendrilError && damage.code === 'CORRUPT_RECORD') this.#onDamage(damage);
+    return damage;
   }
 }
 

@@ -6,13 +6,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { EventEnvelope } from '../../src/model/index.ts';
 import { cleanUp, type Serve, serve, temporaryFolder, until } from '../cli/support/tendril.ts';
 import { withSystem } from '../projector/harness.ts';
 import { changeEvents, initialEvents, route } from '../projector/mesh-events.ts';
 import { metric, post, ready, serviceEvents } from '../runtime/support.ts';
 import { faultRun } from './fault-run.ts';
-import { poisons, writeInto } from './poison.ts';
+import { poisons, type Written, writeInto } from './poison.ts';
 import { Replay, requireReplayed } from './replay.ts';
 
 after(cleanUp);
@@ -50,7 +49,7 @@ test('F-poison: each kind is set aside with offset and reason, everything else i
   });
   const change = changeEvents(SIZE, run.random);
   const kinds = poisons('svc-1').flatMap((poison) => Array.from({ length: run.count }, () => poison));
-  const written: (string | EventEnvelope)[] = [];
+  const written: Written[] = [];
   const due = new Map<number, string>();
   for (const poison of kinds) {
     for (let n = run.between(1, 30); n > 0; n--) written.push(change());
@@ -80,8 +79,11 @@ test('F-poison: each kind is set aside with offset and reason, everything else i
   }
   const counted = await metric(server, 'tendril_events_total');
   assert.equal(counted.get('{status="quarantined"}'), quarantined, JSON.stringify([...counted]));
-  const health = (await (await fetch(`${server.api}/healthz`)).json()) as { readonly degraded: readonly string[] };
-  assert.ok(health.degraded.includes('quarantine'), JSON.stringify(health));
+  const requireDegraded = async ({ api }: Serve): Promise<void> => {
+    const health = (await (await fetch(`${api}/healthz`)).json()) as { readonly degraded: readonly string[] };
+    assert.ok(health.degraded.includes('quarantine'), JSON.stringify(health));
+  };
+  await requireDegraded(server);
   // Behind the poison everything goes on.
   assert.equal(await post(server, serviceEvents('after')), 200);
   const replay = new Replay(dir);
@@ -94,6 +96,7 @@ test('F-poison: each kind is set aside with offset and reason, everything else i
   const rowsAgain = await outcomes(again);
   for (const [at, row] of rows) assert.deepEqual(rowsAgain.get(at), row);
   await replay.requireLive(again.api);
+  await requireDegraded(again);
   assert.deepEqual(
     [...replay.quarantined.keys()],
     [...rowsAgain.values()].filter(({ status }) => status === 'quarantined').map((row) => row.offset),

@@ -1,13 +1,13 @@
 /** Poison: what ingest refuses or never made, written straight into the file of a log that nobody has open. */
 
 import { LOG_SCHEMA } from '../../src/log/index.ts';
-import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES, recordedAtOf } from '../../src/log/record-codec.ts';
+import { RECORD_HEADER_BYTES, recordedAtOf } from '../../src/log/record-codec.ts';
 import { EVENT_SCHEMA_VERSION, type EventEnvelope, endpointSubject } from '../../src/model/index.ts';
 import { openEnvironment } from '../../src/store/index.ts';
 import { endpoint, event, policy, registered } from '../projector/mesh-events.ts';
 
 /** The text of one event as it stands in the log, or an event. */
-type Written = string | EventEnvelope;
+export type Written = string | EventEnvelope | { readonly text: string; readonly recordedAt: number };
 
 export interface Poison {
   readonly kind: string;
@@ -96,6 +96,11 @@ export const poisons = (victim: string): readonly Poison[] => [
   },
 ];
 
+const recordOf = (one: Written, at: number): { readonly text: string; readonly recordedAt: number } => {
+  if (typeof one === 'string') return { text: one, recordedAt: at };
+  return 'text' in one ? one : { text: JSON.stringify(one), recordedAt: at };
+};
+
 /** Appends to the file what no `append` would take. Gives the offset of the first. */
 export const writeInto = async (dir: string, mesh: string, written: readonly Written[]): Promise<number> => {
   const environment = await openEnvironment({ dir, mesh, name: 'log', schema: LOG_SCHEMA });
@@ -105,10 +110,10 @@ export const writeInto = async (dir: string, mesh: string, written: readonly Wri
     const first = (last?.key ?? 0) + 1;
     const at = last === undefined ? Date.now() : recordedAtOf(Buffer.from(last.body));
     for (const [index, one] of written.entries()) {
-      const text = typeof one === 'string' ? one : JSON.stringify(one);
+      const { text, recordedAt } = recordOf(one, at);
       const record = Buffer.alloc(RECORD_HEADER_BYTES + Buffer.byteLength(text));
-      record.writeUInt32BE(Math.floor(at / 2 ** 32), 0);
-      record.writeUInt32BE(at % 2 ** 32, 4);
+      record.writeUInt32BE(Math.floor(recordedAt / 2 ** 32), 0);
+      record.writeUInt32BE(recordedAt % 2 ** 32, 4);
       record.write(text, RECORD_HEADER_BYTES);
       await environment.commit((batch) => batch.put(table, first + index, record));
     }
@@ -117,5 +122,3 @@ export const writeInto = async (dir: string, mesh: string, written: readonly Wri
     await environment.close();
   }
 };
-
-export { MAX_RECORD_BYTES };

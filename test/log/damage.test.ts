@@ -47,6 +47,30 @@ test('F-corrupt: what only a writer would meet: cut inside the list of tables; e
   }
 });
 
+test('pages whose kind is lost after a clean stop: the start, or the reading, ends with LOG_CORRUPT', async (context) => {
+  const { image } = await makeLog(context);
+  const damaged = Buffer.from(image);
+  const [PAGE, BRANCH, FLAGS_AT] = [4096, 0x01, 18];
+  for (let page = 2 * PAGE; page < damaged.length; page += PAGE)
+    if (damaged.readUInt16LE(page + FLAGS_AT) === BRANCH) damaged.writeUInt16LE(0, page + FLAGS_AT);
+  assert.notDeepEqual(damaged, image);
+  const dir = temporaryDirectory(context);
+  place(dir, damaged);
+  writeFileSync(
+    join(dir, 'log', 'clean.json'),
+    JSON.stringify({ size: damaged.length, meta: crc32(damaged.subarray(0, 131_072)) }),
+  );
+  const reading = async (): Promise<void> => {
+    const log = await openDamaged(dir);
+    try {
+      await collect(log.read({ from: 1 }));
+    } finally {
+      await log.close();
+    }
+  };
+  await assert.rejects(reading(), hasCode('LOG_CORRUPT', 'table events'));
+});
+
 test('a bit that flips after a clean stop: reading stops at that event and names it, what lies before is given', async (context) => {
   const { image, records } = await makeLog(context);
   const dir = temporaryDirectory(context);
