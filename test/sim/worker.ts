@@ -180,7 +180,7 @@ export class Worker {
         const { offset } = this;
         const names = [...effect.resources.map(({ name }) => name), ...removed.map((name) => `-${name}`)];
         world.say(`${stream} > ${sidecar.name} ${effect.type} ${effect.nonce} ${names.join(' ')} of ${offset}`);
-        checks.sent({ sidecar, stream, offset, type: effect.type, resources: effect.resources, view });
+        checks.sent({ sidecar, stream, offset, type: effect.type, resources: effect.resources, removed, view });
         const message = { bytes, stream, offset };
         if (world.mutation === 'virtual hosts overtake clusters' && effect.type === 'cds') {
           world.scheduler.after(10, this.process, () => end.send(() => sidecar.receive(message)));
