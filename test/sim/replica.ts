@@ -17,7 +17,7 @@ import { Worker } from './worker.ts';
 import { MESH, Process, type World } from './world.ts';
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const LOOK_MS = 100;
+const LOOK_MS = 200;
 const RESTART_MS = 40;
 /** Reasons not to start that pass: the supervisor tries again. */
 const STARTED_AGAIN: ReadonlySet<string> = new Set(['DATA_READ_ONLY', 'DISK_FULL']);

@@ -23,7 +23,7 @@ import { CLUSTERS, HOSTS, nameOf, SERVICES, Workload } from './workload.ts';
 import { Process, World } from './world.ts';
 
 /** Simulated time of the first part. */
-const BUSY_MS = 700;
+const BUSY_MS = 500;
 /** Longer than every retry, gate and alarm of the code that runs here. */
 const QUIET_MS = 8_000;
 /** A run that takes more turns goes in circles. */
@@ -80,7 +80,7 @@ export const simulate = async ({ seed, mutation }: RunOptions): Promise<RunResul
       return new Operator({ world, name: `operator-${at}`, replicas, checks, workload, pauseMs });
     });
     for (const [at, operator] of operators.entries()) operator.begin(at === 0 ? workload.beginning() : []);
-    const faults = new Faults(world, { server, replicas, sidecars }, choices.pick([15, 40, 100, 1_000]));
+    const faults = new Faults(world, { server, replicas, sidecars }, choices.pick([12, 30, 80, 600]));
     const applications = new Process('applications');
     callNow(world, applications, sidecars);
     const poisonAt = choices.fraction() * BUSY_MS;

@@ -170,6 +170,8 @@ export class Worker {
     const { world, checks, observe } = this.#options;
     switch (effect.kind) {
       case 'send': {
+        // The sidecar is gone, and this end has not heard of it yet.
+        if (!end.open) return;
         const removed = world.mutation === 'removals are dropped' ? [] : effect.removed;
         const bytes = composeDeltaResponse({
           typeUrl: typeUrlOf(effect.type),
