@@ -83,9 +83,15 @@ export class Checks {
     this.counters.commits++;
     const stand = this.#oracle.standAt(proof.offset);
     if (stand === undefined)
-      this.#world.violated('I1', `${replica} stands at ${proof.offset}; the durable log ends at ${this.#oracle.through}`);
+      this.#world.violated(
+        'I1',
+        `${replica} stands at ${proof.offset}; the durable log ends at ${this.#oracle.through}`,
+      );
     else if (stand.hash !== proof.hash || stand.chain !== proof.chain)
-      this.#world.violated('I3', `${replica} has hash ${proof.hash.slice(0, 12)} at ${proof.offset}, not ${stand.hash.slice(0, 12)}`);
+      this.#world.violated(
+        'I3',
+        `${replica} has hash ${proof.hash.slice(0, 12)} at ${proof.offset}, not ${stand.hash.slice(0, 12)}`,
+      );
   }
 
   requested(sidecar: Sidecar, request: DeltaRequest): void {
@@ -120,7 +126,8 @@ export class Checks {
       const isGiven = given.has(givenKey(type, bare));
       given.add(givenKey(type, bare));
       if (isPlaceholder(type, bare, version)) continue;
-      if (!mayHold) this.#world.violated('I6', `${sidecar.name} is sent ${type} ${name}, which it may not see at ${offset}`);
+      if (!mayHold)
+        this.#world.violated('I6', `${sidecar.name} is sent ${type} ${name}, which it may not see at ${offset}`);
       else if (version !== expected)
         this.#world.violated('I4', `${type} ${name} is sent as ${version}; at ${offset} it is ${expected}`);
       // What it has is kept up to date until it is taken away, also when nothing leads to it any more.
@@ -171,17 +178,13 @@ export class Checks {
   #versionAt(sidecar: Sidecar, type: string, name: string, offset: number): string | undefined {
     const namespace = sidecar.caller.slice(sidecar.caller.lastIndexOf('.') + 1);
     const { versions } = this.#oracle;
-    return versions.at(resourceKey(type, `ns:${namespace}`, name), offset) ?? versions.at(resourceKey(type, '', name), offset);
+    return (
+      versions.at(resourceKey(type, `ns:${namespace}`, name), offset) ??
+      versions.at(resourceKey(type, '', name), offset)
+    );
   }
 
-  #isWanted(
-    sidecar: Sidecar,
-    service: string,
-    port: string,
-    name: string,
-    offset: number,
-    view: NodeView,
-  ): boolean {
+  #isWanted(sidecar: Sidecar, service: string, port: string, name: string, offset: number, view: NodeView): boolean {
     const preload = this.#oracle.callerAt(sidecar.caller, offset)?.preload ?? [];
     if (preload.includes(port) || this.#brought.get(sidecar.name)?.has(name) === true) return true;
     for (const cluster of sidecar.askedClusters) if (cluster === name || cluster.startsWith(`${service}:`)) return true;

@@ -220,4 +220,3 @@ export class Replica {
     return { ...record, offset: record.offset - this.#skipped };
   }
 }
-

@@ -84,9 +84,7 @@ export const simulate = async ({ seed, mutation }: RunOptions): Promise<RunResul
     const applications = new Process('applications');
     callNow(world, applications, sidecars);
     const poisonAt = choices.fraction() * BUSY_MS;
-    scheduler.after(poisonAt, server.process, () =>
-      server.append([workload.poison() as never], () => undefined),
-    );
+    scheduler.after(poisonAt, server.process, () => server.append([workload.poison() as never], () => undefined));
 
     const runUntil = async (until: number): Promise<void> => {
       while (world.failure === undefined && (await scheduler.turn(until)))
@@ -133,4 +131,3 @@ const callNow = (world: World, owner: Process, sidecars: readonly Sidecar[]): vo
     callNow(world, owner, sidecars);
   });
 };
-

@@ -12,8 +12,8 @@ import {
 import { typeUrlOf } from '../../src/delta-xds/resource-type.ts';
 import type { EdgeObservation } from '../../src/ingest/index.ts';
 import { TendrilError } from '../../src/model/index.ts';
-import { publishedTables } from '../../src/projector/model-file.ts';
 import { ReadModel } from '../../src/projector/index.ts';
+import { publishedTables } from '../../src/projector/model-file.ts';
 import { STATE_SCHEMA } from '../../src/projector/state-tables.ts';
 import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest } from '../../src/proto/index.ts';
 import { MeshSource } from '../../src/runtime/mesh-source.ts';
@@ -42,7 +42,12 @@ export const openModel = (disk: MemoryDisk): Promise<ReadModel> =>
     dir: disk.name,
     mesh: MESH,
     open: async () => {
-      const environment = new MemoryEnvironment({ disk, mesh: MESH, schemaVersion: STATE_SCHEMA.version, mode: 'visible' });
+      const environment = new MemoryEnvironment({
+        disk,
+        mesh: MESH,
+        schemaVersion: STATE_SCHEMA.version,
+        mode: 'visible',
+      });
       return { environment, tables: publishedTables(environment), isReplaced: () => false };
     },
   });
