@@ -82,12 +82,14 @@ export class Checks {
     if (proof === undefined) return;
     this.counters.commits++;
     const stand = this.#oracle.standAt(proof.offset);
-    if (stand === undefined)
+    if (stand === undefined) {
+      // I1: a state that leads the log loses what it holds with the next power cut.
+      const isAhead = proof.offset > this.#oracle.through;
       this.#world.violated(
-        'I1',
+        isAhead ? 'I1' : 'I3',
         `${replica} stands at ${proof.offset}; the durable log ends at ${this.#oracle.through}`,
       );
-    else if (stand.hash !== proof.hash || stand.chain !== proof.chain)
+    } else if (stand.hash !== proof.hash || stand.chain !== proof.chain)
       this.#world.violated(
         'I3',
         `${replica} has hash ${proof.hash.slice(0, 12)} at ${proof.offset}, not ${stand.hash.slice(0, 12)}`,

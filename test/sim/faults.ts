@@ -16,6 +16,8 @@ const WEIGHTS = {
   'log without power': 3,
   'core killed': 6,
   'replica without power': 5,
+  'disk lost': 1,
+  'state to be made anew': 2,
   'worker killed': 4,
   'disk full': 4,
   'commit fails': 3,
@@ -74,6 +76,12 @@ export class Faults {
       case 'replica without power':
         replica.crashCore(kind === 'replica without power');
         break;
+      case 'disk lost':
+        replica.loseDisk();
+        break;
+      case 'state to be made anew':
+        replica.spoilState();
+        break;
       case 'worker killed':
         replica.crashWorker();
         break;
@@ -106,7 +114,7 @@ export class Faults {
 
   #spoil(disk: MemoryDisk, full: boolean): void {
     if (!full) {
-      disk.failNext = true;
+      disk.failNext = this.#world.choices.pick(['lost', 'kept']);
       this.#world.say(`the next commit of ${disk.name} fails`);
       return;
     }
