@@ -87,8 +87,13 @@ export const simulate = async ({ seed, mutation }: RunOptions): Promise<RunResul
     scheduler.after(poisonAt, server.process, () => server.append([workload.poison() as never], () => undefined));
 
     const runUntil = async (until: number): Promise<void> => {
-      while (world.failure === undefined && (await scheduler.turn(until)))
-        if (scheduler.turns > MAX_TURNS) world.violated('I8', `${MAX_TURNS} turns, and no end`);
+      try {
+        while (world.failure === undefined && (await scheduler.turn(until)))
+          if (scheduler.turns > MAX_TURNS) world.violated('I8', `${MAX_TURNS} turns, and no end`);
+      } catch (error) {
+        // Something threw that nobody caught: with the seed it can be looked at.
+        world.fail(error);
+      }
     };
     await runUntil(BUSY_MS);
     world.say('quiet');
