@@ -21,6 +21,7 @@ const BUDGETS = {
   model: 40,
   'dependency-graph': 40,
   'sidecar-client': 40,
+  sim: 100,
 };
 const DEFAULT_BUDGET = 20;
 

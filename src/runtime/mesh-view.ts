@@ -283,7 +283,10 @@ export class MeshView implements NodeView {
     if (cluster === undefined) return [];
     const record = this.#visible(cluster.service, cluster.port);
     if (record === undefined) return [];
-    if (isHttp(record, cluster.port)) return this.get('vhds', canonical)?.clusters ?? [];
+    const found = record.ports.find(({ port }) => port === cluster.port);
+    // Of a port that the service has no longer nothing is needed: else its cluster stayed, empty, with whoever had it.
+    if (found === undefined) return [];
+    if (found.protocol !== 'tcp') return this.get('vhds', canonical)?.clusters ?? [];
     return [clusterName(cluster.service, cluster.port)];
   }
 

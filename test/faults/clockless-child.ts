@@ -2,7 +2,7 @@
  * A replay in a process that has no clock: `clockless-child DIR MESH` folds the log of a directory after everything that tells the time
  * throws, derives what is served, and tells offset, hash and number of resources.
  */
-import { createDeriver, createRun, endpointKeys, NOTHING_STORED } from '../../src/projector/parts.ts';
+import { allEndpoints, createDeriver, createRun, NOTHING_STORED } from '../../src/projector/parts.ts';
 import { inSlices } from '../../src/projector/turns.ts';
 import { readLog } from './replay.ts';
 
@@ -28,7 +28,7 @@ for (const record of records) run.apply(record);
 const hash = run.stateHash();
 const deriver = createDeriver(run.fold, NOTHING_STORED, undefined);
 deriver.loaded();
-const derived = await inSlices(deriver.deriveAll(endpointKeys(run), NOTHING_STORED), 64);
+const derived = await inSlices(deriver.deriveAll(allEndpoints(run), NOTHING_STORED), 64);
 let throws = 0;
 for (const read of [() => Date.now(), () => new Date(), () => performance.now(), () => Math.random()])
   try {

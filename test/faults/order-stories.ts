@@ -3,7 +3,7 @@ import type { LogRecord } from '../../src/log/index.ts';
 import { decodeRecord, encodeEvent, writeRecord } from '../../src/log/record-codec.ts';
 import type { EventEnvelope } from '../../src/model/index.ts';
 import type { FoldRun } from '../../src/projector/fold-run.ts';
-import { createDeriver, createRun, endpointKeys, NOTHING_STORED } from '../../src/projector/parts.ts';
+import { allEndpoints, createDeriver, createRun, NOTHING_STORED } from '../../src/projector/parts.ts';
 import { inSlices } from '../../src/projector/turns.ts';
 import { endpoint, event, MESH, observed, policy, registered, route } from '../projector/mesh-events.ts';
 import type { FaultRun } from './fault-run.ts';
@@ -124,7 +124,7 @@ export const servedBy = async ({ run }: Folded): Promise<readonly string[]> => {
   run.stateHash();
   const deriver = createDeriver(run.fold, NOTHING_STORED, undefined);
   deriver.loaded();
-  const derived = await inSlices(deriver.deriveAll(endpointKeys(run), NOTHING_STORED), 64);
+  const derived = await inSlices(deriver.deriveAll(allEndpoints(run), NOTHING_STORED), 64);
   return [
     ...[...derived.resources].map(([key, resource]) => `resource ${key} ${resource?.version}`),
     ...[...derived.services].map(([key, bytes]) => `service ${key} ${Buffer.from(bytes ?? []).toString()}`),

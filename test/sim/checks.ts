@@ -27,6 +27,7 @@ export interface Sent {
   readonly offset: number;
   readonly type: ResourceType;
   readonly resources: readonly SentResource[];
+  readonly removed: readonly string[];
   readonly view: NodeView;
 }
 
@@ -41,11 +42,16 @@ interface Taken {
 export const bareName = (type: string, name: string): string =>
   type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name;
 
+/** A cluster and its assignment are one thing. */
+const givenKey = (type: string, name: string): string => `${type === 'vhds' ? 'host' : 'cluster'} ${name}`;
+
 export class Checks {
   readonly #world: World;
   readonly #oracle: Oracle;
   /** Offset of what each stream carried last. */
   readonly #streams = new Map<string, number>();
+  /** What each stream was sent, and not told to forget. */
+  readonly #given = new Map<string, Set<string>>();
   /** By sidecar, type and name. */
   readonly #taken = new Map<string, Map<string, Taken>>();
   /** Names that a sidecar said it holds, when a stream began. */
@@ -76,10 +82,18 @@ export class Checks {
     if (proof === undefined) return;
     this.counters.commits++;
     const stand = this.#oracle.standAt(proof.offset);
-    if (stand === undefined)
-      this.#world.violated('I3', `${replica} stands at ${proof.offset}; the durable log ends at ${this.#oracle.through}`);
-    else if (stand.hash !== proof.hash || stand.chain !== proof.chain)
-      this.#world.violated('I3', `${replica} has hash ${proof.hash.slice(0, 12)} at ${proof.offset}, not ${stand.hash.slice(0, 12)}`);
+    if (stand === undefined) {
+      // I1: a state that leads the log loses what it holds with the next power cut.
+      const isAhead = proof.offset > this.#oracle.through;
+      this.#world.violated(
+        isAhead ? 'I1' : 'I3',
+        `${replica} stands at ${proof.offset}; the durable log ends at ${this.#oracle.through}`,
+      );
+    } else if (stand.hash !== proof.hash || stand.chain !== proof.chain)
+      this.#world.violated(
+        'I3',
+        `${replica} has hash ${proof.hash.slice(0, 12)} at ${proof.offset}, not ${stand.hash.slice(0, 12)}`,
+      );
   }
 
   requested(sidecar: Sidecar, request: DeltaRequest): void {
@@ -92,12 +106,18 @@ export class Checks {
   }
 
   /** I4, I6 */
-  sent({ sidecar, stream, offset, type, resources, view }: Sent): void {
+  sent({ sidecar, stream, offset, type, resources, removed, view }: Sent): void {
     this.counters.sent += resources.length;
     const last = this.#streams.get(stream) ?? 0;
     if (offset < last) this.#world.violated('I4', `${stream} sends from ${offset} after ${last}`);
     this.#streams.set(stream, offset);
     if (type !== 'cds' && type !== 'eds' && type !== 'vhds') return;
+    let given = this.#given.get(stream);
+    if (given === undefined) {
+      given = new Set();
+      this.#given.set(stream, given);
+    }
+    for (const name of removed) given.delete(givenKey(type, bareName(type, name)));
     for (const { name, version, body } of resources) {
       const bare = bareName(type, name);
       const parsed = parseClusterName(bare);
@@ -105,11 +125,15 @@ export class Checks {
       const port = servicePort(parsed.service, parsed.port);
       const expected = this.#versionAt(sidecar, type, bare, offset);
       const mayHold = this.#oracle.mayHold(sidecar.caller, parsed.service, parsed.port, offset);
+      const isGiven = given.has(givenKey(type, bare));
+      given.add(givenKey(type, bare));
       if (isPlaceholder(type, bare, version)) continue;
-      if (!mayHold) this.#world.violated('I6', `${sidecar.name} is sent ${type} ${name}, which it may not see at ${offset}`);
+      if (!mayHold)
+        this.#world.violated('I6', `${sidecar.name} is sent ${type} ${name}, which it may not see at ${offset}`);
       else if (version !== expected)
         this.#world.violated('I4', `${type} ${name} is sent as ${version}; at ${offset} it is ${expected}`);
-      else if (!this.#isWanted(sidecar, parsed.service, port, bare, offset, view))
+      // What it has is kept up to date until it is taken away, also when nothing leads to it any more.
+      else if (!isGiven && !this.#isWanted(sidecar, parsed.service, port, bare, offset, view))
         this.#world.violated('I6', `${sidecar.name} is sent ${type} ${name} and neither asked nor has an edge`);
     }
   }
@@ -156,17 +180,13 @@ export class Checks {
   #versionAt(sidecar: Sidecar, type: string, name: string, offset: number): string | undefined {
     const namespace = sidecar.caller.slice(sidecar.caller.lastIndexOf('.') + 1);
     const { versions } = this.#oracle;
-    return versions.at(resourceKey(type, `ns:${namespace}`, name), offset) ?? versions.at(resourceKey(type, '', name), offset);
+    return (
+      versions.at(resourceKey(type, `ns:${namespace}`, name), offset) ??
+      versions.at(resourceKey(type, '', name), offset)
+    );
   }
 
-  #isWanted(
-    sidecar: Sidecar,
-    service: string,
-    port: string,
-    name: string,
-    offset: number,
-    view: NodeView,
-  ): boolean {
+  #isWanted(sidecar: Sidecar, service: string, port: string, name: string, offset: number, view: NodeView): boolean {
     const preload = this.#oracle.callerAt(sidecar.caller, offset)?.preload ?? [];
     if (preload.includes(port) || this.#brought.get(sidecar.name)?.has(name) === true) return true;
     for (const cluster of sidecar.askedClusters) if (cluster === name || cluster.startsWith(`${service}:`)) return true;

@@ -42,6 +42,12 @@ export class Choices {
 
   /** A text of 128 bits. */
   id(): string {
-    return [0, 0, 0, 0].map(() => Math.floor(this.#next() * 2 ** 32).toString(16).padStart(8, '0')).join('');
+    return [0, 0, 0, 0]
+      .map(() =>
+        Math.floor(this.#next() * 2 ** 32)
+          .toString(16)
+          .padStart(8, '0'),
+      )
+      .join('');
   }
 }

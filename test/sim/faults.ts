@@ -1,5 +1,6 @@
 /** What goes wrong in a run: crashes, power cuts, full and failing disks, a network that is slow, cut or reset, clocks that jump. */
 import type { LogServer } from './log-server.ts';
+import type { MemoryDisk } from './memory-disk.ts';
 import type { Replica } from './replica.ts';
 import type { Sidecar } from './sidecar.ts';
 import type { World } from './world.ts';
@@ -15,6 +16,8 @@ const WEIGHTS = {
   'log without power': 3,
   'core killed': 6,
   'replica without power': 5,
+  'disk lost': 1,
+  'state to be made anew': 2,
   'worker killed': 4,
   'disk full': 4,
   'commit fails': 3,
@@ -66,52 +69,73 @@ export class Faults {
     this.happened++;
     switch (kind) {
       case 'log killed':
-        return server.crash(false);
       case 'log without power':
-        return server.crash(true);
+        server.crash(kind === 'log without power');
+        break;
       case 'core killed':
-        return replica.crashCore(false);
       case 'replica without power':
-        return replica.crashCore(true);
+        replica.crashCore(kind === 'replica without power');
+        break;
+      case 'disk lost':
+        replica.loseDisk();
+        break;
+      case 'state to be made anew':
+        replica.spoilState();
+        break;
       case 'worker killed':
-        return replica.crashWorker();
-      case 'disk full': {
-        const disk = choices.pick([server.disk, replica.disk]);
-        disk.full = true;
-        return this.#forAWhile(`the disk of ${disk.name} is full`, 80, () => {
-          disk.full = false;
-        });
-      }
-      case 'commit fails': {
-        const disk = choices.pick([server.disk, replica.disk]);
-        disk.failNext = true;
-        return this.#world.say(`the next commit of ${disk.name} fails`);
-      }
+        replica.crashWorker();
+        break;
+      case 'disk full':
+      case 'commit fails':
+        this.#spoil(choices.pick([server.disk, replica.disk]), kind === 'disk full');
+        break;
       case 'link cut':
-      case 'link reset': {
-        const { links } = network;
-        if (links.length === 0) return undefined;
-        const link = choices.pick(links);
-        if (kind === 'link reset') {
-          this.#world.say(`${link} is reset`);
-          return network.reset(link);
-        }
-        network.cut.add(link);
-        return this.#forAWhile(`${link} is cut`, 200, () => network.heal(link));
-      }
+      case 'link reset':
+        this.#disturb(kind === 'link cut');
+        break;
       case 'slow network':
         network.slowPercent = choices.between(5, 50);
-        return this.#forAWhile('the network is slow', 200, () => {
+        this.#forAWhile('the network is slow', 200, () => {
           network.slowPercent = 0;
         });
+        break;
       case 'clock jumps':
         server.skew += choices.between(-3_600_000, 3_600_000);
-        return this.#world.say(`the clock of the log is wrong by ${server.skew}`);
+        this.#world.say(`the clock of the log is wrong by ${server.skew}`);
+        break;
       case 'sidecar moves':
-        return sidecar.reconnect();
+        sidecar.reconnect();
+        break;
       case 'sidecar restarts':
-        return sidecar.restart();
+        sidecar.restart();
+        break;
     }
+  }
+
+  #spoil(disk: MemoryDisk, full: boolean): void {
+    if (!full) {
+      disk.failNext = this.#world.choices.pick(['lost', 'kept']);
+      this.#world.say(`the next commit of ${disk.name} fails`);
+      return;
+    }
+    disk.full = true;
+    this.#forAWhile(`the disk of ${disk.name} is full`, 80, () => {
+      disk.full = false;
+    });
+  }
+
+  #disturb(cut: boolean): void {
+    const { choices, network } = this.#world;
+    const { links } = network;
+    if (links.length === 0) return;
+    const link = choices.pick(links);
+    if (!cut) {
+      this.#world.say(`${link} is reset`);
+      network.reset(link);
+      return;
+    }
+    network.cut.add(link);
+    this.#forAWhile(`${link} is cut`, 200, () => network.heal(link));
   }
 
   #forAWhile(text: string, mostMs: number, heal: () => void): void {

@@ -16,8 +16,8 @@ export class MemoryDisk {
   readonly #undo: (readonly Operation[])[] = [];
   /** Commits are refused with DISK_FULL. */
   full = false;
-  /** The next commit fails, and whoever wrote it writes no more. */
-  failNext = false;
+  /** The next commit fails, and whoever wrote it writes no more; `kept`: it is on the disk all the same. */
+  failNext: 'lost' | 'kept' | undefined;
   commits = 0;
 
   constructor(name: string, id: string) {
@@ -56,6 +56,13 @@ export class MemoryDisk {
   /** Everything visible becomes durable. */
   flush(): void {
     this.#undo.length = 0;
+  }
+
+  /** Everything is gone. */
+  wipe(): void {
+    this.#tables.clear();
+    this.flush();
+    this.commits = 0;
   }
 
   /** @param kept of the commits that were not durable, the first so many are kept */

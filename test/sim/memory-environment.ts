@@ -112,8 +112,12 @@ export class MemoryEnvironment implements Environment {
       return;
     }
     await wait(times.commitMs());
-    if (disk.failNext) {
-      disk.failNext = false;
+    if (disk.failNext !== undefined) {
+      if (disk.failNext === 'kept') {
+        disk.apply(batch.operations);
+        disk.flush();
+      }
+      disk.failNext = undefined;
       throw this.#fail(new Error('EIO'));
     }
     disk.apply(batch.operations);

@@ -11,7 +11,13 @@ import { Process, type World } from './world.ts';
 const GIVE_UP_MS = 2_000;
 const RETRY_MS = 40;
 /** Answers that leave open whether the events are in the log. */
-const AMBIGUOUS: ReadonlySet<string> = new Set(['LOG_NO_ANSWER', 'NO_ANSWER', 'LOG_CLOSED', 'LOG_READ_ONLY', 'CORE_DOWN']);
+const AMBIGUOUS: ReadonlySet<string> = new Set([
+  'LOG_NO_ANSWER',
+  'NO_ANSWER',
+  'LOG_CLOSED',
+  'LOG_READ_ONLY',
+  'CORE_DOWN',
+]);
 
 export interface OperatorOptions {
   readonly world: World;
@@ -73,7 +79,9 @@ export class Operator {
           checks.acknowledged(event.id, told.offset, told.status);
           workload.saw(event, told.offset);
         }
-        world.say(`${this.name} has ${reply.answer.events.map(({ offset, status }) => `${offset} ${status}`).join(', ')}`);
+        world.say(
+          `${this.name} has ${reply.answer.events.map(({ offset, status }) => `${offset} ${status}`).join(', ')}`,
+        );
         return;
       }
       world.say(`${this.name} hears ${reply.code}`);
@@ -112,6 +120,8 @@ export class Operator {
 
   #sleep(most: number): Promise<void> {
     const { world } = this.#options;
-    return new Promise((resolve) => void world.scheduler.after(world.choices.fraction() * most, this.#process, resolve));
+    return new Promise(
+      (resolve) => void world.scheduler.after(world.choices.fraction() * most, this.#process, resolve),
+    );
   }
 }

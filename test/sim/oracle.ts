@@ -5,13 +5,13 @@
  */
 import { type CallerRecord, isVisible } from '../../src/dependency-graph/index.ts';
 import { decodeRecord } from '../../src/log/record-codec.ts';
+import type { DerivedChanges } from '../../src/projector/changes.ts';
+import { FoldedChanges } from '../../src/projector/changes.ts';
+import type { FoldOutcome, ServiceRecord } from '../../src/projector/index.ts';
 import { allEndpoints, createDeriver, createRun, headOf } from '../../src/projector/parts.ts';
 import { decodeCaller, decodeService } from '../../src/projector/records.ts';
-import type { DerivedChanges } from '../../src/projector/changes.ts';
-import { STATE_SCHEMA } from '../../src/projector/state-tables.ts';
-import { FoldedChanges } from '../../src/projector/changes.ts';
 import { StateStore } from '../../src/projector/state-store.ts';
-import type { FoldOutcome, ServiceRecord } from '../../src/projector/index.ts';
+import { STATE_SCHEMA } from '../../src/projector/state-tables.ts';
 import { CHECKSUM_BYTES } from '../../src/store/index.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { MemoryEnvironment } from './memory-environment.ts';
@@ -95,7 +95,12 @@ export class Oracle {
   compare(disk: MemoryDisk): void {
     const events = disk.table('events');
     for (const [at, bytes] of this.records.entries())
-      if (events.get(at + 1)?.subarray(CHECKSUM_BYTES).equals(bytes) !== true) {
+      if (
+        events
+          .get(at + 1)
+          ?.subarray(CHECKSUM_BYTES)
+          .equals(bytes) !== true
+      ) {
         this.#world.violated('I1', `event ${at + 1} was durable, and is gone or another`);
         return;
       }

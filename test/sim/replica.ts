@@ -6,8 +6,9 @@ import { Ingest, LearnedEdges, type SubmitAnswer } from '../../src/ingest/index.
 import { TendrilError } from '../../src/model/index.ts';
 import { Projector } from '../../src/projector/index.ts';
 import { StateStore } from '../../src/projector/state-store.ts';
-import { STATE_SCHEMA } from '../../src/projector/state-tables.ts';
+import { REBUILD_KEY, STATE_SCHEMA } from '../../src/projector/state-tables.ts';
 import { settled } from '../../src/runtime/fold-port.ts';
+import { frame } from '../../src/store/checked-record.ts';
 import type { Checks } from './checks.ts';
 import type { LogServer, RawRecord } from './log-server.ts';
 import type { MemoryDisk } from './memory-disk.ts';
@@ -17,7 +18,7 @@ import { Worker } from './worker.ts';
 import { MESH, Process, type World } from './world.ts';
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
-const LOOK_MS = 100;
+const LOOK_MS = 200;
 const RESTART_MS = 40;
 /** Reasons not to start that pass: the supervisor tries again. */
 const STARTED_AGAIN: ReadonlySet<string> = new Set(['DATA_READ_ONLY', 'DISK_FULL']);
@@ -76,6 +77,22 @@ export class Replica {
     world.scheduler.after(world.choices.between(1, RESTART_MS), undefined, () => {
       this.coreProcess = this.#startCore();
     });
+  }
+
+  /** Loses power, and comes back with an empty disk: everything is made anew from the log. */
+  loseDisk(): void {
+    this.#options.world.say(`${this.name} loses its disk`);
+    this.crashWorker();
+    this.crashCore(true);
+    this.cuts++;
+    this.disk.wipe();
+  }
+
+  /** Its core is killed, and finds at its next start that the state is to be made anew; the worker goes on with the old one. */
+  spoilState(): void {
+    if (!this.coreProcess.alive || this.core === undefined) return;
+    this.crashCore(false);
+    this.disk.table('head').set(REBUILD_KEY, frame(REBUILD_KEY, Buffer.from('simulated')));
   }
 
   crashWorker(): void {
@@ -156,6 +173,8 @@ export class Replica {
       mesh: MESH,
       clock: { now: () => world.wallClock },
       prepared: { store, abandon: () => environment.close() },
+      // Now and then an upgrade: everything is derived again, and has to come out the same.
+      version: choices.pick(['1', '1', '1', '2']),
     });
     world.say(`${this.name} core runs at ${projector.notice.offset}`);
     projector.onNotice(({ epoch, offset }) => {
@@ -220,4 +239,3 @@ export class Replica {
     return { ...record, offset: record.offset - this.#skipped };
   }
 }
-

@@ -86,6 +86,11 @@ export class Sidecar {
     this.#run(this.client.ask(host));
   }
 
+  /** Its application calls every host once more. */
+  callAgain(): void {
+    for (const host of this.askedHosts) this.#run(this.client.ask(host));
+  }
+
   askCluster(name: string): void {
     this.askedClusters.add(name);
     this.#run(this.client.askCluster(name));

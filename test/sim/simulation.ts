@@ -23,7 +23,7 @@ import { CLUSTERS, HOSTS, nameOf, SERVICES, Workload } from './workload.ts';
 import { Process, World } from './world.ts';
 
 /** Simulated time of the first part. */
-const BUSY_MS = 1_200;
+const BUSY_MS = 500;
 /** Longer than every retry, gate and alarm of the code that runs here. */
 const QUIET_MS = 8_000;
 /** A run that takes more turns goes in circles. */
@@ -80,23 +80,29 @@ export const simulate = async ({ seed, mutation }: RunOptions): Promise<RunResul
       return new Operator({ world, name: `operator-${at}`, replicas, checks, workload, pauseMs });
     });
     for (const [at, operator] of operators.entries()) operator.begin(at === 0 ? workload.beginning() : []);
-    const faults = new Faults(world, { server, replicas, sidecars }, choices.pick([15, 40, 100, 1_000]));
+    const faults = new Faults(world, { server, replicas, sidecars }, choices.pick([12, 30, 80, 600]));
     const applications = new Process('applications');
     callNow(world, applications, sidecars);
     const poisonAt = choices.fraction() * BUSY_MS;
-    scheduler.after(poisonAt, server.process, () =>
-      server.append([workload.poison() as never], () => undefined),
-    );
+    scheduler.after(poisonAt, server.process, () => server.append([workload.poison() as never], () => undefined));
 
     const runUntil = async (until: number): Promise<void> => {
-      while (world.failure === undefined && (await scheduler.turn(until)))
-        if (scheduler.turns > MAX_TURNS) world.violated('I8', `${MAX_TURNS} turns, and no end`);
+      try {
+        while (world.failure === undefined && (await scheduler.turn(until)))
+          if (scheduler.turns > MAX_TURNS) world.violated('I8', `${MAX_TURNS} turns, and no end`);
+      } catch (error) {
+        // Something threw that nobody caught: with the seed it can be looked at.
+        world.fail(error);
+      }
     };
     await runUntil(BUSY_MS);
     world.say('quiet');
     applications.alive = false;
     faults.stop();
     for (const operator of operators) operator.rest();
+    await runUntil(BUSY_MS + QUIET_MS / 2);
+    // A host whose virtual host came with an edge, and went with it, is asked for with the next call.
+    for (const sidecar of sidecars) sidecar.callAgain();
     await runUntil(BUSY_MS + QUIET_MS);
     if (world.failure === undefined) {
       oracle.follow(logDisk);
@@ -130,8 +136,3 @@ const callNow = (world: World, owner: Process, sidecars: readonly Sidecar[]): vo
     callNow(world, owner, sidecars);
   });
 };
-
-/** How the caller asks for a run again. */
-export const replayHint = (seed: number): string =>
-  `TENDRIL_SIM_SEED=${seed} TENDRIL_SIM_COUNT=1 node scripts/test.mjs sim/simulation`;
-

@@ -12,8 +12,8 @@ import {
 import { typeUrlOf } from '../../src/delta-xds/resource-type.ts';
 import type { EdgeObservation } from '../../src/ingest/index.ts';
 import { TendrilError } from '../../src/model/index.ts';
-import { publishedTables } from '../../src/projector/model-file.ts';
 import { ReadModel } from '../../src/projector/index.ts';
+import { publishedTables } from '../../src/projector/model-file.ts';
 import { STATE_SCHEMA } from '../../src/projector/state-tables.ts';
 import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest } from '../../src/proto/index.ts';
 import { MeshSource } from '../../src/runtime/mesh-source.ts';
@@ -42,7 +42,12 @@ export const openModel = (disk: MemoryDisk): Promise<ReadModel> =>
     dir: disk.name,
     mesh: MESH,
     open: async () => {
-      const environment = new MemoryEnvironment({ disk, mesh: MESH, schemaVersion: STATE_SCHEMA.version, mode: 'visible' });
+      const environment = new MemoryEnvironment({
+        disk,
+        mesh: MESH,
+        schemaVersion: STATE_SCHEMA.version,
+        mode: 'visible',
+      });
       return { environment, tables: publishedTables(environment), isReplaced: () => false };
     },
   });
@@ -170,6 +175,8 @@ export class Worker {
     const { world, checks, observe } = this.#options;
     switch (effect.kind) {
       case 'send': {
+        // The sidecar is gone, and this end has not heard of it yet.
+        if (!end.open) return;
         const removed = world.mutation === 'removals are dropped' ? [] : effect.removed;
         const bytes = composeDeltaResponse({
           typeUrl: typeUrlOf(effect.type),
@@ -180,7 +187,7 @@ export class Worker {
         const { offset } = this;
         const names = [...effect.resources.map(({ name }) => name), ...removed.map((name) => `-${name}`)];
         world.say(`${stream} > ${sidecar.name} ${effect.type} ${effect.nonce} ${names.join(' ')} of ${offset}`);
-        checks.sent({ sidecar, stream, offset, type: effect.type, resources: effect.resources, view });
+        checks.sent({ sidecar, stream, offset, type: effect.type, resources: effect.resources, removed, view });
         const message = { bytes, stream, offset };
         if (world.mutation === 'virtual hosts overtake clusters' && effect.type === 'cds') {
           world.scheduler.after(10, this.process, () => end.send(() => sidecar.receive(message)));

@@ -10,7 +10,6 @@ export interface RawEvent {
   readonly expect?: number;
 }
 
-export const NAMESPACES = ['shop', 'pay'];
 export const SERVICES = ['cart', 'mail', 'stock', 'bank', 'web'];
 const EXTERNAL = ['api.example.com', 'cdn.example.com'];
 
@@ -27,7 +26,11 @@ export const HOSTS: readonly string[] = [
   ...EXTERNAL,
 ];
 
-export const CLUSTERS: readonly string[] = [...SERVICES.map((service) => `${nameOf(service)}:80`), 'nobody.shop:80', 'stock.shop:81'];
+export const CLUSTERS: readonly string[] = [
+  ...SERVICES.map((service) => `${nameOf(service)}:80`),
+  'nobody.shop:80',
+  'stock.shop:81',
+];
 
 const MESH_CONFIGURED = { name: 'default', suffixes: ['.mesh.local', '.svc.cluster.local'] };
 
@@ -103,7 +106,11 @@ export class Workload {
           health: pick(['healthy', 'unhealthy', 'draining']),
         });
       case 'leave':
-        return this.#event('endpoint.deregistered', { namespace, service: name, id: `${name}-${this.#choices.between(1, 4)}` });
+        return this.#event('endpoint.deregistered', {
+          namespace,
+          service: name,
+          id: `${name}-${this.#choices.between(1, 4)}`,
+        });
       case 'service':
         return this.#service(service);
       case 'unregister':
@@ -122,10 +129,13 @@ export class Workload {
       case 'deleted':
         return this.#event('policy.deleted', { kind: pick(['Route', 'Upstream', 'Dependency']), namespace, name });
       case 'edge':
-        return this.#event(pick(['dependency.declared', 'dependency.withdrawn', 'dependency.pinned', 'dependency.denied']), {
-          from: nameOf(service),
-          to: `${nameOf(pick(SERVICES))}${pick(['', ':80'])}`,
-        });
+        return this.#event(
+          pick(['dependency.declared', 'dependency.withdrawn', 'dependency.pinned', 'dependency.denied']),
+          {
+            from: nameOf(service),
+            to: `${nameOf(pick(SERVICES))}${pick(['', ':80'])}`,
+          },
+        );
     }
   }
 
@@ -146,7 +156,10 @@ export class Workload {
     return this.#event('service.registered', {
       namespace,
       name,
-      ports: [{ port: 80, protocol: pick(['http', 'http', 'grpc', 'tcp']) }, ...(chance(30) ? [{ port: 81, protocol: 'http' }] : [])],
+      ports: [
+        { port: 80, protocol: pick(['http', 'http', 'grpc', 'tcp']) },
+        ...(chance(30) ? [{ port: 81, protocol: 'http' }] : []),
+      ],
       visibility: pick(['mesh', 'mesh', 'mesh', 'namespace', ['pay']]),
       ...(chance(20) ? { external: { hosts: [pick(EXTERNAL)] } } : {}),
     });
