@@ -1,7 +1,8 @@
 /** The event log: port, memory and LMDB implementations, hash chain. */
+export { isLogBase } from './base.ts';
 export { CHAIN_BYTES, chainStart, nextChain } from './chain.ts';
-export type { AppendResult, EventLog, FollowOptions, LogHead, LogRecord } from './event-log.ts';
-export { LOG_SCHEMA } from './lmdb-log.ts';
+export type { AppendResult, EventLog, FollowOptions, LogBase, LogHead, LogRecord, RawRecord } from './event-log.ts';
+export { type LmdbBackend, LOG_SCHEMA, openLmdbBackend } from './lmdb-log.ts';
 export type { Clock, LogCounters, LogLimits } from './log-core.ts';
 export { type OpenedLog, type OpenLogOptions, openEventLog } from './open-log.ts';
 export { type Upcaster, type UpcastRegistry, upcast } from './upcast.ts';

@@ -11,7 +11,7 @@
  * C5 Bytes that wait or are being written never exceed `maxWaitingBytes`; above it `append` is refused and counted.
  */
 import { type EventEnvelope, TendrilError } from '../model/index.ts';
-import type { AppendResult, EventLog, FollowOptions, LogHead, LogRecord } from './event-log.ts';
+import type { AppendResult, EventLog, FollowOptions, LogBase, LogHead, LogRecord } from './event-log.ts';
 import { Followers } from './followers.ts';
 import type { LogBackend } from './log-backend.ts';
 import { closedError } from './log-errors.ts';
@@ -136,7 +136,34 @@ export class LogCore implements EventLog {
       if (this.#backend.recordedAt(middle) <= recordedAt) low = middle;
       else high = middle - 1;
     }
-    return low < first ? 0 : low;
+    // What is gone was recorded by then, at the latest: the answer is that it is gone, not that nothing was.
+    if (low >= first) return low;
+    const { base } = this.#head;
+    return base !== undefined && base.recordedAt <= recordedAt ? base.offset : 0;
+  }
+
+  /**
+   * Removes the records up to the base: they can no longer be read (`OFFSET_GONE`). Rejects with `DISK_FULL`, `LOG_READ_ONLY`,
+   * `LOG_CLOSED`, and `OFFSET_INVALID` for a base that is not in the log.
+   */
+  async prune(base: LogBase): Promise<void> {
+    this.#requireOpen();
+    const { first, offset } = this.#head;
+    if (this.#backend.prune === undefined || base.offset < first || base.offset > offset)
+      throw new TendrilError(
+        'OFFSET_INVALID',
+        `offset ${base.offset} is not in the log, which has ${first} to ${offset}`,
+      );
+    const { base: before } = this.#head;
+    // Told first: nobody reads what is about to go.
+    this.#head = { ...this.#head, first: base.offset + 1, base };
+    try {
+      await this.#backend.prune(base);
+    } catch (error) {
+      const { base: _, ...head } = this.#head;
+      this.#head = { ...head, first, ...(before === undefined ? {} : { base: before }) };
+      throw error;
+    }
   }
 
   close(): Promise<void> {
@@ -208,7 +235,7 @@ export class LogCore implements EventLog {
 
   #publish(records: readonly LogRecord[], recordedAt: number): void {
     const offset = this.#head.offset + records.length;
-    this.#head = { offset, recordedAt, first: this.#head.first };
+    this.#head = { ...this.#head, offset, recordedAt };
     this.#followers.publish(records);
   }
 

@@ -1,7 +1,7 @@
 /** Opens the log that the configuration names. */
 import { TendrilError } from '../model/index.ts';
 import type { DiskGuard, OpenedAs, StoreLogger } from '../store/index.ts';
-import type { EventLog } from './event-log.ts';
+import type { EventLog, LogBase } from './event-log.ts';
 import { openLmdbBackend } from './lmdb-log.ts';
 import { type Clock, LogCore, type LogCounters, type LogLimits } from './log-core.ts';
 import { createMemoryBackend } from './memory-log.ts';
@@ -31,6 +31,8 @@ export interface OpenedLog extends EventLog {
   readonly failure: TendrilError | undefined;
   /** What was found on disk; undefined for `memory`. */
   readonly opened: OpenedAs | undefined;
+  /** See `LogCore.prune`. */
+  prune(base: LogBase): Promise<void>;
 }
 
 class MemoryLog extends LogCore implements OpenedLog {

@@ -10,6 +10,7 @@ import { derivationOf } from './parts.ts';
 import { PastReader } from './past/index.ts';
 import { Progress } from './progress.ts';
 import { RunLoop } from './run-loop.ts';
+import { checkpointPath, SnapshotExports } from './snapshot/index.ts';
 import { StateQueries } from './state-queries.ts';
 import { StateStore } from './state-store.ts';
 import type { FoldOutcome, Lag, MeshTotals, Notice, ProjectorCondition, StateProof, StoredResource } from './types.ts';
@@ -64,6 +65,7 @@ export class Projector {
   readonly queries: StateQueries;
   /** Earlier graphs. */
   readonly past: PastReader;
+  readonly snapshots: SnapshotExports;
   readonly #options: ProjectorOptions;
   readonly #store: StateStore;
   readonly #opened: Opened;
@@ -91,6 +93,14 @@ export class Projector {
       callersOf: (service) => this.graph.callersOf(service),
       atRest: (look) => this.atRest(look),
       waitFor: (offset) => this.waitFor(offset),
+    });
+    this.snapshots = new SnapshotExports({
+      dir: options.dir,
+      mesh: options.mesh,
+      log: options.log,
+      state: store.environment,
+      createdBy: options.version ?? '',
+      ...(options.guard === undefined ? {} : { guard: options.guard }),
     });
     this.#loop = new RunLoop({
       log: options.log,
@@ -152,7 +162,9 @@ export class Projector {
     const store = await (options.prepared ?? Projector.prepare(options)).store;
     try {
       const derivation = derivationOf(options.version);
-      const projector = new Projector(options, store, await openState(store, { ...options, derivation }));
+      const checkpoint = checkpointPath(options.dir);
+      const opened = await openState(store, { ...options, derivation, checkpoint });
+      const projector = new Projector(options, store, opened);
       await projector.#begin(target).catch(async (error: unknown) => {
         await projector.close();
         throw error;
@@ -269,10 +281,11 @@ export class Projector {
 
   /** State hash and chain at the newest commit, or the newest proof at or below `at`. */
   proof(at?: number): StateProof | undefined {
-    const { offset, hash, chain, foldVersion } = this.#loop.head;
-    if (at === undefined || at >= offset) return { offset, hash, chain, foldVersion };
+    const { offset, hash, chain, foldVersion, base } = this.#loop.head;
+    const fold = { foldVersion, ...(base === undefined ? {} : { base }) };
+    if (at === undefined || at >= offset) return { offset, hash, chain, ...fold };
     this.#store.environment.refresh();
-    return this.queries.proofAt(at, foldVersion);
+    return this.queries.proofAt(at, fold);
   }
 
   /** Of the newest commit, or the one that is being written. */
@@ -287,6 +300,7 @@ export class Projector {
     this.#isClosed = true;
     this.#waiters.fail(this.#stopped());
     this.past.close();
+    await this.snapshots.close();
     await this.#store.close();
   }
 

@@ -29,6 +29,7 @@ import { Spool } from './spool.ts';
 import { TERM_BYTES } from './state-hash.ts';
 import {
   HEAD_KEY,
+  HISTORY_KEY,
   MESH_KEY,
   openStateTables,
   REBUILD_KEY,
@@ -160,6 +161,7 @@ export class StateStore implements StoredKeys, StoredCatalog {
     for (const table of [outcome, quarantine, proof]) for (const key of table.keys()) spool.remove(table, key);
     for (const table of [history, idempotency]) for (const key of table.keys()) spool.remove(table, key);
     for (const key of image.keys()) spool.remove(image, key);
+    spool.remove(this.tables.head, HISTORY_KEY);
     await spool.flush(this.environment);
     this.#history.clear();
     this.#idempotency.clear();

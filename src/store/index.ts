@@ -1,6 +1,8 @@
 /** LMDB environments: opened, locked, checked, guarded. Used by log, state and the client's cache. */
 export { type CheckExtent, checkEnvironment } from './check.ts';
 export { CHECKSUM_BYTES, type TableKey } from './checked-record.ts';
+export { crc32 } from './crc32.ts';
+export { prepareDirectory, storageError } from './data-dir.ts';
 export {
   createDiskGuard,
   type DiskCondition,
@@ -14,3 +16,4 @@ export type { EnvironmentSchema } from './identity.ts';
 export type { CommitMode } from './lmdb-root.ts';
 export { openEnvironment } from './open-environment.ts';
 export type { Batch, Table } from './table.ts';
+export { acquireWriterLock, type WriterLock } from './writer-lock.ts';

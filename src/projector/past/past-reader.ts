@@ -51,6 +51,11 @@ export class PastReader {
       throw new TendrilError('OFFSET_INVALID', `there is no offset ${at} yet; the newest one is ${offset}`, {
         remedy: `ask for 0..${offset}`,
       });
+    const from = this.#options.queries.historyFrom();
+    if (at < from)
+      throw new TendrilError('OFFSET_GONE', `what was before offset ${from} is no longer known`, {
+        remedy: `ask for ${from}..${offset}`,
+      });
     await this.#options.waitFor(at);
     const known = this.#kept.get(at);
     if (known !== undefined) return this.#keep(at, known.graph, true);
