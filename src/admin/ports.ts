@@ -13,7 +13,7 @@ import type {
   RawPort,
   StatePort,
 } from './ports-reading.ts';
-import type { HealthPort, MetricsPort } from './ports-running.ts';
+import type { HealthPort, MetricsPort, SnapshotsPort } from './ports-running.ts';
 import type { DocumentsPort, IngestPort } from './ports-writing.ts';
 
 export type * from './ports-reading.ts';
@@ -34,6 +34,7 @@ export interface AdminPorts {
   /** Absent: no resource is raw. */
   readonly raw?: RawPort;
   readonly proxies: ProxiesPort;
+  readonly snapshots: SnapshotsPort;
   readonly health: HealthPort;
   readonly metrics: MetricsPort;
 }

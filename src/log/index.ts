@@ -1,6 +1,7 @@
 /** The event log: port, memory and LMDB implementations, hash chain. */
 export { isLogBase } from './base.ts';
 export { CHAIN_BYTES, chainStart, nextChain } from './chain.ts';
+export { type DumpOptions, dumpLog, type LoadDumpOptions, type LoadedDump, loadDump } from './dump.ts';
 export type { AppendResult, EventLog, FollowOptions, LogBase, LogHead, LogRecord, RawRecord } from './event-log.ts';
 export { type LmdbBackend, LOG_SCHEMA, openLmdbBackend } from './lmdb-log.ts';
 export type { Clock, LogCounters, LogLimits } from './log-core.ts';

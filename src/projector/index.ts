@@ -7,6 +7,17 @@ export type { PastGraph, PastReader } from './past/index.ts';
 export { type PreparedState, Projector, type ProjectorCounters, type ProjectorOptions } from './projector.ts';
 export { ReadModel, type ReadModelOptions } from './read-model.ts';
 export { RecordCache } from './record-cache.ts';
+export {
+  type ExportDataOptions,
+  exportData,
+  type ImportDataOptions,
+  type ImportedData,
+  importData,
+  type OpenSnapshot,
+  readSnapshotFile,
+  type SnapshotHeader,
+  writeSnapshotFile,
+} from './snapshot/index.ts';
 export type { PastImage, StateQueries } from './state-queries.ts';
 export type * from './types.ts';
 export { type VerifyOptions, type VerifyProgress, type VerifyReport, verifyData } from './verify.ts';

@@ -160,6 +160,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
       counters: graphStreams,
     },
     raw: rawPort(fold),
+    snapshots: projector.snapshots,
     proxies: {
       list: async () => ({
         proxies: [...proxies.values()].map(({ proxy }) => proxy),

@@ -76,8 +76,9 @@ class Intake {
 
 const readStart = async (intake: Intake): Promise<Buffer> => {
   const start = await intake.take(MAGIC.length + 4);
-  if (start === undefined || !start.subarray(0, MAGIC.length).equals(MAGIC))
-    throw corrupt('it does not begin like a snapshot of Tendril');
+  if (start === undefined) throw corrupt('it ends where it should begin');
+  if (!start.subarray(0, MAGIC.length).equals(MAGIC))
+    throw corrupt(`it does not begin like a snapshot of Tendril, but with ${start.toString('hex')} (packed?)`);
   const version = start.readUInt32LE(MAGIC.length);
   if (version === 0) throw corrupt('it has no version');
   if (version > FORMAT_VERSION)
