@@ -107,12 +107,15 @@ export class AdminClient {
     const { body, headers } = response;
     if (!response.ok || body === null)
       throw problemError(response.status, await response.text(), /json/.test(headers.get('content-type') ?? ''), {});
-    return { headers, bytes: this.#pieces(body) };
+    return { headers, bytes: this.#pieces(response, body) };
   }
 
-  async *#pieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  /** Holds the response: fetch empties the body of one that is collected before anybody reads. */
+  async *#pieces(response: Response, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     try {
       yield* body;
+      // The last use of it stands behind the last byte.
+      if (!response.bodyUsed) throw new Error('nothing was read');
     } catch (cause) {
       throw new TendrilError('SERVER_UNREACHABLE', `the connection to ${this.server} broke (${reasonOf(cause)})`, {
         remedy: 'tendril check',

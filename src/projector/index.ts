@@ -7,6 +7,7 @@ export type { PastGraph, PastReader } from './past/index.ts';
 export { type PreparedState, Projector, type ProjectorCounters, type ProjectorOptions } from './projector.ts';
 export { ReadModel, type ReadModelOptions } from './read-model.ts';
 export { RecordCache } from './record-cache.ts';
+export type { RetentionPolicy } from './retention/index.ts';
 export {
   type ExportDataOptions,
   exportData,
@@ -16,6 +17,7 @@ export {
   type OpenSnapshot,
   readSnapshotFile,
   type SnapshotHeader,
+  wholeSnapshot,
   writeSnapshotFile,
 } from './snapshot/index.ts';
 export type { PastImage, StateQueries } from './state-queries.ts';

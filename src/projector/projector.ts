@@ -1,6 +1,6 @@
 /** The projector: state and read model of a mesh as a function of its log, and what others ask of it (run-loop.ts does the work). */
 import type { DependencyGraph } from '../dependency-graph/index.ts';
-import type { EventLog } from '../log/index.ts';
+import type { EventLog, LogBase } from '../log/index.ts';
 import { TendrilError } from '../model/index.ts';
 import type { DiskGuard, StoreLogger } from '../store/index.ts';
 import type { FoldOptions, FoldState } from './fold/index.ts';
@@ -9,6 +9,7 @@ import { type Opened, openState, REBUILT_AFTER } from './opening.ts';
 import { derivationOf } from './parts.ts';
 import { PastReader } from './past/index.ts';
 import { Progress } from './progress.ts';
+import { Retention, type RetentionOptions, type RetentionPolicy } from './retention/index.ts';
 import { RunLoop } from './run-loop.ts';
 import { checkpointPath, SnapshotExports } from './snapshot/index.ts';
 import { StateQueries } from './state-queries.ts';
@@ -34,6 +35,11 @@ export interface ProjectorOptions {
   readonly fold?: Omit<FoldOptions, 'mesh'>;
   /** Largest size of the state on disk in bytes (default 1 TiB). */
   readonly mapSize?: number;
+  /** How much of log and history is kept (default: all); `prune` of the log does it. */
+  readonly retain?: RetentionPolicy &
+    Pick<RetentionOptions, 'leastEvents'> & {
+      readonly prune: (base: LogBase) => Promise<void>;
+    };
   /** From `Projector.prepare`. */
   readonly prepared?: PreparedState;
 }
@@ -66,6 +72,8 @@ export class Projector {
   /** Earlier graphs. */
   readonly past: PastReader;
   readonly snapshots: SnapshotExports;
+  /** Undefined: everything is kept. */
+  readonly retention: Retention | undefined;
   readonly #options: ProjectorOptions;
   readonly #store: StateStore;
   readonly #opened: Opened;
@@ -115,6 +123,28 @@ export class Projector {
         for (const listener of this.#graphListeners) listener();
       },
       onFailed: (error) => this.#waiters.fail(error),
+    });
+    this.retention = this.#retention(options.retain);
+  }
+
+  #retention(retain: ProjectorOptions['retain']): Retention | undefined {
+    if (retain === undefined) return undefined;
+    const { log, dir, mesh, clock, guard, logger } = this.#options;
+    const { prune, leastEvents, ...policy } = retain;
+    return new Retention({
+      dir,
+      mesh,
+      policy,
+      log,
+      prune,
+      store: this.#store,
+      snapshots: this.snapshots,
+      clock,
+      committed: () => (this.#loop.state === 'live' && !this.#isClosed ? this.#loop.head.offset : undefined),
+      onCut: () => this.past.forget(),
+      ...(guard === undefined ? {} : { guard }),
+      ...(logger === undefined ? {} : { logger }),
+      ...(leastEvents === undefined ? {} : { leastEvents }),
     });
   }
 
@@ -300,6 +330,7 @@ export class Projector {
     this.#isClosed = true;
     this.#waiters.fail(this.#stopped());
     this.past.close();
+    await this.retention?.close();
     await this.snapshots.close();
     await this.#store.close();
   }

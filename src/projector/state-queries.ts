@@ -2,8 +2,9 @@
 import { findRows, type HistoryRow, hashOf, hashSubject, KIND_GONE, KIND_IMAGE } from './history-rows.ts';
 import { proofInJournal } from './journal.ts';
 import { decodeResource } from './records.ts';
+import { historyFromOf } from './snapshot/state-rows.ts';
 import { TERM_BYTES } from './state-hash.ts';
-import { HISTORY_KEY, type StateTables } from './state-tables.ts';
+import type { StateTables } from './state-tables.ts';
 import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
 import { decodeImage, decodeProof } from './write-changes.ts';
 
@@ -86,7 +87,7 @@ export class StateQueries {
 
   /** Offset at which the history begins; 0: with the first event. Earlier states cannot be told. */
   historyFrom(): number {
-    return this.#tables.head.peek(HISTORY_KEY)?.readDoubleLE(0) ?? 0;
+    return historyFromOf(this.#tables);
   }
 
   quarantineCount(): number {

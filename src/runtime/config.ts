@@ -4,6 +4,8 @@
  */
 import type { ServerLimits, TransportName } from '../delta-xds/index.ts';
 import { type Finding, isDnsLabel, isObject, TendrilError } from '../model/index.ts';
+import type { RetentionPolicy } from '../projector/index.ts';
+import { parseRetention } from './retention-config.ts';
 import { parseXdsLimits } from './xds-limits.ts';
 
 export interface HostPort {
@@ -31,6 +33,8 @@ export interface ServeConfig {
   readonly diskReserve: number | undefined;
   /** What carries the xDS streams. */
   readonly xdsTransport: TransportName;
+  /** What is kept of log and history; undefined: all. */
+  readonly retain: RetentionPolicy | undefined;
   /** Bounds of the xDS port that are not at their default (docs/limits.md). */
   readonly xdsLimits: Partial<ServerLimits>;
 }
@@ -62,6 +66,13 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
   { flag: 'insecure-bind', type: 'boolean', value: '', help: 'allow an address that is not loopback' },
   { flag: 'log-level', type: 'string', value: 'LEVEL', help: 'trace|debug|info|warn|error (default info)' },
   { flag: 'disk-reserve', type: 'string', value: 'BYTES', help: 'free disk space to keep (default 256 MB)' },
+  { flag: 'retain', type: 'string', value: 'DURATION|all', help: 'age up to which events are kept (default all)' },
+  {
+    flag: 'retain-events',
+    type: 'string',
+    value: 'N',
+    help: 'last events that are kept (with --retain: whichever is more)',
+  },
   { flag: 'xds-transport', type: 'string', value: 'http2|grpc-js', help: 'HTTP/2 of the xDS port (default http2)' },
   { flag: 'xds-limits', type: 'string', value: 'NAME=N,…', help: 'bounds of the xDS port (docs/limits.md)' },
 ];
@@ -90,6 +101,15 @@ export const parseHostPort = (text: string): HostPort | undefined => {
 
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
+
+/** Retention needs a log that stays. */
+const retentionOf = (values: ReadonlyMap<string, string>, findings: Finding[]): RetentionPolicy | undefined => {
+  const { policy, problems } = parseRetention(values.get('retain'), values.get('retain-events'));
+  for (const { flag, value, allowed } of problems) findings.push(configError(flag, value, allowed));
+  if (policy !== undefined && values.get('log') === 'memory')
+    findings.push(configError('log', 'memory', 'lmdb, when --retain or --retain-events says how much is kept'));
+  return policy;
+};
 
 const configError = (option: string, value: string, allowed: string, code = 'CONFIG_INVALID'): Finding => ({
   code,
@@ -182,6 +202,7 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
   const reserve = values.get('disk-reserve');
   if (reserve !== undefined && !/^[0-9]{1,15}$/.test(reserve))
     findings.push(configError('disk-reserve', reserve, 'a number of bytes'));
+  const retain = retentionOf(values, findings);
   const transport = text('xds-transport');
   if (transport !== 'grpc-js' && transport !== 'http2')
     findings.push(configError('xds-transport', transport, 'http2, grpc-js'));
@@ -200,6 +221,7 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     insecureBind,
     logLevel: level,
     diskReserve: reserve === undefined ? undefined : Number(reserve),
+    retain,
     xdsTransport: transport === 'grpc-js' ? 'grpc-js' : 'http2',
     xdsLimits: limits,
   };

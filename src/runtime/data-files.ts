@@ -23,6 +23,11 @@ export const importData = async (
   options: ImportDataOptions,
 ): Promise<ImportedData> => (await import('../projector/index.ts')).importData(source, options);
 
+/** Passes a snapshot on; rejects with `SNAPSHOT_CORRUPT` unless it was whole. */
+export async function* wholeSnapshot(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* (await import('../projector/index.ts')).wholeSnapshot(source);
+}
+
 /** A file that is there as a whole or not at all; gives its bytes. */
 export const writeSnapshotFile = async (
   path: string,

@@ -10,6 +10,7 @@ export {
   importLog,
   type OpenSnapshot,
   type SnapshotHeader,
+  wholeSnapshot,
   writeSnapshotFile,
 } from './data-files.ts';
 export { packageRoot, packageVersion } from './package-version.ts';

@@ -5,6 +5,7 @@ import type { CoreParts } from './core.ts';
 import { LAG_BOUNDS, type LagHistogram } from './loop-lag.ts';
 import { family, labelled } from './metric-family.ts';
 import { graphFamilies, savingsFamilies } from './metrics-answers.ts';
+import { keptFamilies } from './metrics-log.ts';
 import { useFamilies, type WorkerUse } from './metrics-use.ts';
 
 /** `sentBytes` -> `sent_bytes`. */
@@ -182,6 +183,7 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
     ),
     family('tendril_workers_live', 'gauge', 'xDS workers that answer.', registry.live.length),
     family('tendril_process_resident_memory_bytes', 'gauge', 'Resident memory of the core.', process.memoryUsage.rss()),
+    ...keptFamilies(parts),
     ...graphFamilies(parts),
     ...(await savingsFamilies(parts)),
     ...(await xdsFamilies(parts)),

@@ -1,5 +1,5 @@
 /** `tendril snapshot export|import`: all of a mesh in one file, from a server or a directory, into a directory. */
-import { exportData, importData, packageVersion, writeSnapshotFile } from '../../runtime/index.ts';
+import { exportData, importData, packageVersion, wholeSnapshot, writeSnapshotFile } from '../../runtime/index.ts';
 import { type Arguments, flag, formatOf, type Options, parse, text, usageError } from '../arguments.ts';
 import { clientFor } from '../client.ts';
 import type { Command, Io } from '../command.ts';
@@ -45,14 +45,15 @@ const exportTo = async (file: string, args: Arguments, io: Io): Promise<number> 
   const source = await open(args, io);
   const say = progress(io, 'snapshot');
   let written = 0;
+  const bytes = wholeSnapshot(source.bytes);
   try {
     if (file === '-')
-      for await (const piece of source.bytes) {
+      for await (const piece of bytes) {
         await io.outBytes(piece);
         written += piece.length;
         say(sized(written));
       }
-    else written = await writeSnapshotFile(file, source.bytes, (bytes) => say(sized(bytes)));
+    else written = await writeSnapshotFile(file, bytes, (count) => say(sized(count)));
   } finally {
     await source.close();
   }

@@ -81,6 +81,11 @@ export class PastReader {
     }
   }
 
+  /** The history begins later now: nothing that was read before counts. */
+  forget(): void {
+    this.close();
+  }
+
   close(): void {
     for (const { timer } of this.#kept.values()) clearTimeout(timer);
     this.#kept.clear();

@@ -74,6 +74,8 @@ export interface SnapshotHeader {
   readonly base?: FoldBase;
   /** Absent: written without the log. */
   readonly log?: SnapshotLog;
+  /** With the log: offset at which the history begins, unless with the first event. */
+  readonly historyFrom?: number;
   /** Rows of each part. */
   readonly counts: Readonly<Partial<Record<StatePart, number>>>;
 }
@@ -107,6 +109,7 @@ const isHeader = (value: unknown): value is SnapshotHeader =>
   (value.base === undefined ||
     (isObject(value.base) && isCount(value.base.offset) && isCount(value.base.foldVersion))) &&
   isSnapshotLog(value.log, value.offset) &&
+  (value.historyFrom === undefined || isCount(value.historyFrom)) &&
   isObject(value.counts) &&
   Object.values(value.counts).every(isCount);
 

@@ -1,5 +1,13 @@
 /** Snapshots: the state of a mesh as a stream, written, read, kept as checkpoint. */
-export { checkpointPath, readSnapshotFile, writeSnapshotFile } from './checkpoint.ts';
+export { tailOf } from './check.ts';
+export {
+  checkpointPath,
+  nextCheckpointPath,
+  readHeaderOf,
+  readSnapshotFile,
+  syncDirectory,
+  writeSnapshotFile,
+} from './checkpoint.ts';
 export {
   type ExportDataOptions,
   exportData,
@@ -7,8 +15,11 @@ export {
   type ImportedData,
   importData,
 } from './data-directory.ts';
+export { provenHeader, readEntities } from './entities.ts';
 export { SnapshotExports } from './exports.ts';
 export type { SnapshotHeader } from './format.ts';
 export { installSnapshot } from './install.ts';
 export { beginFromCheckpoint, loadCheckpoint } from './load.ts';
+export { wholeSnapshot } from './read.ts';
 export { type OpenSnapshot, openSource } from './source.ts';
+export { BaseImages, historyFromOf, RowWriter } from './state-rows.ts';

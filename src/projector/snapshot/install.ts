@@ -28,7 +28,7 @@ import { corrupt, decodeHeader, KINDS, type SnapshotHeader, STATE_PARTS, type St
 import { type Frame, readFrames } from './read.ts';
 import { decodeRows } from './rows.ts';
 import { openSource } from './source.ts';
-import { BaseImages, putRow, RowWriter } from './state-rows.ts';
+import { BaseImages, putHistoryFrom, putRow, RowWriter } from './state-rows.ts';
 
 export interface InstallOptions {
   /** An empty directory, which becomes a data directory. */
@@ -198,6 +198,7 @@ class StatePartWriter {
     const { offset, recordedAt, hash, chain, tail, foldVersion, base } = header;
     await this.#writer.flush((batch) => {
       this.#images?.finish(batch);
+      if (header.historyFrom !== undefined) putHistoryFrom(batch, this.#store.tables, header.historyFrom);
       batch.put(
         this.#store.tables.head,
         HEAD_KEY,

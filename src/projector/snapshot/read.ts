@@ -124,6 +124,19 @@ export async function* readFrames(source: AsyncIterable<Uint8Array>): AsyncGener
   }
 }
 
+/** Passes a stream on, and rejects unless it was a whole snapshot: for whoever only carries it. */
+export async function* wholeSnapshot(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const taken: Uint8Array[] = [];
+  const tap = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const piece of source) {
+      taken.push(piece);
+      yield piece;
+    }
+  };
+  for await (const _ of readFrames(tap())) yield* taken.splice(0);
+  yield* taken.splice(0);
+}
+
 /** R2 */
 const requireSum = (body: Buffer, found: string): void => {
   const end = parseJson(body);

@@ -6,6 +6,7 @@ import { decodeHead } from '../head.ts';
 import { HEAD_KEY, openStateTables, REBUILD_KEY, STATE_NAME, STATE_SCHEMA, type StateTables } from '../state-tables.ts';
 import { tailOf } from './check.ts';
 import { type SnapshotHeader, type SnapshotLog, STATE_PARTS, type StatePart, WITH_LOG } from './format.ts';
+import { historyFromOf } from './state-rows.ts';
 import { type SnapshotSource, snapshotBytes } from './write.ts';
 
 /** A snapshot that is being written. */
@@ -56,6 +57,7 @@ const sourceOf = async (options: SourceOptions, environment: Environment): Promi
     });
   const head = decodeHead(body);
   const { offset, recordedAt, hash, chain, tail, foldVersion, base } = head;
+  const historyFrom = historyFromOf(tables);
   const record = await recordAt(log, offset);
   if (record !== undefined && tailOf(record) !== tail)
     throw new TendrilError('STATE_OF_ANOTHER_LOG', `${environment.path} was folded from another log`, {
@@ -74,6 +76,7 @@ const sourceOf = async (options: SourceOptions, environment: Environment): Promi
     logSchema: LOG_SCHEMA.version,
     ...(base === undefined ? {} : { base }),
     ...(withLog ? { log: logPart(log, offset) } : {}),
+    ...(withLog && historyFrom > 0 ? { historyFrom } : {}),
     counts: countsOf(tables, withLog),
   };
   return { header, tables, log, tail: record };

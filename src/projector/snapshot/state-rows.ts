@@ -82,13 +82,20 @@ export class BaseImages {
   }
 
   finish(batch: Batch): void {
-    const { history, head } = this.#tables;
+    const { history } = this.#tables;
     if (this.#rows.size > 0) batch.put(history, [FINAL_LEVEL, this.#offset], this.#rows.pack());
-    const offset = Buffer.alloc(8);
-    offset.writeDoubleLE(this.#offset);
-    batch.put(head, HISTORY_KEY, offset);
+    putHistoryFrom(batch, this.#tables, this.#offset);
   }
 }
+
+/** Offset at which the history begins; 0: with the first event. */
+export const historyFromOf = (tables: StateTables): number => tables.head.peek(HISTORY_KEY)?.readDoubleLE(0) ?? 0;
+
+export const putHistoryFrom = (batch: Batch, tables: StateTables, offset: number): void => {
+  const body = Buffer.alloc(8);
+  body.writeDoubleLE(offset);
+  batch.put(tables.head, HISTORY_KEY, body);
+};
 
 /** Behind the images that the fold itself took at this offset. */
 const BASE_NUMBER = 1_000_000;
