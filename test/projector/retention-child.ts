@@ -13,7 +13,7 @@ const [, , what = '', first = '', second = ''] = process.argv;
 const retention = async (dir: string, seed: number): Promise<void> => {
   const clock = { now: Date.now };
   const log = await openEventLog({ kind: 'lmdb', dir, mesh: MESH, clock });
-  const retain = { events: 200, leastEvents: 10, prune: log.prune.bind(log) };
+  const retain = { events: 60, leastEvents: 10, prune: log.prune.bind(log) };
   const projector = await Projector.open({ dir, log, mesh: MESH, clock, retain, version: '1' });
   const next = mixedEvents(seed);
   if (log.head().offset === 0) await log.append(initial());
@@ -21,7 +21,8 @@ const retention = async (dir: string, seed: number): Promise<void> => {
   for (;;) {
     const { offsets } = await log.append(next());
     await projector.waitFor(offsets.at(-1) ?? 0);
-    for (let step = await projector.retention?.tick(); step !== 'nothing'; step = await projector.retention?.tick());
+    for (let step = await projector.retention?.tick(); step !== 'nothing'; step = await projector.retention?.tick())
+      process.stdout.write(`${step}\n`);
   }
 };
 
