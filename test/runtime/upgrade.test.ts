@@ -132,7 +132,7 @@ describe('upgrade', { concurrency: false, timeout: 240_000 }, () => {
     await server.stop();
   });
 
-  test('back to an older version: refused by log, state, ledger, checkpoint and snapshot, with what to do', async () => {
+  test('back to an older version: refused by log, state and snapshot, with what to do', async () => {
     const parts = [
       ['log', LOG_SCHEMA],
       [STATE_NAME, STATE_SCHEMA],

@@ -21,5 +21,5 @@ export type { SnapshotHeader } from './format.ts';
 export { installSnapshot } from './install.ts';
 export { beginFromCheckpoint, loadCheckpoint } from './load.ts';
 export { wholeSnapshot } from './read.ts';
-export { type OpenSnapshot, openSource } from './source.ts';
+export type { OpenSnapshot } from './source.ts';
 export { BaseImages, historyFromOf, RowWriter } from './state-rows.ts';
