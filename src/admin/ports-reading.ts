@@ -15,6 +15,8 @@ export interface LogRecordView {
   readonly recordedAt: number;
   readonly event: RecordedEvent | undefined;
   readonly unreadable?: string;
+  /** As stored. */
+  readonly bytes: Uint8Array;
 }
 
 export interface ReadOptions {

@@ -58,6 +58,26 @@ export interface ScrubPort {
   heal(): void;
 }
 
+/** A snapshot that is being written; what it is stands in its first bytes too. */
+export interface OpenSnapshotView {
+  readonly header: {
+    readonly mesh: string;
+    readonly offset: number;
+    readonly recordedAt: number;
+    readonly hash: string;
+    readonly chain: string;
+    readonly foldVersion: number;
+  };
+  /** To be read once, at the reader's pace. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface SnapshotsPort {
+  /** Rejects with `SNAPSHOT_BUSY`, `SNAPSHOT_NONE`, `DISK_FULL`. */
+  open(options: { readonly withLog: boolean }): Promise<OpenSnapshotView>;
+}
+
 /** What the API writes to a logger; a pino logger fits. */
 export interface AdminLogger {
   debug(fields: object, message: string): void;

@@ -14,7 +14,7 @@ import type {
   RawPort,
   StatePort,
 } from './ports-reading.ts';
-import type { HealthPort, MetricsPort, ReplicasPort, ScrubPort } from './ports-running.ts';
+import type { HealthPort, MetricsPort, ReplicasPort, ScrubPort, SnapshotsPort } from './ports-running.ts';
 import type { DocumentsPort, IngestPort } from './ports-writing.ts';
 
 export type * from './ports-audit.ts';
@@ -40,6 +40,7 @@ export interface AdminPorts {
   /** Absent: nothing is audited. */
   readonly audit?: AuditPort;
   readonly scrub?: ScrubPort;
+  readonly snapshots: SnapshotsPort;
   readonly health: HealthPort;
   readonly metrics: MetricsPort;
 }

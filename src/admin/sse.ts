@@ -42,7 +42,7 @@ const drained = (response: ServerResponse, signal: AbortSignal, stallMs: number)
 /** Writes, and waits until the socket has taken it. False: the reader is gone or too slow. */
 export const writeEvents = async (
   response: ServerResponse,
-  text: string,
+  text: string | Uint8Array,
   signal: AbortSignal,
   stallMs: number = STALL_MS,
 ): Promise<boolean> => {

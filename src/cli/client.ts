@@ -97,6 +97,33 @@ export class AdminClient {
     }
   }
 
+  /** An answer of any length, piece by piece, with its headers. Rejects with `SERVER_UNREACHABLE` when the connection breaks. */
+  async bytes(
+    path: string,
+    query: Query,
+    signal: AbortSignal,
+  ): Promise<{ readonly headers: Headers; readonly bytes: AsyncIterable<Uint8Array> }> {
+    const response = await this.#fetch(path, { query, signal });
+    const { body, headers } = response;
+    if (!response.ok || body === null)
+      throw problemError(response.status, await response.text(), /json/.test(headers.get('content-type') ?? ''), {});
+    return { headers, bytes: this.#pieces(response, body) };
+  }
+
+  /** Holds the response: fetch empties the body of one that is collected before anybody reads. */
+  async *#pieces(response: Response, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body;
+      // The last use of it stands behind the last byte.
+      if (!response.bodyUsed) throw new Error('nothing was read');
+    } catch (cause) {
+      throw new TendrilError('SERVER_UNREACHABLE', `the connection to ${this.server} broke (${reasonOf(cause)})`, {
+        remedy: 'tendril check',
+        cause,
+      });
+    }
+  }
+
   /** An answer that is a text, as it is. */
   async text(path: string, query: Query): Promise<string> {
     const response = await this.#fetch(path, { query });

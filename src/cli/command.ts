@@ -8,6 +8,10 @@ export interface Io {
   readonly err: (text: string) => void;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly readStdin: () => Promise<Uint8Array>;
+  /** Standard input piece by piece, for what may be large. */
+  readonly stdin: () => AsyncIterable<Uint8Array>;
+  /** Bytes to stdout; resolves when more may be written. */
+  readonly outBytes: (bytes: Uint8Array) => Promise<void>;
   /** Aborted at the first Ctrl-C, for commands that end by themselves (`CommandEntry.ends`). */
   readonly signal: AbortSignal;
   readonly now: () => number;

@@ -5,6 +5,7 @@
  * Signals: commands that started something end it in order at the first one, and at once at the second; all others end at
  * once. A closed stdout counts as the first signal: a reader that stops early (`tendril events | head`) is no error.
  */
+import { once } from 'node:events';
 import { constants } from 'node:os';
 import { commands } from './commands/index.ts';
 import { commandNameOf, runCli } from './run.ts';
@@ -44,6 +45,10 @@ const readStdin = async (): Promise<Uint8Array> => {
   return Buffer.concat(chunks);
 };
 
+const outBytes = async (bytes: Uint8Array): Promise<void> => {
+  if (!process.stdout.write(bytes)) await once(process.stdout, 'drain', { signal: controller.signal });
+};
+
 process.exitCode = await runCli(argv, {
   out: (text) => {
     if (text !== '') process.stdout.write(`${text}\n`);
@@ -51,6 +56,8 @@ process.exitCode = await runCli(argv, {
   err: (text) => process.stderr.write(`${text}\n`),
   env: process.env,
   readStdin,
+  stdin: () => process.stdin,
+  outBytes,
   signal: controller.signal,
   now: Date.now,
 });

@@ -18,13 +18,33 @@ export interface LogRecord {
   readonly bytes: Uint8Array;
 }
 
-export interface LogHead {
-  /** Offset of the last durable record; 0 when the log is empty. */
+/** What is known of the last record that a log does not hold any more (or never held): it begins behind it. */
+export interface LogBase {
+  /** Of that record; the log's first offset is the next one. */
   readonly offset: number;
-  /** Of that record; 0 when the log is empty. */
   readonly recordedAt: number;
-  /** Smallest offset that can still be read; 1 unless retention removed some; 1 on an empty log. */
+  /** Hash chain behind that record, hexadecimal. */
+  readonly chain: string;
+  /** SHA-256 of that record's bytes, hexadecimal. */
+  readonly tail: string;
+}
+
+/** A record as it is copied from log to log. */
+export interface RawRecord {
+  readonly offset: number;
+  /** As `LogRecord.bytes`. */
+  readonly bytes: Uint8Array;
+}
+
+export interface LogHead {
+  /** Offset of the last durable record; that of the base when the log is empty, else 0. */
+  readonly offset: number;
+  /** Of that record; 0 when there is none. */
+  readonly recordedAt: number;
+  /** Smallest offset that can still be read, or will be the next one; 1 unless the log begins behind a base. */
   readonly first: number;
+  /** Present when `first` is above 1 and the log knows what stood before. */
+  readonly base?: LogBase;
 }
 
 export interface AppendResult {

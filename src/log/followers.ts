@@ -78,6 +78,8 @@ export class Followers {
   #next(follower: Follower, last: number, maxBatch: number): readonly LogRecord[] {
     if (this.#log.isClosed()) throw closedError();
     const max = Math.min(Math.max(1, maxBatch), last - follower.next + 1);
+    // Retention may have been faster.
+    requireOffset(follower.next, this.#log.head().first);
     const recent = this.#recent.take(follower.next, max);
     const records = recent ?? this.#backend.read(follower.next, last, max);
     this.counters[recent === undefined ? 'fromBackend' : 'fromMemory'] += records.length;

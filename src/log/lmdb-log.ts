@@ -4,6 +4,7 @@
  */
 import { TendrilError } from '../model/index.ts';
 import {
+  type Batch,
   CHECKSUM_BYTES,
   type DiskGuard,
   type Environment,
@@ -11,10 +12,19 @@ import {
   type StoreLogger,
   type Table,
 } from '../store/index.ts';
-import type { LogHead, LogRecord } from './event-log.ts';
+import { requireLogBase } from './base.ts';
+import type { LogBase, LogHead, LogRecord, RawRecord } from './event-log.ts';
 import type { CopyingBackend } from './log-backend.ts';
 import type { ReadyRecord } from './ready-record.ts';
-import { decodeRecord, type EncodedEvent, readyRecordAt, recordedAtOf, recordOf, writeRecord } from './record-codec.ts';
+import {
+  decodeRecord,
+  type EncodedEvent,
+  RECORD_HEADER_BYTES,
+  readyRecordAt,
+  recordedAtOf,
+  recordOf,
+  writeRecord,
+} from './record-codec.ts';
 
 /** Version of the record format and of the highest event version that may be in it. */
 export const LOG_SCHEMA = { name: 'tendril-log', version: 1 } as const;
@@ -26,7 +36,12 @@ export interface LmdbBackendOptions {
   readonly logger?: StoreLogger;
   /** Largest size of the log in bytes (default 1 TiB). */
   readonly mapSize?: number;
+  /** Where a log that is made here begins; without it at offset 1. Of no effect on a log that is there. */
+  readonly base?: LogBase;
 }
+
+const META_TABLE = 'meta';
+const BASE_KEY = 'base';
 
 /** Bytes read into memory at once, so that one batch of large events does not take all of it. */
 const READ_BYTES = 4 * 2 ** 20;
@@ -59,14 +74,58 @@ class Slab {
 
 /** Above an environment of mode `durable`. */
 export class LmdbBackend implements CopyingBackend {
-  readonly head: LogHead;
   readonly #environment: Environment;
   readonly #events: Table<number>;
+  readonly #meta: Table<string>;
+  #head: LogHead;
 
   constructor(environment: Environment) {
     this.#environment = environment;
     this.#events = environment.table<number>('events');
-    this.head = this.#findHead();
+    this.#meta = environment.table<string>(META_TABLE);
+    this.#head = this.#findHead();
+  }
+
+  /** As found at the opening, moved on by `begin`, `appendRecords` and `prune`. */
+  get head(): LogHead {
+    return this.#head;
+  }
+
+  /** Of an empty log: where it begins. */
+  async begin(base: LogBase): Promise<void> {
+    await this.#write((batch) => batch.put(this.#meta, BASE_KEY, Buffer.from(JSON.stringify(base))));
+    this.#head = this.#findHead();
+  }
+
+  /**
+   * Appends records of another log as they are; they follow on the head. All or none.
+   * @throws TendrilError `LOG_GAP` when they do not follow, `LOG_CORRUPT` when one is no record or goes back in time, and as `commit`
+   */
+  async appendRecords(records: readonly RawRecord[]): Promise<void> {
+    let { offset, recordedAt } = this.#head;
+    for (const record of records) {
+      if (record.offset !== offset + 1)
+        throw new TendrilError('LOG_GAP', `offset ${record.offset} does not follow on ${offset}`, {
+          remedy: 'the records of a log come in order, without gaps',
+        });
+      const at = record.bytes.length < RECORD_HEADER_BYTES ? -1 : recordedAtOf(asBuffer(record.bytes));
+      if (at < recordedAt) throw corruptAt(this.#environment.path, record.offset, 'is no record, or goes back in time');
+      offset = record.offset;
+      recordedAt = at;
+    }
+    await this.#write((batch) => {
+      for (const { offset: key, bytes } of records) batch.put(this.#events, key, bytes);
+    });
+    this.#head = { ...this.#head, offset, recordedAt };
+  }
+
+  async prune(base: LogBase): Promise<void> {
+    const { first, offset } = this.#head;
+    await this.#write((batch) => {
+      for (let gone = first; gone <= Math.min(base.offset, offset); gone++) batch.remove(this.#events, gone);
+      batch.put(this.#meta, BASE_KEY, Buffer.from(JSON.stringify(base)));
+    });
+    this.#head = { ...this.#head, first: base.offset + 1, base };
   }
 
   async commit(events: readonly EncodedEvent[], first: number, recordedAt: number): Promise<readonly LogRecord[]> {
@@ -89,21 +148,19 @@ export class LmdbBackend implements CopyingBackend {
   ): Promise<readonly Buffer[]> {
     const bodies: Buffer[] = [];
     const slab = Buffer.allocUnsafeSlow(records.reduce((sum, { bytes }) => sum + CHECKSUM_BYTES + bytes, 0));
-    try {
-      await this.#environment.commit((batch) => {
-        let at = 0;
-        for (const [index, record] of records.entries()) {
-          const framed = slab.subarray(at, at + CHECKSUM_BYTES + record.bytes);
-          at += framed.length;
-          const body = framed.subarray(CHECKSUM_BYTES);
-          writeRecord(body, record, recordedAt(index));
-          batch.putFramed(this.#events, first + index, framed);
-          bodies.push(body);
-        }
-      });
-    } catch (error) {
-      throw asLogError(error);
-    }
+    await this.#write((batch) => {
+      let at = 0;
+      for (const [index, record] of records.entries()) {
+        const framed = slab.subarray(at, at + CHECKSUM_BYTES + record.bytes);
+        at += framed.length;
+        const body = framed.subarray(CHECKSUM_BYTES);
+        writeRecord(body, record, recordedAt(index));
+        batch.putFramed(this.#events, first + index, framed);
+        bodies.push(body);
+      }
+    });
+    const last = records.length - 1;
+    this.#head = { ...this.#head, offset: first + last, recordedAt: recordedAt(last) };
     return bodies;
   }
 
@@ -130,6 +187,15 @@ export class LmdbBackend implements CopyingBackend {
     return this.#environment.close();
   }
 
+  /** All or nothing, with the codes of the port. */
+  async #write(work: (batch: Batch) => void): Promise<void> {
+    try {
+      await this.#environment.commit(work);
+    } catch (error) {
+      throw asLogError(error);
+    }
+  }
+
   /** The record's bytes, until the next read. */
   #peek(offset: number): Buffer {
     const body = this.#tryPeek(offset);
@@ -153,7 +219,13 @@ export class LmdbBackend implements CopyingBackend {
   #findHead(): LogHead {
     const [first] = this.#events.keys({ limit: 1 });
     const [last] = this.#events.keys({ limit: 1, reverse: true });
-    if (first === undefined || last === undefined) return { offset: 0, recordedAt: 0, first: 1 };
+    const base = requireLogBase(this.#meta.get(BASE_KEY), this.#environment.path);
+    if (first === undefined || last === undefined)
+      return base === undefined
+        ? { offset: 0, recordedAt: 0, first: 1 }
+        : { offset: base.offset, recordedAt: base.recordedAt, first: base.offset + 1, base };
+    if (base !== undefined && first !== base.offset + 1)
+      throw corruptAt(this.#environment.path, base.offset + 1, `should be the first, but the first is ${first}`);
     const count = this.#events.count();
     if (last - first + 1 !== count) {
       throw corruptAt(
@@ -162,9 +234,11 @@ export class LmdbBackend implements CopyingBackend {
         `to ${last} should be ${last - first + 1} events, but ${count} are there`,
       );
     }
-    return { offset: last, recordedAt: this.recordedAt(last), first };
+    return { offset: last, recordedAt: this.recordedAt(last), first, ...(base === undefined ? {} : { base }) };
   }
 }
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
 /** The codes of the port instead of those of the store. */
 const asLogError = (error: unknown): unknown => {
@@ -185,7 +259,7 @@ const LOG_CODES: ReadonlyMap<string, string> = new Map([
 ]);
 
 export interface OpenedLmdb {
-  readonly backend: CopyingBackend;
+  readonly backend: LmdbBackend;
   readonly environment: Environment;
 }
 
@@ -194,7 +268,9 @@ export const openLmdbBackend = async (options: LmdbBackendOptions): Promise<Open
   try {
     const environment = await openEnvironment({ ...options, name: 'log', schema: LOG_SCHEMA });
     try {
-      return { backend: new LmdbBackend(environment), environment };
+      const backend = new LmdbBackend(environment);
+      if (options.base !== undefined && environment.opened.created) await backend.begin(options.base);
+      return { backend, environment };
     } catch (error) {
       await environment.close();
       throw error;

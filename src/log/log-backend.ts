@@ -1,6 +1,6 @@
 /** What a kind of log that is written by one process must do itself; everything else is `LogCore`. */
 
-import type { LogHead, LogRecord } from './event-log.ts';
+import type { LogBase, LogHead, LogRecord } from './event-log.ts';
 import type { ReadyRecord } from './ready-record.ts';
 import type { EncodedEvent } from './record-codec.ts';
 
@@ -16,6 +16,11 @@ export interface LogBackend {
   read(from: number, to: number, max: number): readonly LogRecord[];
   /** Of one record. Throws `LOG_CORRUPT`. */
   recordedAt(offset: number): number;
+  /**
+   * Removes the records up to the base, all or none, and keeps the base; absent where a log cannot. Rejects with `DISK_FULL` or
+   * `LOG_READ_ONLY`.
+   */
+  prune?(base: LogBase): Promise<void>;
   close(): Promise<void>;
 }
 

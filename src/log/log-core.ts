@@ -13,10 +13,10 @@
 import { type EventEnvelope, TendrilError } from '../model/index.ts';
 import { failpoint } from '../store/index.ts';
 import { AppendQueue, type WaitingAppend } from './append-queue.ts';
-import type { AppendResult, EventLog, FollowOptions, LogHead, LogRecord } from './event-log.ts';
+import type { AppendResult, EventLog, FollowOptions, LogBase, LogHead, LogRecord } from './event-log.ts';
 import { Followers } from './followers.ts';
 import type { LogBackend } from './log-backend.ts';
-import { closedError } from './log-errors.ts';
+import { closedError, notInLog } from './log-errors.ts';
 import { offsetAt } from './offset-at.ts';
 import { encodeEvent } from './record-codec.ts';
 
@@ -144,6 +144,27 @@ export class LogCore implements EventLog {
     return offsetAt(this.#backend, this.#head, recordedAt);
   }
 
+  /**
+   * Removes the records up to the base: they can no longer be read (`OFFSET_GONE`). Rejects with `DISK_FULL`, `LOG_READ_ONLY`,
+   * `LOG_CLOSED`, and `OFFSET_INVALID` for a base that is not in the log.
+   */
+  async prune(base: LogBase): Promise<void> {
+    this.#requireOpen();
+    const { first, offset } = this.#head;
+    if (this.#backend.prune === undefined || base.offset < first || base.offset > offset)
+      throw notInLog(base.offset, this.#head);
+    const { base: before } = this.#head;
+    // Told first: nobody reads what is about to go.
+    this.#head = { ...this.#head, first: base.offset + 1, base };
+    try {
+      await this.#backend.prune(base);
+    } catch (error) {
+      const { base: _, ...head } = this.#head;
+      this.#head = { ...head, first, ...(before === undefined ? {} : { base: before }) };
+      throw error;
+    }
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -182,7 +203,7 @@ export class LogCore implements EventLog {
 
   #publish(records: readonly LogRecord[], recordedAt: number): void {
     const offset = this.#head.offset + records.length;
-    this.#head = { offset, recordedAt, first: this.#head.first };
+    this.#head = { ...this.#head, offset, recordedAt };
     this.#followers.publish(records);
   }
 

@@ -14,3 +14,7 @@ export const requireOffset = (from: number, first: number): void => {
     remedy: `read from ${first} on, or start from a snapshot`,
   });
 };
+
+/** A base that is to be the new beginning, and is not in the log. */
+export const notInLog = (offset: number, head: { readonly first: number; readonly offset: number }): TendrilError =>
+  new TendrilError('OFFSET_INVALID', `offset ${offset} is not in the log, which has ${head.first} to ${head.offset}`);

@@ -13,5 +13,8 @@ export const offsetAt = (backend: Pick<LogBackend, 'recordedAt'>, head: LogHead,
     if (backend.recordedAt(middle) <= recordedAt) low = middle;
     else high = middle - 1;
   }
-  return low < first ? 0 : low;
+  if (low >= first) return low;
+  // What is gone was recorded by then, at the latest: the answer is that it is gone, not that nothing was.
+  const { base } = head;
+  return base !== undefined && base.recordedAt <= recordedAt ? base.offset : 0;
 };

@@ -1,7 +1,7 @@
 /** An open log with what its owner wants to know besides the port. */
 import type { TendrilError } from '../model/index.ts';
 import type { Environment, OpenedAs } from '../store/index.ts';
-import type { EventLog } from './event-log.ts';
+import type { EventLog, LogBase } from './event-log.ts';
 import type { LogCondition } from './log-condition.ts';
 import type { LogCounters } from './log-core.ts';
 
@@ -18,6 +18,8 @@ export interface OpenedLog extends EventLog {
   readonly storage: Environment | undefined;
   /** Always `live` of a log that is only here. */
   readonly condition: LogCondition;
+  /** See `LogCore.prune`. */
+  prune(base: LogBase): Promise<void>;
   /** Resolves when everything that was in the log at the opening is here, or cannot be had (`condition` says which). */
   settled(): Promise<void>;
 }

@@ -16,7 +16,7 @@ import type { FoldState } from './fold/types.ts';
 import { hashOf, KIND_GONE, KIND_IMAGE, KIND_REMOVAL, removalOwner, removalsOf } from './history-rows.ts';
 import { Slab } from './slab.ts';
 import { FRAMED_TERM_AT, frameEntity } from './state-hash.ts';
-import type { FoldOutcome, StateProof } from './types.ts';
+import type { FoldBase, FoldOutcome, StateProof } from './types.ts';
 
 /** Replicas compare their states at multiples of this offset. */
 export const PROOF_EVERY = 1024;
@@ -34,6 +34,7 @@ export class FoldRun {
   readonly fold: FoldState;
   readonly terms = new EntityTerms();
   readonly foldVersion: number;
+  #base: FoldBase | undefined;
   /** Collected since the last `take`. */
   #changes = new FoldedChanges();
   #chain: Buffer = chainStart();
@@ -55,12 +56,18 @@ export class FoldRun {
   }
 
   /** Continues at a stored state; entities have been put into `fold` and `terms`. */
-  resume(chain: Buffer, tail: string): void {
+  resume(chain: Buffer, tail: string, base?: FoldBase): void {
+    this.#base = base;
     this.#chain = chain;
     this.#settledChain = chain;
     this.#tailHash = tail;
     this.#read = this.fold.offset;
     this.#drained = this.fold.offset;
+  }
+
+  /** See `StateProof.base`. */
+  get base(): FoldBase | undefined {
+    return this.#base;
   }
 
   /** Offset up to which the state is complete. */
@@ -172,6 +179,7 @@ export class FoldRun {
       hash: this.terms.hash.hex(),
       chain: this.#chain.toString('hex'),
       foldVersion: this.foldVersion,
+      ...(this.#base === undefined ? {} : { base: this.#base }),
     };
     this.#changes.proofs.push(this.#lastProof);
   }

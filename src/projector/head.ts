@@ -1,5 +1,6 @@
 /** The record that says what the state is: written with every commit, last word on offset and epoch. */
 import { TendrilError } from '../model/index.ts';
+import type { FoldBase } from './types.ts';
 
 export interface Head {
   /** Number of commits; 0: nothing was ever published. */
@@ -14,6 +15,8 @@ export interface Head {
   /** SHA-256 of the log's record at `offset`, hexadecimal; '' at offset 0: a foreign log is found without reading all of it. */
   readonly tail: string;
   readonly foldVersion: number;
+  /** See `StateProof.base`. */
+  readonly base?: FoldBase;
   /** What the resources were compiled with; another one: all are derived again. */
   readonly derivation: string;
   /** Bytes of all shared resources. */

@@ -8,6 +8,19 @@ export type { PastGraph, PastReader, PastState, StateThen } from './past/index.t
 export { type PreparedState, Projector, type ProjectorCounters, type ProjectorOptions } from './projector.ts';
 export { ReadModel, type ReadModelOptions } from './read-model.ts';
 export { RecordCache } from './record-cache.ts';
+export type { RetentionPolicy } from './retention/index.ts';
+export {
+  type ExportDataOptions,
+  exportData,
+  type ImportDataOptions,
+  type ImportedData,
+  importData,
+  type OpenSnapshot,
+  readSnapshotFile,
+  type SnapshotHeader,
+  wholeSnapshot,
+  writeSnapshotFile,
+} from './snapshot/index.ts';
 export type { PastImage, StateQueries } from './state-queries.ts';
 export { openStoredPart, storedChains } from './stored-parts.ts';
 export type * from './types.ts';

@@ -39,12 +39,12 @@ export const REBUILT_AFTER: ReadonlySet<string> = new Set(['CORRUPT_RECORD', 'ST
 /** @throws TendrilError `STATE_AHEAD_OF_LOG`, `STATE_OF_ANOTHER_LOG`, `LOG_GAP`, and whatever log and store throw. */
 export const openState = async (store: StateStore, options: PartOptions): Promise<Opened> => {
   const head = readHead(store);
-  if (typeof head === 'string') return start(store, options, head, undefined);
+  if (typeof head === 'string') return rebuild(store, options, head, undefined);
   if (head !== undefined) await requireSameLog(store, options, head);
   const why = whyRebuild(store, head);
-  if (why !== undefined || head === undefined) return start(store, options, why ?? 'there is no state yet', head);
+  if (why !== undefined || head === undefined) return rebuild(store, options, why ?? 'there is no state yet', head);
   const run = load(store, options, head);
-  if (typeof run === 'string') return start(store, options, run, head);
+  if (typeof run === 'string') return rebuild(store, options, run, head);
   return head.derivation === options.derivation
     ? resume(store, options, run, head)
     : deriveAgain(store, options, run, head);
@@ -64,12 +64,6 @@ const requireRebuildable = (error: unknown): string => {
   throw error;
 };
 
-const start = (store: StateStore, options: PartOptions, why: string, head: Head | undefined): Promise<Opened> => {
-  const { first } = options.log.head();
-  if (first > 1) throw gap(1, first);
-  return rebuild(store, options, why, head);
-};
-
 /** Undefined: the stored state may be used (O2). */
 const whyRebuild = (store: StateStore, head: Head | undefined): string | undefined => {
   const unfinished = store.rebuildReason();
@@ -82,14 +76,14 @@ const whyRebuild = (store: StateStore, head: Head | undefined): string | undefin
 const gap = (wanted: number, first: number): TendrilError => {
   const missing = first - 1 === wanted ? `event ${wanted} is` : `events ${wanted} to ${first - 1} are`;
   return new TendrilError('LOG_GAP', `${missing} needed, but the log begins at ${first}`, {
-    remedy: 'restore the missing part of the log, or the state from a copy',
+    remedy: 'tendril recover --data DIR --from URL|FILE   (a replica, or a snapshot)',
   });
 };
 
 /** O1 */
 const requireSameLog = async (store: StateStore, options: PartOptions, head: Head): Promise<void> => {
   const { log } = options;
-  const { offset, first } = log.head();
+  const { offset, first, base } = log.head();
   const { path } = store.environment;
   const remedy = `restore the log that belongs to it; or, to go on with this log and lose what the state knows beyond it, remove ${path}`;
   if (offset < head.offset) {
@@ -97,12 +91,19 @@ const requireSameLog = async (store: StateStore, options: PartOptions, head: Hea
     throw new TendrilError('STATE_AHEAD_OF_LOG', message, { remedy });
   }
   if (head.offset + 1 < first) throw gap(head.offset + 1, first);
-  if (head.offset < first) return;
+  if (head.offset < first) {
+    if (base === undefined || base.tail === head.tail) return;
+    throw foreign(path, head, remedy);
+  }
   for await (const [record] of log.read({ from: head.offset, maxBatch: 1 })) {
     if (record === undefined || createHash('sha256').update(record.bytes).digest('hex') === head.tail) return;
-    const message = `${path} was folded from another log: event ${head.offset} differs`;
-    throw new TendrilError('STATE_OF_ANOTHER_LOG', message, { remedy });
+    throw foreign(path, head, remedy);
   }
+};
+
+const foreign = (path: string, head: Head, remedy: string): TendrilError => {
+  const message = `${path} was folded from another log: event ${head.offset} differs`;
+  return new TendrilError('STATE_OF_ANOTHER_LOG', message, { remedy });
 };
 
 /** O2; a text says why it cannot be used. */
@@ -118,7 +119,7 @@ const load = (store: StateStore, options: PartOptions, head: Head): FoldRun | st
     return requireRebuildable(error);
   }
   run.fold.loaded(head.offset, head.recordedAt);
-  run.resume(Buffer.from(head.chain, 'hex'), head.tail);
+  run.resume(Buffer.from(head.chain, 'hex'), head.tail, head.base);
   return run;
 };
 

@@ -15,6 +15,8 @@ export interface PartOptions {
   readonly clock: { now(): number };
   readonly logger?: StoreLogger;
   readonly fold?: Omit<FoldOptions, 'mesh'>;
+  /** A checkpoint may lie here; the state is made anew from it when the log does not begin with the first event. */
+  readonly checkpoint?: string;
   /** Names the code that compiles resources: another one than stored, and all are derived again. */
   readonly derivation: string;
 }
@@ -85,5 +87,6 @@ export const headOf = (run: FoldRun, epoch: number, derivation: string): Omit<He
   chain: run.chain,
   tail: run.tail,
   foldVersion: run.foldVersion,
+  ...(run.base === undefined ? {} : { base: run.base }),
   derivation,
 });

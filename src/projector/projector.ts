@@ -1,6 +1,6 @@
 /** The projector: state and read model of a mesh as a function of its log, and what others ask of it (run-loop.ts does the work). */
 import type { DependencyGraph } from '../dependency-graph/index.ts';
-import type { EventLog } from '../log/index.ts';
+import type { EventLog, LogBase } from '../log/index.ts';
 import { TendrilError } from '../model/index.ts';
 import type { DiskGuard, Environment, StoreLogger } from '../store/index.ts';
 import type { FoldOptions, FoldState } from './fold/index.ts';
@@ -9,7 +9,9 @@ import { type Opened, openState, REBUILT_AFTER } from './opening.ts';
 import { derivationOf } from './parts.ts';
 import { PastReader } from './past/index.ts';
 import { Progress } from './progress.ts';
+import { Retention, type RetentionOptions, type RetentionPolicy } from './retention/index.ts';
 import { RunLoop } from './run-loop.ts';
+import { checkpointPath, SnapshotExports } from './snapshot/index.ts';
 import { StateQueries } from './state-queries.ts';
 import { StateStore } from './state-store.ts';
 import type { FoldOutcome, Lag, MeshTotals, Notice, ProjectorCondition, StateProof, StoredResource } from './types.ts';
@@ -33,6 +35,11 @@ export interface ProjectorOptions {
   readonly fold?: Omit<FoldOptions, 'mesh'>;
   /** Largest size of the state on disk in bytes (default 1 TiB). */
   readonly mapSize?: number;
+  /** How much of log and history is kept (default: all); `prune` of the log does it. */
+  readonly retain?: RetentionPolicy &
+    Pick<RetentionOptions, 'leastEvents'> & {
+      readonly prune: (base: LogBase) => Promise<void>;
+    };
   /** From `Projector.prepare`. */
   readonly prepared?: PreparedState;
 }
@@ -64,6 +71,9 @@ export class Projector {
   readonly queries: StateQueries;
   /** Earlier graphs and states. */
   readonly past: PastReader;
+  readonly snapshots: SnapshotExports;
+  /** Undefined: everything is kept. */
+  readonly retention: Retention | undefined;
   readonly #options: ProjectorOptions;
   readonly #store: StateStore;
   readonly #opened: Opened;
@@ -93,6 +103,14 @@ export class Projector {
       atRest: (look) => this.atRest(look),
       waitFor: (offset) => this.waitFor(offset),
     });
+    this.snapshots = new SnapshotExports({
+      dir: options.dir,
+      mesh: options.mesh,
+      log: options.log,
+      state: store.environment,
+      createdBy: options.version ?? '',
+      ...(options.guard === undefined ? {} : { guard: options.guard }),
+    });
     this.#loop = new RunLoop({
       log: options.log,
       store,
@@ -106,6 +124,28 @@ export class Projector {
         for (const listener of this.#graphListeners) listener();
       },
       onFailed: (error) => this.#waiters.fail(error),
+    });
+    this.retention = this.#retention(options.retain);
+  }
+
+  #retention(retain: ProjectorOptions['retain']): Retention | undefined {
+    if (retain === undefined) return undefined;
+    const { log, dir, mesh, clock, guard, logger } = this.#options;
+    const { prune, leastEvents, ...policy } = retain;
+    return new Retention({
+      dir,
+      mesh,
+      policy,
+      log,
+      prune,
+      store: this.#store,
+      snapshots: this.snapshots,
+      clock,
+      committed: () => (this.#loop.state === 'live' && !this.#isClosed ? this.#loop.head.offset : undefined),
+      onCut: () => this.past.forget(),
+      ...(guard === undefined ? {} : { guard }),
+      ...(logger === undefined ? {} : { logger }),
+      ...(leastEvents === undefined ? {} : { leastEvents }),
     });
   }
 
@@ -153,7 +193,9 @@ export class Projector {
     const store = await (options.prepared ?? Projector.prepare(options)).store;
     try {
       const derivation = derivationOf(options.version);
-      const projector = new Projector(options, store, await openState(store, { ...options, derivation }));
+      const checkpoint = checkpointPath(options.dir);
+      const opened = await openState(store, { ...options, derivation, checkpoint });
+      const projector = new Projector(options, store, opened);
       await projector.#begin(target).catch(async (error: unknown) => {
         await projector.close();
         throw error;
@@ -285,10 +327,11 @@ export class Projector {
 
   /** State hash and chain at the newest commit, or the newest proof at or below `at`. */
   proof(at?: number): StateProof | undefined {
-    const { offset, hash, chain, foldVersion } = this.#loop.head;
-    if (at === undefined || at >= offset) return { offset, hash, chain, foldVersion };
+    const { offset, hash, chain, foldVersion, base } = this.#loop.head;
+    const fold = { foldVersion, ...(base === undefined ? {} : { base }) };
+    if (at === undefined || at >= offset) return { offset, hash, chain, ...fold };
     this.#store.environment.refresh();
-    return this.queries.proofAt(at, foldVersion);
+    return this.queries.proofAt(at, fold);
   }
 
   /** Of the newest commit, or the one that is being written. */
@@ -303,6 +346,8 @@ export class Projector {
     this.#isClosed = true;
     this.#waiters.fail(this.#stopped());
     this.past.close();
+    await this.retention?.close();
+    await this.snapshots.close();
     await this.#store.close();
   }
 

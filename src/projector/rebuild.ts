@@ -1,5 +1,5 @@
 /**
- * Makes the state anew from the log. Workers go on reading the state they have: nothing they read is touched before the end, and
+ * Makes the state anew from the log, or from the checkpoint and the log behind it. Workers go on reading the state they have: nothing they read is touched before the end, and
  * resources whose bytes come out the same stay as they are.
  */
 import type { EntityChange } from './changes.ts';
@@ -7,6 +7,7 @@ import type { Head } from './head.ts';
 import type { Opened } from './opening.ts';
 import { allEndpoints, createDeriver, createRun, headOf, type PartOptions } from './parts.ts';
 import { Progress } from './progress.ts';
+import { beginFromCheckpoint } from './snapshot/index.ts';
 import type { StateStore } from './state-store.ts';
 import { inSlices, nextTurn } from './turns.ts';
 
@@ -26,14 +27,17 @@ export const rebuild = async (
   before: Head | undefined,
 ): Promise<Opened> => {
   const { log, logger } = options;
-  const isLong = log.head().offset > SPOOL_EVENTS;
+  const { offset: end, first } = log.head();
+  const isLong = end > SPOOL_EVENTS || first > 1;
   if (before !== undefined || isLong)
-    logger?.warn({ why, events: log.head().offset }, 'the state is made anew from the log');
+    logger?.warn({ why, events: end - first + 1 }, 'the state is made anew from the log');
   await store.beginRebuild(why);
   const run = createRun(options);
   const deriver = createDeriver(run.fold, store, logger);
   const entities = new Map<string, EntityChange>();
-  const progress = new Progress(options, 'making the state anew', 0);
+  const begun = await beginFromCheckpoint(options, store, run, entities);
+  if (begun > 0) logger?.info({ offset: begun }, 'the checkpoint is loaded; the log goes on from there');
+  const progress = new Progress(options, 'making the state anew', begun);
 
   const collect = () => {
     const folded = run.take();
@@ -46,7 +50,7 @@ export const rebuild = async (
     return folded;
   };
 
-  for await (const records of log.read({ from: 1, maxBatch: RECORDS_PER_TURN })) {
+  for await (const records of log.read({ from: begun + 1, maxBatch: RECORDS_PER_TURN })) {
     for (const record of records) run.apply(record);
     progress.at(run.read, log.head().offset);
     if (run.events >= SPOOL_EVENTS) await store.spoolRebuild(collect(), run.read);

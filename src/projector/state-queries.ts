@@ -2,6 +2,7 @@
 import { findRows, type HistoryRow, hashOf, hashSubject, KIND_GONE, KIND_IMAGE } from './history-rows.ts';
 import { proofInJournal } from './journal.ts';
 import { decodeResource } from './records.ts';
+import { historyFromOf } from './snapshot/state-rows.ts';
 import { TERM_BYTES } from './state-hash.ts';
 import type { StateTables } from './state-tables.ts';
 import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
@@ -87,17 +88,22 @@ export class StateQueries {
     return undefined;
   }
 
+  /** Offset at which the history begins; 0: with the first event. Earlier states cannot be told. */
+  historyFrom(): number {
+    return historyFromOf(this.#tables);
+  }
+
   quarantineCount(): number {
     return this.#tables.quarantine.count();
   }
 
   /** The newest proof at or below an offset; exact at multiples of 1,024 and at recent commits. */
-  proofAt(offset: number, foldVersion: number): StateProof | undefined {
+  proofAt(offset: number, now: Pick<StateProof, 'foldVersion' | 'base'>): StateProof | undefined {
     const recent = proofInJournal(this.#tables.journal, offset);
     for (const { key, body } of this.#tables.proof.range({ start: offset, reverse: true, limit: 1 })) {
       if (recent === undefined || recent.offset < key) return decodeProof(key, body);
     }
-    return recent === undefined ? undefined : { ...recent, foldVersion };
+    return recent === undefined ? undefined : { ...recent, ...now };
   }
 
   /**

@@ -21,7 +21,7 @@ import type { StoredCatalog } from './catalog-deriver.ts';
 import type { DerivedChanges, EntityChange, FoldedChanges, ServiceUnits } from './changes.ts';
 import type { StoredKeys } from './deriver.ts';
 import { decodeHead, encodeHead, type Head } from './head.ts';
-import { joinRows } from './history-rows.ts';
+import { joinRows, rowsAbove } from './history-rows.ts';
 import { IdempotencyChunks } from './idempotency-chunks.ts';
 import { JournalWriter } from './journal.ts';
 import { decodeUnits, factsIn, type ResourceFacts } from './records.ts';
@@ -29,6 +29,7 @@ import { Spool } from './spool.ts';
 import { TERM_BYTES } from './state-hash.ts';
 import {
   HEAD_KEY,
+  HISTORY_KEY,
   MESH_KEY,
   openStateTables,
   REBUILD_KEY,
@@ -36,7 +37,7 @@ import {
   STATE_SCHEMA,
   type StateTables,
 } from './state-tables.ts';
-import { Tiers } from './tiers.ts';
+import { FINAL_LEVEL, Tiers } from './tiers.ts';
 import { writeDerived, writeEntities, writeRecords } from './write-changes.ts';
 
 export interface StateStoreOptions {
@@ -165,6 +166,7 @@ export class StateStore implements StoredKeys, StoredCatalog {
     for (const table of [outcome, quarantine, proof]) for (const key of table.keys()) spool.remove(table, key);
     for (const table of [history, idempotency]) for (const key of table.keys()) spool.remove(table, key);
     for (const key of image.keys()) spool.remove(image, key);
+    spool.remove(this.tables.head, HISTORY_KEY);
     await spool.flush(this.environment);
     this.#history.clear();
     this.#idempotency.clear();
@@ -189,6 +191,27 @@ export class StateStore implements StoredKeys, StoredCatalog {
       if (!isFirst) writeDerived(batch, this.tables, derived);
       this.#writeHead(batch, head, everything ? undefined : derived.keys);
       batch.remove(this.tables.head, REBUILD_KEY);
+    });
+  }
+
+  /**
+   * The history loses its rows up to `offset`, in one commit with what `more` writes. To be called while commits are prepared and
+   * written in order (not between a refused one and its repetition).
+   */
+  async cutHistory(offset: number, more: (batch: Batch) => void): Promise<void> {
+    const { history } = this.tables;
+    const keep = (bytes: Uint8Array): Uint8Array => rowsAbove(bytes, offset);
+    const final = [...history.keys()].filter(([level]) => level === FINAL_LEVEL).sort((a, b) => a[1] - b[1]);
+    const straddling = final.find(([, last]) => last > offset);
+    const body = straddling === undefined ? undefined : history.get(straddling);
+    await this.environment.commit((batch) => {
+      for (const key of final) if (key[1] <= offset) batch.remove(history, key);
+      if (straddling !== undefined && body !== undefined) batch.put(history, straddling, keep(body));
+      this.#history.cut(offset, keep, {
+        put: (key, bytes) => batch.put(history, key, bytes),
+        remove: (key) => batch.remove(history, key),
+      });
+      more(batch);
     });
   }
 

@@ -9,9 +9,11 @@ export const STATE_NAME = 'state';
 export const HEAD_KEY = 'head';
 export const MESH_KEY = 'mesh';
 export const REBUILD_KEY = 'rebuild';
+/** Offset (f64) at which the history begins: all entities have an image there. Absent: it begins with the first event. */
+export const HISTORY_KEY = 'history';
 
 export interface ModelTables {
-  /** `head`, `mesh`, `rebuild`. */
+  /** `head`, `mesh`, `rebuild`, `history`. */
   readonly head: Table<string>;
   /** `resourceKey` -> resource. */
   readonly resource: Table<string>;

@@ -65,6 +65,21 @@ export class Tiers {
     for (const packs of this.#levels) yield* packs.toReversed();
   }
 
+  /** Takes packs that end at `last` or before out; of the next one `keep` gives what is left. */
+  cut(last: number, keep: (bytes: Uint8Array) => Uint8Array, writer: PackWriter): void {
+    const [straddling] = [...this.pending()].filter((pack) => pack.last > last).sort((a, b) => a.last - b.last);
+    for (const [level, packs] of this.#levels.entries()) {
+      const kept = packs.filter((pack) => pack.last > last);
+      for (const pack of packs) if (pack.last <= last) writer.remove([level, pack.last]);
+      this.#levels[level] = kept.map((pack) => {
+        if (pack !== straddling) return pack;
+        const bytes = keep(pack.bytes);
+        writer.put([level, pack.last], bytes);
+        return { last: pack.last, bytes };
+      });
+    }
+  }
+
   clear(): void {
     for (const packs of this.#levels) packs.length = 0;
   }

@@ -51,7 +51,14 @@ export interface ModelChanges {
   readonly everything: boolean;
 }
 
-/** Proof of a state: replicas compare those with equal offset and fold version. */
+/** Where a state was last taken over from an older version of the fold, instead of being folded from the first event. */
+export interface FoldBase {
+  readonly offset: number;
+  /** Of the fold that made it up to there. */
+  readonly foldVersion: number;
+}
+
+/** Proof of a state: replicas compare those with equal offset, fold version and base. */
 export interface StateProof {
   readonly offset: number;
   /** Sum of SHA-256(key ‖ value) over all entities modulo 2^256, 64 hexadecimal digits. */
@@ -59,6 +66,8 @@ export interface StateProof {
   /** Hash chain of the log up to the offset, 64 hexadecimal digits. */
   readonly chain: string;
   readonly foldVersion: number;
+  /** Absent: all events were folded by `foldVersion`. */
+  readonly base?: FoldBase;
 }
 
 /** How far the state is behind the log. */

@@ -1,6 +1,6 @@
 /** What `verify` found wrong. */
 export interface VerifyProblem {
-  readonly part: 'log' | 'state' | 'ledger';
+  readonly part: 'log' | 'state' | 'ledger' | 'checkpoint';
   /** Table and key, offset, or step. */
   readonly where: string;
   readonly message: string;

@@ -1,12 +1,13 @@
 /**
  * Offline proof of a data directory (`tendril verify`): checksums of every record, the hash chain, and a replay from the first
- * event whose state hash and resources must be those that are stored.
+ * event (or the checkpoint) whose state hash and resources must be those that are stored.
  *
  * Damaged files are read in a child process first, so they cannot end this one. Nothing is written; a running Tendril is refused
  * (`LOG_LOCKED`).
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type EventLog, openEventLog } from '../log/index.ts';
 import { TendrilError } from '../model/index.ts';
 import { type CommitMode, checkEnvironment, headProblemOf, openEnvironment } from '../store/index.ts';
@@ -16,6 +17,7 @@ import { decodeHead, type Head } from './head.ts';
 import { createRun, derivationOf } from './parts.ts';
 import { HEAD_KEY, openStateTables, REBUILD_KEY, STATE_NAME, STATE_SCHEMA, type StateTables } from './state-tables.ts';
 import { nextTurn } from './turns.ts';
+import { fromCheckpoint } from './verify-checkpoint.ts';
 import { Findings, type VerifyProblem } from './verify-findings.ts';
 import { compareEntities, compareModel } from './verify-state.ts';
 import { decodeProof } from './write-changes.ts';
@@ -130,10 +132,7 @@ const replay = async (
   const { dir, mesh } = options;
   const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: () => 0 }, readingOnly: true });
   try {
-    if (log.head().first > 1) {
-      findings.notes.push(`the log begins at offset ${log.head().first}: it cannot be replayed from the start`);
-      return undefined;
-    }
+    if (log.head().first > 1 && !(await fromCheckpoint(options, log, run, findings))) return undefined;
     if (!hasState) {
       await fold(options, log, run, log.head().offset);
       return undefined;
@@ -181,6 +180,11 @@ const replayWithState = async (
     await fold(options, log, run, end);
     return head.offset;
   }
+  if (head.offset < run.read) {
+    findings.notes.push(`the state stands at offset ${head.offset}, before the checkpoint: it is not compared`);
+    await fold(options, log, run, end);
+    return head.offset;
+  }
   await fold(options, log, run, head.offset, (offset) => compareProof(tables, run, offset, findings));
   await compareAt(options, head, run, tables, findings);
   await fold(options, log, run, end);
@@ -218,7 +222,7 @@ const compareProof = (tables: StateTables, run: FoldRun, offset: number, finding
     return;
   }
   const stored = decodeProof(offset, body);
-  if (stored.foldVersion !== own.foldVersion) return;
+  if (stored.foldVersion !== own.foldVersion || !isDeepStrictEqual(stored.base, own.base)) return;
   if (stored.chain !== own.chain)
     findings.add('log', `offset ${offset}`, `chain ${own.chain}, stored with the state: ${stored.chain}`);
   if (stored.hash !== own.hash)
@@ -236,6 +240,10 @@ const compareAt = async (
     findings.notes.push(
       `the state was folded by version ${head.foldVersion} of the fold, this is ${run.foldVersion}: it is made anew at the next start`,
     );
+    return;
+  }
+  if (!isDeepStrictEqual(head.base, run.base)) {
+    findings.notes.push('the state was taken over at another offset than the checkpoint: they are not compared');
     return;
   }
   if (head.chain !== run.chain) {

@@ -15,7 +15,7 @@ export const writeEntities = (batch: Batch, tables: StateTables, entities: Reado
   }
 };
 
-const encodeImage = (key: string, bytes: Uint8Array): Buffer => {
+export const encodeImage = (key: string, bytes: Uint8Array): Buffer => {
   const keyBytes = Buffer.byteLength(key);
   const body = Buffer.allocUnsafe(2 + keyBytes + bytes.length);
   body.writeUInt16LE(keyBytes, 0);
@@ -30,12 +30,20 @@ export const decodeImage = (body: Buffer): { readonly key: string; readonly byte
   return { key: body.toString('utf8', 2, end), bytes: body.subarray(end) };
 };
 
-/** `[state hash 32][chain 32][fold version u32]` */
+const PROOF_BYTES = 2 * TERM_BYTES + 4;
+const BASE_BYTES = 12;
+
+/** `[state hash 32][chain 32][fold version u32]`, and where there is a base `[its offset f64][its fold version u32]` */
 export const encodeProof = (proof: StateProof): Buffer => {
-  const body = Buffer.allocUnsafe(2 * TERM_BYTES + 4);
+  const { base } = proof;
+  const body = Buffer.allocUnsafe(PROOF_BYTES + (base === undefined ? 0 : BASE_BYTES));
   body.write(proof.hash, 0, 'hex');
   body.write(proof.chain, TERM_BYTES, 'hex');
   body.writeUInt32LE(proof.foldVersion, 2 * TERM_BYTES);
+  if (base !== undefined) {
+    body.writeDoubleLE(base.offset, PROOF_BYTES);
+    body.writeUInt32LE(base.foldVersion, PROOF_BYTES + 8);
+  }
   return body;
 };
 
@@ -44,6 +52,9 @@ export const decodeProof = (offset: number, body: Buffer): StateProof => ({
   hash: body.toString('hex', 0, TERM_BYTES),
   chain: body.toString('hex', TERM_BYTES, 2 * TERM_BYTES),
   foldVersion: body.readUInt32LE(2 * TERM_BYTES),
+  ...(body.length < PROOF_BYTES + BASE_BYTES
+    ? {}
+    : { base: { offset: body.readDoubleLE(PROOF_BYTES), foldVersion: body.readUInt32LE(PROOF_BYTES + 8) } }),
 });
 
 /** Under the hash of its key, or the next free number: thousands may have one offset, and whoever looks for one reads few others. */

@@ -186,6 +186,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
         return { ready: reasons.length === 0, offset: projector.notice.offset, reasons };
       },
     },
+    snapshots: projector.snapshots,
     metrics: { collect: () => collectMetrics(parts) },
   };
 };

@@ -4,8 +4,10 @@
  */
 import type { ServerLimits, TransportName } from '../delta-xds/index.ts';
 import { type Finding, isDnsLabel, isObject, parseKafkaAddress, TendrilError } from '../model/index.ts';
+import type { RetentionPolicy } from '../projector/index.ts';
 import { KAFKA_OPTION_SPECS, type KafkaOptions, kafkaOptionsOf } from './kafka-options.ts';
 import { isReplicaId } from './replicas/replica-id.ts';
+import { parseRetention } from './retention-config.ts';
 import { parseXdsLimits } from './xds-limits.ts';
 
 /** Bytes of the disk that stay free where nothing else is said. */
@@ -47,6 +49,8 @@ export interface ServeConfig {
   readonly scrubHours: number;
   /** What carries the xDS streams. */
   readonly xdsTransport: TransportName;
+  /** What is kept of log and history; undefined: all. */
+  readonly retain: RetentionPolicy | undefined;
   /** Bounds of the xDS port that are not at their default (docs/limits.md). */
   readonly xdsLimits: Partial<ServerLimits>;
 }
@@ -102,6 +106,13 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
     value: 'N',
     help: 'hours between two scrubs of the data (default 24; 0: none)',
   },
+  { flag: 'retain', type: 'string', value: 'DURATION|all', help: 'age up to which events are kept (default all)' },
+  {
+    flag: 'retain-events',
+    type: 'string',
+    value: 'N',
+    help: 'last events that are kept (with --retain: whichever is more)',
+  },
   { flag: 'xds-transport', type: 'string', value: 'http2|grpc-js', help: 'HTTP/2 of the xDS port (default http2)' },
   { flag: 'xds-limits', type: 'string', value: 'NAME=N,…', help: 'bounds of the xDS port (docs/limits.md)' },
   ...KAFKA_OPTION_SPECS,
@@ -133,6 +144,15 @@ export const parseHostPort = (text: string): HostPort | undefined => {
 
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(?:\.[0-9]{1,3}){3}$/.test(host);
+
+/** Retention needs a log that stays. */
+const retentionOf = (values: ReadonlyMap<string, string>, findings: Finding[]): RetentionPolicy | undefined => {
+  const { policy, problems } = parseRetention(values.get('retain'), values.get('retain-events'));
+  for (const { flag, value, allowed } of problems) findings.push(configError(flag, value, allowed));
+  if (policy !== undefined && values.get('log') === 'memory')
+    findings.push(configError('log', 'memory', 'lmdb, when --retain or --retain-events says how much is kept'));
+  return policy;
+};
 
 const configError = (option: string, value: string, allowed: string, code = 'CONFIG_INVALID'): Finding => ({
   code,
@@ -243,6 +263,7 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
   const hours = text('scrub-hours');
   if (!/^[0-9]{1,4}(\.[0-9]{1,3})?$/.test(hours))
     findings.push(configError('scrub-hours', hours, 'a number of hours from 0 (no scrub) to 9999'));
+  const retain = retentionOf(values, findings);
   const transport = text('xds-transport');
   if (transport !== 'grpc-js' && transport !== 'http2')
     findings.push(configError('xds-transport', transport, 'http2, grpc-js'));
@@ -266,6 +287,7 @@ export const resolveConfig = (sources: ConfigSources): ServeConfig => {
     advertise,
     auditDays: Number(days),
     scrubHours: Number(hours),
+    retain,
     xdsTransport: transport === 'grpc-js' ? 'grpc-js' : 'http2',
     xdsLimits: limits,
   };

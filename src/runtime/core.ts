@@ -39,6 +39,8 @@ import { WorkerRegistry } from './worker-registry.ts';
 
 const TICK_MS = 250;
 const MEASURE_AFTER_MS = 2_000;
+/** How often retention looks whether something is to be done. */
+const RETENTION_MS = 10_000;
 /** Requests that run may end; a stalled upload must not cost the orderly end of log and state. */
 const ADMIN_GRACE_MS = 1_000;
 /** Long enough for `/healthz` and the log to say why. */
@@ -95,6 +97,7 @@ export class Core {
   readonly #parts: CoreParts;
   readonly #admin: AdminServer;
   readonly #timer: NodeJS.Timeout;
+  readonly #pruning: NodeJS.Timeout;
   readonly #replace: (() => void) | undefined;
   readonly #channel: Server | undefined;
   #failing = false;
@@ -115,6 +118,7 @@ export class Core {
       parts.registry.tick();
       this.#lookForFailure();
     }, TICK_MS);
+    this.#pruning = setInterval(() => void parts.projector.retention?.tick(), RETENTION_MS);
   }
 
   /** Rejects with the `TendrilError` of whatever cannot be opened; what was opened before is closed again. */
@@ -147,7 +151,15 @@ export class Core {
       const log = await openEventLog({ ...stateOptions, kind: config.log, clock, guard, ...kafka });
       opened.push(() => log.close());
       const version = packageVersion();
-      const projector = await Projector.open({ ...stateOptions, log, clock, version, prepared });
+      const { retain } = config;
+      const projector = await Projector.open({
+        ...stateOptions,
+        log,
+        clock,
+        version,
+        prepared,
+        ...(retain === undefined ? {} : { retain: { ...retain, prune: (base) => log.prune(base) } }),
+      });
       opened.push(() => projector.close());
       const ledger = await Ledger.open({ dir: config.data, mesh: config.mesh, clock, logger, guard });
       opened.push(() => ledger.close());
@@ -331,6 +343,7 @@ export class Core {
     const { dir, learned, keeping, registry, ledger, audit, scrub, projector, log, guard, stateGuard } = this.#parts;
     clearInterval(this.#timer);
     scrub.close();
+    clearInterval(this.#pruning);
     this.#channel?.close();
     await this.#admin.close();
     await dir?.close();

@@ -2,6 +2,17 @@
 export { type BootstrapOptions, envoyBootstrap } from './bootstrap-envoy.ts';
 export { type GrpcBootstrapOptions, grpcBootstrap } from './bootstrap-grpc.ts';
 export { type HostPort, parseHostPort, resolveConfig, SERVE_OPTIONS, type ServeConfig } from './config.ts';
+export {
+  dumpLog,
+  exportData,
+  type ImportedData,
+  importData,
+  importLog,
+  type OpenSnapshot,
+  type SnapshotHeader,
+  wholeSnapshot,
+  writeSnapshotFile,
+} from './data-files.ts';
 export { packageRoot, packageVersion } from './package-version.ts';
 export { startServer } from './server.ts';
 export type { RunningServer } from './supervisor.ts';

@@ -5,6 +5,7 @@ import type { CoreParts } from './core.ts';
 import { LAG_BOUNDS, type LagHistogram } from './loop-lag.ts';
 import { family, labelled } from './metric-family.ts';
 import { graphFamilies, savingsFamilies } from './metrics-answers.ts';
+import { keptFamilies } from './metrics-kept.ts';
 import { logContactFamilies } from './metrics-log.ts';
 import { replicaFamilies } from './metrics-replicas.ts';
 import { storageFamilies } from './metrics-storage.ts';
@@ -188,6 +189,7 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
     family('tendril_process_resident_memory_bytes', 'gauge', 'Resident memory of the core.', process.memoryUsage.rss()),
     ...storageFamilies(parts),
     ...replicaFamilies(parts.replicas),
+    ...keptFamilies(parts),
     ...graphFamilies(parts),
     ...(await savingsFamilies(parts)),
     ...(await xdsFamilies(parts)),

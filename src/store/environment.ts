@@ -17,6 +17,7 @@ import { TendrilError } from '../model/index.ts';
 import type { TableKey } from './checked-record.ts';
 import { markClean } from './clean-marker.ts';
 import { commitCause } from './commit-cause.ts';
+import { copyRoot } from './copy-root.ts';
 import type { DiskGuard } from './disk-guard.ts';
 import { failpoint } from './failpoint.ts';
 import { type EnvironmentSchema, IDENTITY_KEY, type Identity, META_TABLE } from './identity.ts';
@@ -103,6 +104,12 @@ export interface Environment {
   readers(): ReaderAges;
   /** Frees the places of readers that died; gives their number. */
   checkReaders(): number;
+  /**
+   * Copies what is committed now into a new environment at `path`, off the event loop and without what was removed; commits go
+   * on meanwhile. Holds one reader for as long as the disk takes. Calls `admit` with the most bytes that it may write; what that
+   * throws is the result. Rejects with `DATA_NOT_WRITABLE`, `DISK_FULL`, `DATA_CLOSED`.
+   */
+  copyTo(path: string, admit: (bytes: number) => void): Promise<void>;
   /** Waits for running commits, then marks the environment as closed in order. */
   close(): Promise<void>;
 }
@@ -211,6 +218,19 @@ export class LmdbEnvironment implements Environment {
   #freeDeadReaders(): void {
     // A damaged heap is not touched again (E4).
     if (this.failure === undefined) this.checkReaders();
+  }
+
+  async copyTo(path: string, admit: (bytes: number) => void): Promise<void> {
+    this.#requireOpen();
+    const { lastPageNumber, pageSize } = this.#root.getStats() as {
+      readonly lastPageNumber: number;
+      readonly pageSize: number;
+    };
+    admit((lastPageNumber + 1) * pageSize);
+    const copying = copyRoot(this.#root, path);
+    // LMDB must not be closed under it.
+    this.#running = Promise.allSettled([this.#running, copying]);
+    await copying;
   }
 
   async close(): Promise<void> {

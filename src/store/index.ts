@@ -2,7 +2,8 @@
 
 export { type CheckExtent, checkEnvironment } from './check.ts';
 export { CHECKSUM_BYTES, type TableKey } from './checked-record.ts';
-export { prepareDirectory } from './data-dir.ts';
+export { crc32 } from './crc32.ts';
+export { prepareDirectory, storageError } from './data-dir.ts';
 export {
   createDiskGuard,
   type DiskCondition,
@@ -19,3 +20,4 @@ export { openEnvironment } from './open-environment.ts';
 export type { ReaderAges } from './readers.ts';
 export { type Scan, scanTable } from './scan.ts';
 export type { Batch, Table } from './table.ts';
+export { acquireWriterLock, type WriterLock } from './writer-lock.ts';

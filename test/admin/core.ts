@@ -175,6 +175,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     raw: rawPort(fold),
     audit: auditPort(audit),
     scrub: { status: () => scrub.status(), start: () => scrub.start(), heal: () => assert.fail('nothing to replace') },
+    snapshots: projector.snapshots,
     proxies: {
       list: async () => ({
         proxies: [...proxies.values()].map(({ proxy }) => proxy),
@@ -271,7 +272,7 @@ export const call = async (
     ...(body === undefined ? {} : { body: isText ? (body as string) : JSON.stringify(body) }),
   });
   const text = await response.text();
-  const isJson = /json/.test(response.headers.get('content-type') ?? '');
+  const isJson = /\/(?:[a-z.-]+\+)?json/.test(response.headers.get('content-type') ?? '');
   return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
 };
 

@@ -138,6 +138,11 @@ export class MemoryEnvironment implements Environment {
     this.#requireOpen();
   }
 
+  /** Nobody takes a snapshot in the simulation. */
+  copyTo(): Promise<void> {
+    return Promise.reject(new Error('a simulated disk is not copied'));
+  }
+
   checkReaders(): number {
     return 0;
   }

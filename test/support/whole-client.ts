@@ -70,6 +70,14 @@ export class WholeClient {
     return this.#held.get(typeUrl) ?? new Map();
   }
 
+  /** Type URLs it asks for. */
+  readonly types: readonly string[] = TYPES;
+
+  /** Before `connect`: it comes back with this, from an earlier life. */
+  hold(typeUrl: string, name: string, version: string): void {
+    this.#held.get(typeUrl)?.set(name, version);
+  }
+
   /** Service ports of which it has all: cluster, assignment, virtual host. */
   complete(): number {
     let complete = 0;

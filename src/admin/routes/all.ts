@@ -17,6 +17,7 @@ import { replicaRoutes } from './replicas.ts';
 import { schemaRoutes } from './schemas.ts';
 import { scrubRoutes } from './scrub.ts';
 import { serviceRoutes } from './services.ts';
+import { snapshotRoutes } from './snapshots.ts';
 
 const DATA_ROUTES: readonly AnyRoute[] = [
   ...eventRoutes,
@@ -34,6 +35,7 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...auditRoutes,
   ...scrubRoutes,
   ...operationRoutes,
+  ...snapshotRoutes,
   ...schemaRoutes,
 ];
 

@@ -105,6 +105,24 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./verify.ts')).verify,
   },
   {
+    name: 'snapshot',
+    summary: 'take a snapshot of a mesh, or put one into a data directory',
+    ends: 'in-order',
+    load: async () => (await import('./snapshot.ts')).snapshot,
+  },
+  {
+    name: 'recover',
+    summary: 'make a data directory whole again, from a replica or a snapshot',
+    ends: 'in-order',
+    load: async () => (await import('./recover.ts')).recover,
+  },
+  {
+    name: 'log',
+    summary: 'write the event log as lines of JSON, or read it from them',
+    ends: 'in-order',
+    load: async () => (await import('./log.ts')).log,
+  },
+  {
     name: 'check',
     summary: 'check a running control plane',
     ends: 'at-once',

@@ -2,7 +2,7 @@
 import { type EventEnvelope, type KafkaAddress, TendrilError } from '../../model/index.ts';
 import type { DiskGuard, Environment, OpenedAs, StoreLogger } from '../../store/index.ts';
 import { AppendQueue } from '../append-queue.ts';
-import type { AppendResult, FollowOptions, LogHead, LogRecord } from '../event-log.ts';
+import type { AppendResult, FollowOptions, LogBase, LogHead, LogRecord } from '../event-log.ts';
 import type { LogCondition } from '../log-condition.ts';
 import type { Clock, LogCounters, LogLimits } from '../log-core.ts';
 import { defaultLimits } from '../log-core.ts';
@@ -145,6 +145,12 @@ export class KafkaLog implements OpenedLog {
   /** Until the first contact has been made or has failed. */
   async contacted(): Promise<void> {
     while (this.condition.state === 'catching-up' && this.#reader.client === undefined) await this.#reader.changed();
+  }
+
+  /** Of the mirror; the topic has its own retention. */
+  async prune(base: LogBase): Promise<void> {
+    this.#requireOpen();
+    await this.#mirror.prune(base);
   }
 
   close(): Promise<void> {

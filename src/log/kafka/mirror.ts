@@ -1,9 +1,10 @@
 /** The local copy of the topic: what everybody here reads, also while the brokers are away. */
 import type { Environment } from '../../store/index.ts';
-import type { LogHead, LogRecord } from '../event-log.ts';
+import type { LogBase, LogHead, LogRecord } from '../event-log.ts';
 import { Followers } from '../followers.ts';
 import type { CopyingBackend } from '../log-backend.ts';
 import type { LogLimits } from '../log-core.ts';
+import { notInLog } from '../log-errors.ts';
 import type { ReadyRecord } from '../ready-record.ts';
 
 export interface OpenedMirror {
@@ -36,9 +37,9 @@ export class Mirror {
   async add(records: readonly ReadyRecord[]): Promise<void> {
     const last = records.at(-1);
     if (last === undefined) return;
-    const { offset, first } = this.#head;
+    const { offset } = this.#head;
     const added = await this.backend.copy(records, offset + 1);
-    this.#head = { offset: offset + records.length, recordedAt: last.recordedAt, first };
+    this.#head = { ...this.#head, offset: offset + records.length, recordedAt: last.recordedAt };
     this.followers.publish(added);
     const passed = this.#waiting.filter((waiting) => waiting.offset <= this.#head.offset);
     this.#waiting = this.#waiting.filter((waiting) => waiting.offset > this.#head.offset);
@@ -53,8 +54,24 @@ export class Mirror {
 
   /** `recordedAt` of the record before the newest; 0 when there is none. */
   timeBeforeTail(): number {
-    const { offset, first } = this.#head;
-    return offset - 1 < first ? 0 : this.backend.recordedAt(offset - 1);
+    const { offset, first, base } = this.#head;
+    return offset - 1 < first ? (base?.recordedAt ?? 0) : this.backend.recordedAt(offset - 1);
+  }
+
+  /** Removes what is mirrored up to the base; the topic has its own retention. Rejects as `LogCore.prune`. */
+  async prune(base: LogBase): Promise<void> {
+    const before = this.#head;
+    if (this.backend.prune === undefined || base.offset < before.first || base.offset > before.offset)
+      throw notInLog(base.offset, before);
+    // Told first: nobody reads what is about to go.
+    this.#head = { ...before, first: base.offset + 1, base };
+    try {
+      await this.backend.prune(base);
+    } catch (error) {
+      const { base: _, ...head } = this.#head;
+      this.#head = { ...head, first: before.first, ...(before.base === undefined ? {} : { base: before.base }) };
+      throw error;
+    }
   }
 
   /** Resolves when the head is at `offset`; never when it does not come there. Few wait: one per append in doubt. */

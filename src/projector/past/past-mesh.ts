@@ -176,6 +176,9 @@ export interface Place {
 /** Where in the log a question is. */
 export const placeOf = async ({ log }: Pick<PastEntitiesOptions, 'log'>, at: number): Promise<Place> => {
   if (at === 0) return { offset: 0, recordedAt: 0, upTo: 0 };
+  const { base } = log.head();
+  // The history begins behind a whole batch.
+  if (base?.offset === at) return { offset: at, recordedAt: base.recordedAt, upTo: at };
   for await (const [record] of log.read({ from: at, maxBatch: 1 })) {
     const batch = record?.event?.batch;
     const isInside = batch !== undefined && batch.index < batch.size - 1;

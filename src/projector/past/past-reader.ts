@@ -62,7 +62,17 @@ export class PastReader {
       throw new TendrilError('OFFSET_INVALID', `there is no offset ${at} yet; the newest one is ${offset}`, {
         remedy: `ask for 0..${offset}`,
       });
+    const from = this.#options.queries.historyFrom();
+    if (at < from)
+      throw new TendrilError('OFFSET_GONE', `what was before offset ${from} is no longer known`, {
+        remedy: `ask for ${from}..${offset}`,
+      });
     await this.#options.waitFor(at);
+  }
+
+  /** The history begins later now: nothing that was read before counts. */
+  forget(): void {
+    this.close();
   }
 
   #entities(): PastEntitiesOptions {

@@ -20,6 +20,12 @@ export const here = async (
     },
     env: { TENDRIL_SERVER: options.server },
     readStdin: async () => Buffer.from(options.input ?? ''),
+    stdin: async function* () {
+      yield Buffer.from(options.input ?? '');
+    },
+    outBytes: async (bytes) => {
+      out += Buffer.from(bytes).toString('latin1');
+    },
     signal: new AbortController().signal,
     now: Date.now,
   };
