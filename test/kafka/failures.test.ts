@@ -154,19 +154,19 @@ describe('F-kafka-down', { skip, concurrency: false }, () => {
   test('P4: away: what is here is served; appends wait within the bound, or are refused as asked; back: they are written', async () => {
     const [topic, refusing, dir] = [newTopic(), newTopic(), folder()];
     const bytes = Buffer.byteLength(JSON.stringify(sampleEvent(1))) + 8;
-    const waiting = await open({ topic, dir, limits: { maxWaitingBytes: 3 * bytes + 3 } });
-    const refuses = await open({ topic: refusing, kafka: { whenAway: 'refuse' } });
+    const waiting = await open({ port: proxy.port, topic, dir, limits: { maxWaitingBytes: 3 * bytes + 3 } });
+    const refuses = await open({ port: proxy.port, topic: refusing, kafka: { whenAway: 'refuse' } });
     await waiting.append(sampleEvents(1, 2));
-    await broker.stop();
+    await proxy.down();
     for (const log of [waiting, refuses]) await until('away', () => log.condition.state === 'away');
     assert.equal((await collect(waiting.read({ from: 1 }))).length, 2);
     const appends = [3, 4, 5].map((n) => waiting.append([sampleEvent(n)]));
     await assert.rejects(waiting.append([sampleEvent(6)]), hasCode('LOG_BACKPRESSURE'));
     await assert.rejects(refuses.append([sampleEvent(1)]), hasCode('LOG_AWAY'));
     assert.equal(waiting.waitingBytes, 3 * bytes);
-    const refused = assert.rejects(open({ topic }), hasCode('LOG_AWAY'));
+    const refused = assert.rejects(open({ port: proxy.port, topic }), hasCode('LOG_AWAY'));
     await refused;
-    await broker.start();
+    await proxy.up();
     assert.deepEqual(
       (await Promise.all(appends)).flatMap(({ offsets }) => offsets),
       [3, 4, 5],
@@ -180,17 +180,17 @@ describe('F-kafka-down', { skip, concurrency: false }, () => {
 
   test('P4: closed while it is away: what waits is told so', async () => {
     const [topic, dir] = [newTopic(), folder()];
-    const log = await open({ topic, dir });
+    const log = await open({ port: proxy.port, topic, dir });
     await log.append([sampleEvent(1)]);
-    await broker.stop();
+    await proxy.down();
     await until('away', () => log.condition.state === 'away');
     const waits = assert.rejects(log.append([sampleEvent(2)]), hasCode('LOG_CLOSED'));
     await log.close();
     await waits;
-    const offline = await open({ topic, dir });
+    const offline = await open({ port: proxy.port, topic, dir });
     assert.equal(offline.condition.state, 'away');
     assert.equal(offline.head().offset, 1, 'it starts from its mirror');
-    await broker.start();
+    await proxy.up();
     await until('live', () => offline.condition.state === 'live');
     assert.deepEqual((await offline.append([sampleEvent(3)])).offsets, [2]);
     await offline.close();
@@ -225,7 +225,7 @@ describe('tendril serve on Kafka', { skip, concurrency: false }, () => {
     (await json<Health>(`${api}/healthz`)).parts.find(({ name }) => name === 'log');
 
   test('two replicas: each reads its own writes, both have all; away: ready and degraded, writes wait; a start from the mirror', async () => {
-    const log = `kafka://${broker.address}/${newTopic()}`;
+    const log = `kafka://127.0.0.1:${proxy.port}/${newTopic()}`;
     const [dataA, dataB] = [join(folder(), 'a'), join(folder(), 'b')];
     const a = await serve(['--log', log, '--data', dataA, '--workers', '0']);
     const b = await serve(['--log', log, '--data', dataB, '--workers', '0']);
@@ -246,7 +246,7 @@ describe('tendril serve on Kafka', { skip, concurrency: false }, () => {
     const metrics = await (await fetch(`${a.api}/metrics`)).text();
     assert.match(metrics, /tendril_log_state\{state="live"\} 1/);
 
-    await broker.stop();
+    await proxy.down();
     for (let tries = 0; (await logPart(a.api))?.code !== 'LOG_AWAY'; tries++) {
       assert.ok(tries < 200, 'the health tells that Kafka is away');
       await pause(50);
@@ -261,7 +261,7 @@ describe('tendril serve on Kafka', { skip, concurrency: false }, () => {
     assert.equal((await fetch(`${again.api}/readyz`)).status, 200);
     assert.equal((await logPart(again.api))?.code, 'LOG_AWAY');
 
-    await broker.start();
+    await proxy.up();
     for (let tries = 0; !(await names(again.api)).includes('late'); tries++) {
       assert.ok(tries < 400, 'what waited is written, and comes to the other replica');
       await pause(50);

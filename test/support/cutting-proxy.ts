@@ -9,6 +9,9 @@ export interface CuttingProxy {
    * never asked); then all connections are cut, and new ones work again.
    */
   lose(way: 'answers' | 'requests', ms: number): Promise<void>;
+  /** Connections are cut and refused until `up`. */
+  down(): Promise<void>;
+  up(): Promise<void>;
   close(): void;
 }
 
@@ -39,9 +42,10 @@ export const cuttingProxy = (to: () => number): Promise<CuttingProxy> =>
         if (lost !== 'answers') client.write(chunk);
       });
     });
-    listener.listen(0, '127.0.0.1', () =>
+    listener.listen(0, '127.0.0.1', () => {
+      const port = portOf(listener);
       done({
-        port: portOf(listener),
+        port,
         lose: (way, ms) =>
           new Promise((over) => {
             lost = way;
@@ -51,10 +55,19 @@ export const cuttingProxy = (to: () => number): Promise<CuttingProxy> =>
               over();
             }, ms);
           }),
+        down: () =>
+          new Promise((closed) => {
+            listener.close(() => closed());
+            cut();
+          }),
+        up: () =>
+          new Promise((listening) => {
+            listener.listen(port, '127.0.0.1', () => listening());
+          }),
         close: () => {
           listener.close();
           cut();
         },
-      }),
-    );
+      });
+    });
   });

@@ -75,7 +75,8 @@ const secureSettings = (secure: NonNullable<BrokerOptions['secure']>): Record<st
     'ssl.truststore.location': trustStore,
     'ssl.truststore.password': password,
     'ssl.truststore.type': 'PKCS12',
-    'ssl.client.auth': clientAuth,
+    // Without the listener's name it would not count beside SASL.
+    'listener.name.secure.ssl.client.auth': clientAuth,
     'sasl.enabled.mechanisms': mechanism,
     [`listener.name.secure.${mechanism.toLowerCase()}.sasl.jaas.config`]: jaas,
   };
