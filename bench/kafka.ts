@@ -19,7 +19,13 @@ const CHILD = fileURLToPath(new URL('./kafka-child.js', import.meta.url));
 const TOPIC = 'bench';
 
 export interface KafkaFigures {
-  readonly batches: { readonly events: number; readonly seconds: number; readonly eventsPerSecond: number };
+  readonly batches: {
+    readonly events: number;
+    readonly seconds: number;
+    readonly eventsPerSecond: number;
+    /** Of this process: fetching, mirror, fold, compile, state. */
+    readonly cpuMicrosPerEvent: number;
+  };
   /** ms from produced to applied. */
   readonly singles: {
     readonly events: number;
@@ -36,6 +42,7 @@ const round = (value: number): number => Math.round(value * 100) / 100;
 /** When each event was produced, and when the notice of its commit came. */
 class Ages {
   readonly #waiting: { readonly offset: number; readonly producedAt: number }[] = [];
+  #next = 0;
   readonly ages: number[] = [];
   first = Number.POSITIVE_INFINITY;
 
@@ -49,8 +56,8 @@ class Ages {
   }
 
   applied(offset: number, at: number): void {
-    while ((this.#waiting[0]?.offset ?? Number.POSITIVE_INFINITY) <= offset) {
-      const { producedAt = at } = this.#waiting.shift() ?? {};
+    while ((this.#waiting[this.#next]?.offset ?? Number.POSITIVE_INFINITY) <= offset) {
+      const { producedAt = at } = this.#waiting[this.#next++] ?? {};
       this.ages.push(at - producedAt);
     }
   }
@@ -93,20 +100,27 @@ export const run = async ({ events = 200_000, seconds = 20 }: Options = {}): Pro
     await projector.waitFor(end);
     ended.abort();
     await following;
-    if (typeof off === 'function') off();
+    off();
     return { ages, lastAt };
   };
   try {
     await measured('load', 0);
     await measured('batches', Math.min(events, 20_000));
+    const cpuBefore = process.cpuUsage();
     const batches = await measured('batches', events);
+    const cpu = process.cpuUsage(cpuBefore);
     const took = (batches.lastAt - batches.ages.first) / 1000;
     await measured('singles', Math.min(seconds, 3));
     const { ages } = (await measured('singles', seconds)).ages;
     ages.sort((a, b) => a - b);
     const at = (share: number): number => round(ages[Math.min(ages.length - 1, Math.floor(ages.length * share))] ?? 0);
     return {
-      batches: { events, seconds: round(took), eventsPerSecond: Math.round(events / took) },
+      batches: {
+        events,
+        seconds: round(took),
+        eventsPerSecond: Math.round(events / took),
+        cpuMicrosPerEvent: round((cpu.user + cpu.system) / events),
+      },
       singles: { events: ages.length, perSecond: 1000, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) },
     };
   } finally {

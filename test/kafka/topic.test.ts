@@ -274,6 +274,8 @@ describe('other producers', { skip, concurrency: false }, () => {
     const committed = await transactional.transaction();
     await committed.send({ topic, messages: [plain('8', { ...cart, name: 'committed' })] });
     await committed.commit();
+    // The mark of a commit comes a moment after its answer.
+    await until('the mark', () => first.head().offset === 12);
     await first.append([endpoint('cart', 'cart-1')]);
     const end = first.head().offset;
     const records = await collect(first.read({ from: 1 }));
