@@ -28,6 +28,11 @@ const SUITES: readonly Suite[] = [
     quick: { ms: 500 },
     goals: ['batches of 1,000 >= 50,000 events/s', 'one writer waiting P50 <= 3 ms'],
   },
+  {
+    name: 'kafka',
+    quick: { events: 20_000, seconds: 3 },
+    goals: ['batched to applied >= 20,000 events/s', 'singles at 1,000/s: produced to applied P50 <= 8 ms'],
+  },
   { name: 'fold', quick: { events: 50_000 }, goals: ['fold alone'] },
   { name: 'compile', quick: {}, goals: ['us per unit'] },
   {

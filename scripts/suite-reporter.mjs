@@ -6,6 +6,7 @@ import { relative, sep } from 'node:path';
 const BUDGETS = {
   e2e: 420,
   log: 90,
+  kafka: 90,
   store: 60,
   projector: 120,
   'delta-xds': 160,

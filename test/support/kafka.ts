@@ -18,6 +18,8 @@ export interface BrokerOptions {
     readonly user: { readonly name: string; readonly password: string };
     readonly clientAuth?: 'required' | 'none';
   };
+  /** A third listener, `proxiedPort`, that tells clients to come to this port: where a proxy listens. */
+  readonly proxy?: number;
   /** Further lines of server.properties. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -25,6 +27,7 @@ export interface BrokerOptions {
 export interface Broker {
   readonly port: number;
   readonly securePort: number;
+  readonly proxiedPort: number;
   readonly address: string;
   readonly pid: number;
   /** Waits until it answers. */
@@ -72,7 +75,8 @@ const secureSettings = (secure: NonNullable<BrokerOptions['secure']>): Record<st
     'ssl.truststore.location': trustStore,
     'ssl.truststore.password': password,
     'ssl.truststore.type': 'PKCS12',
-    'ssl.client.auth': clientAuth,
+    // Without the listener's name it would not count beside SASL.
+    'listener.name.secure.ssl.client.auth': clientAuth,
     'sasl.enabled.mechanisms': mechanism,
     [`listener.name.secure.${mechanism.toLowerCase()}.sasl.jaas.config`]: jaas,
   };
@@ -83,17 +87,23 @@ export const startKafka = async (options: BrokerOptions = {}): Promise<Broker> =
   const program = partPath('kafka');
   if (program === undefined) throw new Error('no kafka: ask requirePart first');
   const home = mkdtempSync(join(tmpdir(), 'tendril-kafka-'));
-  const [port = 0, controller = 0, securePort = 0] = await freePorts(3);
-  const { secure } = options;
-  const listeners = `PLAINTEXT://127.0.0.1:${port}${secure === undefined ? '' : `,SECURE://127.0.0.1:${securePort}`}`;
+  const [port = 0, controller = 0, securePort = 0, proxiedPort = 0] = await freePorts(4);
+  const { secure, proxy } = options;
+  const listenersWith = (proxied: number): string =>
+    [
+      `PLAINTEXT://127.0.0.1:${port}`,
+      ...(secure === undefined ? [] : [`SECURE://127.0.0.1:${securePort}`]),
+      ...(proxy === undefined ? [] : [`PROXIED://127.0.0.1:${proxied}`]),
+    ].join(',');
   const properties: Record<string, string> = {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controller}`,
-    listeners: `${listeners},CONTROLLER://127.0.0.1:${controller}`,
-    'advertised.listeners': listeners,
+    listeners: `${listenersWith(proxiedPort)},CONTROLLER://127.0.0.1:${controller}`,
+    'advertised.listeners': listenersWith(proxy ?? 0),
+    'inter.broker.listener.name': 'PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,SECURE:SASL_SSL',
     'log.dirs': join(home, 'data'),
     'offsets.topic.replication.factor': '1',
     'offsets.topic.num.partitions': '1',
@@ -163,6 +173,7 @@ export const startKafka = async (options: BrokerOptions = {}): Promise<Broker> =
   const broker: Broker = {
     port,
     securePort,
+    proxiedPort,
     address,
     get pid() {
       return child?.pid ?? 0;

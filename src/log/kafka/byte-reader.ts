@@ -1,16 +1,16 @@
 /** Reads the primitive types of Kafka's protocol from a buffer. Throws `RangeError` when it ends too early. */
 
 export class ByteReader {
-  readonly #bytes: Buffer;
+  readonly bytes: Buffer;
   at: number;
 
   constructor(bytes: Buffer, at = 0) {
-    this.#bytes = bytes;
+    this.bytes = bytes;
     this.at = at;
   }
 
   get left(): number {
-    return this.#bytes.length - this.at;
+    return this.bytes.length - this.at;
   }
 
   skip(count: number): void {
@@ -18,25 +18,25 @@ export class ByteReader {
   }
 
   int8(): number {
-    return this.#bytes.readInt8(this.#take(1));
+    return this.bytes.readInt8(this.#take(1));
   }
 
   int16(): number {
-    return this.#bytes.readInt16BE(this.#take(2));
+    return this.bytes.readInt16BE(this.#take(2));
   }
 
   int32(): number {
-    return this.#bytes.readInt32BE(this.#take(4));
+    return this.bytes.readInt32BE(this.#take(4));
   }
 
   uint32(): number {
-    return this.#bytes.readUInt32BE(this.#take(4));
+    return this.bytes.readUInt32BE(this.#take(4));
   }
 
   /** As a number: offsets and times stay far below 2^53. */
   int64(): number {
     const at = this.#take(8);
-    return this.#bytes.readInt32BE(at) * 2 ** 32 + this.#bytes.readUInt32BE(at + 4);
+    return this.bytes.readInt32BE(at) * 2 ** 32 + this.bytes.readUInt32BE(at + 4);
   }
 
   /** Zigzag; up to 53 bits. */
@@ -44,7 +44,7 @@ export class ByteReader {
     let result = 0;
     let scale = 1;
     for (let index = 0; index < 10; index++) {
-      const byte = this.#bytes.readUInt8(this.#take(1));
+      const byte = this.bytes.readUInt8(this.#take(1));
       result += (byte & 0x7f) * scale;
       if (byte < 0x80) return result % 2 === 0 ? result / 2 : -(result + 1) / 2;
       scale *= 128;
@@ -55,13 +55,21 @@ export class ByteReader {
   /** A view, no copy. */
   slice(length: number): Buffer {
     const at = this.#take(length);
-    return this.#bytes.subarray(at, at + length);
+    return this.bytes.subarray(at, at + length);
   }
 
   /** With a length of variable size before it; -1 is null. */
   varbytes(): Buffer | null {
     const length = this.varint();
     return length < 0 ? null : this.slice(length);
+  }
+
+  /** The same as text; null is the empty text. */
+  vartext(): string {
+    const length = this.varint();
+    if (length <= 0) return '';
+    const at = this.#take(length);
+    return this.bytes.toString('utf8', at, at + length);
   }
 
   /** With a length of 16 bits before it. */
@@ -72,8 +80,8 @@ export class ByteReader {
 
   #take(count: number): number {
     const { at } = this;
-    if (count < 0 || !Number.isInteger(count) || at + count > this.#bytes.length) {
-      throw new RangeError(`${count} bytes wanted at ${at} of ${this.#bytes.length}`);
+    if (count < 0 || !Number.isInteger(count) || at + count > this.bytes.length) {
+      throw new RangeError(`${count} bytes wanted at ${at} of ${this.bytes.length}`);
     }
     this.at = at + count;
     return at;

@@ -6,7 +6,7 @@
 import { type EventEnvelope, type EventType, isObject, schemaVersionOf, subjectOf } from '../../model/index.ts';
 import { type ReadyRecord, upcastReady } from '../ready-record.ts';
 import { RECORD_HEADER_BYTES } from '../record-codec.ts';
-import type { KafkaRecord } from './record-batch.ts';
+import { headerTexts, type KafkaRecord } from './record-batch.ts';
 import { unreadableRecord } from './unreadable.ts';
 
 export interface KafkaMessage {
@@ -15,7 +15,7 @@ export interface KafkaMessage {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Header that says which append a record is the first of. Not part of the event, nor of the record's bytes. */
+/** First header of the first record of an append: says which one it is. Not part of the event, nor of the record's bytes. */
 export const APPEND_HEADER = 'tendril_append';
 
 const SPEC_VERSION = '1.0';
@@ -109,10 +109,12 @@ const parse = (bytes: Buffer | null): { readonly text: string; readonly value: u
 
 const claimed = (record: KafkaRecord): Claimed => {
   const headers = new Map<string, string>();
-  for (const [name, value] of record.headers) {
+  const texts = headerTexts(record);
+  for (let at = 0; at < texts.length; at += 2) {
+    const [name = '', value = ''] = [texts[at], texts[at + 1]];
     if (name !== 'content-type' && !name.startsWith('ce_')) continue;
     if (headers.has(name)) refuse(`header ${name} is given twice`);
-    headers.set(name, value === null ? '' : value.toString('utf8'));
+    headers.set(name, value);
   }
   const [type = ''] = (headers.get('content-type') ?? JSON_TYPE).toLowerCase().split(';');
   if (type.trim() === STRUCTURED_TYPE) {
@@ -208,6 +210,6 @@ export const readyRecordOf = (record: KafkaRecord, mesh: string, recordedAt: num
 
 /** The token of the append that this record begins. */
 export const appendOf = (record: KafkaRecord): string | undefined => {
-  for (const [name, value] of record.headers) if (name === APPEND_HEADER) return value?.toString('latin1');
-  return undefined;
+  const [name, value] = headerTexts(record, 1);
+  return name === APPEND_HEADER ? value : undefined;
 };

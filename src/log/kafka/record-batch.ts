@@ -12,8 +12,49 @@ export interface KafkaRecord {
   readonly timestamp: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: readonly (readonly [name: string, value: Buffer | null])[];
+  readonly headers: Headers;
 }
+
+type Headers = readonly (readonly [name: string, value: Buffer | null])[];
+
+/** A record as it was decoded. Its headers are views into the batch that few ask for: events are made from `headerTexts`. */
+class DecodedRecord implements KafkaRecord {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly #bytes: Buffer;
+  readonly #headersAt: number;
+
+  constructor(place: { readonly offset: number; readonly timestamp: number }, reader: ByteReader) {
+    this.offset = place.offset;
+    this.timestamp = place.timestamp;
+    this.key = reader.varbytes();
+    this.value = reader.varbytes();
+    this.#bytes = reader.bytes;
+    this.#headersAt = reader.at;
+    for (let left = 2 * reader.varint(); left > 0; left--) reader.skip(Math.max(0, reader.varint()));
+  }
+
+  get headers(): Headers {
+    const reader = new ByteReader(this.#bytes, this.#headersAt);
+    return Array.from({ length: reader.varint() }, () => [reader.vartext(), reader.varbytes()] as const);
+  }
+
+  /** Name, value, name, value, …; null is the empty text. */
+  headerTexts(most: number): readonly string[] {
+    const reader = new ByteReader(this.#bytes, this.#headersAt);
+    const texts: string[] = [];
+    for (let left = 2 * Math.min(most, reader.varint()); left > 0; left--) texts.push(reader.vartext());
+    return texts;
+  }
+}
+
+/** Name, value, name, value, …, of the first `most` headers. */
+export const headerTexts = (record: KafkaRecord, most = Number.POSITIVE_INFINITY): readonly string[] =>
+  record instanceof DecodedRecord
+    ? record.headerTexts(most)
+    : record.headers.slice(0, most).flatMap(([name, value]) => [name, value?.toString('utf8') ?? '']);
 
 export interface RecordBatch {
   readonly baseOffset: number;
@@ -115,12 +156,7 @@ const decodeRecord = (reader: ByteReader, place: BatchPlace): KafkaRecord => {
   reader.skip(1);
   const delta = reader.varint();
   const offset = place.baseOffset + reader.varint();
-  const key = reader.varbytes();
-  const value = reader.varbytes();
-  const headers: (readonly [string, Buffer | null])[] = [];
-  for (let left = reader.varint(); left > 0; left--) {
-    headers.push([(reader.varbytes() ?? Buffer.alloc(0)).toString('utf8'), reader.varbytes()]);
-  }
+  const record = new DecodedRecord({ offset, timestamp: place.appendTime ?? place.firstTimestamp + delta }, reader);
   if (reader.at !== end) throw new RangeError(`record ${offset} has another length than it says`);
-  return { offset, timestamp: place.appendTime ?? place.firstTimestamp + delta, key, value, headers };
+  return record;
 };

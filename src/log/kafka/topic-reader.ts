@@ -146,9 +146,10 @@ export class TopicReader {
       this.#missing = 0;
       requireFit(verdict, address);
       this.#checked = true;
+      for (const warning of verdict.warnings)
+        if (!this.warnings.includes(warning)) logger?.warn({ topic: address.topic }, warning);
       this.warnings = verdict.warnings;
       this.maxMessageBytes = verdict.maxMessageBytes;
-      for (const warning of verdict.warnings) logger?.warn({ topic: address.topic }, warning);
     } finally {
       await admin.disconnect().catch(() => undefined);
     }
