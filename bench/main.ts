@@ -35,7 +35,16 @@ const SUITES: readonly Suite[] = [
     quick: { events: 50_000, seconds: 5 },
     goals: ['sustained 60 s >= 25,000 events/s', 'fold + compile alone >= 60,000 events/s'],
   },
-  { name: 'start', quick: { events: 50_000 }, goals: ['clean stop <= 3 s', 'kill -9 <= 5 s'] },
+  {
+    name: 'start',
+    quick: { events: 50_000 },
+    goals: ['clean stop <= 3 s', 'kill -9 <= 5 s', 'from an empty state >= 60,000 events/s'],
+  },
+  {
+    name: 'storage',
+    quick: { events: 50_000 },
+    goals: ["log <= 2 times the events' JSON", 'with history <= 4 times'],
+  },
   { name: 'idle-memory', quick: {}, goals: ['RssAnon of the core <= 350 MB'] },
   { name: 'propagation', quick: { events: 100 }, goals: ['P50 <= 5 ms', 'P99 <= 40 ms'] },
   {
