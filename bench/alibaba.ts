@@ -13,6 +13,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CORE_FLAGS } from '../src/runtime/index.ts';
 import { startLightSidecar } from '../test/e2e/light-sidecars.ts';
 import { type ControlPlane, serveInChild } from '../test/e2e/serve.ts';
 import type { FromLoad, LoadFigures, LoadInput } from './alibaba-core.ts';
@@ -77,7 +78,7 @@ const diskMb = (data: string): Record<string, number> =>
   );
 
 const load = async (input: LoadInput, profile: string | undefined): Promise<LoadFigures> => {
-  const execArgv = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  const execArgv = [...CORE_FLAGS, ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`])];
   const child = fork(LOADER, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv });
   child.send(input);
   return new Promise((done, fail) => {
