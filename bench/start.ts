@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { openEventLog } from '../src/log/index.ts';
 import type { EventEnvelope } from '../src/model/index.ts';
 import { Projector } from '../src/projector/index.ts';
+import { CORE_FLAGS } from '../src/runtime/index.ts';
 import { changeEvents, initialEvents, MESH, randomFrom } from '../test/projector/mesh-events.ts';
 import type { ChildReport } from './projector-child.ts';
 
@@ -66,7 +67,10 @@ export const startChild = async (
   mode: 'stop' | 'idle' | 'write',
 ): Promise<{ readonly child: ChildProcess; readonly figures: StartFigures }> => {
   const begun = performance.now();
-  const child = fork(childModule, [dir, mode], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [] });
+  const child = fork(childModule, [dir, mode], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: [...CORE_FLAGS],
+  });
   const [report] = (await once(child, 'message')) as [ChildReport];
   const ms = Math.round(performance.now() - begun);
   return {
