@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- NAME …] [--quick] [--OPTION VALUE …]`: runs each measurement in a process of its own, one after the other, and
  * writes `bench/results/<name>.json` and the table `bench/results/README.md`, each figure with the command that made it. Options
- * other than `--quick` are handed to the measurements as they are.
+ * other than `--quick` are handed to the measurements as they are. `--table` measures nothing and writes the table anew.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -162,11 +162,12 @@ const runHere = async (name: string, options: string): Promise<never> => {
 const args = process.argv.slice(2);
 if (args[0] === '--run') await runHere(args[1] ?? '', args[2] ?? '{}');
 const quick = args.includes('--quick');
+const onlyTable = args.includes('--table');
 const wanted: string[] = [];
 const given: Record<string, string | number> = {};
 for (let at = 0; at < args.length; at++) {
   const arg = args[at] ?? '';
-  if (arg === '--quick') continue;
+  if (arg === '--quick' || arg === '--table') continue;
   if (!arg.startsWith('--')) wanted.push(arg);
   else {
     const value = args[++at] ?? '';
@@ -182,9 +183,11 @@ if (unknown.length > 0) {
 }
 mkdirSync(results, { recursive: true });
 let failed = 0;
-for (const suite of SUITES.filter(({ name, table, onlyNamed }) =>
-  wanted.length === 0 ? table === undefined && onlyNamed !== true : wanted.includes(name),
-)) {
+const isWanted = ({ name, table, onlyNamed }: Suite): boolean => {
+  if (onlyTable) return false;
+  return wanted.length > 0 ? wanted.includes(name) : table === undefined && onlyNamed !== true;
+};
+for (const suite of SUITES.filter(isWanted)) {
   process.stdout.write(`${suite.name} …\n`);
   try {
     const figures = await runOne(suite, quick, given);
