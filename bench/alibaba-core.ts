@@ -5,6 +5,7 @@
 import { openEventLog } from '../src/log/index.ts';
 import type { EventEnvelope } from '../src/model/index.ts';
 import { Projector } from '../src/projector/index.ts';
+import { packageVersion } from '../src/runtime/index.ts';
 import { MESH } from '../test/projector/mesh-events.ts';
 import { AlibabaMesh, type AlibabaSize } from './alibaba-mesh.ts';
 import { type PauseFigures, watchPauses } from './pauses.ts';
@@ -72,7 +73,8 @@ const inBatches = function* (events: Iterable<EventEnvelope>): Generator<EventEn
 const load = async ({ dir, size }: LoadInput): Promise<void> => {
   const mesh = new AlibabaMesh(size);
   const log = await openEventLog({ kind: 'lmdb', dir, mesh: MESH, clock });
-  const projector = await Projector.open({ dir, log, mesh: MESH, clock });
+  // Of the same version as the `tendril serve` that goes on with it: another one would derive everything again.
+  const projector = await Projector.open({ dir, log, mesh: MESH, clock, version: packageVersion() });
   const pauses = watchPauses();
   let [peak, lastEvents, lastAt] = [0, 0, performance.now()];
   const look = (): void => {

@@ -13,6 +13,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CORE_FLAGS } from '../src/runtime/index.ts';
 import { startLightSidecar } from '../test/e2e/light-sidecars.ts';
 import { type ControlPlane, serveInChild } from '../test/e2e/serve.ts';
 import type { FromLoad, LoadFigures, LoadInput } from './alibaba-core.ts';
@@ -37,6 +38,9 @@ interface StartFigures {
   readonly readyMs: number;
   /** Fork -> a sidecar that never was there holds a service with its endpoints. */
   readonly servingMs: number;
+  /** Processor time of the core until then, and of the processes that it had read the files through after a kill. */
+  readonly coreCpuMs: number;
+  readonly checkCpuMs: number;
 }
 
 export interface AlibabaFigures {
@@ -56,6 +60,7 @@ export interface AlibabaFigures {
 const LOADER = new URL('./alibaba-core.js', import.meta.url);
 const HOLDERS = new URL('./alibaba-holders.js', import.meta.url);
 const PAUSES = new URL('./pauses.js', import.meta.url);
+const TICKS_PER_SECOND = 100;
 const WARM_UP = 20;
 const BETWEEN_MS = 30;
 
@@ -76,8 +81,15 @@ const diskMb = (data: string): Record<string, number> =>
     }),
   );
 
+/** Of a process, and of its children that have ended. */
+const cpuMs = (pid: number | undefined): { readonly own: number; readonly children: number } => {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  const ticks = (at: number): number => (Number(fields[at]) * 1_000) / TICKS_PER_SECOND;
+  return { own: ticks(11) + ticks(12), children: ticks(13) + ticks(14) };
+};
+
 const load = async (input: LoadInput, profile: string | undefined): Promise<LoadFigures> => {
-  const execArgv = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  const execArgv = [...CORE_FLAGS, ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`])];
   const child = fork(LOADER, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv });
   child.send(input);
   return new Promise((done, fail) => {
@@ -115,7 +127,8 @@ const startAndServe = async (data: string, servicePort: string): Promise<[Contro
   const servingMs = Math.round(performance.now() - began);
   process.stderr.write(`  serves after ${servingMs} ms\n`);
   await client.close();
-  return [server, { readyMs, servingMs }];
+  const { own, children } = cpuMs((await server.pids()).core);
+  return [server, { readyMs, servingMs, coreCpuMs: own, checkCpuMs: children }];
 };
 
 /** The sidecars' process. */

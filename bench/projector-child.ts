@@ -13,6 +13,8 @@ export interface ChildReport {
   readonly stateMs: number;
   readonly offset: number;
   readonly services: number;
+  /** User and system time of the process until then. */
+  readonly cpuMs: number;
 }
 
 export interface MemoryReport {
@@ -48,7 +50,9 @@ const main = async (dir: string, mode: string): Promise<void> => {
   const projector = await Projector.open({ dir, log, mesh: MESH, clock, prepared });
   const stateMs = performance.now() - begun - logMs;
   const services = [...projector.fold.serviceNames()].length;
-  const report: ChildReport = { logMs, stateMs, offset: projector.notice.offset, services };
+  const { user, system } = process.cpuUsage();
+  const cpuMs = (user + system) / 1_000;
+  const report: ChildReport = { logMs, stateMs, offset: projector.notice.offset, services, cpuMs };
   await tell(report);
   if (mode === 'idle') {
     await new Promise((done) => setTimeout(done, 3_000));

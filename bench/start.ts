@@ -1,6 +1,7 @@
 /**
  * How long a start takes: a log of 1 M events of 10,000 services with 10 endpoints each, after a stop in order and after kill -9.
  * Each start is a process of its own, and its time runs from fork to ready: Node, modules, checks, loading, catching up.
+ * From an empty state the log is replayed: events/s from the log's opening to ready.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,6 +11,7 @@ import { join } from 'node:path';
 import { openEventLog } from '../src/log/index.ts';
 import type { EventEnvelope } from '../src/model/index.ts';
 import { Projector } from '../src/projector/index.ts';
+import { CORE_FLAGS } from '../src/runtime/index.ts';
 import { changeEvents, initialEvents, MESH, randomFrom } from '../test/projector/mesh-events.ts';
 import type { ChildReport } from './projector-child.ts';
 
@@ -25,6 +27,12 @@ export interface StartFigures {
   readonly logMs: number;
   readonly stateMs: number;
   readonly offset: number;
+  /** User and system time of the process and all its threads until it was ready. */
+  readonly cpuMs: number;
+}
+
+export interface ReplayFigures extends StartFigures {
+  readonly eventsPerSecond: number;
 }
 
 const clock = { now: Date.now };
@@ -59,12 +67,21 @@ export const startChild = async (
   mode: 'stop' | 'idle' | 'write',
 ): Promise<{ readonly child: ChildProcess; readonly figures: StartFigures }> => {
   const begun = performance.now();
-  const child = fork(childModule, [dir, mode], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [] });
+  const child = fork(childModule, [dir, mode], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: [...CORE_FLAGS],
+  });
   const [report] = (await once(child, 'message')) as [ChildReport];
   const ms = Math.round(performance.now() - begun);
   return {
     child,
-    figures: { ms, logMs: Math.round(report.logMs), stateMs: Math.round(report.stateMs), offset: report.offset },
+    figures: {
+      ms,
+      logMs: Math.round(report.logMs),
+      stateMs: Math.round(report.stateMs),
+      offset: report.offset,
+      cpuMs: Math.round(report.cpuMs),
+    },
   };
 };
 
@@ -72,7 +89,15 @@ const ended = async (child: ChildProcess): Promise<void> => {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 };
 
-const median = (runs: readonly StartFigures[]): StartFigures | undefined =>
+/** The state is gone: it is made anew from the log. */
+const replay = async (dir: string): Promise<ReplayFigures> => {
+  rmSync(join(dir, 'state'), { recursive: true, force: true });
+  const { child, figures } = await startChild(dir, 'stop');
+  await ended(child);
+  return { ...figures, eventsPerSecond: Math.round((figures.offset * 1_000) / figures.stateMs) };
+};
+
+const median = <T extends StartFigures>(runs: readonly T[]): T | undefined =>
   runs.toSorted((a, b) => a.ms - b.ms)[Math.floor(runs.length / 2)];
 
 export const run = async (
@@ -82,6 +107,7 @@ export const run = async (
   readonly services: number;
   readonly afterStop: StartFigures | undefined;
   readonly afterKill: StartFigures | undefined;
+  readonly fromNothing: ReplayFigures | undefined;
 }> => {
   const { events = 1_000_000, endpoints = 10 } = options;
   const services = options.services ?? Math.min(10_000, Math.floor(events / 2 / (endpoints + 1)));
@@ -104,7 +130,15 @@ export const run = async (
       killed.push(figures);
       await ended(child);
     }
-    return { events, services, afterStop: median(clean), afterKill: median(killed) };
+    const replays: ReplayFigures[] = [];
+    for (let round = 0; round < 3; round++) replays.push(await replay(dir));
+    return {
+      events,
+      services,
+      afterStop: median(clean),
+      afterKill: median(killed),
+      fromNothing: median(replays),
+    };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -1,7 +1,8 @@
 /** One service -> its shared resources. Pure: what it reads of `inputs` is what it depends on. */
 import { clusterName, type ResolvedSubset, type ServicePortSpec } from '../model/index.ts';
-import { Cluster, contentVersion, encodeCanonical, type ICluster } from '../proto/index.ts';
-import { dnsCluster, edsCluster } from './cluster.ts';
+import { Cluster, contentVersion, encodeCanonical } from '../proto/index.ts';
+import { dnsCluster } from './cluster.ts';
+import { edsClusterBytes } from './cluster-bytes.ts';
 import { LOCAL, loadAssignment, localAssignment } from './load-assignment.ts';
 import { httpPorts, usedSubsets } from './targets.ts';
 import type { CompiledResource, CompileInputs, CompileUnit, ServiceView } from './types.ts';
@@ -44,10 +45,9 @@ const clusterResource = (
 ): CompiledResource => {
   const settings = subset?.settings ?? inputs.upstream(service, spec.port).base;
   const byDns = host !== undefined && subset === undefined;
-  const message: ICluster = byDns
-    ? dnsCluster(name, spec.protocol, settings, host, spec.port)
-    : edsCluster(name, spec.protocol, settings);
-  const body = encodeCanonical(Cluster, message);
+  const body = byDns
+    ? encodeCanonical(Cluster, dnsCluster(name, spec.protocol, settings, host, spec.port))
+    : edsClusterBytes(name, spec.protocol, settings);
   const resource = { type: 'cds', variant: '', name, version: contentVersion([body]), body } as const;
   return byDns ? resource : { ...resource, eds: name };
 };

@@ -60,62 +60,62 @@ const hasLabels = (endpoint: EndpointView, labels: EntryOptions['labels']): bool
       endpoint.labels !== undefined && Object.hasOwn(endpoint.labels, key) && endpoint.labels[key] === value,
   );
 
-/** One endpoint as it will be written. Addresses have at most 45 characters, so every inner length takes one byte. */
-interface Entry {
-  readonly address: string;
-  readonly port: number;
-  readonly health: number;
-  /** 0: not written, counts as 1. */
-  readonly weight: number;
-  readonly socketLength: number;
-  readonly length: number;
-}
+/** Addresses have at most 45 characters, so every inner length takes one byte. */
+const socketLength = (endpoint: EndpointView, { port }: EntryOptions): number =>
+  2 + endpoint.address.length + 1 + varintLength(dialPort(endpoint, port));
 
-const entryOf = (endpoint: EndpointView, { port, balanced }: EntryOptions): Entry => {
-  const dial = dialPort(endpoint, port);
-  const health = balanced ? healthStatus(endpoint) : 0;
-  const weight = balanced ? (endpoint.weight ?? 0) : 0;
-  const socketLength = 2 + endpoint.address.length + 1 + varintLength(dial);
-  const length = 6 + socketLength + (health === 0 ? 0 : 2) + (weight === 0 ? 0 : 3 + varintLength(weight));
-  return { address: endpoint.address, port: dial, health, weight, socketLength, length };
+/** 0: not written, counts as 1. */
+const weightOf = (endpoint: EndpointView, { balanced }: EntryOptions): number =>
+  balanced ? (endpoint.weight ?? 0) : 0;
+const healthOf = (endpoint: EndpointView, { balanced }: EntryOptions): number =>
+  balanced ? healthStatus(endpoint) : 0;
+
+/** Without its own tag and length. */
+const entryLength = (endpoint: EndpointView, options: EntryOptions): number => {
+  const weight = weightOf(endpoint, options);
+  const health = healthOf(endpoint, options) === 0 ? 0 : 2;
+  return 6 + socketLength(endpoint, options) + health + (weight === 0 ? 0 : 3 + varintLength(weight));
 };
 
-const writeEntry = (buffer: Buffer, start: number, entry: Entry): number => {
-  const { address, socketLength } = entry;
+const writeEntry = (buffer: Buffer, start: number, endpoint: EndpointView, options: EntryOptions): number => {
+  const { address } = endpoint;
+  const socket = socketLength(endpoint, options);
+  const health = healthOf(endpoint, options);
+  const weight = weightOf(endpoint, options);
   let at = start;
   buffer[at++] = 0x12; // lb_endpoints
-  buffer[at++] = entry.length;
+  buffer[at++] = entryLength(endpoint, options);
   buffer[at++] = 0x0a; // endpoint
-  buffer[at++] = socketLength + 4;
+  buffer[at++] = socket + 4;
   buffer[at++] = 0x0a; // address
-  buffer[at++] = socketLength + 2;
+  buffer[at++] = socket + 2;
   buffer[at++] = 0x0a; // socket_address
-  buffer[at++] = socketLength;
+  buffer[at++] = socket;
   buffer[at++] = 0x12; // address
   buffer[at++] = address.length;
-  buffer.write(address, at, 'latin1');
-  at += address.length;
+  for (let index = 0; index < address.length; index++) buffer[at++] = address.charCodeAt(index);
   buffer[at++] = 0x18; // port_value
-  at = writeVarint(buffer, at, entry.port);
-  if (entry.health !== 0) {
+  at = writeVarint(buffer, at, dialPort(endpoint, options.port));
+  if (health !== 0) {
     buffer[at++] = 0x10; // health_status
-    buffer[at++] = entry.health;
+    buffer[at++] = health;
   }
-  if (entry.weight !== 0) {
+  if (weight !== 0) {
     buffer[at++] = 0x22; // load_balancing_weight
-    buffer[at++] = 1 + varintLength(entry.weight);
+    buffer[at++] = 1 + varintLength(weight);
     buffer[at++] = 0x08; // value
-    at = writeVarint(buffer, at, entry.weight);
+    at = writeVarint(buffer, at, weight);
   }
   return at;
 };
 
-const encodeEntries = (entries: readonly Entry[]): Uint8Array => {
+/** Lengths are worked out twice: an object for each endpoint in between would cost more. */
+const encodeEntries = (endpoints: readonly EndpointView[], options: EntryOptions): Uint8Array => {
   let size = 0;
-  for (const { length } of entries) size += 2 + length;
+  for (const endpoint of endpoints) size += 2 + entryLength(endpoint, options);
   const buffer = Buffer.allocUnsafe(size);
   let at = 0;
-  for (const entry of entries) at = writeEntry(buffer, at, entry);
+  for (const endpoint of endpoints) at = writeEntry(buffer, at, endpoint, options);
   return buffer;
 };
 
@@ -124,25 +124,38 @@ const encodeLocality = ({ region = '', zone = '', subzone = '' }: Locality): Uin
     ? new Uint8Array()
     : encodeCanonical(LocalityLbEndpoints, { locality: { region, zone, subZone: subzone } });
 
+/** By `localityKey`; a mesh has few. */
+const heads = new Map<string, Uint8Array>();
+const MOST_HEADS = 1_024;
+
+const headOf = (key: string, locality: Locality): Uint8Array => {
+  let head = heads.get(key);
+  if (head === undefined) {
+    if (heads.size >= MOST_HEADS) heads.clear();
+    head = encodeLocality(locality);
+    heads.set(key, head);
+  }
+  return head;
+};
+
 const encodeBlock = (block: EndpointBlock, options: EntryOptions): readonly LocalityBytes[] => {
-  const groups = new Map<string, { readonly locality: Locality; readonly entries: Entry[]; weight: number }>();
+  const groups = new Map<string, { readonly locality: Locality; readonly endpoints: EndpointView[]; weight: number }>();
   for (const endpoint of block.endpoints()) {
     if ((options.balanced && endpoint.weight === 0) || !hasLabels(endpoint, options.labels)) continue;
     const locality = endpoint.locality ?? {};
     const key = localityKey(locality);
     let group = groups.get(key);
     if (group === undefined) {
-      group = { locality, entries: [], weight: 0 };
+      group = { locality, endpoints: [], weight: 0 };
       groups.set(key, group);
     }
-    const entry = entryOf(endpoint, options);
-    group.entries.push(entry);
-    group.weight += entry.weight || 1;
+    group.endpoints.push(endpoint);
+    group.weight += weightOf(endpoint, options) || 1;
   }
-  return [...groups].map(([key, { locality, entries, weight }]) => ({
+  return [...groups].map(([key, { locality, endpoints, weight }]) => ({
     key,
-    head: encodeLocality(locality),
-    entries: encodeEntries(entries),
+    head: headOf(key, locality),
+    entries: encodeEntries(endpoints, options),
     weight,
   }));
 };

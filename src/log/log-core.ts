@@ -30,9 +30,9 @@ export interface LogLimits {
   readonly maxWaitingBytes: number;
   /** Bytes of one commit, unless a single append has more (default 8 MiB). */
   readonly maxCommitBytes: number;
-  /** Recent records kept for followers (default 8,192). */
+  /** Recent records kept for followers (default 32,768). */
   readonly maxRecentRecords: number;
-  /** And their bytes (default 8 MiB). */
+  /** And their bytes (default 16 MiB). */
   readonly maxRecentBytes: number;
 }
 
@@ -40,8 +40,8 @@ const MIB = 2 ** 20;
 export const defaultLimits: LogLimits = {
   maxWaitingBytes: 64 * MIB,
   maxCommitBytes: 8 * MIB,
-  maxRecentRecords: 8192,
-  maxRecentBytes: 8 * MIB,
+  maxRecentRecords: 32_768,
+  maxRecentBytes: 16 * MIB,
 };
 
 /** Counted since the opening; for /metrics. */

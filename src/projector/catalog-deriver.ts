@@ -30,6 +30,9 @@ export interface StoredCatalog {
   rawLabel(key: string): string | undefined;
 }
 
+/** An endpoint is little work: one turn in so many is enough. */
+const ENDPOINTS_PER_YIELD = 32;
+
 const same = (stored: Buffer | undefined, now: Buffer | undefined): boolean =>
   stored === undefined || now === undefined ? stored === now : stored.equals(now);
 
@@ -74,11 +77,12 @@ export class CatalogDeriver {
    * no part of the facts, and in a mesh that is loaded all endpoints are new.
    */
   *endpoints(changes: ReadonlyMap<string, EndpointChange>, into: DerivedChanges): Generator<void> {
+    let done = 0;
     for (const [key, { before, after }] of changes) {
+      if (++done % ENDPOINTS_PER_YIELD === 0) yield;
       if (before !== undefined && after !== undefined && isSameOwner(before, after)) continue;
       const now = after === undefined ? undefined : encodeEndpoint(after, this.#slab);
       if (!same(before && bodyOf(encodeEndpoint(before, this.#slab)), now && bodyOf(now))) setEndpoint(key, now, into);
-      yield;
     }
     this.#slab = new Slab();
   }
@@ -89,15 +93,16 @@ export class CatalogDeriver {
     stored: readonly string[],
     into: DerivedChanges,
   ): Generator<void> {
+    let done = 0;
     for (const [key, endpoint] of all) {
+      if (++done % ENDPOINTS_PER_YIELD === 0) yield;
       const now = encodeEndpoint(endpoint, this.#slab);
       if (!same(this.#stored.endpoint(key), bodyOf(now))) setEndpoint(key, now, into);
-      yield;
     }
     for (const key of stored) {
+      if (++done % ENDPOINTS_PER_YIELD === 0) yield;
       const { service, id } = parseEndpointKey(key);
       if (this.#fold.endpoint(service, id) === undefined) setEndpoint(key, undefined, into);
-      yield;
     }
     this.#slab = new Slab();
   }

@@ -105,34 +105,46 @@ export const decodeCaller = (bytes: Buffer): CallerRecord => parse<CallerRecord>
 export const encodeMesh = (mesh: MeshView): Buffer => json({ name: mesh.name, suffixes: mesh.suffixes });
 export const decodeMesh = (bytes: Buffer): MeshView => parse<MeshView>(bytes);
 
-/**
- * Facts of one endpoint for the own resources of its node. Health and weight are left out: own resources do not depend on them,
- * so a health change neither writes this record nor wakes a worker for it. Framed, as `encodeResource`.
- */
-export const encodeEndpoint = (endpoint: EndpointView, slab: Slab): Buffer => {
-  const { id, address, ports, inbound, labels, locality, serviceAccount } = endpoint;
-  const text = JSON.stringify({
-    id,
-    address,
+/** What many endpoints of a service say alike, as the rest of the JSON; the latest few are remembered. */
+const remembered: { readonly endpoint: EndpointView; readonly text: string }[] = [];
+const MOST_REMEMBERED = 8;
+
+const saysTheSame = (a: EndpointView, b: EndpointView): boolean =>
+  a.ports === b.ports &&
+  a.inbound === b.inbound &&
+  a.labels === b.labels &&
+  a.locality === b.locality &&
+  a.serviceAccount === b.serviceAccount;
+
+const sharedText = (endpoint: EndpointView): string => {
+  for (const known of remembered) if (saysTheSame(known.endpoint, endpoint)) return known.text;
+  const { ports, inbound, labels, locality, serviceAccount } = endpoint;
+  const json = JSON.stringify({
     ports: ports && inOrder(ports),
     inbound: inbound && inOrder(inbound),
     labels: labels && inOrder(labels),
     locality: locality && { region: locality.region, zone: locality.zone, subzone: locality.subzone },
     serviceAccount,
   });
+  const text = json === '{}' ? '' : `,${json.slice(1, -1)}`;
+  remembered.unshift({ endpoint, text });
+  if (remembered.length > MOST_REMEMBERED) remembered.pop();
+  return text;
+};
+
+/**
+ * Facts of one endpoint for the own resources of its node. Health and weight are left out: own resources do not depend on them,
+ * so a health change neither writes this record nor wakes a worker for it. Framed, as `encodeResource`.
+ */
+export const encodeEndpoint = (endpoint: EndpointView, slab: Slab): Buffer => {
+  const text = `{"id":${JSON.stringify(endpoint.id)},"address":${JSON.stringify(endpoint.address)}${sharedText(endpoint)}}`;
   const framed = slab.take(CHECKSUM_BYTES + Buffer.byteLength(text));
   framed.write(text, CHECKSUM_BYTES);
   return framed;
 };
 
 /** True without a doubt when both give the same record: endpoints of a service share what they say alike. */
-export const isSameOwner = (a: EndpointView, b: EndpointView): boolean =>
-  a.address === b.address &&
-  a.ports === b.ports &&
-  a.inbound === b.inbound &&
-  a.labels === b.labels &&
-  a.locality === b.locality &&
-  a.serviceAccount === b.serviceAccount;
+export const isSameOwner = (a: EndpointView, b: EndpointView): boolean => a.address === b.address && saysTheSame(a, b);
 
 export const decodeEndpoint = (bytes: Buffer): EndpointView => parse<EndpointView>(bytes);
 

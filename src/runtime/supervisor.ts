@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import { ChildSlot } from './child-slot.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { ConnectionDealer } from './connection-dealer.ts';
+import { CORE_FLAGS } from './core-flags.ts';
 import { SharedPort } from './shared-port.ts';
 
 const CORE = fileURLToPath(new URL('./processes/core.js', import.meta.url));
@@ -79,7 +80,11 @@ export const startSupervised = async (
     ...common,
     name: 'core',
     worker: 0,
-    spawn: () => fork(CORE, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    spawn: () =>
+      fork(CORE, [], {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        execArgv: [...process.execArgv, ...CORE_FLAGS],
+      }),
     onReady: (admin) => {
       current = { ...current, admin };
     },

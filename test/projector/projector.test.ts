@@ -130,6 +130,15 @@ test('only what really changed gets a new version', async (t) => {
       'local||cart.shop',
       'own|cart.shop|a',
     ]);
+    assert.deepEqual(
+      await changedBy(
+        event('endpoint.deregistered', { namespace: 'shop', service: 'cart', id: 'a' }),
+        endpoint('cart', 'a', { address: '10.0.0.8' }),
+        endpoint('cart', 'a', { address: '10.0.0.9' }),
+      ),
+      [],
+      'away and back within one commit',
+    );
     assert.deepEqual(await changedBy(event('endpoint.deregistered', { namespace: 'shop', service: 'cart', id: 'b' })), [
       'eds||cart.shop:80',
       'eds||cart.shop:81',

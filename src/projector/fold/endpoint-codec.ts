@@ -142,12 +142,26 @@ const readFacet = (
   };
 };
 
+/** Templates by their text: what a service's endpoints say alike stands in all of its blocks, and these are decoded again and again. */
+const known = new Map<string, EndpointTemplate>();
+const MOST_KNOWN = 4_096;
+
+const templateIn = (text: string): EndpointTemplate => {
+  let template = known.get(text);
+  if (template === undefined) {
+    if (known.size >= MOST_KNOWN) known.clear();
+    template = new EndpointTemplate(JSON.parse(text) as EndpointTemplateFields);
+    known.set(text, template);
+  }
+  return template;
+};
+
 /** Throws RangeError when the bytes are not a whole block of a known version. */
 export const decodeBlock = (bytes: Uint8Array): readonly EndpointRecord[] => {
   const reader = new ByteReader(bytes);
   const { size } = readHeader(reader);
   const sources = reader.texts();
-  const templates = reader.texts().map((text) => new EndpointTemplate(JSON.parse(text) as EndpointTemplateFields));
+  const templates = reader.texts().map(templateIn);
   reader.skip(size * LENGTH_BYTES);
   const records: EndpointRecord[] = [];
   for (let at = 0; at < size; at += 1) {

@@ -96,7 +96,6 @@ class Fold implements FoldState {
   }
 
   load(key: string, bytes: Uint8Array): void {
-    this.state.serviceIndex.startLoading();
     this.store.load(key, bytes);
   }
 

@@ -2,9 +2,10 @@
 import { claimedHosts, type ServiceEntity } from './service-entity.ts';
 
 export class ServiceIndex {
-  /** Ascending; undefined: to be sorted anew when somebody asks (during loading). */
-  private names: string[] | undefined = [];
-  private readonly known = new Set<string>();
+  /** Ascending; undefined: to be sorted anew when somebody asks. */
+  private names: readonly string[] | undefined = [];
+  /** In order of `names`, then those that came since: so sorting anew is one pass with few moves. */
+  private known = new Set<string>();
   private readonly claims = new Map<string, Set<string>>();
 
   /** Follows one write of the table. */
@@ -18,13 +19,11 @@ export class ServiceIndex {
     for (const host of hosts) if (!gone.has(host)) this.claim(host, name);
   }
 
-  /** Loading begins: names come in any order. */
-  startLoading(): void {
-    this.names = undefined;
-  }
-
   inOrder(): readonly string[] {
-    this.names ??= [...this.known].sort();
+    if (this.names === undefined) {
+      this.names = [...this.known].sort();
+      this.known = new Set(this.names);
+    }
     return this.names;
   }
 
@@ -40,24 +39,12 @@ export class ServiceIndex {
 
   private add(name: string): void {
     this.known.add(name);
-    if (this.names !== undefined) this.names.splice(this.placeOf(name), 0, name);
+    this.names = undefined;
   }
 
   private remove(name: string): void {
     this.known.delete(name);
-    if (this.names !== undefined) this.names.splice(this.placeOf(name), 1);
-  }
-
-  private placeOf(name: string): number {
-    const names = this.names ?? [];
-    let low = 0;
-    let high = names.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((names[middle] ?? '') < name) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    this.names = undefined;
   }
 
   private claim(host: string, name: string): void {
