@@ -28,7 +28,7 @@ async function* newestFirst(
 
 /** The first record at or after an offset. */
 export const recordAt = async (
-  ports: AdminPorts,
+  ports: Pick<AdminPorts, 'events'>,
   offset: number,
   signal: AbortSignal,
 ): Promise<LogRecordView | undefined> => {

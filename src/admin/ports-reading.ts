@@ -90,19 +90,19 @@ export interface FacetView {
   readonly recordedAt: number;
 }
 
-/** The folded state; `FoldState` fits. */
-export interface StatePort {
+/** A state that can be read: the folded one, or an earlier one (`StateThen` of the projector fits). */
+export interface StateView {
   /** Offset up to which the state is complete. */
   readonly offset: number;
+  /** Of an earlier state some may not have been registered: `service` tells. */
   serviceNames(): Iterable<string>;
   service(name: string): ServiceView | undefined;
   /** Highest rank first. */
   serviceFacets(name: string): readonly FacetView[];
   endpoint(service: string, id: string): EndpointView | undefined;
   endpointCount(service: string): number;
-  /** Offset of the last event applied to a subject (0: none). */
-  subjectOffset(subject: string): number;
-  policies(kind?: string): Iterable<DocumentView>;
+  /** Ascending by key (`Kind/namespace/name`). Those up to `after` need not be given: an earlier state does not read them then. */
+  policies(kind?: string, after?: string): Iterable<DocumentView>;
   policy(kind: string, namespace: string, name: string): DocumentView | undefined;
   readonly compileInputs: {
     /** Endpoints as served, in blocks. */
@@ -111,6 +111,23 @@ export interface StatePort {
     upstream(service: string, port: number): ResolvedUpstream;
   };
   readonly graphLookup: { dependency(caller: string): ResolvedDependency };
+  /** Raw resources of an earlier state. */
+  readonly raws?: RawPort;
+}
+
+/** The folded state; `FoldState` fits. */
+export interface StatePort extends StateView {
+  /** Offset of the last event applied to a subject (0: none). */
+  subjectOffset(subject: string): number;
+}
+
+/** The state as it was at an offset; `PastState` of the projector fits. */
+export interface PastStateView {
+  readonly offset: number;
+  /** Of the event at the offset, ms; 0 before the first one. */
+  readonly recordedAt: number;
+  /** Runs again what read something that was not loaded yet. */
+  read<T>(look: (state: StateView) => T | Promise<T>): Promise<T>;
 }
 
 /** A raw resource as it was put. */
@@ -192,13 +209,28 @@ export interface PastGraphView {
   /** Of the event at the offset, ms; 0 before the first one. */
   readonly recordedAt: number;
   edges(query: EdgeQuery): Promise<readonly EdgeView[]>;
+  /** Edges of one caller alone, ascending by target. */
+  edgesOf(caller: string, now?: number): Promise<readonly EdgeView[]>;
   /** Services as registered then; others are left out. */
   services(names: Iterable<string>): Promise<ReadonlyMap<string, { readonly ports: readonly ServicePortSpec[] }>>;
+}
+
+/** A resource that a sidecar was entitled to, as the compiler of today makes it from what was then. */
+export interface EntitledView {
+  readonly type: string;
+  readonly name: string;
+  readonly version: string;
+  readonly bytes: number;
+  readonly raw?: true;
 }
 
 export interface PastPort {
   /** Rejects with `OFFSET_INVALID`, `OFFSET_GONE`, `STATE_BUSY`. */
   graphAt(offset: number): Promise<PastGraphView>;
+  /** As `graphAt`. */
+  stateAt(offset: number): Promise<PastStateView>;
+  /** What a sidecar was entitled to, ascending by type and name; rejects as `graphAt`. */
+  entitledAt(offset: number, node: { readonly id: string; readonly service: string }): Promise<readonly EntitledView[]>;
   /** Offset of the last event recorded at or before a time, ms; 0: there is none. */
   offsetAt(recordedAt: number): number;
 }
@@ -293,6 +325,41 @@ export interface SavingsView {
   readonly fullPushedBytes: { readonly change: number; readonly connect: number };
   /** Not all workers answered in time: there is more. */
   readonly complete?: false;
+}
+
+/** What a sidecar was last told of one resource at a moment. */
+export interface HeldRow {
+  readonly type: string;
+  readonly name: string;
+  /** Of the last sending. */
+  readonly version: string;
+  /** The version that it took last, and so held. */
+  readonly acked?: string;
+  readonly state: ResourceView['state'];
+  readonly bytes?: number;
+  /** ms since the epoch. */
+  readonly sentAt?: number;
+  readonly ackedAt?: number;
+  readonly error?: string;
+  readonly offset?: number;
+}
+
+/** What a sidecar held at a moment; `LedgerMoment` of the projector fits. */
+export interface HeldMoment {
+  readonly caller: string;
+  /** False: the moment was before `from`. */
+  readonly known: boolean;
+  /** The ledger tells of this sidecar from here on, ms. */
+  readonly from: number;
+  readonly rows: readonly HeldRow[];
+  /** Resources that changed so often since that nothing is known of then. */
+  readonly forgotten: readonly { readonly type: string; readonly name: string }[];
+}
+
+/** The delivery ledger, for questions about earlier times. */
+export interface DeliveriesPort {
+  /** Undefined: it does not know the sidecar. @param at ms since the epoch */
+  heldAt(id: string, at: number): HeldMoment | undefined;
 }
 
 /** Sessions of all workers and the delivery ledger. */

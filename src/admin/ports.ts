@@ -3,6 +3,7 @@
  * session registry and ledger to these ports, most of them as they are.
  */
 import type {
+  DeliveriesPort,
   EventsPort,
   GraphChangesPort,
   GraphPort,
@@ -34,6 +35,7 @@ export interface AdminPorts {
   /** Absent: no resource is raw. */
   readonly raw?: RawPort;
   readonly proxies: ProxiesPort;
+  readonly deliveries: DeliveriesPort;
   readonly health: HealthPort;
   readonly metrics: MetricsPort;
 }

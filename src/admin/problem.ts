@@ -20,7 +20,6 @@ export interface Problem {
 }
 
 const STATUS_OF: Readonly<Record<string, number>> = {
-  AT_NOT_YET: 400,
   LEASE_NOT_YET: 400,
   BATCH_EMPTY: 400,
   BODY_INCOMPLETE: 400,

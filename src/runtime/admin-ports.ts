@@ -6,6 +6,7 @@ import type { CoreParts } from './core.ts';
 import { settled } from './fold-port.ts';
 import { graphInUse } from './graph-in-use.ts';
 import { collectMetrics } from './metrics.ts';
+import { pastPort } from './past-port.ts';
 import { rawPort } from './raw-port.ts';
 
 /** Documents that set something in the effective Route or Upstream of a port, ascending. */
@@ -141,7 +142,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     state: fold,
     proof: () => projector.proof(),
     graph: graphInUse(graph, parts.keeping, Date.now),
-    past: { graphAt: (at) => projector.past.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    past: pastPort(projector.past, log),
     graphChanges: {
       atRest: (look) => projector.atRest(look),
       onGraphChange: (listener) => projector.onGraphChange(listener),
@@ -149,6 +150,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     },
     raw: rawPort(fold),
     proxies: parts.proxies,
+    deliveries: parts.ledger,
     health: {
       parts: () => healthParts(parts),
       ready: () => {

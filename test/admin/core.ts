@@ -27,7 +27,8 @@ import {
   LearnedEdges,
 } from '../../src/ingest/index.ts';
 import { openEventLog } from '../../src/log/index.ts';
-import { Projector } from '../../src/projector/index.ts';
+import { Ledger, Projector } from '../../src/projector/index.ts';
+import { pastPort } from '../../src/runtime/past-port.ts';
 import { rawPort } from '../../src/runtime/raw-port.ts';
 
 export interface Logged {
@@ -91,6 +92,8 @@ export interface Core {
   readonly dir: string;
   readonly server: AdminServer;
   readonly projector: Projector;
+  /** What the API says of earlier deliveries. */
+  readonly ledger: Ledger;
   readonly log: Awaited<ReturnType<typeof openEventLog>>;
   readonly ingest: Ingest;
   readonly documents: DocumentGateway;
@@ -112,6 +115,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
   const clock = { now };
   const log = await openEventLog({ kind: options.log ?? 'memory', mesh, clock, dir });
   const projector = await Projector.open({ dir, log, mesh, clock });
+  const ledger = await Ledger.open({ dir, mesh, clock });
   const ingest = new Ingest({
     log,
     fold: foldPortOf(projector),
@@ -153,7 +157,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     state: fold,
     proof: () => projector.proof(),
     graph,
-    past: { graphAt: (at) => projector.past.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    past: pastPort(projector.past, log),
     graphChanges: {
       atRest: (look) => projector.atRest(look),
       onGraphChange: (listener) => projector.onGraphChange(listener),
@@ -189,6 +193,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
         }),
       }),
     },
+    deliveries: ledger,
     health: {
       parts: () => options.health ?? [{ name: 'log', status: 'ok' }],
       ready: () => ({ ready: true, offset: fold.offset, reasons: [] }),
@@ -209,6 +214,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     await server.close();
     await learned.close();
     await projector.close();
+    await ledger.close();
     await log.close();
   };
   t.after(async () => {
@@ -220,6 +226,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     dir,
     server,
     projector,
+    ledger,
     log,
     ingest,
     documents: gateway,
