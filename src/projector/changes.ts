@@ -1,4 +1,5 @@
 /** What one commit of the state writes: collected by the fold run and by the deriver. */
+import type { StateCounts } from './fold/types.ts';
 import { RowCollector } from './history-rows.ts';
 import type { StoredUnit } from './records.ts';
 import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
@@ -27,6 +28,8 @@ export class FoldedChanges {
   readonly images: EntityImage[] = [];
   /** At multiples of `PROOF_EVERY`. */
   readonly proofs: StateProof[] = [];
+  /** At the same offsets. */
+  readonly counts: (readonly [offset: number, counts: StateCounts])[] = [];
   /** Records folded. */
   events = 0;
 }

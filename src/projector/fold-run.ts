@@ -174,6 +174,7 @@ export class FoldRun {
       foldVersion: this.foldVersion,
     };
     this.#changes.proofs.push(this.#lastProof);
+    this.#changes.counts.push([offset, this.fold.entityCounts]);
   }
 
   #drain(): void {

@@ -45,7 +45,7 @@ test('at every offset documents, services, endpoints, what is in force and raw r
   t.after(() => closeSystem(system));
   const random = randomFrom(SEED);
   // Many events in one commit and single ones: images lie at some offsets only.
-  for (let round = 0; round < 120; round++) {
+  for (let round = 0; round < 240; round++) {
     const events = Array.from({ length: 1 + Math.floor(random() * 12) }, () => meshStep(random)).flat();
     system.clock.at += 1_000;
     await feed(system, ...events);
@@ -58,11 +58,31 @@ test('at every offset documents, services, endpoints, what is in force and raw r
     const past = await system.projector.past.stateAt(at);
     const then = await past.read((state) => told(state, state.rawKeys('')));
     assert.deepEqual(then, plain, `at ${at} of ${head}, seed ${SEED}`);
+    assert.deepEqual(await past.counts(), fold.entityCounts, `counts at ${at} of ${head}, seed ${SEED}`);
     endpoints += plain.endpoints.flat().length;
     documents += plain.documents.length;
     raws += plain.raws.length;
   }
   assert.ok(endpoints > 1_000 && documents > 100 && raws > 10, `compared ${endpoints}, ${documents}, ${raws}`);
+});
+
+test('counts begin at the newest that is stored: also where that lies in a batch, and where nothing is left', async (t) => {
+  const system = await openSystem(tempDir(t));
+  t.after(() => closeSystem(system));
+  const batch = (size: number, from: number) =>
+    Array.from({ length: size }, (_, index) => ({
+      ...registered(`s-${from + index}`),
+      batch: { id: `b-${from}`, index, size },
+    }));
+  await feed(system, ...batch(1_000, 0));
+  // Offset 1,024 lies inside.
+  await feed(system, ...batch(100, 1_000));
+  await feed(system, event('service.deregistered', { namespace: 'shop', name: 's-1' }), endpoint('s-2', 'x'));
+  const services = async (at: number) => (await (await system.projector.past.stateAt(at)).counts()).services;
+  assert.deepEqual([await services(1_024), await services(1_050), await services(1_099)], [1_000, 1_000, 1_000]);
+  assert.deepEqual([await services(1_100), await services(1_101), await services(0)], [1_100, 1_099, 0]);
+  const { endpoints } = await (await system.projector.past.stateAt(1_102)).counts();
+  assert.equal(endpoints, 1);
 });
 
 test('an endpoint record of then has the facets and the offset of then', async (t) => {

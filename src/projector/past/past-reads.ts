@@ -145,6 +145,13 @@ export class PastReads {
   }
 }
 
+/** An applied event as it is folded again: of an expiry the keeper's term and what it had seen are decided. */
+export const decided = (event: RecordedEvent): RecordedEvent => {
+  if (event.type !== 'dependency.expired') return event;
+  const { from, to } = (event as RecordedEvent<'dependency.expired'>).data;
+  return { ...event, data: { from, to } } as RecordedEvent;
+};
+
 /** Folds events into a state, as far as they are picked. */
 export const foldInto = (
   state: MeshState,
