@@ -117,6 +117,7 @@ export interface StateView {
 
 /** The folded state; `FoldState` fits. */
 export interface StatePort extends StateView {
+  readonly entityCounts: StateCounts;
   /** Offset of the last event applied to a subject (0: none). */
   subjectOffset(subject: string): number;
 }
@@ -126,6 +127,7 @@ export interface PastStateView {
   readonly offset: number;
   /** Of the event at the offset, ms; 0 before the first one. */
   readonly recordedAt: number;
+  counts(): Promise<StateCounts>;
   /** Runs again what read something that was not loaded yet. */
   read<T>(look: (state: StateView) => T | Promise<T>): Promise<T>;
 }
@@ -224,11 +226,37 @@ export interface EntitledView {
   readonly raw?: true;
 }
 
+/** An entity that differs between two offsets; undefined: it was not there. */
+export interface ChangedEntity {
+  /** As that of its events. */
+  readonly subject: string;
+  readonly before: Readonly<Record<string, unknown>> | undefined;
+  readonly after: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface DiffQuery {
+  readonly from: number;
+  readonly to: number;
+  /** Subjects looked at, about. */
+  readonly limit: number;
+  /** `next` of the page before. */
+  readonly after?: number;
+  /** This one alone. */
+  readonly subject?: string;
+}
+
+/** How many entities of each kind there are. */
+export type StateCounts = Readonly<
+  Record<'services' | 'endpoints' | 'documents' | 'callers' | 'edges' | 'raw', number>
+>;
+
 export interface PastPort {
   /** Rejects with `OFFSET_INVALID`, `OFFSET_GONE`, `STATE_BUSY`. */
   graphAt(offset: number): Promise<PastGraphView>;
   /** As `graphAt`. */
   stateAt(offset: number): Promise<PastStateView>;
+  /** What differs between two offsets, by the first event of each in between; rejects as `graphAt`. */
+  diff(query: DiffQuery): Promise<{ readonly entities: readonly ChangedEntity[]; readonly next: number | undefined }>;
   /** What a sidecar was entitled to, ascending by type and name; rejects as `graphAt`. */
   entitledAt(offset: number, node: { readonly id: string; readonly service: string }): Promise<readonly EntitledView[]>;
   /** Offset of the last event recorded at or before a time, ms; 0: there is none. */

@@ -27,8 +27,8 @@ export interface AdminPorts {
   readonly events: EventsPort;
   readonly history: HistoryPort;
   readonly state: StatePort;
-  /** Of the newest commit; undefined before the first one. */
-  readonly proof: () => ProofView | undefined;
+  /** Of the newest commit, or the newest one at or below an offset for which there is one (at least that of the empty state, 0). */
+  readonly proof: (at?: number) => ProofView;
   readonly graph: GraphPort;
   readonly past: PastPort;
   readonly graphChanges: GraphChangesPort;

@@ -1,6 +1,6 @@
 /** The state now, or as it was: one way to read both. */
 import { atParam, offsetOf, type Place, type Stamp } from './place.ts';
-import type { AdminPorts, StateView } from './ports.ts';
+import type { AdminPorts, StateCounts, StateView } from './ports.ts';
 
 export { atParam };
 
@@ -10,6 +10,7 @@ export interface StateMoment {
   readonly at: Stamp | undefined;
   /** ms: what ages are told for. */
   readonly time: number;
+  counts(): Promise<StateCounts>;
   /** The look must change nothing: of an earlier state it runs again when it read what was not loaded yet. */
   read<T>(look: (state: StateView) => T | Promise<T>): Promise<T>;
 }
@@ -18,7 +19,13 @@ export interface StateMoment {
 export const stateMoment = async (ports: AdminPorts, place: Place | undefined): Promise<StateMoment> => {
   if (place === undefined) {
     const { state } = ports;
-    return { offset: state.offset, at: undefined, time: Date.now(), read: async (look) => look(state) };
+    return {
+      offset: state.offset,
+      at: undefined,
+      time: Date.now(),
+      counts: async () => state.entityCounts,
+      read: async (look) => look(state),
+    };
   }
   const past = await ports.past.stateAt(offsetOf(ports, place));
   const time = 'time' in place ? place.time : past.recordedAt;
@@ -26,6 +33,7 @@ export const stateMoment = async (ports: AdminPorts, place: Place | undefined): 
     offset: past.offset,
     at: { offset: past.offset, time: new Date(time).toISOString() },
     time,
+    counts: () => past.counts(),
     read: (look) => past.read(look),
   };
 };

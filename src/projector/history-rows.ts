@@ -21,7 +21,7 @@ export const KIND_IMAGE = 0;
 export const KIND_GONE = 1;
 /** The event is of a family (`removalsOf`). */
 export const KIND_REMOVAL = 2;
-const FIRST_SUBJECT_KIND = 2;
+const FIRST_SUBJECT_KIND = 3;
 const KINDS = 0x1_0000 - FIRST_SUBJECT_KIND;
 
 /** FNV-1a over UTF-16 code units: only our own memory and files depend on it. */
@@ -175,6 +175,18 @@ export const rowsAbove = (bytes: Uint8Array, after: number): Uint8Array => {
   for (let at = 0; at < pack.length; at += ROW_BYTES)
     if (pack.readUIntLE(at + 4, 6) > after) kept.push(pack.subarray(at, at + ROW_BYTES));
   return concatenate(kept);
+};
+
+/**
+ * Calls `take` with every row of events of subjects in a pack, but for their families: in order of owners, then offsets.
+ * @param mark tells subjects apart, by owner and kind
+ */
+export const eachSubjectRow = (bytes: Uint8Array, take: (mark: number, offset: number) => void): void => {
+  const pack = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at < pack.length; at += ROW_BYTES) {
+    const kind = pack.readUInt16LE(at + 10);
+    if (kind >= FIRST_SUBJECT_KIND) take(pack.readUInt32LE(at) * 0x1_0000 + kind, pack.readUIntLE(at + 4, 6));
+  }
 };
 
 /** Rows of an owner in a pack, ascending by offset. */

@@ -140,7 +140,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     },
     history: { offsetsOf: (subject, upTo) => projector.offsetsOf(subject, upTo) },
     state: fold,
-    proof: () => projector.proof(),
+    proof: (at) => projector.proof(at),
     graph: graphInUse(graph, parts.keeping, Date.now),
     past: pastPort(projector.past, log),
     graphChanges: {

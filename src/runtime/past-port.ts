@@ -12,9 +12,11 @@ export const pastPort = (past: Projector['past'], log: Pick<EventLog, 'offsetAt'
     return {
       offset: state.offset,
       recordedAt: state.recordedAt,
+      counts: () => state.counts(),
       read: (look) => state.read((then) => look({ ...then, raws: rawPort(then) })),
     };
   },
+  diff: (query) => past.diff(query),
   entitledAt: (offset, node) => entitledAt(past, offset, node),
   offsetAt: (time) => log.offsetAt(time),
 });

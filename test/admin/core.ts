@@ -155,7 +155,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     }),
     history: projector,
     state: fold,
-    proof: () => projector.proof(),
+    proof: (at) => projector.proof(at),
     graph,
     past: pastPort(projector.past, log),
     graphChanges: {

@@ -14,6 +14,7 @@ import { operationRoutes } from './operations.ts';
 import { proxyRoutes } from './proxies.ts';
 import { schemaRoutes } from './schemas.ts';
 import { serviceRoutes } from './services.ts';
+import { stateRoutes } from './state.ts';
 
 const DATA_ROUTES: readonly AnyRoute[] = [
   ...eventRoutes,
@@ -28,6 +29,7 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...holderRoutes,
   ...proxyRoutes,
   ...operationRoutes,
+  ...stateRoutes,
   ...schemaRoutes,
 ];
 

@@ -2,7 +2,7 @@
  * The history index in memory: which events and images an owner has, by binary search in each pack. 12 bytes a row, so 24 MB for a log
  * of a million events; the reader drops it when nobody asks.
  */
-import { findRows, type HistoryRow, rowsAbove } from '../history-rows.ts';
+import { eachSubjectRow, findRows, type HistoryRow, rowsAbove } from '../history-rows.ts';
 import type { StateQueries } from '../state-queries.ts';
 
 export class HistoryIndex {
@@ -22,6 +22,22 @@ export class HistoryIndex {
       this.#packs.push({ last, bytes: before === 0 ? bytes : rowsAbove(bytes, before) });
       this.#through = last;
     }
+  }
+
+  /** First offset in `after < offset <= upTo` of every subject that has one there, ascending. Yields after each pack that it walks. */
+  *firstOffsets(after: number, upTo: number): Generator<void, readonly number[]> {
+    const first = new Map<number, number>();
+    let before = 0;
+    for (const { last, bytes } of this.#packs) {
+      if (before >= upTo) break;
+      before = last;
+      if (last <= after) continue;
+      eachSubjectRow(bytes, (mark, offset) => {
+        if (offset > after && offset <= upTo && !first.has(mark)) first.set(mark, offset);
+      });
+      yield;
+    }
+    return [...new Set(first.values())].sort((a, b) => a - b);
   }
 
   /** Rows of an owner with offsets above `after`, up to `upTo`, ascending. */

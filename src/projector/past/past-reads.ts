@@ -123,10 +123,18 @@ export class PastReads {
   /** E2. Applied events at these offsets, ascending. */
   async read(wanted: readonly number[]): Promise<Map<number, RecordedEvent>> {
     const offsets = [...new Set(wanted)].sort((a, b) => a - b);
+    const outcomes = offsets.length === 0 ? [] : this.#options.outcomesOf(offsets);
+    return this.readAll(outcomes.flatMap(({ offset, status }) => (status === 'applied' ? offset : [])));
+  }
+
+  /**
+   * Events at these offsets, whatever became of them.
+   * @param offsets ascending, without repeats
+   */
+  async readAll(offsets: readonly number[]): Promise<Map<number, RecordedEvent>> {
+    const wanted = new Set(offsets);
     const events = new Map<number, RecordedEvent>();
-    if (offsets.length === 0) return events;
-    const { log, outcomesOf } = this.#options;
-    const applied = new Set(outcomesOf(offsets).flatMap(({ offset, status }) => (status === 'applied' ? offset : [])));
+    const { log } = this.#options;
     for (let at = 0; at < offsets.length; ) {
       const first = offsets[at] ?? 0;
       let last = first;
@@ -137,7 +145,7 @@ export class PastReads {
         });
       for await (const records of log.read({ from: first, maxBatch: last - first + 1 })) {
         for (const { offset, event } of records)
-          if (event !== undefined && applied.has(offset)) events.set(offset, event);
+          if (event !== undefined && wanted.has(offset)) events.set(offset, event);
         if ((records.at(-1)?.offset ?? last) >= last) break;
       }
     }
