@@ -384,8 +384,20 @@ export interface HeldMoment {
   readonly forgotten: readonly { readonly type: string; readonly name: string }[];
 }
 
+/** One step of the delivery of a resource; `LedgerStep` of the projector fits. */
+export interface DeliveryStep {
+  readonly event: 'sent' | 'acked' | 'rejected' | 'removed';
+  readonly version: string;
+  /** Offset of the state it was made from. */
+  readonly offset: number;
+  /** ms since the epoch. */
+  readonly at: number;
+}
+
 /** The delivery ledger, for questions about earlier times. */
 export interface DeliveriesPort {
+  /** The latest eight at most, oldest first. */
+  steps(id: string, type: string, name: string): readonly DeliveryStep[];
   /** Undefined: it does not know the sidecar. @param at ms since the epoch */
   heldAt(id: string, at: number): HeldMoment | undefined;
 }
