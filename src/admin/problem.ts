@@ -52,7 +52,6 @@ const STATUS_OF: Readonly<Record<string, number>> = {
   STOPPING: 503,
   LOG_CLOSED: 503,
   LOG_READ_ONLY: 503,
-  STATE_EMPTY: 503,
   STATE_FAILED: 503,
   STATE_CLOSED: 503,
   DISK_FULL: 507,
