@@ -2,13 +2,12 @@
  * What the HTTP API needs from the rest of Tendril. Admin imports only the model; the runtime assigns ingest, log, fold, graph,
  * session registry and ledger to these ports, most of them as they are.
  */
+import type { DeliveriesPort, PastPort } from './ports-past.ts';
 import type {
-  DeliveriesPort,
   EventsPort,
   GraphChangesPort,
   GraphPort,
   HistoryPort,
-  PastPort,
   ProofView,
   ProxiesPort,
   RawPort,
@@ -17,6 +16,7 @@ import type {
 import type { HealthPort, MetricsPort } from './ports-running.ts';
 import type { DocumentsPort, IngestPort } from './ports-writing.ts';
 
+export type * from './ports-past.ts';
 export type * from './ports-reading.ts';
 export type * from './ports-running.ts';
 export type * from './ports-writing.ts';
