@@ -189,6 +189,30 @@ export const eachSubjectRow = (bytes: Uint8Array, take: (mark: number, offset: n
   }
 };
 
+/** A pack as words, for `hasEventAbove`. */
+export const wordsOf = (bytes: Uint8Array): Uint32Array => {
+  const words = new Uint32Array(bytes.length / 4);
+  new Uint8Array(words.buffer).set(bytes);
+  return words;
+};
+
+/** True when a pack (`wordsOf`) has an event of this owner with an offset above `after`. */
+export const hasEventAbove = (words: Uint32Array, hash: number, after: number): boolean => {
+  let low = 0;
+  let high = words.length / ROW_WORDS;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((words[middle * ROW_WORDS] ?? 0) < hash) low = middle + 1;
+    else high = middle;
+  }
+  for (let at = low * ROW_WORDS; at < words.length && words[at] === hash; at += ROW_WORDS) {
+    const upper = words[at + 2] ?? 0;
+    const offset = (upper & 0xffff) * TWO_32 + (words[at + 1] ?? 0);
+    if (offset > after && upper >>> 16 >= FIRST_SUBJECT_KIND) return true;
+  }
+  return false;
+};
+
 /** Rows of an owner in a pack, ascending by offset. */
 export const findRows = (bytes: Uint8Array, hash: number): HistoryRow[] => {
   const pack = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -2,13 +2,13 @@
  * The history index in memory: which events and images an owner has, by binary search in each pack. 12 bytes a row, so 24 MB for a log
  * of a million events; the reader drops it when nobody asks.
  */
-import { eachSubjectRow, findRows, type HistoryRow, rowsAbove } from '../history-rows.ts';
+import { eachSubjectRow, findRows, type HistoryRow, hasEventAbove, rowsAbove, wordsOf } from '../history-rows.ts';
 import type { StateQueries } from '../state-queries.ts';
 
 export class HistoryIndex {
   readonly #queries: StateQueries;
   /** Disjoint ranges of offsets, ascending (T1 of tiers.ts); `last` is the highest of a pack. */
-  readonly #packs: { readonly last: number; readonly bytes: Uint8Array }[] = [];
+  readonly #packs: { readonly last: number; readonly bytes: Uint8Array; readonly words: Uint32Array }[] = [];
   #through = 0;
 
   constructor(queries: StateQueries) {
@@ -19,7 +19,8 @@ export class HistoryIndex {
   catchUp(): void {
     const before = this.#through;
     for (const { last, bytes } of this.#queries.historyPacks(before)) {
-      this.#packs.push({ last, bytes: before === 0 ? bytes : rowsAbove(bytes, before) });
+      const words = wordsOf(before === 0 ? bytes : rowsAbove(bytes, before));
+      this.#packs.push({ last, words, bytes: new Uint8Array(words.buffer) });
       this.#through = last;
     }
   }
@@ -38,6 +39,16 @@ export class HistoryIndex {
       yield;
     }
     return [...new Set(first.values())].sort((a, b) => a - b);
+  }
+
+  /** True when an owner has an event with an offset above `after`. Newest first: most of what is asked is found there, or not at all. */
+  hasEvent(hash: number, after: number): boolean {
+    for (let at = this.#packs.length - 1; at >= 0; at--) {
+      const pack = this.#packs[at];
+      if (pack === undefined || pack.last <= after) return false;
+      if (hasEventAbove(pack.words, hash, after)) return true;
+    }
+    return false;
   }
 
   /** Rows of an owner with offsets above `after`, up to `upTo`, ascending. */

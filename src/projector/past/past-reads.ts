@@ -102,8 +102,9 @@ export class PastReads {
   }
 
   plan(key: string, subjects: readonly string[], upTo: number): Plan {
-    const isNow = subjects.every((subject) => this.eventRows(subject, upTo).length === 0);
-    if (isNow) return { base: this.entityNow(key), from: upTo, offsets: [] };
+    const { index } = this.#options;
+    if (!subjects.some((subject) => index.hasEvent(hashOf(subject), upTo)))
+      return { base: this.entityNow(key), from: upTo, offsets: [] };
     const image = this.image(key, upTo);
     const from = image?.offset ?? 0;
     const offsets = subjects.flatMap((subject) => this.eventRows(subject, from, upTo).map(({ offset }) => offset));
