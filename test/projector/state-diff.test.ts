@@ -55,7 +55,7 @@ test('between any two offsets the entities that differ are named, each once, wha
   }
   const head = system.log.head().offset;
   let compared = 0;
-  for (let round = 0; round < 14; round++) {
+  for (let round = 0; round < 8; round++) {
     const from = Math.floor(random() * head);
     const to = from + Math.floor(random() * Math.min(head - from, round % 2 === 0 ? 40 : head) + 1);
     const [before, after] = [everything(await replayed(system, from)), everything(await replayed(system, to))];
@@ -85,7 +85,7 @@ test('between any two offsets the entities that differ are named, each once, wha
     assert.deepEqual(sorted(found), sorted(expected), `${from}..${to}, seed ${SEED}`);
     compared += expected.size;
   }
-  assert.ok(compared > 100, `only ${compared}`);
+  assert.ok(compared > 50, `only ${compared}`);
 });
 
 test('one entity by its subject; one that did not change is not there', async (t) => {
