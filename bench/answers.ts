@@ -20,6 +20,7 @@ import {
   observed,
   randomFrom,
   registered,
+  route,
   serviceAt,
 } from '../test/projector/mesh-events.ts';
 import { type Spread, spreadOf } from './spread.ts';
@@ -37,6 +38,11 @@ const BATCH = 1_000;
 const MOST_UNAPPLIED = 16_000;
 const RENEWED_TOGETHER = 500;
 const RENEWALS = 3;
+/** Endpoints of the service that answers about a large one are asked of. */
+const LARGE = 100;
+/** Documents: one Route for so many services. */
+const ROUTE_EVERY = 10;
+const DIFF_EVENTS = 1_000;
 /** Share of the callers that call the most popular service. */
 const POPULAR = 0.1;
 
@@ -65,7 +71,11 @@ function* events(options: Required<AnswersOptions>): Generator<EventEnvelope> {
     yield registered(serviceAt(index), { ports: PORTS.map((port) => ({ port, protocol: 'http' as const })) });
     yield endpoint(serviceAt(index), `${serviceAt(index)}-0`);
     count += 2;
+    if (index % ROUTE_EVERY !== 0) continue;
+    yield route(serviceAt(index), { timeout: `${1 + (index % 9)}s` });
+    count++;
   }
+  for (let number = 1; number < LARGE; number++, count++) yield endpoint(serviceAt(3), `${serviceAt(3)}-${number}`);
   const all = [...edgesOf(services, edges, random)];
   for (const [from, to] of all) yield observed(from, to, `${from}-1`);
   count += all.length;
@@ -74,7 +84,16 @@ function* events(options: Required<AnswersOptions>): Generator<EventEnvelope> {
     for (let at = 0; at < sorted.length; at += RENEWED_TOGETHER, count++)
       yield event('dependency.renewed', { edges: sorted.slice(at, at + RENEWED_TOGETHER) });
   const next = changeEvents({ services, endpoints: 1 }, random);
-  for (; count < total; count++) yield next();
+  for (; count < total; count++) {
+    const other = count % 50;
+    // Some of all changes are of what is asked: a document, and a service with many endpoints.
+    if (other === 0) yield route(serviceAt(ROUTE_EVERY), { timeout: `${1 + (count % 50_000)}ms` });
+    else if (other === 1) {
+      const health = count % 4 === 1 ? 'healthy' : 'unhealthy';
+      const id = `${serviceAt(3)}-${Math.floor(random() * LARGE)}`;
+      yield event('endpoint.health-changed', { namespace: 'shop', service: serviceAt(3), id, health });
+    } else yield next();
+  }
 }
 
 const prepare = async (dir: string, options: Required<AnswersOptions>): Promise<number> => {
@@ -161,6 +180,16 @@ export const run = async (
         await ask('whoPopular', `${path(popular)}/dependents?limit=1000`);
         await ask('why', `/v1/proxies/sidecar-1/why?type=cds&name=${held}`);
         await ask('savings', '/v1/proxies?savings=1');
+        const at = past();
+        await ask('documentPast', `/v1/docs/Route/shop/${serviceAt(ROUTE_EVERY)}?at=${at}`);
+        await ask('documentsPast', `/v1/docs?limit=100&at=${past()}`);
+        await ask('servicesPast', `/v1/services?limit=100&at=${past()}`);
+        await ask('serviceOf100Past', `/v1/services/shop/${serviceAt(3)}?at=${past()}`);
+        await ask('effectivePast', `/v1/services/shop/${serviceAt(ROUTE_EVERY)}/effective?at=${past()}`);
+        await ask('entitledPast', `/v1/proxies/sidecar-1/resources?at=${past()}`);
+        await ask('countsPast', `/v1/state?at=${past()}`);
+        await ask('stateDiff1000', `/v1/state/diff?from=${at - DIFF_EVENTS}&to=${at}&limit=1000`);
+        await ask('history', `/v1/docs/Route/shop/${serviceAt(ROUTE_EVERY)}/history?change=1&limit=20`);
         if (round < 3) await ask('graphPopularPast', `/v1/graph?focus=${popular}&at=${past()}`);
       }
       return {

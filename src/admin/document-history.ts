@@ -11,24 +11,23 @@ import type { AdminPorts, DocumentRef, LogRecordView } from './ports.ts';
 /** Events of a document as its history shows them: who, when, what kind of change, and what became of it. */
 export type HistoryRow = Omit<EventRow, 'data' | 'subject' | 'time' | 'id' | 'findings'>;
 
-/** The newest events of a document first, those below `below` only. The index keeps hashes, so each event is looked at. */
+/** The newest events of some subjects first, those below `below` only. The index keeps hashes, so each event is looked at. */
 async function* newestFirst(
   ports: AdminPorts,
-  ref: DocumentRef,
+  subjects: readonly string[],
   options: { readonly below: number; readonly signal: AbortSignal },
 ): AsyncGenerator<LogRecordView> {
   const { below, signal } = options;
-  const subject = policySubject(ref.kind, ref.namespace, ref.name);
-  const offsets = ports.history.offsetsOf(subject, below - 1);
-  for (const offset of offsets.toReversed()) {
+  const offsets = subjects.flatMap((subject) => [...ports.history.offsetsOf(subject, below - 1)]);
+  for (const offset of offsets.sort((a, b) => b - a)) {
     const record = await recordAt(ports, offset, signal);
-    if (record?.event?.subject === subject) yield record;
+    if (record?.event !== undefined && subjects.includes(record.event.subject)) yield record;
   }
 }
 
 /** The first record at or after an offset. */
 export const recordAt = async (
-  ports: AdminPorts,
+  ports: Pick<AdminPorts, 'events'>,
   offset: number,
   signal: AbortSignal,
 ): Promise<LogRecordView | undefined> => {
@@ -50,6 +49,8 @@ const rowOf = (ports: AdminPorts, record: LogRecordView): HistoryRow => {
 
 export interface HistoryPage {
   readonly rows: readonly HistoryRow[];
+  /** The same events. */
+  readonly records: readonly LogRecordView[];
   /** Offset below which the next page begins; undefined: this is the last one. */
   readonly next: number | undefined;
 }
@@ -57,16 +58,18 @@ export interface HistoryPage {
 /** One page, newest first. */
 export const historyOf = async (
   ports: AdminPorts,
-  ref: DocumentRef,
+  subjects: readonly string[],
   options: { readonly limit: number; readonly next: number | undefined; readonly signal: AbortSignal },
 ): Promise<HistoryPage> => {
   const { limit, next = Number.MAX_SAFE_INTEGER, signal } = options;
   const rows: HistoryRow[] = [];
-  for await (const record of newestFirst(ports, ref, { below: next, signal })) {
-    if (rows.length === limit) return { rows, next: rows.at(-1)?.offset };
+  const records: LogRecordView[] = [];
+  for await (const record of newestFirst(ports, subjects, { below: next, signal })) {
+    if (rows.length === limit) return { rows, records, next: rows.at(-1)?.offset };
     rows.push(rowOf(ports, record));
+    records.push(record);
   }
-  return { rows, next: undefined };
+  return { rows, records, next: undefined };
 };
 
 /** The document as it was behind event `offset`, which the fold must have settled; undefined: there was none. */
@@ -77,7 +80,10 @@ export const documentAt = async (
   signal: AbortSignal,
 ): Promise<Readonly<Record<string, unknown>> | undefined> => {
   const patches: unknown[] = [];
-  for await (const { event, offset: at } of newestFirst(ports, ref, { below: offset + 1, signal })) {
+  for await (const { event, offset: at } of newestFirst(ports, [policySubject(ref.kind, ref.namespace, ref.name)], {
+    below: offset + 1,
+    signal,
+  })) {
     if (event === undefined || ports.events.outcomeOf(at)?.status !== 'applied') continue;
     const data = event.data as Readonly<Record<string, unknown>>;
     if (event.type === 'policy.deleted') return undefined;

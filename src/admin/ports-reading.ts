@@ -92,19 +92,19 @@ export interface FacetView {
   readonly recordedAt: number;
 }
 
-/** The folded state; `FoldState` fits. */
-export interface StatePort {
+/** A state that can be read: the folded one, or an earlier one (`StateThen` of the projector fits). */
+export interface StateView {
   /** Offset up to which the state is complete. */
   readonly offset: number;
+  /** Of an earlier state some may not have been registered: `service` tells. */
   serviceNames(): Iterable<string>;
   service(name: string): ServiceView | undefined;
   /** Highest rank first. */
   serviceFacets(name: string): readonly FacetView[];
   endpoint(service: string, id: string): EndpointView | undefined;
   endpointCount(service: string): number;
-  /** Offset of the last event applied to a subject (0: none). */
-  subjectOffset(subject: string): number;
-  policies(kind?: string): Iterable<DocumentView>;
+  /** Ascending by key (`Kind/namespace/name`). Those up to `after` need not be given: an earlier state does not read them then. */
+  policies(kind?: string, after?: string): Iterable<DocumentView>;
   policy(kind: string, namespace: string, name: string): DocumentView | undefined;
   readonly compileInputs: {
     /** Endpoints as served, in blocks. */
@@ -113,6 +113,20 @@ export interface StatePort {
     upstream(service: string, port: number): ResolvedUpstream;
   };
   readonly graphLookup: { dependency(caller: string): ResolvedDependency };
+  /** Raw resources of an earlier state. */
+  readonly raws?: RawPort;
+}
+
+/** How many entities of each kind there are. */
+export type StateCounts = Readonly<
+  Record<'services' | 'endpoints' | 'documents' | 'callers' | 'edges' | 'raw', number>
+>;
+
+/** The folded state; `FoldState` fits. */
+export interface StatePort extends StateView {
+  readonly entityCounts: StateCounts;
+  /** Offset of the last event applied to a subject (0: none). */
+  subjectOffset(subject: string): number;
 }
 
 /** A raw resource as it was put. */
@@ -186,23 +200,6 @@ export interface GraphPort {
   edges(query: EdgeQuery): readonly EdgeView[];
   /** Edges of one caller alone, ascending by target. */
   edgesOf(caller: string, now?: number): readonly EdgeView[];
-}
-
-/** The graph as it was at an offset; `PastGraph` of the projector fits. */
-export interface PastGraphView {
-  readonly offset: number;
-  /** Of the event at the offset, ms; 0 before the first one. */
-  readonly recordedAt: number;
-  edges(query: EdgeQuery): Promise<readonly EdgeView[]>;
-  /** Services as registered then; others are left out. */
-  services(names: Iterable<string>): Promise<ReadonlyMap<string, { readonly ports: readonly ServicePortSpec[] }>>;
-}
-
-export interface PastPort {
-  /** Rejects with `OFFSET_INVALID`, `OFFSET_GONE`, `STATE_BUSY`. */
-  graphAt(offset: number): Promise<PastGraphView>;
-  /** Offset of the last event recorded at or before a time, ms; 0: there is none. */
-  offsetAt(recordedAt: number): number;
 }
 
 /** Of the streams of the graph; counted by the API, told in the metrics. */

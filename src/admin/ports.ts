@@ -3,12 +3,12 @@
  * session registry and ledger to these ports, most of them as they are.
  */
 import type { AuditPort } from './ports-audit.ts';
+import type { DeliveriesPort, PastPort } from './ports-past.ts';
 import type {
   EventsPort,
   GraphChangesPort,
   GraphPort,
   HistoryPort,
-  PastPort,
   ProofView,
   ProxiesPort,
   RawPort,
@@ -18,6 +18,7 @@ import type { HealthPort, MetricsPort, ReplicasPort, ScrubPort, SnapshotsPort } 
 import type { DocumentsPort, IngestPort } from './ports-writing.ts';
 
 export type * from './ports-audit.ts';
+export type * from './ports-past.ts';
 export type * from './ports-reading.ts';
 export type * from './ports-running.ts';
 export type * from './ports-writing.ts';
@@ -28,8 +29,8 @@ export interface AdminPorts {
   readonly events: EventsPort;
   readonly history: HistoryPort;
   readonly state: StatePort;
-  /** Of the newest commit; undefined before the first one. */
-  readonly proof: () => ProofView | undefined;
+  /** Of the newest commit, or the newest one at or below an offset for which there is one (at least that of the empty state, 0). */
+  readonly proof: (at?: number) => ProofView;
   readonly graph: GraphPort;
   readonly past: PastPort;
   readonly graphChanges: GraphChangesPort;
@@ -41,6 +42,7 @@ export interface AdminPorts {
   readonly audit?: AuditPort;
   readonly scrub?: ScrubPort;
   readonly snapshots: SnapshotsPort;
+  readonly deliveries: DeliveriesPort;
   readonly health: HealthPort;
   readonly metrics: MetricsPort;
 }

@@ -20,7 +20,6 @@ export interface Problem {
 }
 
 const STATUS_OF: Readonly<Record<string, number>> = {
-  AT_NOT_YET: 400,
   LEASE_NOT_YET: 400,
   BATCH_EMPTY: 400,
   BODY_INCOMPLETE: 400,
@@ -68,7 +67,6 @@ const STATUS_OF: Readonly<Record<string, number>> = {
   LOG_GAP: 503,
   LOG_TRUNCATED: 503,
   LOG_OF_ANOTHER_TOPIC: 503,
-  STATE_EMPTY: 503,
   SNAPSHOT_NONE: 503,
   STATE_FAILED: 503,
   STATE_CLOSED: 503,

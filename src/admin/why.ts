@@ -5,7 +5,22 @@
 import { documentKey, parseClusterName, parseServiceName, rawSubject, serviceName } from '../model/index.ts';
 import { recordAt } from './document-history.ts';
 import { edgeRow } from './graph/index.ts';
-import type { AdminPorts, DocumentView, EdgeView, FacetView, ProxyView, RawView, ResourceView } from './ports.ts';
+import type {
+  AdminPorts,
+  DocumentView,
+  EdgeView,
+  FacetView,
+  ProxyView,
+  RawView,
+  ResourceView,
+  StateView,
+} from './ports.ts';
+
+/** What the chain is read from: now, or of an earlier state. */
+export interface WhyPorts extends Pick<AdminPorts, 'events' | 'raw'> {
+  readonly state: StateView;
+  readonly graph: { edgesOf(caller: string, now?: number): readonly EdgeView[] };
+}
 
 export interface WhySource {
   /** `Route/shop/cart`, or the service for what was registered by events. */
@@ -72,12 +87,7 @@ const ofDocument = (stored: DocumentView): WhySource => ({
 });
 
 /** The fold keeps no reason of a service: the event has it, while the log has the event. */
-const ofFacet = async (
-  ports: AdminPorts,
-  service: string,
-  facet: FacetView,
-  signal: AbortSignal,
-): Promise<WhySource> => {
+const ofFacet = async (ports: WhyPorts, service: string, facet: FacetView, signal: AbortSignal): Promise<WhySource> => {
   const { offset, source, recordedAt } = facet;
   const record = offset < ports.events.head().first ? undefined : await recordAt(ports, offset, signal);
   const reason = record?.offset === offset ? record.event?.reason : undefined;
@@ -91,13 +101,13 @@ const ofFacet = async (
 };
 
 /** Splits `Kind/namespace/name`. */
-const storedOf = (ports: AdminPorts, key: string): DocumentView | undefined => {
+const storedOf = (ports: WhyPorts, key: string): DocumentView | undefined => {
   const [kind = '', namespace = '', name = ''] = key.split('/');
   return ports.state.policy(kind, namespace, name);
 };
 
 /** Documents that took part in the effective Route and Upstream of a port. */
-export const documentsOfPort = (state: AdminPorts['state'], service: string, port: number): readonly string[] => {
+export const documentsOfPort = (state: StateView, service: string, port: number): readonly string[] => {
   if (state.service(service) === undefined) return [];
   const { compileInputs } = state;
   return [
@@ -106,7 +116,7 @@ export const documentsOfPort = (state: AdminPorts['state'], service: string, por
 };
 
 /** Documents and events that a service port is made of: the service's own words first, then what shaped its routes. */
-const sourcesOf = async (ports: AdminPorts, target: Target, signal: AbortSignal): Promise<readonly WhySource[]> => {
+const sourcesOf = async (ports: WhyPorts, target: Target, signal: AbortSignal): Promise<readonly WhySource[]> => {
   const { state } = ports;
   const [facet] = state.serviceFacets(target.service);
   const keys = target.port === undefined ? [] : documentsOfPort(state, target.service, target.port);
@@ -122,7 +132,7 @@ const sourcesOf = async (ports: AdminPorts, target: Target, signal: AbortSignal)
 };
 
 /** Documents that declare an edge, and where they are written. */
-const explainedEdge = (ports: AdminPorts, edge: EdgeView): Readonly<Record<string, unknown>> => {
+const explainedEdge = (ports: WhyPorts, edge: EdgeView): Readonly<Record<string, unknown>> => {
   const documents = edge.declaredBy.flatMap((key) => {
     const stored = key.includes('/') ? storedOf(ports, key) : undefined;
     return stored === undefined ? [] : [ofDocument(stored)];
@@ -157,7 +167,7 @@ const ownSummary = (proxy: ProxyView, type: string, name: string): string =>
 const subjectOf = ({ service, port }: Target): string => (port === undefined ? service : `${service}:${port}`);
 
 /** Edges of the sidecar's service to what a resource stands for, but for denied ones. */
-const edgesTo = (ports: AdminPorts, proxy: ProxyView, target: Target): readonly EdgeView[] =>
+const edgesTo = (ports: WhyPorts, proxy: ProxyView, target: Target): readonly EdgeView[] =>
   ports.graph
     .edgesOf(proxy.service, Date.now())
     .filter((edge) => edge.to === target.service && (edge.port === undefined || edge.port === target.port))
@@ -181,7 +191,7 @@ const rawSummary = (proxy: ProxyView, type: string, name: string, raw: RawView):
  * @param resource the ledger's entry, if there is one
  */
 export const explain = async (
-  ports: AdminPorts,
+  ports: WhyPorts,
   proxy: ProxyView,
   type: string,
   name: string,

@@ -17,6 +17,10 @@ export const CLIENT_OPTIONS: Options = {
   help: { type: 'boolean', short: 'h' },
 };
 
+/** Line of help for commands that can tell of an earlier moment. */
+export const AT_HELP =
+  '--at WHEN   as it was then: an offset, a time such as 2026-05-01T12:00:00Z, or how long ago: 10m, 2h, 3d';
+
 /** A `USAGE` error; `tendril COMMAND --help` is its remedy where none is given. */
 export const usageError = (message: string, remedy?: string): TendrilError =>
   new TendrilError('USAGE', message, remedy === undefined ? {} : { remedy });

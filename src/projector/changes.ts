@@ -1,5 +1,6 @@
 /** What one commit of the state writes: collected by the fold run and by the deriver. */
 import type { EndpointChange } from './fold/index.ts';
+import type { StateCounts } from './fold/types.ts';
 import { RowCollector } from './history-rows.ts';
 import type { StoredUnit } from './records.ts';
 import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
@@ -29,6 +30,8 @@ export class FoldedChanges {
   readonly images: EntityImage[] = [];
   /** At multiples of `PROOF_EVERY`. */
   readonly proofs: StateProof[] = [];
+  /** At the same offsets. */
+  readonly counts: (readonly [offset: number, counts: StateCounts])[] = [];
   /** Records folded. */
   events = 0;
 }

@@ -182,6 +182,7 @@ export class FoldRun {
       ...(this.#base === undefined ? {} : { base: this.#base }),
     };
     this.#changes.proofs.push(this.#lastProof);
+    this.#changes.counts.push([offset, this.fold.entityCounts]);
   }
 
   #drain(): void {

@@ -21,7 +21,7 @@ export const KIND_IMAGE = 0;
 export const KIND_GONE = 1;
 /** The event is of a family (`removalsOf`). */
 export const KIND_REMOVAL = 2;
-const FIRST_SUBJECT_KIND = 2;
+const FIRST_SUBJECT_KIND = 3;
 const KINDS = 0x1_0000 - FIRST_SUBJECT_KIND;
 
 /** FNV-1a over UTF-16 code units: only our own memory and files depend on it. */
@@ -175,6 +175,42 @@ export const rowsAbove = (bytes: Uint8Array, after: number): Uint8Array => {
   for (let at = 0; at < pack.length; at += ROW_BYTES)
     if (pack.readUIntLE(at + 4, 6) > after) kept.push(pack.subarray(at, at + ROW_BYTES));
   return concatenate(kept);
+};
+
+/**
+ * Calls `take` with every row of events of subjects in a pack, but for their families: in order of owners, then offsets.
+ * @param mark tells subjects apart, by owner and kind
+ */
+export const eachSubjectRow = (bytes: Uint8Array, take: (mark: number, offset: number) => void): void => {
+  const pack = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at < pack.length; at += ROW_BYTES) {
+    const kind = pack.readUInt16LE(at + 10);
+    if (kind >= FIRST_SUBJECT_KIND) take(pack.readUInt32LE(at) * 0x1_0000 + kind, pack.readUIntLE(at + 4, 6));
+  }
+};
+
+/** A pack as words, for `hasEventAbove`. */
+export const wordsOf = (bytes: Uint8Array): Uint32Array => {
+  const words = new Uint32Array(bytes.length / 4);
+  new Uint8Array(words.buffer).set(bytes);
+  return words;
+};
+
+/** True when a pack (`wordsOf`) has an event of this owner with an offset above `after`. */
+export const hasEventAbove = (words: Uint32Array, hash: number, after: number): boolean => {
+  let low = 0;
+  let high = words.length / ROW_WORDS;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((words[middle * ROW_WORDS] ?? 0) < hash) low = middle + 1;
+    else high = middle;
+  }
+  for (let at = low * ROW_WORDS; at < words.length && words[at] === hash; at += ROW_WORDS) {
+    const upper = words[at + 2] ?? 0;
+    const offset = (upper & 0xffff) * TWO_32 + (words[at + 1] ?? 0);
+    if (offset > after && upper >>> 16 >= FIRST_SUBJECT_KIND) return true;
+  }
+  return false;
 };
 
 /** Rows of an owner in a pack, ascending by offset. */

@@ -5,6 +5,8 @@ export const MAX_NODES = 100_000;
 
 interface Known {
   caller: string;
+  /** When the ledger first heard of it, ms since the epoch; undefined: before the ledger noted that. */
+  since: number | undefined;
   lastSentAt: number | undefined;
   lastAckAt: number | undefined;
 }
@@ -18,16 +20,17 @@ export class LedgerNodes {
 
   /** Takes in a stored node. */
   load(id: string, body: Buffer): void {
-    const { caller, lastSentAt, lastAckAt } = JSON.parse(body.toString()) as LedgerNode;
-    this.#nodes.set(id, { caller, lastSentAt, lastAckAt });
+    const { caller, since, lastSentAt, lastAckAt } = JSON.parse(body.toString()) as LedgerNode;
+    this.#nodes.set(id, { caller, since, lastSentAt, lastAckAt });
   }
 
   get(id: string): LedgerNode | undefined {
     const known = this.#nodes.get(id);
     if (known === undefined) return undefined;
-    const { caller, lastSentAt, lastAckAt } = known;
+    const { caller, since, lastSentAt, lastAckAt } = known;
     return {
       caller,
+      ...(since === undefined ? {} : { since }),
       ...(lastSentAt === undefined ? {} : { lastSentAt }),
       ...(lastAckAt === undefined ? {} : { lastAckAt }),
     };
@@ -35,7 +38,7 @@ export class LedgerNodes {
 
   /** `at`: ms since the epoch. */
   note(id: string, caller: string, event: 'sent' | 'acked' | 'rejected' | 'removed', at: number): void {
-    const known = this.#touched.has(id) ? this.#nodes.get(id) : this.#renew(id, caller);
+    const known = this.#touched.has(id) ? this.#nodes.get(id) : this.#renew(id, caller, at);
     if (known === undefined) return;
     known.caller = caller;
     if (event === 'acked') known.lastAckAt = at;
@@ -43,8 +46,8 @@ export class LedgerNodes {
   }
 
   /** Set anew once between two writes: the map stays in order of use. */
-  #renew(id: string, caller: string): Known {
-    const known = this.#nodes.get(id) ?? { caller, lastSentAt: undefined, lastAckAt: undefined };
+  #renew(id: string, caller: string, at: number): Known {
+    const known = this.#nodes.get(id) ?? { caller, since: at, lastSentAt: undefined, lastAckAt: undefined };
     this.#nodes.delete(id);
     this.#nodes.set(id, known);
     this.#touched.add(id);
@@ -53,10 +56,18 @@ export class LedgerNodes {
     return known;
   }
 
-  /** Drops nodes not heard of since `horizon` (ms since the epoch). */
-  forget(horizon: number): void {
-    for (const [id, { lastSentAt = 0, lastAckAt = 0 }] of this.#nodes) {
+  /**
+   * Drops nodes not heard of since `horizon` (ms since the epoch).
+   * @param isEarly deliveries from before it are gone ahead of their time: nothing is known of the others before it either
+   */
+  forget(horizon: number, isEarly: boolean): void {
+    for (const [id, known] of this.#nodes) {
+      const { lastSentAt = 0, lastAckAt = 0, since = 0 } = known;
       if (Math.max(lastSentAt, lastAckAt) < horizon) this.#drop(id);
+      else if (isEarly && since < horizon) {
+        known.since = horizon;
+        this.#touched.add(id);
+      }
     }
   }
 

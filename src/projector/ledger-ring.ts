@@ -34,12 +34,25 @@ export const decodeRing = (body: Buffer): LedgerStep[] =>
     }),
   );
 
-/** With the new steps, without those at the bound or from before `horizon` (ms since the epoch). */
+/**
+ * With the new steps, without those at the bound or from before `horizon` (ms since the epoch); of these the last one stays before others,
+ * as it says what the node held when the time began that the ledger tells of.
+ */
 export const extendRing = (
   steps: readonly LedgerStep[],
   added: readonly LedgerStep[],
   horizon: number,
-): readonly LedgerStep[] => [...steps, ...added].filter((step) => step.at >= horizon).slice(-RING_STEPS);
+): readonly LedgerStep[] => {
+  const all = [...steps, ...added];
+  const first = all.findIndex((step) => step.at >= horizon);
+  return first < 0 ? [] : all.slice(Math.max(0, first - 1)).slice(-RING_STEPS);
+};
+
+/** The steps up to a moment (ms since the epoch); undefined: those of then may have been pushed out by later ones. */
+export const stepsUpTo = (steps: readonly LedgerStep[], at: number): readonly LedgerStep[] | undefined => {
+  const then = steps.filter((step) => step.at <= at);
+  return then.length === 0 && steps.length >= RING_STEPS ? undefined : then;
+};
 
 const STATES = { sent: 'sent', acked: 'acked', rejected: 'refused', removed: 'removed' } as const;
 

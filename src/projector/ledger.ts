@@ -9,11 +9,12 @@
  * fit); 100,000 steps that wait to be written (the oldest go); 100,000 nodes in memory. All are counted.
  */
 import { type DiskGuard, type Environment, openEnvironment, type StoreLogger, type Table } from '../store/index.ts';
+import { momentOf, type ResourceKey, type Ring } from './ledger-moment.ts';
 import { encodeNode, LedgerNodes, MAX_NODES } from './ledger-nodes.ts';
 import { decodeRing, encodeRing, extendRing, type LedgerStep, rowOf, stepOf } from './ledger-ring.ts';
 import { LedgerWaiting } from './ledger-waiting.ts';
 import { nextTurn } from './turns.ts';
-import type { DeliveryGroup, DeliveryReport, LedgerNode, LedgerRow } from './types.ts';
+import type { DeliveryGroup, DeliveryReport, LedgerMoment, LedgerNode, LedgerRow } from './types.ts';
 
 export const LEDGER_SCHEMA = { name: 'tendril-ledger', version: 1 } as const;
 const KEEP_MS = 7 * 24 * 3_600_000;
@@ -29,8 +30,6 @@ const KEYS_PER_TURN = 500;
 /** LMDB's bound for keys, with room for its own separators. */
 const MAX_KEY_LENGTH = 1_500;
 const UNFIT = /\p{Cc}/u;
-
-type ResourceKey = [node: string, type: string, name: string];
 
 export interface LedgerOptions {
   /** Data directory; the ledger lies in its folder `ledger`. */
@@ -107,17 +106,34 @@ export class Ledger {
 
   /** What the node was last told of each resource, by type and name. */
   deliveries(node: string): readonly LedgerRow[] {
-    const rings = new Map<string, { readonly key: ResourceKey; steps: readonly LedgerStep[] }>();
+    return this.#rings(node).flatMap(({ key: [, type, name], steps }) => rowOf(type, name, steps) ?? []);
+  }
+
+  /**
+   * What the node held at a moment, ms since the epoch; undefined: the ledger does not know the node. What it was last told of more than
+   * 7 days ago is not among it.
+   */
+  heldAt(node: string, at: number): LedgerMoment | undefined {
+    const known = this.#nodes.get(node);
+    if (known === undefined) return undefined;
+    const rings = this.#rings(node);
+    const from = Math.max(
+      this.#horizon(),
+      known.since ?? Math.min(...rings.flatMap(({ steps }) => steps[0]?.at ?? [])),
+    );
+    return { caller: known.caller, ...momentOf(at >= from ? rings : [], at), known: at >= from, from };
+  }
+
+  /** By type and name. */
+  #rings(node: string): readonly Ring[] {
+    const rings = new Map<string, Ring>();
     for (const { key, body } of this.#range(node)) rings.set(key.join('\n'), { key, steps: decodeRing(body) });
     for (const { type, name, steps } of this.#waiting.ofNode(node)) {
       const key: ResourceKey = [node, type, name];
       const id = key.join('\n');
       rings.set(id, { key, steps: extendRing(rings.get(id)?.steps ?? [], steps, this.#horizon()) });
     }
-    return [...rings.keys()].sort().flatMap((id) => {
-      const ring = rings.get(id);
-      return ring === undefined ? [] : (rowOf(ring.key[1], ring.key[2], ring.steps) ?? []);
-    });
+    return [...rings.keys()].sort().flatMap((id) => rings.get(id) ?? []);
   }
 
   /** The files beneath it. */
@@ -237,7 +253,7 @@ export class Ledger {
     for (let keep = KEEP_MS; ; keep /= 2) {
       const horizon = this.#options.clock.now() - keep;
       await this.#sweepResources(horizon);
-      await this.#sweepNodes(horizon);
+      await this.#sweepNodes(horizon, keep < KEEP_MS);
       this.#environment.refresh();
       if (this.#resources.count() <= most || keep < 1) return;
     }
@@ -261,8 +277,8 @@ export class Ledger {
     }
   }
 
-  async #sweepNodes(horizon: number): Promise<void> {
-    this.#nodes.forget(horizon);
+  async #sweepNodes(horizon: number, isEarly: boolean): Promise<void> {
+    this.#nodes.forget(horizon, isEarly);
     await this.#writeNodes();
   }
 

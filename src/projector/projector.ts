@@ -1,6 +1,6 @@
 /** The projector: state and read model of a mesh as a function of its log, and what others ask of it (run-loop.ts does the work). */
 import type { DependencyGraph } from '../dependency-graph/index.ts';
-import type { EventLog, LogBase } from '../log/index.ts';
+import { chainStart, type EventLog, type LogBase } from '../log/index.ts';
 import { TendrilError } from '../model/index.ts';
 import type { DiskGuard, Environment, StoreLogger } from '../store/index.ts';
 import type { FoldOptions, FoldState } from './fold/index.ts';
@@ -12,6 +12,7 @@ import { Progress } from './progress.ts';
 import { Retention, type RetentionOptions, type RetentionPolicy } from './retention/index.ts';
 import { RunLoop } from './run-loop.ts';
 import { checkpointPath, SnapshotExports } from './snapshot/index.ts';
+import { StateHash } from './state-hash.ts';
 import { StateQueries } from './state-queries.ts';
 import { StateStore } from './state-store.ts';
 import type { FoldOutcome, Lag, MeshTotals, Notice, ProjectorCondition, StateProof, StoredResource } from './types.ts';
@@ -19,6 +20,9 @@ import { Waiters } from './waiters.ts';
 
 const MAX_LAG_EVENTS = 100_000;
 const MAX_LAG_MS = 5_000;
+
+/** Of a state without entities, and a log without records. */
+const EMPTY_PROOF = { offset: 0, hash: new StateHash().hex(), chain: chainStart().toString('hex') };
 
 export interface ProjectorOptions {
   /** Data directory; the state lies in its folder `state`. */
@@ -325,13 +329,13 @@ export class Projector {
     return this.queries.resource(key);
   }
 
-  /** State hash and chain at the newest commit, or the newest proof at or below `at`. */
-  proof(at?: number): StateProof | undefined {
+  /** State hash and chain at the newest commit, or the newest proof at or below `at`; at least that of the empty state, offset 0. */
+  proof(at?: number): StateProof {
     const { offset, hash, chain, foldVersion, base } = this.#loop.head;
     const fold = { foldVersion, ...(base === undefined ? {} : { base }) };
     if (at === undefined || at >= offset) return { offset, hash, chain, ...fold };
     this.#store.environment.refresh();
-    return this.queries.proofAt(at, fold);
+    return this.queries.proofAt(at, fold) ?? { ...EMPTY_PROOF, foldVersion };
   }
 
   /** Of the newest commit, or the one that is being written. */

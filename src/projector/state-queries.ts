@@ -1,4 +1,5 @@
 /** What can be asked of the stored state besides the read model: outcomes, quarantine, proofs, history. As committed. */
+import type { StateCounts } from './fold/index.ts';
 import { findRows, type HistoryRow, hashOf, hashSubject, KIND_GONE, KIND_IMAGE } from './history-rows.ts';
 import { proofInJournal } from './journal.ts';
 import { decodeResource } from './records.ts';
@@ -104,6 +105,13 @@ export class StateQueries {
       if (recent === undefined || recent.offset < key) return decodeProof(key, body);
     }
     return recent === undefined ? undefined : { ...recent, ...now };
+  }
+
+  /** How many entities there were at the newest offset at or below this one for which that is stored. */
+  countsAt(offset: number): { readonly offset: number; readonly counts: StateCounts } | undefined {
+    for (const { key, body } of this.#tables.count.range({ start: offset, reverse: true, limit: 1 }))
+      return { offset: key, counts: JSON.parse(body.toString()) as StateCounts };
+    return undefined;
   }
 
   /**

@@ -162,8 +162,8 @@ export class StateStore implements StoredKeys, StoredCatalog {
   async beginRebuild(why: string): Promise<void> {
     await this.requestRebuild(why);
     const spool = new Spool();
-    const { outcome, quarantine, history, image, idempotency, proof } = this.tables;
-    for (const table of [outcome, quarantine, proof]) for (const key of table.keys()) spool.remove(table, key);
+    const { outcome, quarantine, history, image, idempotency, proof, count } = this.tables;
+    for (const table of [outcome, quarantine, proof, count]) for (const key of table.keys()) spool.remove(table, key);
     for (const table of [history, idempotency]) for (const key of table.keys()) spool.remove(table, key);
     for (const key of image.keys()) spool.remove(image, key);
     spool.remove(this.tables.head, HISTORY_KEY);

@@ -50,6 +50,8 @@ export interface StateTables extends ModelTables {
   readonly idempotency: Table<PackKey>;
   /** Offset -> proof. */
   readonly proof: Table<number>;
+  /** Offset -> how many entities there were, at the offsets of proofs. */
+  readonly count: Table<number>;
 }
 
 export const openModelTables = (environment: Environment): ModelTables => ({
@@ -74,4 +76,5 @@ export const openStateTables = (environment: Environment): StateTables => ({
   image: environment.table('image'),
   idempotency: environment.table('idempotency'),
   proof: environment.table('proof'),
+  count: environment.table('count'),
 });

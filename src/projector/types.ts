@@ -144,9 +144,24 @@ export interface LedgerRow {
   readonly error?: string;
 }
 
+/** What a node held at a moment, as far as the ledger tells. */
+export interface LedgerMoment {
+  readonly caller: string;
+  /** False: the moment was before `from`. */
+  readonly known: boolean;
+  /** What was delivered from then on is in the ledger, ms since the epoch. */
+  readonly from: number;
+  /** `acked`: the version that it took last, and so held. */
+  readonly rows: readonly (LedgerRow & { readonly acked?: string })[];
+  /** Resources that changed so often since that their steps of then are gone. */
+  readonly forgotten: readonly { readonly type: string; readonly name: string }[];
+}
+
 /** What is known of a node from its deliveries. */
 export interface LedgerNode {
   readonly caller: string;
+  /** When the ledger first heard of it, ms since the epoch; absent in ledgers of earlier versions. */
+  readonly since?: number;
   /** ms since the epoch. */
   readonly lastSentAt?: number;
   readonly lastAckAt?: number;

@@ -71,7 +71,7 @@ const writeImages = (batch: Batch, tables: StateTables, images: FoldedChanges['i
   }
 };
 
-/** Outcomes, images and proofs; the packs of history and idempotency are the store's. */
+/** Outcomes, images, proofs and counts; the packs of history and idempotency are the store's. */
 export const writeRecords = (batch: Batch, tables: StateTables, folded: FoldedChanges): void => {
   for (const outcome of folded.outcomes) {
     const body = Buffer.from(JSON.stringify(outcome));
@@ -80,6 +80,7 @@ export const writeRecords = (batch: Batch, tables: StateTables, folded: FoldedCh
   }
   writeImages(batch, tables, folded.images);
   for (const proof of folded.proofs) batch.put(tables.proof, proof.offset, encodeProof(proof));
+  for (const [offset, counts] of folded.counts) batch.put(tables.count, offset, Buffer.from(JSON.stringify(counts)));
 };
 
 /** The read model. */

@@ -9,6 +9,7 @@ import { settled } from './fold-port.ts';
 import { graphInUse } from './graph-in-use.ts';
 import { logHealth, logNotReady } from './log-health.ts';
 import { collectMetrics } from './metrics.ts';
+import { pastPort } from './past-port.ts';
 import { rawPort } from './raw-port.ts';
 import { replicaPart } from './replica-health.ts';
 
@@ -160,9 +161,9 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     },
     history: { offsetsOf: (subject, upTo) => projector.offsetsOf(subject, upTo) },
     state: fold,
-    proof: () => projector.proof(),
+    proof: (at) => projector.proof(at),
     graph: graphInUse(graph, parts.keeping, Date.now),
-    past: { graphAt: (at) => projector.past.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    past: pastPort(projector.past, log),
     graphChanges: {
       atRest: (look) => projector.atRest(look),
       onGraphChange: (listener) => projector.onGraphChange(listener),
@@ -173,6 +174,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     replicas: parts.replicas,
     audit: auditPort(parts.audit),
     scrub: { status: () => parts.scrub.status(), start: () => parts.scrub.start(), heal: () => heal(parts) },
+    deliveries: parts.ledger,
     health: {
       parts: () => healthParts(parts),
       ready: () => {

@@ -29,8 +29,9 @@ import {
   LearnedEdges,
 } from '../../src/ingest/index.ts';
 import { openEventLog } from '../../src/log/index.ts';
-import { Projector } from '../../src/projector/index.ts';
+import { Ledger, Projector } from '../../src/projector/index.ts';
 import { auditPort } from '../../src/runtime/auditing.ts';
+import { pastPort } from '../../src/runtime/past-port.ts';
 import { rawPort } from '../../src/runtime/raw-port.ts';
 import { Scrub } from '../../src/runtime/scrub/scrub.ts';
 
@@ -95,6 +96,8 @@ export interface Core {
   readonly dir: string;
   readonly server: AdminServer;
   readonly projector: Projector;
+  /** What the API says of earlier deliveries. */
+  readonly ledger: Ledger;
   readonly log: Awaited<ReturnType<typeof openEventLog>>;
   readonly ingest: Ingest;
   readonly documents: DocumentGateway;
@@ -118,6 +121,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
   const projector = await Projector.open({ dir, log, mesh, clock });
   const scrub = new Scrub({ dir, mesh, hours: 0, now, logger, busy: () => false, onFinding: () => undefined });
   const audit = await AuditLog.open({ dir, mesh, version: '0.0.0', clock });
+  const ledger = await Ledger.open({ dir, mesh, clock });
   const ingest = new Ingest({
     log,
     fold: foldPortOf(projector),
@@ -157,9 +161,9 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     }),
     history: projector,
     state: fold,
-    proof: () => projector.proof(),
+    proof: (at) => projector.proof(at),
     graph,
-    past: { graphAt: (at) => projector.past.graphAt(at), offsetAt: (time) => log.offsetAt(time) },
+    past: pastPort(projector.past, log),
     replicas: {
       rows: () => [],
       comparison: () => ({ verdict: 'alone' }),
@@ -205,6 +209,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
         }),
       }),
     },
+    deliveries: ledger,
     health: {
       parts: () => options.health ?? [{ name: 'log', status: 'ok' }],
       ready: () => ({ ready: true, offset: fold.offset, reasons: [] }),
@@ -227,6 +232,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     scrub.close();
     await audit.close();
     await projector.close();
+    await ledger.close();
     await log.close();
   };
   t.after(async () => {
@@ -238,6 +244,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
     dir,
     server,
     projector,
+    ledger,
     log,
     ingest,
     documents: gateway,

@@ -1,6 +1,7 @@
 /** History of a document, and rollbacks: on the real log, fold and history index. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { event } from '../projector/mesh-events.ts';
 import { type Core, call, PATCH, routeDocument, service, startCore } from './core.ts';
 
 const CART = '/v1/docs/Route/shop/cart';
@@ -182,5 +183,55 @@ describe('POST …:rollback', () => {
     const core = await startCore(t);
     const reply = await call(core, 'POST', CART, { to: 1 });
     assert.deepEqual([reply.status, reply.headers.get('allow')], [405, 'GET, PUT, DELETE, PATCH']);
+  });
+});
+
+describe('GET …/history?change=1', () => {
+  test('what each event changed and what became of it, also in batches; refusals are told with what was refused', async (t) => {
+    const core = await startCore(t);
+    await someHistory(core);
+    const cart = (timeout: string) => ({
+      type: 'policy.applied',
+      data: { document: routeDocument('cart', { timeout }) },
+    });
+    // 7, 8 · 9 refused · 10 as it was before 8
+    await call(core, 'POST', '/v1/events', { events: [service('cart'), cart('4s')] });
+    const refused = { kind: 'Route', namespace: 'shop', name: 'cart', offset: 8, author: 'local' };
+    const by = { node: 'web-1', typeUrl: 'type.googleapis.com/x.Y', resource: 'r', version: 'v', message: 'no' };
+    const { offsets } = await core.log.append([event('policy.refused', { ...refused, ...by })]);
+    await core.projector.waitFor(offsets.at(-1) ?? 0);
+    await call(core, 'PUT', CART, routeDocument('cart', { timeout: '3s' }));
+    const { body } = await call(core, 'GET', `${CART}/history?change=1`);
+    const told = body.events.filter(({ type }: Row) => type !== 'policy.refused');
+    assert.deepEqual(
+      told.map((row: { offset: number; change: string; lines: string[]; result: string }) => [
+        row.offset,
+        row.change,
+        row.lines.join(),
+        row.result,
+      ]),
+      [
+        [10, 'changed', 'timeout 4s -> 3s', 'applied'],
+        [8, 'changed', 'timeout 3s -> 4s', 'refused by web-1'],
+        [6, 'added', '', 'applied'],
+        [5, 'removed', '', 'applied'],
+        [4, 'unchanged', '', 'rejected E110'],
+        [3, 'changed', 'timeout 1s -> 2s', 'applied'],
+        [1, 'added', '', 'applied'],
+      ],
+    );
+    assert.deepEqual(told[1].patch, [{ op: 'replace', path: '/spec/timeout', value: '4s' }]);
+  });
+
+  test('of a service: its events and those of its document', async (t) => {
+    const core = await startCore(t);
+    await call(core, 'POST', '/v1/events', { events: [service('cart')] });
+    await call(core, 'POST', '/v1/events', { events: [service('cart', { labels: { tier: 'x' } })] });
+    const { body } = await call(core, 'GET', '/v1/services/shop/cart/history?change=1');
+    assert.deepEqual(
+      body.events.map(({ lines }: { lines: string[] }) => lines),
+      [['+labels.tier x'], []],
+    );
+    assert.equal((await call(core, 'GET', '/v1/services/shop/nobody/history')).body.code, 'SERVICE_UNKNOWN');
   });
 });

@@ -123,6 +123,7 @@ const STATE_TABLES = [
   'outcome',
   'quarantine',
   'proof',
+  'count',
 ];
 
 /** Everything in the stored state, as text: two equal states give equal objects. To be called while nobody writes. */

@@ -70,13 +70,23 @@ test('what a node was sent, acknowledged and refused, at once and after a restar
     },
   ];
   assert.deepEqual(ledger.deliveries('n1'), rows);
-  assert.deepEqual(ledger.summary('n1'), { caller: 'cart.shop', lastSentAt: clock.at + 3, lastAckAt: clock.at + 5 });
+  assert.deepEqual(ledger.summary('n1'), {
+    caller: 'cart.shop',
+    since: clock.at,
+    lastSentAt: clock.at + 3,
+    lastAckAt: clock.at + 5,
+  });
   assert.equal(ledger.summary('n3'), undefined);
   assert.deepEqual(ledger.deliveries('n'), []);
   await ledger.close();
   ledger = await open(dir);
   assert.deepEqual(ledger.deliveries('n1'), rows);
-  assert.deepEqual(ledger.summary('n1'), { caller: 'cart.shop', lastSentAt: clock.at + 3, lastAckAt: clock.at + 5 });
+  assert.deepEqual(ledger.summary('n1'), {
+    caller: 'cart.shop',
+    since: clock.at,
+    lastSentAt: clock.at + 3,
+    lastAckAt: clock.at + 5,
+  });
   // Written and waiting steps are one story.
   ledger.record(report(entry({ version: 'v2', event: 'acked', at: clock.at + 20 })));
   assert.equal(ledger.deliveries('n1')[0]?.state, 'acked');
@@ -137,7 +147,12 @@ test('a change that reaches a thousand nodes is two groups; steps are kept in or
     ['acked', 12],
     ['sent', 22],
   ]);
-  assert.deepEqual(ledger.summary('n1'), { caller: 'cart.shop', lastSentAt: clock.at + 21, lastAckAt: clock.at + 11 });
+  assert.deepEqual(ledger.summary('n1'), {
+    caller: 'cart.shop',
+    since: clock.at + 1,
+    lastSentAt: clock.at + 21,
+    lastAckAt: clock.at + 11,
+  });
   await ledger.close();
 });
 
@@ -158,6 +173,57 @@ test('seven days, then it is gone', async (t) => {
     ['b'],
   );
   assert.equal(ledger.counters.swept, 2);
+  await ledger.close();
+});
+
+test('what a node held at a moment: the version it took last, as far back as the steps go', async (t) => {
+  const ledger = await open(tempDir(t));
+  const start = clock.at;
+  const step = (after: number, more: Partial<Parameters<typeof entry>[0]>) => entry({ ...more, at: start + after });
+  ledger.record(
+    report(
+      step(0, {}),
+      step(5, { event: 'acked', bytes: 0 }),
+      step(10, { version: 'v2' }),
+      step(12, { version: 'v2', event: 'rejected', message: 'no', bytes: 0 }),
+      step(20, { version: '', event: 'removed', bytes: 0 }),
+      step(25, { version: '', event: 'acked', bytes: 0 }),
+      step(30, { version: 'v3' }),
+    ),
+  );
+  await ledger.flush();
+  const at = (after: number) =>
+    ledger.heldAt('n1', start + after)?.rows.map(({ version, acked, state }) => [version, acked, state]);
+  assert.deepEqual(at(3), [['v1', undefined, 'sent']]);
+  assert.deepEqual(at(7), [['v1', 'v1', 'acked']]);
+  assert.deepEqual(at(15), [['v2', 'v1', 'refused']]);
+  assert.deepEqual([at(22), at(27)], [[], []], 'taken away');
+  assert.deepEqual(at(35), [['v3', undefined, 'sent']], 'what it took before the removal counts no more');
+  const before = ledger.heldAt('n1', start - 1);
+  assert.deepEqual([before?.known, before?.from], [false, start]);
+  assert.equal(ledger.heldAt('nobody', start), undefined);
+  // Two more, and the ring is full; one more, and its first step is gone.
+  ledger.record(report(step(40, { version: 'v3', event: 'acked', bytes: 0 }), step(50, { version: 'v4' })));
+  assert.deepEqual(ledger.heldAt('n1', start + 3)?.forgotten, [{ type: 'cds', name: 'redis.shop:6379' }]);
+  assert.deepEqual(at(7), [['v1', 'v1', 'acked']]);
+  await ledger.close();
+});
+
+test('the last step from before seven days stays before a later one: what the node held when they began', async (t) => {
+  const ledger = await open(tempDir(t));
+  const start = clock.at;
+  ledger.record(report(entry({}), entry({ event: 'acked', bytes: 0, at: start + 5 })));
+  await ledger.flush();
+  clock.at += 8 * 24 * HOUR;
+  ledger.record(report(entry({ version: 'v2', at: clock.at })));
+  await ledger.flush();
+  const held = ledger.heldAt('n1', clock.at - HOUR);
+  assert.deepEqual(
+    held?.rows.map(({ acked, state }) => [acked, state]),
+    [['v1', 'acked']],
+  );
+  assert.equal(held?.from, clock.at - 7 * 24 * HOUR);
+  assert.equal(ledger.heldAt('n1', start + 10)?.known, false);
   await ledger.close();
 });
 

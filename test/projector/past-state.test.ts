@@ -2,20 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFoldState, type FoldState, type StateThen } from '../../src/projector/index.ts';
-import { closeSystem, feed, openSystem, type System, tempDir } from './harness.ts';
+import { closeSystem, feed, openSystem, tempDir } from './harness.ts';
 import { endpoint, event, MESH, policy, randomFrom, registered } from './mesh-events.ts';
 import { FULL, meshStep } from './past-events.ts';
 
 const SEED = Number(process.env.TENDRIL_PAST_SEED ?? 7);
-
-/** The plain way: everything from the first event on. */
-const replayed = async (system: System, at: number): Promise<FoldState> => {
-  const fold = createFoldState({ mesh: MESH });
-  if (at > 0)
-    for await (const records of system.log.read({ from: 1 }))
-      for (const record of records) if (record.offset <= at) fold.apply(record);
-  return fold;
-};
 
 /** All that can be asked, as one value. */
 const told = (state: StateThen | FoldState, rawKeys: Iterable<string>) => ({
@@ -45,24 +36,55 @@ test('at every offset documents, services, endpoints, what is in force and raw r
   t.after(() => closeSystem(system));
   const random = randomFrom(SEED);
   // Many events in one commit and single ones: images lie at some offsets only.
-  for (let round = 0; round < 120; round++) {
+  for (let round = 0; round < 240; round++) {
     const events = Array.from({ length: 1 + Math.floor(random() * 12) }, () => meshStep(random)).flat();
     system.clock.at += 1_000;
     await feed(system, ...events);
   }
   const head = system.log.head().offset;
   let [endpoints, documents, raws] = [0, 0, 0];
-  for (let at = 0; at <= head; at += 1 + Math.floor(random() * 24)) {
-    const fold = await replayed(system, at);
+  // The plain way: everything from the first event on, stopped here and there.
+  const fold = createFoldState({ mesh: MESH });
+  const compare = async (at: number): Promise<void> => {
     const plain = told(fold, [...fold.rawKeys()].sort());
     const past = await system.projector.past.stateAt(at);
     const then = await past.read((state) => told(state, state.rawKeys('')));
     assert.deepEqual(then, plain, `at ${at} of ${head}, seed ${SEED}`);
+    assert.deepEqual(await past.counts(), fold.entityCounts, `counts at ${at} of ${head}, seed ${SEED}`);
     endpoints += plain.endpoints.flat().length;
     documents += plain.documents.length;
     raws += plain.raws.length;
+  };
+  await compare(0);
+  let next = 1;
+  for await (const records of system.log.read({ from: 1 })) {
+    for (const record of records) {
+      fold.apply(record);
+      if (record.offset !== next) continue;
+      await compare(next);
+      next += 1 + Math.floor(random() * 36);
+    }
   }
   assert.ok(endpoints > 1_000 && documents > 100 && raws > 10, `compared ${endpoints}, ${documents}, ${raws}`);
+});
+
+test('counts begin at the newest that is stored: also where that lies in a batch, and where nothing is left', async (t) => {
+  const system = await openSystem(tempDir(t));
+  t.after(() => closeSystem(system));
+  const batch = (size: number, from: number) =>
+    Array.from({ length: size }, (_, index) => ({
+      ...registered(`s-${from + index}`),
+      batch: { id: `b-${from}`, index, size },
+    }));
+  await feed(system, ...batch(1_000, 0));
+  // Offset 1,024 lies inside.
+  await feed(system, ...batch(100, 1_000));
+  await feed(system, event('service.deregistered', { namespace: 'shop', name: 's-1' }), endpoint('s-2', 'x'));
+  const services = async (at: number) => (await (await system.projector.past.stateAt(at)).counts()).services;
+  assert.deepEqual([await services(1_024), await services(1_050), await services(1_099)], [1_000, 1_000, 1_000]);
+  assert.deepEqual([await services(1_100), await services(1_101), await services(0)], [1_100, 1_099, 0]);
+  const { endpoints } = await (await system.projector.past.stateAt(1_102)).counts();
+  assert.equal(endpoints, 1);
 });
 
 test('an endpoint record of then has the facets and the offset of then', async (t) => {

@@ -5,4 +5,4 @@ export { dotOf } from './dot.ts';
 export { allEdges, EDGE_ORIGINS, EDGE_STATES, type EdgeFilter, edgePage, edgeRow, targetOf } from './edge-rows.ts';
 export { dependencyYaml } from './export.ts';
 export { type GraphDocument, graphDocument, graphPatch } from './graph-patch.ts';
-export { type GraphMoment, momentOf, placeParam } from './moment.ts';
+export { type GraphMoment, momentOf, stampOf } from './moment.ts';

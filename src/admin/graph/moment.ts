@@ -1,31 +1,7 @@
 /** The graph now, or as it was at an offset or time: one way to read both. */
-import { parseTarget, TendrilError } from '../../model/index.ts';
+import { parseTarget } from '../../model/index.ts';
+import { offsetOf, type Place, type Stamp } from '../place.ts';
 import type { AdminPorts, EdgeQuery, EdgeView } from '../ports.ts';
-import { refusal } from '../problem.ts';
-import type { Param } from '../route.ts';
-
-/** A place in the log: an offset, or a time in ms. */
-export type Place = { readonly offset: number } | { readonly time: number };
-
-/** Whole numbers of so many digits are ms since the epoch (from the year 2001 on), shorter ones offsets. */
-const TIME_DIGITS = 12;
-
-export const placeParam = (description: string): Param<Place | undefined> => ({
-  description: `${description} An offset, an RFC 3339 time, or a time in ms since the epoch.`,
-  schema: { type: 'string' },
-  parse: (text, name) => {
-    if (text === undefined) return undefined;
-    if (/^[0-9]{1,15}$/.test(text))
-      return text.length < TIME_DIGITS ? { offset: Number(text) } : { time: Number(text) };
-    const time = /^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$/.test(text) ? Date.parse(text) : Number.NaN;
-    if (Number.isNaN(time))
-      throw refusal('E102', `${name} is "${text.slice(0, 80)}"; allowed is an offset or an RFC 3339 time`, {
-        pointer: `?${name}`,
-        remedy: 'such as 812 or 2026-05-01T12:00:00Z',
-      });
-    return { time };
-  },
-});
 
 export interface GraphMoment {
   readonly offset: number;
@@ -33,9 +9,17 @@ export interface GraphMoment {
   readonly time: number;
   readonly isPast: boolean;
   edges(query: EdgeQuery): Promise<readonly EdgeView[]>;
+  /** Edges of one caller alone, ascending by target. */
+  edgesOf(caller: string): Promise<readonly EdgeView[]>;
   /** Services of then: ports, and endpoints where they are known. */
   services(names: readonly string[]): Promise<ReadonlyMap<string, ServiceFacts>>;
 }
+
+/** Where and when an answer is of. */
+export const stampOf = ({ offset, time }: Pick<GraphMoment, 'offset' | 'time'>): Stamp => ({
+  offset,
+  time: new Date(time).toISOString(),
+});
 
 export interface ServiceFacts {
   readonly ports: readonly { readonly port: number; readonly protocol: string }[];
@@ -49,6 +33,7 @@ const now = (ports: AdminPorts): GraphMoment => {
     time,
     isPast: false,
     edges: async (query) => ports.graph.edges({ ...query, now: time }),
+    edgesOf: async (caller) => ports.graph.edgesOf(caller, time),
     services: async (names) =>
       new Map(
         names.flatMap((name) => {
@@ -63,12 +48,7 @@ const now = (ports: AdminPorts): GraphMoment => {
 /** Throws `OFFSET_INVALID`, `OFFSET_GONE`, `STATE_BUSY`. */
 export const momentOf = async (ports: AdminPorts, place: Place | undefined): Promise<GraphMoment> => {
   if (place === undefined) return now(ports);
-  const { first } = ports.events.head();
-  const offset = 'offset' in place ? place.offset : ports.past.offsetAt(place.time);
-  if (offset < first - 1)
-    throw new TendrilError('OFFSET_GONE', `the log begins at ${first}: what was before cannot be told any more`, {
-      remedy: `ask for ${first} or later`,
-    });
+  const offset = offsetOf(ports, place);
   const past = await ports.past.graphAt(offset);
   const time = 'time' in place ? place.time : past.recordedAt;
   return {
@@ -76,6 +56,7 @@ export const momentOf = async (ports: AdminPorts, place: Place | undefined): Pro
     time,
     isPast: true,
     edges: (query) => past.edges({ ...query, now: time }),
+    edgesOf: (caller) => past.edgesOf(caller, time),
     services: (names) => past.services(names.filter((name) => parseTarget(name)?.port === undefined)),
   };
 };

@@ -18,6 +18,7 @@ import { schemaRoutes } from './schemas.ts';
 import { scrubRoutes } from './scrub.ts';
 import { serviceRoutes } from './services.ts';
 import { snapshotRoutes } from './snapshots.ts';
+import { stateRoutes } from './state.ts';
 
 const DATA_ROUTES: readonly AnyRoute[] = [
   ...eventRoutes,
@@ -36,6 +37,7 @@ const DATA_ROUTES: readonly AnyRoute[] = [
   ...scrubRoutes,
   ...operationRoutes,
   ...snapshotRoutes,
+  ...stateRoutes,
   ...schemaRoutes,
 ];
 

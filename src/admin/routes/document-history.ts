@@ -1,33 +1,81 @@
 /** `GET /v1/docs/{kind}/{ns}/{name}/history`, `POST /v1/docs/{kind}/{ns}/{name}:rollback`. */
-import { isObject, TendrilError } from '../../model/index.ts';
+import { isObject, policySubject, TendrilError } from '../../model/index.ts';
 import { parseJson, textOf } from '../body.ts';
-import { documentAt, historyOf } from '../document-history.ts';
+import { toldEvents } from '../change-history.ts';
+import { documentAt, type HistoryPage, historyOf } from '../document-history.ts';
 import { MAX_PAGE, nextField } from '../paging.ts';
 import type { AdminPorts } from '../ports.ts';
 import { preconditionOf } from '../preconditions.ts';
 import { refusal } from '../problem.ts';
-import { type AnyRoute, integerParam, type RequestContext, route } from '../route.ts';
+import { type Reach, reachOf } from '../reach.ts';
+import { type AnyRoute, flagParam, integerParam, type RequestContext, route } from '../route.ts';
 import { writeAnswer } from '../write-answer.ts';
 import { optionsOf, refOf, storedOf, unknownDocument, writeAnswers, writeParams } from './document-parts.ts';
 
 /** ms that a rollback to an event of just now waits for the fold. */
 const SETTLE_MS = 5_000;
 
+const HISTORY_PARAMS = {
+  limit: integerParam('Rows of one page.', { min: 1, max: MAX_PAGE, default: 100 }),
+  next: integerParam('`next` of the page before.', { min: 1, max: Number.MAX_SAFE_INTEGER, default: undefined }),
+  change: flagParam(
+    'With what each event changed (RFC 6902, and lines for people), whom it reached, and what became of it.',
+  ),
+};
+
+const GONE = 'The events are no longer in the log.';
+
+/** Rows, each with what is told of it. */
+const withChanges = async (
+  ports: AdminPorts,
+  subject: string,
+  { rows, records }: HistoryPage,
+  reach: Reach | undefined,
+) => {
+  const events = rows.flatMap(({ status, code }, at) => {
+    const record = records[at];
+    return record === undefined ? [] : [{ record, status, ...(code === undefined ? {} : { code }) }];
+  });
+  const told = await toldEvents(ports, subject, events, reach);
+  return rows.map((row) => ({ ...row, ...told.get(row.offset) }));
+};
+
 const history = route({
   method: 'GET',
   path: '/v1/docs/{kind}/{namespace}/{name}/history',
   summary: 'Events of one document, newest first; deleted documents too.',
-  query: {
-    limit: integerParam('Rows of one page.', { min: 1, max: MAX_PAGE, default: 100 }),
-    next: integerParam('`next` of the page before.', { min: 1, max: Number.MAX_SAFE_INTEGER, default: undefined }),
-  },
-  answers: { 200: 'A page.', 404: 'There never was one.', 410: 'The events are no longer in the log.' },
+  query: HISTORY_PARAMS,
+  answers: { 200: 'A page.', 404: 'There never was one.', 410: GONE },
   handle: async ({ path, ports, query, signal }) => {
     const ref = refOf(path);
     const { offset } = ports.state;
-    const { rows, next } = await historyOf(ports, ref, { ...query, signal });
-    if (rows.length === 0 && query.next === undefined) throw unknownDocument(ref);
-    return { body: { events: rows, ...nextField(next) }, etag: offset };
+    const subject = policySubject(ref.kind, ref.namespace, ref.name);
+    const page = await historyOf(ports, [subject], { ...query, signal });
+    if (page.rows.length === 0 && query.next === undefined) throw unknownDocument(ref);
+    const stored = storedOf(ports, ref);
+    const reach = query.change && stored !== undefined ? await reachOf(ports, stored) : undefined;
+    const events = query.change ? await withChanges(ports, subject, page, reach) : page.rows;
+    return { body: { events, ...nextField(page.next) }, etag: offset };
+  },
+});
+
+const ofService = route({
+  method: 'GET',
+  path: '/v1/services/{namespace}/{name}/history',
+  summary: 'Events of one service and of its Service document, newest first; deregistered services too.',
+  query: HISTORY_PARAMS,
+  answers: { 200: 'A page.', 404: 'There never was one.', 410: GONE },
+  handle: async ({ path, ports, query, signal }) => {
+    const { namespace = '', name = '' } = path;
+    const { offset } = ports.state;
+    const subject = `service/${namespace}/${name}`;
+    const page = await historyOf(ports, [subject, policySubject('Service', namespace, name)], { ...query, signal });
+    if (page.rows.length === 0 && query.next === undefined)
+      throw new TendrilError('SERVICE_UNKNOWN', `there never was a service ${name}.${namespace}`, {
+        remedy: 'see GET /v1/services',
+      });
+    const events = query.change ? await withChanges(ports, subject, page, undefined) : page.rows;
+    return { body: { events, ...nextField(page.next) }, etag: offset };
   },
 });
 
@@ -92,4 +140,4 @@ const rollback = route({
   },
 });
 
-export const documentHistoryRoutes: readonly AnyRoute[] = [history, rollback];
+export const documentHistoryRoutes: readonly AnyRoute[] = [history, ofService, rollback];

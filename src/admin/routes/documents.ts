@@ -6,6 +6,7 @@ import type { AdminPorts, DocumentRef, DocumentSet, DocumentView } from '../port
 import { preconditionOf } from '../preconditions.ts';
 import { refusal } from '../problem.ts';
 import { type AnyRoute, type RequestContext, route, textParam } from '../route.ts';
+import { atField, atParam, stateMoment } from '../state-moment.ts';
 import { writeAnswer } from '../write-answer.ts';
 import {
   keyOf,
@@ -85,32 +86,39 @@ const list = route({
     kind: textParam('Only this kind.'),
     namespace: textParam('Only this namespace.'),
     source: textParam('Only documents of this source.'),
+    at: atParam,
   },
-  answers: { 200: 'A page.' },
-  handle: ({ ports, query }) => {
+  answers: { 200: 'A page.', 410: 'What was then can no longer be told.' },
+  handle: async ({ ports, query }) => {
     const kind = query.kind === undefined ? undefined : kindOf(query.kind);
-    const stored = [...ports.state.policies(kind)]
-      .filter(
-        (entry) =>
-          (query.namespace === undefined || entry.namespace === query.namespace) &&
-          (query.source === undefined || entry.source === query.source),
-      )
-      .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-    const page = pageOf(stored, keyOf, query);
-    return { body: { docs: page.rows.map(rowOf), ...nextField(page.next) }, etag: ports.state.offset };
+    const moment = await stateMoment(ports, query.at);
+    const page = await moment.read((state) => pageOf(matching(state.policies(kind, query.next), query), keyOf, query));
+    return { body: { ...atField(moment), docs: page.rows.map(rowOf), ...nextField(page.next) }, etag: moment.offset };
   },
 });
+
+function* matching(
+  documents: Iterable<DocumentView>,
+  { namespace, source }: { readonly namespace: string | undefined; readonly source: string | undefined },
+): Iterable<DocumentView> {
+  for (const entry of documents)
+    if ((namespace === undefined || entry.namespace === namespace) && (source === undefined || entry.source === source))
+      yield entry;
+}
 
 const get = route({
   method: 'GET',
   path: '/v1/docs/{kind}/{namespace}/{name}',
   summary: 'One document.',
-  query: {},
+  query: { at: atParam },
   versioned: true,
-  answers: { 200: 'The document; ETag is its offset.', 404: 'There is none.' },
-  handle: ({ path, ports }) => {
-    const stored = requireStored(ports, refOf(path));
-    return { body: rowOf(stored), etag: stored.offset };
+  answers: { 200: 'The document; ETag is its offset.', 404: 'There is none.', 410: 'It can no longer be told.' },
+  handle: async ({ path, ports, query }) => {
+    const ref = refOf(path);
+    const moment = await stateMoment(ports, query.at);
+    const stored = await moment.read((state) => state.policy(ref.kind, ref.namespace, ref.name));
+    if (stored === undefined) throw unknownDocument(ref);
+    return { body: { ...atField(moment), ...rowOf(stored) }, etag: stored.offset };
   },
 });
 

@@ -13,9 +13,10 @@ import {
   edgeRow,
   type GraphMoment,
   momentOf,
-  placeParam,
+  stampOf,
 } from '../graph/index.ts';
 import { MAX_PAGE, nextField } from '../paging.ts';
+import { placeParam } from '../place.ts';
 import { refusal } from '../problem.ts';
 import { type AnyRoute, integerParam, route, textParam, wordParam } from '../route.ts';
 
@@ -41,9 +42,6 @@ export const checkFocus = ({ focus, depth }: Pick<EdgeFilter, 'focus' | 'depth'>
     throw refusal('E104', `focus is "${focus}"; allowed is <service>.<namespace>`, { pointer: '?focus' });
   if (depth !== undefined && focus === undefined) throw refusal('E103', 'depth needs focus', { pointer: '?depth' });
 };
-
-/** Where and when an answer is of. */
-const stamp = (moment: GraphMoment) => ({ offset: moment.offset, time: new Date(moment.time).toISOString() });
 
 const whole = async (moment: GraphMoment, filter: EdgeFilter) => {
   const { edges, more } = await allEdges(moment, filter, MAX_WHOLE);
@@ -91,7 +89,7 @@ const list = route({
     const services = await moment.services(sorted);
     return {
       body: {
-        ...(moment.isPast ? { at: stamp(moment) } : {}),
+        ...(moment.isPast ? { at: stampOf(moment) } : {}),
         nodes: sorted.map((name) => ({ name, registered: services.has(name), ...services.get(name) })),
         edges: page.edges.map(edgeRow),
         ...nextField(page.next),
@@ -127,7 +125,7 @@ const exported = route({
     }
     const edges = await whole(moment, query);
     if (query.as === 'dot') return { body: dotOf(edges), type: 'text/vnd.graphviz; charset=utf-8', etag };
-    return { body: { ...stamp(moment), edges: edges.map(edgeRow) }, etag };
+    return { body: { ...stampOf(moment), edges: edges.map(edgeRow) }, etag };
   },
 });
 
@@ -143,7 +141,7 @@ const audit = route({
     const { all, wanted } = await compared(moment, query);
     const edges = all.filter(wanted).length;
     return {
-      body: { ...stamp(moment), edges, ...(await auditOf(ports, moment, all, wanted)) },
+      body: { ...stampOf(moment), edges, ...(await auditOf(ports, moment, all, wanted)) },
       etag: moment.offset,
     };
   },
@@ -168,7 +166,7 @@ const diff = route({
       });
     const [before, after] = [await momentOf(ports, query.from), await momentOf(ports, query.to)];
     const [then, later] = [await whole(before, query), await whole(after, query)];
-    return { body: { from: stamp(before), to: stamp(after), ...diffOf(then, later) }, etag: after.offset };
+    return { body: { from: stampOf(before), to: stampOf(after), ...diffOf(then, later) }, etag: after.offset };
   },
 });
 

@@ -53,7 +53,7 @@ const SERVICES_PER_TURN = 64;
  * Services that a document shapes: of those in its scope, those in whose routes or clusters something comes from it. In slices: the core
  * has other things to do in between.
  */
-const servicesOf = async (ports: AdminPorts, stored: DocumentView): Promise<readonly string[]> => {
+export const servicesOf = async (ports: AdminPorts, stored: DocumentView): Promise<readonly string[]> => {
   const scope = parseScopeKey(scopeKeyOf(stored.document as unknown as PolicyDocument));
   if (scope?.kind === 'service') return [scope.service];
   const key = keyOf(stored);

@@ -1,5 +1,4 @@
-/** For those who run Tendril: health, readiness, metrics, proof of the state. */
-import { TendrilError } from '../../model/index.ts';
+/** For those who run Tendril: health, readiness, metrics. */
 import { METRICS_TYPE, metricsText } from '../metrics-text.ts';
 import type { HealthPart } from '../ports.ts';
 import { type AnyRoute, route } from '../route.ts';
@@ -47,18 +46,4 @@ const metrics = route({
   handle: async ({ ports }) => ({ body: metricsText(await ports.metrics.collect()), type: METRICS_TYPE }),
 });
 
-const hash = route({
-  method: 'GET',
-  path: '/v1/state/hash',
-  summary: 'Hash of the state, to compare replicas: equal offset and fold version give equal hashes.',
-  query: {},
-  answers: { 200: '`{offset, hash, foldVersion}`' },
-  handle: ({ ports }) => {
-    const proof = ports.proof();
-    if (proof === undefined)
-      throw new TendrilError('STATE_EMPTY', 'no state has been committed yet', { remedy: 'try again in a second' });
-    return { body: proof, etag: proof.offset };
-  },
-});
-
-export const operationRoutes: readonly AnyRoute[] = [health, ready, metrics, hash];
+export const operationRoutes: readonly AnyRoute[] = [health, ready, metrics];

@@ -1,22 +1,28 @@
 /** The registry: services as served, who says so, and who depends on them. */
 import { parseServiceName, serviceName, TendrilError } from '../../model/index.ts';
-import { edgeRow } from '../graph/index.ts';
+import { edgeRow, momentOf, stampOf } from '../graph/index.ts';
 import { nextField, pageOf, pageParams } from '../paging.ts';
-import type { AdminPorts, ServiceView } from '../ports.ts';
+import type { ServiceView, StateView } from '../ports.ts';
 import { refusal } from '../problem.ts';
 import { type AnyRoute, flagParam, integerParam, route, textParam } from '../route.ts';
+import { atField, atParam, stateMoment } from '../state-moment.ts';
 import { documentsOfPort } from '../why.ts';
 
+const GONE = 'What was then can no longer be told.';
+
 /** Throws `SERVICE_UNKNOWN`. */
-export const requireService = (ports: AdminPorts, path: Readonly<Record<string, string>>): ServiceView => {
+export const requireService = (
+  state: Pick<StateView, 'service'>,
+  path: Readonly<Record<string, string>>,
+): ServiceView => {
   const name = serviceName(path.namespace ?? '', path.name ?? '');
-  const service = ports.state.service(name);
+  const service = state.service(name);
   if (service === undefined)
     throw new TendrilError('SERVICE_UNKNOWN', `there is no service ${name}`, { remedy: 'see GET /v1/services' });
   return service;
 };
 
-const summaryOf = (ports: AdminPorts, service: ServiceView) => ({
+const summaryOf = (state: StateView, service: ServiceView) => ({
   service: service.name,
   name: parseServiceName(service.name)?.name ?? service.name,
   namespace: service.namespace,
@@ -24,57 +30,73 @@ const summaryOf = (ports: AdminPorts, service: ServiceView) => ({
   labels: service.labels,
   ...(service.externalHosts.length === 0 ? {} : { external: { hosts: service.externalHosts } }),
   visibility: service.visibility,
-  endpointCount: ports.state.endpointCount(service.name),
-  sources: ports.state.serviceFacets(service.name).map(({ source }) => source),
+  endpointCount: state.endpointCount(service.name),
+  sources: state.serviceFacets(service.name).map(({ source }) => source),
 });
 
 const list = route({
   method: 'GET',
   path: '/v1/services',
   summary: 'Services as served.',
-  query: { ...pageParams, namespace: textParam('Only this namespace.') },
-  answers: { 200: 'A page, ascending by `<service>.<namespace>`.' },
-  handle: ({ ports, query }) => {
+  query: { ...pageParams, namespace: textParam('Only this namespace.'), at: atParam },
+  answers: { 200: 'A page, ascending by `<service>.<namespace>`.', 410: GONE },
+  handle: async ({ ports, query }) => {
     const suffix = query.namespace === undefined ? '' : `.${query.namespace}`;
-    const names = [...ports.state.serviceNames()].filter((name) => name.endsWith(suffix)).sort();
-    const page = pageOf(names, (name) => name, query);
-    const services = page.rows.flatMap((name) => {
-      const service = ports.state.service(name);
-      if (service === undefined) return [];
-      const summary = summaryOf(ports, service);
-      return [{ ...summary, endpoints: summary.endpointCount }];
+    const moment = await stateMoment(ports, query.at);
+    const { services, next } = await moment.read((state) => {
+      const page = pageOf(servicesBehind(state, query.next ?? '', suffix), ({ name }) => name, query);
+      const rows = page.rows.map((service) => {
+        const summary = summaryOf(state, service);
+        return { ...summary, endpoints: summary.endpointCount };
+      });
+      return { services: rows, next: page.next };
     });
-    return { body: { services, ...nextField(page.next) }, etag: ports.state.offset };
+    return { body: { ...atField(moment), services, ...nextField(next) }, etag: moment.offset };
   },
 });
+
+/** Ascending. Those of earlier pages are not looked at. */
+function* servicesBehind(state: StateView, after: string, suffix: string): Iterable<ServiceView> {
+  const names = [...state.serviceNames()].filter((name) => name > after && name.endsWith(suffix)).sort();
+  for (const name of names) {
+    const service = state.service(name);
+    if (service !== undefined) yield service;
+  }
+}
 
 const get = route({
   method: 'GET',
   path: '/v1/services/{namespace}/{name}',
   summary: 'One service with its sources and endpoints.',
-  query: { ...pageParams, limit: integerParam('Endpoints of one page.', { min: 1, max: 10_000, default: 1_000 }) },
-  answers: { 200: 'The service; `next` when there are more endpoints.', 404: 'There is none.' },
-  handle: ({ path, ports, query }) => {
-    const service = requireService(ports, path);
-    const all = ports.state.compileInputs.endpoints(service.name).flatMap((block) => block.endpoints());
-    const page = pageOf(
-      all.sort((a, b) => (a.id < b.id ? -1 : 1)),
-      ({ id }) => id,
-      query,
-    );
-    return {
-      body: {
-        ...summaryOf(ports, service),
+  query: {
+    ...pageParams,
+    limit: integerParam('Endpoints of one page.', { min: 1, max: 10_000, default: 1_000 }),
+    at: atParam,
+  },
+  answers: { 200: 'The service; `next` when there are more endpoints.', 404: 'There is none.', 410: GONE },
+  handle: async ({ path, ports, query }) => {
+    const moment = await stateMoment(ports, query.at);
+    const body = await moment.read((state) => {
+      const service = requireService(state, path);
+      const all = state.compileInputs.endpoints(service.name).flatMap((block) => block.endpoints());
+      const page = pageOf(
+        all.sort((a, b) => (a.id < b.id ? -1 : 1)),
+        ({ id }) => id,
+        query,
+      );
+      return {
+        ...atField(moment),
+        ...summaryOf(state, service),
         interfaces: service.interfaces,
         ...(service.defaultPort === undefined ? {} : { defaultPort: service.defaultPort }),
-        facets: ports.state
+        facets: state
           .serviceFacets(service.name)
           .map((facet) => ({ ...facet, recordedAt: new Date(facet.recordedAt).toISOString() })),
         endpoints: page.rows,
         ...nextField(page.next),
-      },
-      etag: ports.state.offset,
-    };
+      };
+    });
+    return { body, etag: moment.offset };
   },
 });
 
@@ -82,14 +104,16 @@ const dependents = route({
   method: 'GET',
   path: '/v1/services/{namespace}/{name}/dependents',
   summary: 'Who depends on a service: callers with an edge to it.',
-  query: pageParams,
-  answers: { 200: 'Callers, ascending, with their edges.' },
-  handle: ({ path, ports, query }) => {
+  query: { ...pageParams, at: atParam },
+  answers: { 200: 'Callers, ascending, with their edges.', 410: GONE },
+  handle: async ({ path, ports, query }) => {
     // A service that is not registered any more may still have callers: their edges are dangling.
     const name = serviceName(path.namespace ?? '', path.name ?? '');
     if (parseServiceName(name) === undefined)
       throw refusal('E104', `"${name}" does not fit; allowed are two DNS labels`);
-    const edges = ports.graph.edges({ focus: name, depth: 1, now: Date.now() }).filter((edge) => edge.to === name);
+    const moment = await momentOf(ports, query.at);
+    const edges = (await moment.edges({ focus: name, depth: 1 })).filter((edge) => edge.to === name);
+    const isRegistered = (await moment.services([name])).has(name);
     const callers = new Set(
       edges.filter(({ state }) => state !== 'denied' && state !== 'expired').map(({ from }) => from),
     );
@@ -97,14 +121,15 @@ const dependents = route({
     const shown = new Set(page.rows);
     return {
       body: {
+        ...(moment.isPast ? { at: stampOf(moment) } : {}),
         service: name,
-        registered: ports.state.service(name) !== undefined,
+        registered: isRegistered,
         dependents: page.rows,
         total: callers.size,
         edges: edges.filter(({ from }) => shown.has(from)).map(edgeRow),
         ...nextField(page.next),
       },
-      etag: ports.state.offset,
+      etag: moment.offset,
     };
   },
 });
@@ -117,29 +142,32 @@ const effective = route({
   query: {
     port: integerParam('Only this port.', { min: 1, max: 65_535, default: undefined }),
     origins: flagParam('With the document of every single value.'),
+    at: atParam,
   },
-  answers: { 200: 'Rules in the order in which they are tried.', 404: 'There is no such service or port.' },
-  handle: ({ path, ports, query }) => {
-    const service = requireService(ports, path);
-    const wanted = service.ports.filter(({ port }) => query.port === undefined || port === query.port);
-    if (wanted.length === 0)
-      throw refusal(
-        'SERVICE_UNKNOWN',
-        `${service.name} has no port ${query.port}; it has ${service.ports.map(({ port }) => port).join(', ')}`,
-      );
-    return {
-      body: {
+  answers: { 200: 'Rules in the order in which they are tried.', 404: 'There is no such service or port.', 410: GONE },
+  handle: async ({ path, ports, query }) => {
+    const moment = await stateMoment(ports, query.at);
+    const body = await moment.read((state) => {
+      const service = requireService(state, path);
+      const wanted = service.ports.filter(({ port }) => query.port === undefined || port === query.port);
+      if (wanted.length === 0)
+        throw refusal(
+          'SERVICE_UNKNOWN',
+          `${service.name} has no port ${query.port}; it has ${service.ports.map(({ port }) => port).join(', ')}`,
+        );
+      return {
+        ...atField(moment),
         service: service.name,
         ports: wanted.map((port) => ({
           ...port,
-          documents: documentsOfPort(ports.state, service.name, port.port),
-          route: withoutOrigins(ports.state.compileInputs.route(service.name, port.port), query.origins),
-          upstream: withoutOrigins(ports.state.compileInputs.upstream(service.name, port.port), query.origins),
+          documents: documentsOfPort(state, service.name, port.port),
+          route: withoutOrigins(state.compileInputs.route(service.name, port.port), query.origins),
+          upstream: withoutOrigins(state.compileInputs.upstream(service.name, port.port), query.origins),
         })),
-        dependency: withoutOrigins(ports.state.graphLookup.dependency(service.name), query.origins),
-      },
-      etag: ports.state.offset,
-    };
+        dependency: withoutOrigins(state.graphLookup.dependency(service.name), query.origins),
+      };
+    });
+    return { body, etag: moment.offset };
   },
 });
 

@@ -1,12 +1,12 @@
 /** `tendril get KIND [NAME]`: documents, services and endpoints as the server has them. */
-import { CLIENT_OPTIONS, formatOf, type Options, parse, text, usageError } from '../arguments.ts';
+import { AT_HELP, CLIENT_OPTIONS, formatOf, type Options, parse, text, usageError } from '../arguments.ts';
 import { clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
 import { documentRef } from '../document-ref.ts';
 import { ago, type Format, plural, render, table } from '../output.ts';
 import { getEndpoints, getService, getServices } from './registry.ts';
 
-const OPTIONS: Options = { ...CLIENT_OPTIONS, namespace: { type: 'string', short: 'n' } };
+const OPTIONS: Options = { ...CLIENT_OPTIONS, namespace: { type: 'string', short: 'n' }, at: { type: 'string' } };
 
 interface DocumentItem {
   readonly kind: string;
@@ -55,20 +55,27 @@ export const get: Command = {
     'services            what is registered, by documents and events; with SERVICE.NAMESPACE: that one',
     'endpoints SERVICE   the endpoints of SERVICE.NAMESPACE',
     '-n, --namespace NS  of a name (default: default); in lists: only this one',
+    AT_HELP,
     '--server URL, -o table|wide|json|yaml|name',
   ],
-  examples: ['tendril get routes -o wide', 'tendril get Route/shop/reviews', 'tendril get services cart.shop'],
+  examples: [
+    'tendril get routes -o wide',
+    'tendril get Route/shop/reviews --at 2h',
+    'tendril get Route/shop/reviews',
+    'tendril get services cart.shop',
+  ],
   run: async (argv, io) => {
     const args = parse('get', argv, OPTIONS, { min: 1, max: 2, usage: get.usage });
     const format = formatOf(args);
     const client = clientFor(args, io);
     const namespace = text(args, 'namespace');
+    const at = text(args, 'at');
     const [first = '', ...names] = args.positionals.flatMap((word) => word.split('/'));
     const registry = REGISTRY[first.toLowerCase()];
     if (registry !== undefined) {
       if (names.length > 1 || names[0] === '') throw usageError(`usage: tendril ${get.usage}`);
       const [name] = names;
-      const query = { client, format, namespace, out: io.out };
+      const query = { client, format, namespace, at, out: io.out };
       if (registry === 'endpoints') {
         if (name === undefined) throw usageError('endpoints of which service?', 'tendril get services');
         return getEndpoints(query, name);
@@ -82,6 +89,7 @@ export const get: Command = {
       const { body } = await client.request<DocumentItem>(
         `/v1/docs/${id.split('/').map(encodeURIComponent).join('/')}`,
         {
+          query: { at },
           remedies: { DOCUMENT_UNKNOWN: `tendril get ${ref.kind}` },
         },
       );
@@ -95,7 +103,7 @@ export const get: Command = {
       );
       return 0;
     }
-    const items = await client.all<DocumentItem>('/v1/docs', 'docs', { kind: ref?.kind, namespace });
+    const items = await client.all<DocumentItem>('/v1/docs', 'docs', { kind: ref?.kind, namespace, at });
     io.out(
       render(
         format,

@@ -33,6 +33,24 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./get.ts')).get,
   },
   {
+    name: 'history',
+    summary: 'show what happened to a document or a service, and whom it reached',
+    ends: 'at-once',
+    load: async () => (await import('./history.ts')).history,
+  },
+  {
+    name: 'diff',
+    summary: 'show what differs between two moments',
+    ends: 'at-once',
+    load: async () => (await import('./diff.ts')).diff,
+  },
+  {
+    name: 'rollback',
+    summary: 'write a document again as it was at an offset',
+    ends: 'at-once',
+    load: async () => (await import('./rollback.ts')).rollback,
+  },
+  {
     name: 'validate',
     summary: 'check documents offline',
     ends: 'at-once',

@@ -1,11 +1,12 @@
 /** `tendril proxy ID`: one sidecar, resource by resource. */
-import { CLIENT_OPTIONS, formatOf, type Options, parse } from '../arguments.ts';
+import { AT_HELP, CLIENT_OPTIONS, formatOf, type Options, parse, text } from '../arguments.ts';
 import { clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
 import { ago, type Column, plural, printable, render, table } from '../output.ts';
+import { proxyThen } from './proxy-then.ts';
 import { findSidecar, type SidecarItem, sidecarPath, stateWord } from './sidecar.ts';
 
-const OPTIONS: Options = { ...CLIENT_OPTIONS };
+const OPTIONS: Options = { ...CLIENT_OPTIONS, at: { type: 'string' } };
 
 interface ResourceItem {
   readonly type: string;
@@ -60,12 +61,15 @@ export const proxy: Command = {
   options: OPTIONS,
   help: [
     'ID   of the sidecar, as `tendril proxies` lists it; or SERVICE.NAMESPACE where it has one sidecar only',
+    AT_HELP,
     '--server URL, -o table|wide|json|yaml|name',
   ],
   run: async (argv, io) => {
     const args = parse('proxy', argv, OPTIONS, { min: 1, max: 1, usage: proxy.usage });
     const format = formatOf(args);
     const client = clientFor(args, io);
+    const at = text(args, 'at');
+    if (at !== undefined) return proxyThen(client, args.positionals[0] ?? '', at, format, io);
     const sidecar = await findSidecar(client, args.positionals[0] ?? '');
     const items = await client.all<ResourceItem>(`${sidecarPath(sidecar.id)}/resources`, 'resources');
     const first = items.find(({ state }) => state === 'refused') ?? items[0];

@@ -6,6 +6,8 @@ export interface RegistryQuery {
   readonly client: AdminClient;
   readonly format: Format;
   readonly namespace: string | undefined;
+  /** An earlier moment, as the API takes it. */
+  readonly at: string | undefined;
   readonly out: (text: string) => void;
 }
 
@@ -81,8 +83,8 @@ const endpointTable = (items: readonly EndpointItem[], format: Format): string =
     format,
   );
 
-export const getServices = async ({ client, format, namespace, out }: RegistryQuery): Promise<number> => {
-  const items = await client.all<ServiceItem>('/v1/services', 'services', { namespace });
+export const getServices = async ({ client, format, namespace, at, out }: RegistryQuery): Promise<number> => {
+  const items = await client.all<ServiceItem>('/v1/services', 'services', { namespace, at });
   out(
     render(
       format,
@@ -96,18 +98,18 @@ export const getServices = async ({ client, format, namespace, out }: RegistryQu
 
 /** The service and all its endpoints. `name` is `SERVICE.NAMESPACE`, or `SERVICE` of the namespace asked for. */
 const read = async (
-  { client, namespace }: RegistryQuery,
+  { client, namespace, at }: RegistryQuery,
   name: string,
 ): Promise<{ readonly service: ServiceItem; readonly endpoints: readonly EndpointItem[] }> => {
   const [service = '', within] = name.split('.');
   const path = `/v1/services/${encodeURIComponent(within ?? namespace ?? 'default')}/${encodeURIComponent(service)}`;
   const remedies = { SERVICE_UNKNOWN: 'tendril get services' };
   const { body } = await client.request<ServiceItem & { readonly next?: unknown }>(path, {
-    query: { limit: 1 },
+    query: { limit: 1, at },
     remedies,
   });
   const { next: _next, ...rest } = body;
-  return { service: rest, endpoints: await client.all<EndpointItem>(path, 'endpoints', {}, remedies) };
+  return { service: rest, endpoints: await client.all<EndpointItem>(path, 'endpoints', { at }, remedies) };
 };
 
 export const getService = async (query: RegistryQuery, name: string): Promise<number> => {

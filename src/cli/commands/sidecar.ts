@@ -55,9 +55,10 @@ export const sidecarPath = (id: string): string => `/v1/proxies/${encodeURICompo
 /**
  * The sidecar of this id; else the only one of the service of this name. Rejects with `PROXY_UNKNOWN` or
  * `PROXY_AMBIGUOUS`.
+ * @param at an earlier moment: also a sidecar that only the delivery ledger knows
  */
-export const findSidecar = async (client: AdminClient, word: string): Promise<SidecarItem> => {
-  const { status, body } = await client.request<SidecarItem>(sidecarPath(word), { accept: [404] });
+export const findSidecar = async (client: AdminClient, word: string, at?: string): Promise<SidecarItem> => {
+  const { status, body } = await client.request<SidecarItem>(sidecarPath(word), { query: { at }, accept: [404] });
   if (status !== 404) return body;
   const of = await client.all<SidecarItem>('/v1/proxies', 'proxies', { service: word });
   const [only, second] = of;

@@ -1,12 +1,12 @@
 /** `tendril why PROXY RESOURCE`: resource <- documents and events <- edge <- node, and when it was sent and acknowledged. */
-import { CLIENT_OPTIONS, formatOf, type Options, parse, usageError } from '../arguments.ts';
+import { AT_HELP, CLIENT_OPTIONS, formatOf, type Options, parse, text, usageError } from '../arguments.ts';
 import { clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
 import { ago, bytes, printable, render, within } from '../output.ts';
 import type { EdgeItem } from './graph-edges.ts';
 import { findSidecar, sidecarPath, stateWord } from './sidecar.ts';
 
-const OPTIONS: Options = { ...CLIENT_OPTIONS };
+const OPTIONS: Options = { ...CLIENT_OPTIONS, at: { type: 'string' } };
 
 interface Source {
   readonly of: string;
@@ -41,7 +41,8 @@ interface Answer {
   readonly node: {
     readonly id: string;
     readonly service: string;
-    readonly state: string;
+    /** Absent of an earlier moment. */
+    readonly state?: string;
     readonly connectedAt?: string;
     readonly endpoint?: string;
   };
@@ -84,7 +85,7 @@ const nodeLine = ({ node }: Answer, now: number): string =>
     node.id,
     `of ${node.service}`,
     ...(node.endpoint === undefined ? [] : [`endpoint ${node.endpoint}`]),
-    stateWord(node.state),
+    ...(node.state === undefined ? [] : [stateWord(node.state)]),
     ...(node.connectedAt === undefined ? [] : [`connected ${ago(node.connectedAt, now)}`]),
   ].join('  ');
 
@@ -133,6 +134,7 @@ export const why: Command = {
     'PROXY  id of the sidecar; or SERVICE.NAMESPACE where it has one sidecar only',
     'TYPE   cds, eds, lds, rds, vhds (or cluster, endpoints, listener, route, host); of raw resources also a type URL',
     'NAME   as `tendril proxy PROXY` lists it',
+    AT_HELP,
     '--server URL, -o table|wide|json|yaml|name',
   ],
   examples: ['tendril why web.shop cds/reviews.shop:9080', 'tendril why web.shop host/reviews.shop:9080 -o json'],
@@ -148,9 +150,10 @@ export const why: Command = {
         `tendril proxy ${word}`,
       );
     const client = clientFor(args, io);
-    const { id } = await findSidecar(client, word);
+    const at = text(args, 'at');
+    const { id } = await findSidecar(client, word, at);
     const { body } = await client.request<Answer>(`${sidecarPath(id)}/why`, {
-      query: { type: resource.slice(0, slash), name: resource.slice(slash + 1) },
+      query: { type: resource.slice(0, slash), name: resource.slice(slash + 1), at },
       remedies: { RESOURCE_UNKNOWN: `tendril proxy ${id}`, E102: `tendril proxy ${id}` },
     });
     io.out(

@@ -19,7 +19,15 @@ import { compileInputsOf, graphInputsOf, graphLookupOf } from './fold-inputs.ts'
 import { DEFAULT_WINDOW, Idempotency, type IdempotencyWindow } from './idempotency.ts';
 import { MeshState } from './mesh-state.ts';
 import { subjectOffset } from './subject-offset.ts';
-import type { FoldChanges, FoldState, PolicyEntity, RawEntity, ReplicaView, ServiceFacet } from './types.ts';
+import type {
+  FoldChanges,
+  FoldState,
+  PolicyEntity,
+  RawEntity,
+  ReplicaView,
+  ServiceFacet,
+  StateCounts,
+} from './types.ts';
 
 /**
  * Raised when equal logs may fold to other entities than before: stored states of another version are rebuilt. 2: raw resources;
@@ -191,6 +199,10 @@ class Fold implements FoldState {
 
   get rawTotals(): { readonly resources: number; readonly bytes: number } {
     return { resources: this.state.rawIndex.count, bytes: this.state.rawIndex.bytes };
+  }
+
+  get entityCounts(): StateCounts {
+    return { ...this.state.tally.counts };
   }
 
   subjectOffset(subject: string): number {

@@ -11,6 +11,7 @@ import type { RawEntity, RawSetEntity } from './raw-entity.ts';
 import { RawIndex } from './raw-index.ts';
 import { type ServiceEntity, serviceViewOf } from './service-entity.ts';
 import { ServiceIndex } from './service-index.ts';
+import { StateTally } from './state-tally.ts';
 import { Journal, Table } from './table.ts';
 import type { PolicyEntity } from './types.ts';
 
@@ -58,6 +59,7 @@ export class MeshState {
   readonly journal = new Journal();
   readonly changes = new ChangeSet();
   readonly immer: Immer;
+  readonly tally = new StateTally();
   readonly serviceIndex = new ServiceIndex();
   readonly policyIndex: PolicyIndex;
   readonly documents: EffectiveDocuments;
@@ -88,16 +90,24 @@ export class MeshState {
     this.policyIndex = new PolicyIndex((_kind, scope) => this.documents.forget(scope));
     this.documents = new EffectiveDocuments(this.policyIndex);
     this.mesh = new Table(this.journal);
-    this.services = new Table(this.journal, (name, before, after) => this.serviceIndex.changed(name, before, after));
-    this.endpoints = new Table(this.journal);
+    const { tally } = this;
+    this.services = new Table(this.journal, (name, before, after) => {
+      this.serviceIndex.changed(name, before, after);
+      tally.changed('services', before, after);
+    });
+    this.endpoints = new Table(this.journal, (_service, before, after) => tally.endpointsChanged(before, after));
     this.policies = new Table(this.journal, (key, before, after) => {
       this.policyIndex.changed(key, before, after);
       this.foreignSubsets.changed(before, after);
+      tally.changed('documents', before, after);
     });
-    this.edges = new Table(this.journal);
+    this.edges = new Table(this.journal, (_caller, before, after) => tally.edgesChanged(before, after));
     this.keepers = new Table(this.journal);
     this.replicas = new Table(this.journal);
-    this.raw = new Table(this.journal, (key, before, after) => this.rawIndex.changed(key, before, after));
+    this.raw = new Table(this.journal, (key, before, after) => {
+      this.rawIndex.changed(key, before, after);
+      tally.changed('raw', before, after);
+    });
     this.rawSets = new Table(this.journal, (key, before, after) => this.rawIndex.setChanged(key, before, after));
   }
 

@@ -10,8 +10,9 @@ import type { EdgeList, GraphLookup } from '../../dependency-graph/index.ts';
 import type { LogRecord } from '../../log/index.ts';
 import type { FoldOutcome } from '../types.ts';
 import type { RawEntity } from './raw-entity.ts';
+import type { StateCounts } from './state-tally.ts';
 
-export type { RawEntity };
+export type { RawEntity, StateCounts };
 
 /** What is served of an endpoint, at the last drain and now; undefined: nothing. */
 export interface EndpointChange {
@@ -133,6 +134,8 @@ export interface FoldState {
   rawSetKeys(): Iterable<string>;
   /** How many raw resources there are, and the bytes of all of them. */
   readonly rawTotals: { readonly resources: number; readonly bytes: number };
+  /** How many entities there are, as of the last record folded. */
+  readonly entityCounts: StateCounts;
   /** Offset of the last event applied to a subject (0: none): what `expect` and If-Match compare with. */
   subjectOffset(subject: string): number;
   /** Counts for health and metrics. */

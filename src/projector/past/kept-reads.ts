@@ -6,9 +6,9 @@
  */
 import { Turns } from './past-turns.ts';
 
-const MAX_WAITING = 8;
+export const MAX_WAITING = 8;
 const MAX_KEPT = 2;
-const KEEP_MS = 30_000;
+export const KEEP_MS = 30_000;
 
 export interface ReadCounters {
   /** Moments read, questions answered from one that was kept, questions refused at the bound. */

@@ -1,6 +1,6 @@
 /** Entities as they were behind an event, folded by the fold's own reducers from what `PastReads` gives. Endpoints: past-endpoints.ts. */
 import { EdgeList } from '../../dependency-graph/index.ts';
-import { parseServiceName, type RecordedEvent, rawNodeSubject } from '../../model/index.ts';
+import { parseServiceName, type RecordedEvent, rawNodeSubject, rawOfSubject } from '../../model/index.ts';
 import type { CallerEdges } from '../fold/edge-entity.ts';
 import type { EndpointShards } from '../fold/endpoint-shards.ts';
 import { MESH_KEY, type MeshEntity } from '../fold/mesh-state.ts';
@@ -9,7 +9,7 @@ import type { ServiceEntity } from '../fold/service-entity.ts';
 import type { PolicyEntity } from '../fold/types.ts';
 import type { Removal } from '../history-rows.ts';
 import { endpointsAt } from './past-endpoints.ts';
-import { foldInto, PastReads, type PastReadsOptions, type Plan, parseEntity } from './past-reads.ts';
+import { decided, foldInto, PastReads, type PastReadsOptions, type Plan, parseEntity } from './past-reads.ts';
 
 export type PastEntitiesOptions = PastReadsOptions;
 
@@ -181,8 +181,21 @@ const ofCaller = (event: RecordedEvent, caller: string): RecordedEvent | undefin
     return edges.length === 0 ? undefined : ({ ...event, data: { ...data, edges } } as RecordedEvent);
   }
   if ((event.data as { readonly from?: unknown }).from !== caller) return undefined;
-  if (event.type !== 'dependency.expired') return event;
-  // It was applied: the keeper's term and what it had seen are decided.
-  const { from, to } = (event as RecordedEvent<'dependency.expired'>).data;
-  return { ...event, data: { from, to } } as RecordedEvent;
+  return decided(event);
+};
+
+/**
+ * Keys of raw resources that may have been there at the offset. A `resource.clear` does not say what it takes away: all that was put
+ * before may be among it.
+ */
+export const rawKeysSince = async (entities: PastEntities): Promise<ReadonlySet<string>> => {
+  const keys = new Set(entities.keysNow('raw/').map((key) => key.slice('raw/'.length)));
+  const gone = await entities.removals('raw');
+  const cleared = gone.filter(({ type }) => type === 'resource.clear').at(-1)?.offset;
+  const put = cleared === undefined ? [] : await entities.removals('raw-put', 0, cleared);
+  for (const { subject, type } of [...gone, ...put]) {
+    const raw = rawOfSubject(subject);
+    if (type !== 'resource.clear' && 'key' in raw) keys.add(raw.key);
+  }
+  return keys;
 };

@@ -1,11 +1,13 @@
 /** Earlier states and graphs, by offset. Both are read through one history index, which is dropped when none of them is kept any more. */
 import { TendrilError } from '../../model/index.ts';
 import { HistoryIndex } from './history-index.ts';
-import { KeptReads, type ReadCounters } from './kept-reads.ts';
+import { KEEP_MS, KeptReads, MAX_WAITING, type ReadCounters } from './kept-reads.ts';
 import type { PastEntitiesOptions } from './past-entities.ts';
 import { PastGraph } from './past-graph.ts';
 import { PastMesh } from './past-mesh.ts';
 import { PastState } from './past-state.ts';
+import { Turns } from './past-turns.ts';
+import { type DiffPage, type DiffQuery, entityDiff, stateDiff } from './state-diff.ts';
 
 export interface PastReaderOptions extends Omit<PastEntitiesOptions, 'index'> {
   /** Callers that refer to a service now. */
@@ -21,13 +23,14 @@ export class PastReader {
   readonly #options: PastReaderOptions;
   readonly #graphs: KeptReads<PastGraph>;
   readonly #states: KeptReads<PastState>;
+  readonly #diffs: Turns;
+  #idle: NodeJS.Timeout | undefined;
   #index: HistoryIndex | undefined;
 
   constructor(options: PastReaderOptions) {
     this.#options = options;
-    const onIdle = (): void => {
-      if (this.#graphs.isIdle && this.#states.isIdle) this.#index = undefined;
-    };
+    const onIdle = (): void => this.#dropIfIdle();
+    this.#diffs = new Turns(MAX_WAITING, 'questions about what changed', () => this.counters.refused++);
     this.#graphs = new KeptReads((at) => this.#graphAt(at), this.counters, onIdle);
     this.#states = new KeptReads((at) => this.#stateAt(at), this.counters, onIdle);
   }
@@ -50,10 +53,34 @@ export class PastReader {
     return this.#states.at(at);
   }
 
+  /**
+   * Entities that differ between two offsets; a page of them, or one by its subject.
+   * @throws TendrilError as `graphAt`
+   */
+  async diff(query: DiffQuery & { readonly subject?: string }): Promise<DiffPage> {
+    const { from, to, subject } = query;
+    for (const at of [from, to]) await this.#arrived(at);
+    return this.#diffs.take(async () => {
+      this.counters.read++;
+      clearTimeout(this.#idle);
+      try {
+        if (subject === undefined) return await stateDiff(this.#entities(), query);
+        return { entities: await entityDiff(this.#entities(), { from, to, subject }), next: undefined };
+      } finally {
+        this.#idle = setTimeout(() => this.#dropIfIdle(), KEEP_MS).unref();
+      }
+    });
+  }
+
   close(): void {
+    clearTimeout(this.#idle);
     this.#graphs.clear();
     this.#states.clear();
     this.#index = undefined;
+  }
+
+  #dropIfIdle(): void {
+    if (this.#graphs.isIdle && this.#states.isIdle && this.#diffs.size === 0) this.#index = undefined;
   }
 
   async #arrived(at: number): Promise<void> {

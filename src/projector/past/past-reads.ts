@@ -102,8 +102,9 @@ export class PastReads {
   }
 
   plan(key: string, subjects: readonly string[], upTo: number): Plan {
-    const isNow = subjects.every((subject) => this.eventRows(subject, upTo).length === 0);
-    if (isNow) return { base: this.entityNow(key), from: upTo, offsets: [] };
+    const { index } = this.#options;
+    if (!subjects.some((subject) => index.hasEvent(hashOf(subject), upTo)))
+      return { base: this.entityNow(key), from: upTo, offsets: [] };
     const image = this.image(key, upTo);
     const from = image?.offset ?? 0;
     const offsets = subjects.flatMap((subject) => this.eventRows(subject, from, upTo).map(({ offset }) => offset));
@@ -123,10 +124,18 @@ export class PastReads {
   /** E2. Applied events at these offsets, ascending. */
   async read(wanted: readonly number[]): Promise<Map<number, RecordedEvent>> {
     const offsets = [...new Set(wanted)].sort((a, b) => a - b);
+    const outcomes = offsets.length === 0 ? [] : this.#options.outcomesOf(offsets);
+    return this.readAll(outcomes.flatMap(({ offset, status }) => (status === 'applied' ? offset : [])));
+  }
+
+  /**
+   * Events at these offsets, whatever became of them.
+   * @param offsets ascending, without repeats
+   */
+  async readAll(offsets: readonly number[]): Promise<Map<number, RecordedEvent>> {
+    const wanted = new Set(offsets);
     const events = new Map<number, RecordedEvent>();
-    if (offsets.length === 0) return events;
-    const { log, outcomesOf } = this.#options;
-    const applied = new Set(outcomesOf(offsets).flatMap(({ offset, status }) => (status === 'applied' ? offset : [])));
+    const { log } = this.#options;
     for (let at = 0; at < offsets.length; ) {
       const first = offsets[at] ?? 0;
       let last = first;
@@ -137,13 +146,20 @@ export class PastReads {
         });
       for await (const records of log.read({ from: first, maxBatch: last - first + 1 })) {
         for (const { offset, event } of records)
-          if (event !== undefined && applied.has(offset)) events.set(offset, event);
+          if (event !== undefined && wanted.has(offset)) events.set(offset, event);
         if ((records.at(-1)?.offset ?? last) >= last) break;
       }
     }
     return events;
   }
 }
+
+/** An applied event as it is folded again: of an expiry the keeper's term and what it had seen are decided. */
+export const decided = (event: RecordedEvent): RecordedEvent => {
+  if (event.type !== 'dependency.expired') return event;
+  const { from, to } = (event as RecordedEvent<'dependency.expired'>).data;
+  return { ...event, data: { from, to } } as RecordedEvent;
+};
 
 /** Folds events into a state, as far as they are picked. */
 export const foldInto = (

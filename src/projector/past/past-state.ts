@@ -8,10 +8,12 @@
  * Bounds: a look is ended and run again after `MAX_MISSING` things that are not there; `MAX_WAITING` loads wait for their turn, more are
  * refused (`STATE_BUSY`).
  */
-import { rawOfSubject, serviceName } from '../../model/index.ts';
+import { serviceName } from '../../model/index.ts';
 import type { MeshState } from '../fold/mesh-state.ts';
+import type { StateCounts } from '../fold/types.ts';
 import { nextTurn } from '../turns.ts';
-import { PastEntities, type PastEntitiesOptions } from './past-entities.ts';
+import { countsAt } from './past-counts.ts';
+import { PastEntities, type PastEntitiesOptions, rawKeysSince } from './past-entities.ts';
 import { type Place, placeOf } from './past-mesh.ts';
 import { Turns } from './past-turns.ts';
 import { Enough, type Family, type StateThen, stateThen } from './state-then.ts';
@@ -24,7 +26,9 @@ export class PastState {
   readonly offset: number;
   /** Of the event at the offset, ms since the epoch; 0 before the first one. */
   readonly recordedAt: number;
+  readonly #options: PastEntitiesOptions;
   readonly #entities: PastEntities;
+  #counts: StateCounts | undefined;
   readonly #state: MeshState;
   readonly #turns: Turns;
   readonly #loaded = new Set<string>();
@@ -34,6 +38,7 @@ export class PastState {
   private constructor(options: PastEntitiesOptions, place: Place, onRefused: () => void) {
     this.offset = place.offset;
     this.recordedAt = place.recordedAt;
+    this.#options = options;
     this.#entities = new PastEntities(options, place.upTo);
     this.#state = this.#entities.reads.scratch();
     this.#turns = new Turns(MAX_WAITING, 'questions about this moment', onRefused);
@@ -45,6 +50,15 @@ export class PastState {
     const mesh = await state.#entities.mesh();
     if (mesh !== undefined) state.#state.mesh.load('mesh', mesh);
     return state;
+  }
+
+  /**
+   * How many entities there were.
+   * @throws TendrilError `STATE_BUSY`, `OFFSET_GONE`
+   */
+  async counts(): Promise<StateCounts> {
+    this.#counts ??= await this.#turns.take(() => countsAt(this.#options, this.#entities.reads.at));
+    return this.#counts;
   }
 
   /** Entities one by one, for who knows which. */
@@ -118,19 +132,9 @@ export class PastState {
     else if (family === 'pol/')
       for (const { subject } of await entities.removals(`policy/${prefix.split('/')[1]}`))
         names.add(subject.slice('policy/'.length));
-    else for (const key of await this.#rawsGone()) if (key.startsWith(prefix.slice(family.length))) names.add(key);
+    else
+      for (const key of await rawKeysSince(entities)) if (key.startsWith(prefix.slice(family.length))) names.add(key);
     return [...names].sort();
-  }
-
-  /** A `resource.clear` does not say what it takes away: all that was put before may be among it. */
-  async #rawsGone(): Promise<readonly string[]> {
-    const gone = await this.#entities.removals('raw');
-    const cleared = gone.filter(({ type }) => type === 'resource.clear').at(-1)?.offset;
-    const put = cleared === undefined ? [] : await this.#entities.removals('raw-put', 0, cleared);
-    return [...gone, ...put].flatMap(({ subject, type }) => {
-      const raw = rawOfSubject(subject);
-      return type !== 'resource.clear' && 'key' in raw ? [raw.key] : [];
-    });
   }
 }
 

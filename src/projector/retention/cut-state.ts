@@ -36,6 +36,7 @@ const rowsBefore = (tables: StateTables) =>
     { table: tables.outcome, end: (offset: number) => offset + 1 },
     { table: tables.quarantine, end: (offset: number) => offset + 1 },
     { table: tables.proof, end: (offset: number) => offset },
+    { table: tables.count, end: (offset: number) => offset },
   ] as const;
 
 /** True when `cutRows` would find something. */

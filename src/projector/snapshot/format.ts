@@ -8,13 +8,13 @@
  * |---|---|
  * | header, once | JSON, `SnapshotHeader` |
  * | tail, once above offset 0 | rows: offset -> the log's record there |
- * | entity, idempotency, proof, outcome, history, image | rows of the state's tables |
+ * | entity, idempotency, proof, outcome, history, image, count | rows of the state's tables |
  * | log | rows: offset -> record |
  * | end, once | JSON `{sha256}` of everything in front of this frame |
  *
  * Rows are `length of key u32 · length of value u32 · key as JSON · value`, one behind the other.
  *
- * Without the log there are no outcomes, history and images either: they speak of events that would not be there.
+ * Without the log there are no outcomes, history, images and counts either: they speak of events that would not be there.
  */
 import { isLogBase, type LogBase } from '../../log/index.ts';
 import { isObject, TendrilError } from '../../model/index.ts';
@@ -36,15 +36,16 @@ export const KINDS = {
   outcome: 6,
   history: 7,
   image: 8,
-  log: 9,
+  count: 9,
+  log: 10,
   end: 15,
 } as const;
 export type Kind = (typeof KINDS)[keyof typeof KINDS];
 
-/** Tables of the state that a snapshot has, by kind; the last three only with the log. */
-export const STATE_PARTS = ['entity', 'idempotency', 'proof', 'outcome', 'history', 'image'] as const;
+/** Tables of the state that a snapshot has, by kind; the last four only with the log. */
+export const STATE_PARTS = ['entity', 'idempotency', 'proof', 'outcome', 'history', 'image', 'count'] as const;
 export type StatePart = (typeof STATE_PARTS)[number];
-export const WITH_LOG: ReadonlySet<string> = new Set<StatePart>(['outcome', 'history', 'image']);
+export const WITH_LOG: ReadonlySet<string> = new Set<StatePart>(['outcome', 'history', 'image', 'count']);
 
 /** The log's part of a snapshot. */
 export interface SnapshotLog {

@@ -1,5 +1,6 @@
 /** Rows of a snapshot on their way into the tables of a state. */
 import type { Batch, Environment, Table, TableKey } from '../../store/index.ts';
+import { countStored, noCounts } from '../fold/stored-counts.ts';
 import { hashOf, KIND_IMAGE, RowCollector } from '../history-rows.ts';
 import { HISTORY_KEY, type StateTables } from '../state-tables.ts';
 import { FINAL_LEVEL } from '../tiers.ts';
@@ -69,7 +70,9 @@ export class BaseImages {
   readonly #tables: StateTables;
   readonly #offset: number;
   readonly #rows = new RowCollector();
-  #number = 0;
+  /** Numbers given at this offset. */
+  readonly #taken = new Set<number>();
+  readonly #counts = noCounts();
 
   constructor(tables: StateTables, offset: number) {
     this.#tables = tables;
@@ -77,13 +80,19 @@ export class BaseImages {
   }
 
   add(writer: RowWriter, key: string, bytes: Uint8Array): void {
-    writer.put(this.#tables.image, [this.#offset, BASE_NUMBER + this.#number++], encodeImage(key, bytes));
+    // As the fold numbers its own: one that it took at this offset is of the same entity and bytes.
+    let number = hashOf(key);
+    while (this.#taken.has(number)) number++;
+    this.#taken.add(number);
+    countStored(this.#counts, key, bytes);
+    writer.put(this.#tables.image, [this.#offset, number], encodeImage(key, bytes));
     this.#rows.add(hashOf(key), this.#offset, KIND_IMAGE);
   }
 
   finish(batch: Batch): void {
     const { history } = this.#tables;
     if (this.#rows.size > 0) batch.put(history, [FINAL_LEVEL, this.#offset], this.#rows.pack());
+    batch.put(this.#tables.count, this.#offset, Buffer.from(JSON.stringify(this.#counts)));
     putHistoryFrom(batch, this.#tables, this.#offset);
   }
 }
@@ -96,6 +105,3 @@ export const putHistoryFrom = (batch: Batch, tables: StateTables, offset: number
   body.writeDoubleLE(offset);
   batch.put(tables.head, HISTORY_KEY, body);
 };
-
-/** Behind the images that the fold itself took at this offset. */
-const BASE_NUMBER = 1_000_000;

@@ -2,7 +2,8 @@
  * Do the replicas have the same state? Each tells proofs: hash of the state and chain of the log at some offsets. Pure.
  *
  * Invariants (cited by the tests as R1, …):
- *  R1  Only proofs of one offset and one version of the fold are compared.
+ *  R1  Only proofs of one offset, one version of the fold and one beginning are compared: what an older version folded, and the log no
+ *      longer has, may differ.
  *  R2  At an offset the larger half of those who tell decides: who differs from it is odd. Without a larger half nobody is: the alarm is
  *      everybody's, and an operator decides.
  *  R3  A difference at any offset both told of counts, whatever other offsets say: equal proofs of earlier events do not take it back.
@@ -15,6 +16,8 @@ export interface Proof {
   /** Of the log, hexadecimal. */
   readonly chain: string;
   readonly foldVersion: number;
+  /** What it was folded from, where that is not the first event (`StateProof.base`). */
+  readonly base?: { readonly offset: number; readonly foldVersion: number };
 }
 
 export interface Statement {
@@ -39,6 +42,9 @@ interface Told {
   readonly proof: Proof;
 }
 
+const comparable = ({ offset, foldVersion, base }: Proof): string =>
+  `${offset} ${foldVersion} ${base === undefined ? '' : `${base.offset}/${base.foldVersion}`}`;
+
 const placeOf = ({ chain, hash }: Proof): string => `${chain}/${hash}`;
 
 /** Other logs give other states: the log is named then. */
@@ -62,11 +68,11 @@ const WEIGHT = { odd: 3, others: 2, tied: 1 } as const;
 
 /** What this replica has to think of itself and of the others. */
 export const compareReplicas = (self: Statement, others: readonly Statement[]): Verdict => {
-  const own = new Map(self.proofs.map((proof) => [`${proof.foldVersion}@${proof.offset}`, proof]));
+  const own = new Map(self.proofs.map((proof) => [comparable(proof), proof]));
   const told = new Map<string, Told[]>();
   for (const { id, proofs } of others)
     for (const proof of proofs) {
-      const key = `${proof.foldVersion}@${proof.offset}`;
+      const key = comparable(proof);
       if (own.has(key)) told.set(key, [...(told.get(key) ?? []), { id, proof }]);
     }
   let worst: Extract<Verdict, { readonly verdict: 'odd' | 'others' | 'tied' }> | undefined;

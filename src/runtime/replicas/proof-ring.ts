@@ -41,6 +41,12 @@ export class ProofRing {
     }
     return [...found.values()]
       .sort((a, b) => b.offset - a.offset)
-      .map(({ offset, hash, chain, foldVersion }) => ({ offset, hash, chain, foldVersion }));
+      .map(({ offset, hash, chain, foldVersion, base }) => ({
+        offset,
+        hash,
+        chain,
+        foldVersion,
+        ...(base === undefined ? {} : { base }),
+      }));
   }
 }
