@@ -34,7 +34,7 @@ describe('slices', () => {
         for (const key of list)
           batch.put(environment.table<TableKey>(name), key, Buffer.from(`value of ${String(key)}`));
       });
-    fc.assert(
+    await fc.assert(
       fc.property(
         fc.constantFrom(...Object.keys(keys)),
         fc.integer({ min: 1, max: 70 }),

@@ -4,5 +4,5 @@ export type { KeeperChoice } from './keeper-choice.ts';
 export { divergedError, markOut, requireNotOut } from './out-mark.ts';
 export type { ReplicaAnswer, ReplicaQuestion, ReplicaStatement } from './peer-client.ts';
 export { ReplicaGroup, type ReplicaRow } from './replica-group.ts';
-export { isReplicaId, replicaId } from './replica-id.ts';
+export { replicaId } from './replica-id.ts';
 export { Replicas } from './replicas.ts';
