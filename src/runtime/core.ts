@@ -157,7 +157,7 @@ export class Core {
       opened.push(() => registry.close());
       const ingest = new Ingest({
         log,
-        mayBeAway: log.kind === 'kafka',
+        ...(log.kind === 'kafka' ? { isAway: () => log.condition.state === 'away' } : {}),
         fold: foldPort(projector, registry, () => performance.now()),
         now: Date.now,
         newId: randomUUID,
