@@ -21,10 +21,10 @@ import { type EventAnswer, outcomeFindings, placeFinding, type Submission, type 
 export interface IngestOptions {
   readonly log: Pick<EventLog, 'append' | 'mesh'>;
   /**
-   * The log may be out of reach: an append that is not done within the submission's timeout is answered with `LOG_AWAY`, and stays
-   * queued in the log. Default false.
+   * Of a log that may be out of reach: whether it is. An append that is not done within the submission's timeout is answered with
+   * `LOG_AWAY`, and stays queued in the log; Tendril's own events are refused at once, since whoever writes them tries again.
    */
-  readonly mayBeAway?: boolean;
+  readonly isAway?: () => boolean;
   readonly fold: FoldPort;
   /** ms since the epoch. */
   readonly now: () => number;
@@ -169,10 +169,12 @@ export class Ingest {
       atomic ? { id: batchId, index, size: checked.length } : undefined;
     const timeoutMs = submission.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const envelopes = checked.map((event, index) => toEnvelope(event, stamp, batchOf(index)));
+    const { isAway } = this.#options;
     let offsets: readonly number[];
     try {
+      if (submission.internal === true && isAway?.() === true) throw awayError('the events were not written');
       const appending = log.append(envelopes);
-      ({ offsets } = await (this.#options.mayBeAway === true ? inTime(appending, timeoutMs) : appending));
+      ({ offsets } = await (isAway === undefined ? appending : inTime(appending, timeoutMs)));
     } catch (error) {
       submission.observe?.(envelopes, undefined);
       throw error;
@@ -228,6 +230,9 @@ export class Ingest {
     return { result, offsets: events.map(({ offset }) => offset), events, findings: findings.slice(0, MAX_FINDINGS) };
   }
 }
+
+const awayError = (what: string): TendrilError =>
+  new TendrilError('LOG_AWAY', `no contact with the log: ${what}`, { remedy: 'send them again when it is back' });
 
 /** The append goes on after the time is over. */
 const inTime = async <T>(appending: Promise<T>, timeoutMs: number): Promise<T> => {

@@ -194,7 +194,7 @@ export class Core {
       let outOfService: string | undefined;
       const ingest = new Ingest({
         log,
-        mayBeAway: log.kind === 'kafka',
+        ...(log.kind === 'kafka' ? { isAway: () => log.condition.state === 'away' } : {}),
         fold: foldPort(projector, registry, () => performance.now()),
         now: Date.now,
         newId: randomUUID,

@@ -255,6 +255,7 @@ describe('tendril serve on Kafka', { skip, concurrency: false }, () => {
     assert.equal((await fetch(`${a.api}/readyz`)).status, 200);
     const late = await post(a.api, cart('late', '3'), '?timeout=200ms');
     assert.deepEqual([late.status, JSON.parse(late.body).code], [503, 'LOG_AWAY'], late.body);
+    assert.ok(JSON.parse(late.body).remedy.includes('same ids'), late.body);
     assert.equal((await b.stop()).code, 0);
     const again = await serve(['--log', log, '--data', dataB, '--workers', '0']);
     assert.deepEqual(await names(again.api), ['cart', 'web']);

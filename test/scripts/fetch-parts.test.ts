@@ -106,6 +106,16 @@ describe('scripts/fetch-parts.mjs', () => {
       assert.deepEqual(ran, { code, lines: ['tiny: missing: python3 is not installed'], errors: '' });
     });
 
+  test('a Java part without java or mvn: one line that says so', () => {
+    const part = { version: '1', kind: 'maven', package: 'a:b', check: { args: [], prints: '' }, jars: {} };
+    const empty = join(folder, 'no-programs');
+    mkdirSync(empty, { recursive: true });
+    const into = join(folder, 'java');
+    const ran = fetchParts({ lock: JSON.stringify({ tiny: part }), env: { PATH: empty }, into });
+    assert.deepEqual([ran.code, ran.lines], [0, ['tiny: missing: java is not installed (version 17 or newer)']]);
+    assert.deepEqual(readdirSync(into), []);
+  });
+
   test('an unknown part, an unknown option, a broken lock file: one line each', () => {
     const part = fetchParts({ sha256: WRONG, args: ['--require', 'huge'] });
     assert.deepEqual(part, { code: 1, lines: ['huge: missing: unknown part; known: tiny'], errors: '' });
