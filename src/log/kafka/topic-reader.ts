@@ -10,7 +10,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { TendrilError } from '../../model/index.ts';
 import type { Clock } from '../log-core.ts';
-import { BREAKS, gapError, otherTopicError, truncatedError } from './break.ts';
+import { BREAKS, gapError, truncatedError } from './break.ts';
+import { compareTail } from './compare-tail.ts';
 import { type Contact, type ContactEvent, contactAfter, firstContact } from './contact.ts';
 import { type Fetched, OFFSET_OUT_OF_RANGE } from './fetch-response.ts';
 import { connectKafka, type KafkaClient } from './kafka-client.ts';
@@ -37,8 +38,6 @@ const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 2_000;
 /** A broker that has just started may not know its topics yet. */
 const MISSING_ATTEMPTS = 6;
-/** Fetches that find nothing at the mirror's newest offset, about 0.1 s each, before the topic counts as cut. */
-const TAIL_ATTEMPTS = 50;
 const DEFAULT_MESSAGE_BYTES = 2 ** 20;
 
 export class TopicReader {
@@ -114,12 +113,13 @@ export class TopicReader {
   /** One contact, until it fails. */
   async #hold(): Promise<void> {
     if (!this.#checked || this.#missing > 0) await this.#check();
+    const { address, onCompared } = this.#options;
     const client = await connectKafka(this.#options);
     try {
       if (this.#stop.signal.aborted) return;
       const { low, high } = await client.bounds();
-      await this.#compareTail(client, low, high);
-      await this.#options.onCompared();
+      await compareTail(client, { low, high }, { ...this.#options, topic: address.topic, signal: this.#stop.signal });
+      await onCompared();
       this.counters.contacts++;
       this.#client = client;
       this.#move({ what: 'connected', atMs: this.#now(), end: high });
@@ -153,29 +153,6 @@ export class TopicReader {
     } finally {
       await admin.disconnect().catch(() => undefined);
     }
-  }
-
-  /** R1, R2 */
-  async #compareTail(client: KafkaClient, low: number, high: number): Promise<void> {
-    const { mirror, mesh, address } = this.#options;
-    const { offset } = mirror.head;
-    if (offset < low) throw gapError(address.topic, offset + 1, low + 1);
-    const tail = mirror.tail();
-    // Nothing to compare: the log is new here, or retention has just taken the record.
-    if (tail === undefined || offset === low) return;
-    for (let attempt = 0; attempt < TAIL_ATTEMPTS && !this.#stop.signal.aborted; attempt++) {
-      const fetched = await client.fetch(offset - 1);
-      if (fetched.errorCode === OFFSET_OUT_OF_RANGE) throw truncatedError(address.topic, offset, high);
-      this.#requireGood(fetched);
-      const start = { from: offset - 1, recordedAt: mirror.timeBeforeTail(), mesh };
-      const [there] = mirroredRun(fetched, start).records;
-      if (there === undefined) continue;
-      const here = tail.bytes;
-      const same = there.recordedAt === tail.recordedAt && there.json === Buffer.from(here).toString('utf8', 8);
-      if (!same) throw otherTopicError(address.topic, offset);
-      return;
-    }
-    throw truncatedError(address.topic, offset, high);
   }
 
   /** The next fetch is under way while a run goes to disk. */
