@@ -31,7 +31,7 @@ export async function* dumpLog(options: DumpOptions): AsyncGenerator<string> {
     throw new TendrilError('DATA_MISSING', `${dir} has no log`, {
       remedy: 'name the data directory of a server with --data',
     });
-  const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: Date.now } });
+  const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: Date.now }, readingOnly: true });
   try {
     const { first, offset } = log.head();
     const to = Math.min(options.to ?? offset, offset);

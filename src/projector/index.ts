@@ -16,6 +16,7 @@ export {
   type ImportedData,
   importData,
   type OpenSnapshot,
+  OUT_MARK,
   readSnapshotFile,
   type SnapshotHeader,
   wholeSnapshot,

@@ -4,7 +4,7 @@ import { documentsOfJson, documentsOfText } from '../ingest/index.ts';
 import { TendrilError } from '../model/index.ts';
 import type { PolicyEntity, Projector } from '../projector/index.ts';
 import { auditHealth, auditPort } from './auditing.ts';
-import type { CoreParts } from './core.ts';
+import type { CoreParts } from './core-parts.ts';
 import { settled } from './fold-port.ts';
 import { graphInUse } from './graph-in-use.ts';
 import { logHealth, logNotReady } from './log-health.ts';

@@ -1,6 +1,6 @@
 /** Metrics of what is answered about graph and sidecars: savings, streams, earlier graphs. */
 import type { MetricFamily } from '../admin/index.ts';
-import type { CoreParts } from './core.ts';
+import type { CoreParts } from './core-parts.ts';
 import { family, labelled } from './metric-family.ts';
 
 export const graphFamilies = ({ graphStreams, projector }: CoreParts): readonly MetricFamily[] => [

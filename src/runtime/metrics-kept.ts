@@ -1,6 +1,6 @@
 /** Metrics of what is kept: the log's beginning, checkpoints, snapshots. */
 import type { MetricFamily } from '../admin/index.ts';
-import type { CoreParts } from './core.ts';
+import type { CoreParts } from './core-parts.ts';
 import { family } from './metric-family.ts';
 
 export const keptFamilies = ({ log, projector }: Pick<CoreParts, 'log' | 'projector'>): readonly MetricFamily[] => {

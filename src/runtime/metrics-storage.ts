@@ -1,7 +1,7 @@
 /** Metrics of what lies on disk: sizes, readers, room, damage, scrub, audit (docs/metrics.md). */
 import type { MetricFamily } from '../admin/index.ts';
 import type { Environment, ReaderAges } from '../store/index.ts';
-import type { CoreParts } from './core.ts';
+import type { CoreParts } from './core-parts.ts';
 import { family, labelled } from './metric-family.ts';
 
 type Stored = Pick<CoreParts, 'log' | 'projector' | 'ledger'>;

@@ -1,7 +1,7 @@
 /** `GET /metrics`: counters of all parts, in the words of Prometheus. */
 import type { MetricFamily } from '../admin/index.ts';
 import type { AdsCounters } from '../delta-xds/index.ts';
-import type { CoreParts } from './core.ts';
+import type { CoreParts } from './core-parts.ts';
 import { LAG_BOUNDS, type LagHistogram } from './loop-lag.ts';
 import { family, labelled } from './metric-family.ts';
 import { graphFamilies, savingsFamilies } from './metrics-answers.ts';

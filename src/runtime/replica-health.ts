@@ -1,6 +1,6 @@
 /** What `/healthz` says of the replicas of this log. */
 import type { HealthPart } from '../admin/index.ts';
-import type { CoreParts } from './core.ts';
+import type { CoreParts } from './core-parts.ts';
 import { divergedError } from './replicas/index.ts';
 
 /** Undefined: this is the only control plane of its log. */

@@ -56,7 +56,7 @@ class Claims {
 
 const compare = async ({ dir, mesh }: Options, claims: Claims, notes: string[]): Promise<readonly AuditProblem[]> => {
   const problems: AuditProblem[] = [];
-  const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: () => 0 } });
+  const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: () => 0 }, readingOnly: true });
   try {
     const { first, offset: head } = log.head();
     const sorted = claims.sorted();

@@ -146,7 +146,7 @@ describe('a mesh with sidecars', { concurrency: false }, () => {
     );
     assert.match(await ok('graph', 'diff', '--from', String(offset)), /^no edge came, went or changed/);
     assertRefused(await run('graph', 'diff'), 'USAGE', '--from is missing', 'tendril graph diff --from');
-    assertRefused(await run('graph', '--at', 'noon'), 'E102', 'an offset or an RFC 3339 time');
+    assertRefused(await run('graph', '--at', 'noon'), 'E102', 'an offset, an RFC 3339 time');
     assertRefused(await run('graph', '--at', '99999'), 'OFFSET_INVALID', 'ask for 0..');
   });
 

@@ -168,4 +168,52 @@ suite('replicas on one topic', { skip: requirePart('kafka') }, () => {
     assert.equal(again.code, 1);
     assert.match(again.err, /STATE_DIVERGED[\s\S]*tendril recover/);
   });
+
+  test('one command brings it the state of another replica, proven by its hash; then it serves and agrees', async () => {
+    const data = folders.get('c') ?? '';
+    const recovered = await tendril(['recover', '--data', data, '--from', server('a').api, '-o', 'json']);
+    assert.equal(recovered.code, 0, recovered.err);
+    const told = JSON.parse(recovered.out) as { readonly offset: number; readonly hash: string };
+    const c = await start('c');
+    await verdict('c', 'agree');
+    await verdict('a', 'agree');
+    assert.equal(new Set(await hashes(['a', 'b', 'c'].map(server))).size, 1);
+    assert.ok(told.offset > 0 && /^[0-9a-f]{64}$/.test(told.hash));
+    assert.equal(await ready(c), 200);
+    assert.equal(await move('c'), 0);
+  });
+
+  test('a gap of the topic: the replica that needs what is gone says the range, serves no new state, and is recovered by one command', async () => {
+    at = 'a';
+    await allConnected(fleet);
+    await server('b').stop();
+    for (let number = 0; number < 3; number++) assert.equal(await post(server('a'), serviceEvents(`gap-${number}`)), 200);
+    const { offset } = await hashOf(server('a'));
+    const admin = await broker.admin();
+    await admin.deleteTopicRecords({ topic: 'mesh', partitions: [{ partition: 0, offset: String(offset - 1) }] });
+    await admin.disconnect();
+    const b = await start('b');
+    const health = await until(
+      async () => {
+        const { parts } = await json<{ readonly parts: readonly { readonly code?: string; readonly message?: string }[] }>(
+          `${b.api}/healthz`,
+        );
+        return parts.find(({ code }) => code === 'LOG_GAP');
+      },
+      () => 'no gap is told',
+    );
+    assert.match(health.message ?? '', /events? [0-9]+ to [0-9]+|event [0-9]+/);
+    assert.equal(await ready(b), 503);
+    assert.equal((await fetch(`${b.api}/v1/services/shop/cart`)).status, 200, 'what it has is still told');
+    assert.equal((await fetch(`${b.api}/v1/services/shop/gap-0`)).status, 404);
+    assert.equal(await post(b, serviceEvents('late')), 503);
+    await b.stop();
+    const recovered = await tendril(['recover', '--data', folders.get('b') ?? '', '--from', server('a').api, '--no-log']);
+    assert.equal(recovered.code, 0, recovered.err);
+    await start('b');
+    await verdict('b', 'agree');
+    assert.equal(await post(server('b'), serviceEvents('after')), 200);
+    assert.equal(new Set(await hashes(['a', 'b', 'c'].map(server))).size, 1);
+    assert.equal(await move('b'), 0);
+  });
 });

@@ -49,6 +49,21 @@ test('killed while it cuts: proven, and made anew from its checkpoint with the s
   await closeSystem(system);
 });
 
+test('ended at the failpoints of a snapshot: proven, and goes on', async (t) => {
+  const dir = tempDir(t);
+  for (const point of ['beforeSnapshotRename:1', 'afterSnapshot:1', 'beforeSnapshotRename:2', 'afterSnapshot:2']) {
+    const child = spawn(process.execPath, [CHILD, 'retention', dir, '31'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, TENDRIL_FAILPOINT: point },
+    });
+    const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    assert.equal(signal, 'SIGKILL', `${point} did not end it`);
+    const proof = await withSystem(dir, async ({ projector }) => projector.proof(), { version: '1' });
+    const { problems, hash, offset } = await verifyData({ dir, mesh: MESH, version: '1' });
+    assert.deepEqual([problems, hash, offset], [[], proof?.hash, proof?.offset], point);
+  }
+});
+
 test('killed while a snapshot is installed: what was there, or the snapshot, or a start that refuses; never an empty mesh', async (t) => {
   const parent = tempDir(t);
   const next = mixedEvents(23);

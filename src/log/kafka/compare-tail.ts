@@ -1,4 +1,7 @@
 /** Invariants R1 and R2 of topic-reader.ts at the beginning of a contact. */
+import { createHash } from 'node:crypto';
+import type { ReadyRecord } from '../ready-record.ts';
+import { RECORD_HEADER_BYTES, writeRecord } from '../record-codec.ts';
 import { gapError, otherTopicError, truncatedError } from './break.ts';
 import { OFFSET_OUT_OF_RANGE } from './fetch-response.ts';
 import type { KafkaClient } from './kafka-client.ts';
@@ -15,6 +18,23 @@ export interface TailOptions {
   readonly signal: AbortSignal;
 }
 
+/** Whether a record of the topic is the newest of the mirror; undefined: the mirror knows of none. */
+const tailTest = (mirror: Mirror): ((there: ReadyRecord) => boolean) | undefined => {
+  const tail = mirror.tail();
+  if (tail !== undefined) {
+    const json = Buffer.from(tail.bytes).toString('utf8', RECORD_HEADER_BYTES);
+    return (there) => there.recordedAt === tail.recordedAt && there.json === json;
+  }
+  const { base } = mirror.head;
+  if (base === undefined) return undefined;
+  // A mirror that begins at a snapshot without the log knows its newest record by the digest; what was before, it does not.
+  return (there) => {
+    const bytes = Buffer.allocUnsafe(there.bytes);
+    writeRecord(bytes, there, base.recordedAt);
+    return createHash('sha256').update(bytes).digest('hex') === base.tail;
+  };
+};
+
 /**
  * The topic must have the mirror's newest record, with the same bytes, and what comes after it.
  * @throws TendrilError `LOG_GAP`, `LOG_TRUNCATED`, `LOG_OF_ANOTHER_TOPIC`.
@@ -26,9 +46,9 @@ export const compareTail = async (
 ): Promise<void> => {
   const { offset } = mirror.head;
   if (offset < low) throw gapError(topic, offset + 1, low + 1);
-  const tail = mirror.tail();
+  const isTail = tailTest(mirror);
   // Nothing to compare: the log is new here, or retention has just taken the record.
-  if (tail === undefined || offset === low) return;
+  if (isTail === undefined || offset === low) return;
   for (let attempt = 0; attempt < TAIL_ATTEMPTS && !signal.aborted; attempt++) {
     const fetched = await client.fetch(offset - 1);
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) throw truncatedError(topic, offset, high);
@@ -37,8 +57,7 @@ export const compareTail = async (
     const [there] = mirroredRun(fetched, start).records;
     // A new leader may not know yet how far the replicas are.
     if (there === undefined) continue;
-    const same = there.recordedAt === tail.recordedAt && there.json === Buffer.from(tail.bytes).toString('utf8', 8);
-    if (!same) throw otherTopicError(topic, offset);
+    if (!isTail(there)) throw otherTopicError(topic, offset);
     return;
   }
   if (!signal.aborted) throw truncatedError(topic, offset, high);

@@ -5,7 +5,7 @@
 import { closeSync, createReadStream, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type DiskGuard, storageError } from '../../store/index.ts';
+import { type DiskGuard, failpoint, storageError } from '../../store/index.ts';
 import { decodeHeader, type SnapshotHeader } from './format.ts';
 import { readFrames } from './read.ts';
 import { requireSpace } from './space.ts';
@@ -60,8 +60,10 @@ export const writeSnapshotFile = async (
     } finally {
       await file.close();
     }
+    failpoint('beforeSnapshotRename');
     renameSync(part, path);
     syncDirectory(dirname(path));
+    failpoint('afterSnapshot');
     return written;
   } catch (error) {
     rmSync(part, { force: true });

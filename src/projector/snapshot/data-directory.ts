@@ -26,8 +26,10 @@ import { type OpenSnapshot, openSource } from './source.ts';
 
 /** Moved in this order (D3). */
 const PARTS = [STATE_NAME, 'checkpoint', 'log'] as const;
+/** Says that the state differs from that of other replicas (`src/runtime/replicas/out-mark.ts`). */
+export const OUT_MARK = 'replica.out';
 /** Not moved in, but of no use to what comes. */
-const LEFT_OVER = ['checkpoint.next'] as const;
+const LEFT_OVER = ['checkpoint.next', OUT_MARK] as const;
 const WORK = /^import-\d+\.part$/;
 
 export interface ExportDataOptions {
@@ -46,7 +48,7 @@ export const exportData = async (options: ExportDataOptions): Promise<OpenSnapsh
       throw new TendrilError('DATA_MISSING', `${dir} has no ${part}`, {
         remedy: 'name the data directory of a server with --data',
       });
-  const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: Date.now } });
+  const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: Date.now }, readingOnly: true });
   try {
     const path = join(dir, STATE_NAME);
     const found = await checkEnvironment({

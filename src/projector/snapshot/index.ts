@@ -14,6 +14,7 @@ export {
   type ImportDataOptions,
   type ImportedData,
   importData,
+  OUT_MARK,
 } from './data-directory.ts';
 export { provenHeader, readEntities } from './entities.ts';
 export { SnapshotExports } from './exports.ts';

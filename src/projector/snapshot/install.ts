@@ -79,7 +79,7 @@ export const installSnapshot = async (
 /** A log that does not begin at the first event needs something to make the state anew from. */
 const keepCheckpoint = async (header: SnapshotHeader, options: InstallOptions): Promise<void> => {
   const { dir, mesh, guard } = options;
-  const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: () => 0 } });
+  const log = await openEventLog({ kind: 'lmdb', dir, mesh, clock: { now: () => 0 }, readingOnly: true });
   try {
     const source = await openSource({ dir, mesh, log, withLog: false, createdBy: header.createdBy });
     try {

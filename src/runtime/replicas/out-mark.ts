@@ -2,9 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TendrilError } from '../../model/index.ts';
-
-/** Belongs to the state: whoever replaces that removes the mark too. */
-export const OUT_MARK = 'replica.out';
+import { OUT_MARK } from '../../projector/index.ts';
 
 export const divergedError = (why: string): TendrilError =>
   new TendrilError('STATE_DIVERGED', why, {
