@@ -12,6 +12,7 @@ import { collectMetrics } from './metrics.ts';
 import { pastPort } from './past-port.ts';
 import { rawPort } from './raw-port.ts';
 import { replicaPart } from './replica-health.ts';
+import { divergedError } from './replicas/index.ts';
 
 /** Documents that set something in the effective Route or Upstream of a port, ascending. */
 export const documentsOfPort = (projector: Projector, service: string, port: number): readonly string[] => {
@@ -188,7 +189,13 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
         return { ready: reasons.length === 0, offset: projector.notice.offset, reasons };
       },
     },
-    snapshots: projector.snapshots,
+    snapshots: {
+      open: (options) => {
+        const why = parts.out();
+        // Its hash would prove the state that is not to be believed.
+        return why === undefined ? projector.snapshots.open(options) : Promise.reject(divergedError(why));
+      },
+    },
     metrics: { collect: () => collectMetrics(parts) },
   };
 };

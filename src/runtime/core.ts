@@ -27,6 +27,8 @@ const MEASURE_AFTER_MS = 2_000;
 const RETENTION_MS = 10_000;
 /** Requests that run may end; a stalled upload must not cost the orderly end of log and state. */
 const ADMIN_GRACE_MS = 1_000;
+/** For what writers say last; a log that is away may not take it. */
+const LAST_WORDS_MS = 700;
 /** Long enough for `/healthz` and the log to say why. */
 const REPLACE_AFTER_MS = 2_000;
 /** Long enough for the answer to whoever asked for it. */
@@ -34,6 +36,16 @@ const HEAL_AFTER_MS = 200;
 
 /** `host` may be an IPv6 address. */
 const adminUrl = ({ host, port }: HostPort): string => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+/** Resolves when all have ended, or after `ms`. */
+const within = async (ms: number, work: readonly (Promise<unknown> | undefined)[]): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([late, Promise.allSettled(work)]);
+  clearTimeout(timer);
+};
 
 export class Core {
   readonly #parts: CoreParts;
@@ -130,22 +142,22 @@ export class Core {
   }
 
   async stop(): Promise<void> {
-    const { dir, learned, keeping, registry, ledger, audit, scrub, projector, log, guard, stateGuard } = this.#parts;
+    const { dir, learned, keeping, registry, ledger, audit, scrub, projector, log, replicas } = this.#parts;
     clearInterval(this.#timer);
     scrub.close();
     clearInterval(this.#pruning);
     this.#channel?.close();
+    // Nobody waits for another host that may be gone.
+    replicas.endQuestions();
     await this.#admin.close();
-    await dir?.close();
-    await keeping.close();
-    await this.#parts.replicas.close();
-    await learned.close();
+    // What they write last is worth a moment, not the orderly end of log and state.
+    await within(LAST_WORDS_MS, [dir?.close(), keeping.close().then(() => replicas.close()), learned.close()]);
     registry.close();
     await projector.close();
     await audit.close();
     await ledger.close();
     await log.close();
-    guard.close();
-    stateGuard.close();
+    this.#parts.guard.close();
+    this.#parts.stateGuard.close();
   }
 }

@@ -36,8 +36,12 @@ export const logHealth = (log: OpenedLog): HealthPart => {
   };
 };
 
-/** Why the log keeps the process from being ready. A log that is away, or has ended, does not: what is here is served. */
-export const logNotReady = ({ condition }: OpenedLog): readonly string[] =>
-  condition.state === 'catching-up' && condition.atStart === true
-    ? [`the log is being fetched (${condition.behind ?? 0} events are missing)`]
-    : [];
+/**
+ * Why the log keeps the process from being ready. A log that is away does not: what is here is served. One that has ended for good does:
+ * sidecars that are here stay, and others are to go where the state moves on.
+ */
+export const logNotReady = ({ condition }: OpenedLog): readonly string[] => {
+  const { state, atStart, behind = 0, message } = condition;
+  if (state === 'broken') return [`the log has ended here: ${message ?? 'no reason given'}`];
+  return state === 'catching-up' && atStart === true ? [`the log is being fetched (${behind} events are missing)`] : [];
+};

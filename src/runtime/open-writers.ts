@@ -54,7 +54,7 @@ export const openWriters = async (
     now: Date.now,
     newId: randomUUID,
     rawCheck: rawProblem,
-    refuse: () => (outOfService === undefined ? undefined : divergedError(outOfService)),
+    refuse: () => (outOfService === undefined || replicas.isLeaving ? undefined : divergedError(outOfService)),
   });
   const own = auditedIngest(ingest, audit, { from: 'core', accepted: false });
   const state = projector.fold;
@@ -65,7 +65,7 @@ export const openWriters = async (
   });
   const self = replicaId(config.data, config.replica);
   const holder = `${self}/${randomUUID()}`;
-  const replicas = new Replicas({
+  const replicas: Replicas = new Replicas({
     self,
     holderName: holder,
     mesh: config.mesh,
@@ -76,6 +76,7 @@ export const openWriters = async (
     ingest: own,
     registry,
     out: () => outOfService,
+    logEnded: () => log.condition.state === 'broken',
     onOdd: (why) => {
       if (outOfService !== undefined) return;
       outOfService = why;

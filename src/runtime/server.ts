@@ -16,11 +16,15 @@ const startInProcess = async (config: ServeConfig): Promise<RunningServer> => {
   const logger = createLogger(config.logLevel);
   const [coreEnd, workerEnd] = channelPair<ToWorker, ToCore>();
   let worker: XdsWorker | undefined;
+  let isOut = false;
   const core = await Core.start({
     config,
     logger,
     restartWorker: () => undefined,
-    takeOut: () => void worker?.stop(),
+    takeOut: () => {
+      isOut = true;
+      void worker?.stop();
+    },
     channel: coreEnd,
   });
   try {
@@ -30,6 +34,8 @@ const startInProcess = async (config: ServeConfig): Promise<RunningServer> => {
     throw error;
   }
   const started = worker;
+  // Told while the worker was still starting.
+  if (isOut) void started.stop();
   let finish: (code: number) => void = () => undefined;
   const ended = new Promise<number>((done) => {
     finish = done;

@@ -105,8 +105,13 @@ export const startSupervised = async (
   signal?.addEventListener('abort', aborted, { once: true });
   try {
     await core.start();
-    await Promise.all(workers.map((slot) => slot.start()));
-    if (workers.length > 1) dealer = await ConnectionDealer.open(port, workers, logger);
+    try {
+      await Promise.all(workers.map((slot) => slot.start()));
+      if (workers.length > 1 && withdrawn === undefined) dealer = await ConnectionDealer.open(port, workers, logger);
+    } catch (error) {
+      // Workers that are stopped while they start: the core goes on, to say why.
+      if (withdrawn === undefined) throw error;
+    }
   } catch (error) {
     await stop();
     throw error;

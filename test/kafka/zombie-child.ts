@@ -59,6 +59,7 @@ const group = new ReplicaGroup({
   monotonic: () => performance.now(),
   onOdd: silent,
   onBegin: async () => undefined,
+  isOut: () => false,
   logger: { info: silent, warn: silent, error: silent },
   roundMs: ROUND_MS,
   lostMs: LOST_MS,

@@ -9,9 +9,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openEventLog } from '../../src/log/index.ts';
+import { type LogRecord, openEventLog } from '../../src/log/index.ts';
 import type { RecordedEvent } from '../../src/model/index.ts';
-import { Projector } from '../../src/projector/index.ts';
+import type { FoldOutcome } from '../../src/projector/index.ts';
+import { createRun } from '../../src/projector/parts.ts';
 import type { Broker } from '../support/kafka.ts';
 
 const CHILD = fileURLToPath(new URL('./zombie-child.js', import.meta.url));
@@ -107,55 +108,57 @@ export const zombieRounds = async (
   }
 };
 
-/** A fresh replay is the judge. */
+/** A fresh replay is the judge: of every event, and of the state at which each replica ended. */
 const check = async (
   dir: string,
   kind: string,
   replicas: readonly Replica[],
   rounds: number,
 ): Promise<ZombieResult> => {
-  const clock = { now: Date.now };
-  const log = await openEventLog({ kind, dir, mesh: 'default', clock });
-  const hashes = new Map<number, string>();
-  const projector = await Projector.open({ dir, log, mesh: 'default', clock });
+  const log = await openEventLog({ kind, dir, mesh: 'default', clock: { now: Date.now } });
+  const ends = replicas.map(({ id, proof }) => ({
+    id,
+    offset: Number(proof.split(' ')[0]),
+    hash: proof.split(' ')[1],
+  }));
+  const newest = Math.max(...ends.map(({ offset }) => offset));
+  const run = createRun({ mesh: 'default' });
+  const ended = new AbortController();
+  let [term, applied, stale, compared] = [0, 0, 0, 0];
+  const judge = ({ event, offset }: LogRecord, outcome: FoldOutcome | undefined): void => {
+    if (event?.type === 'keeper.elected') {
+      const { epoch } = (event as RecordedEvent<'keeper.elected'>).data;
+      // The rule itself, not the fold's word for it.
+      assert.equal(outcome?.status === 'applied', epoch === term + 1, `term ${epoch} at ${offset}`);
+      if (epoch === term + 1) term = epoch;
+    }
+    if (event?.type !== 'dependency.expired') return;
+    const { epoch } = (event as RecordedEvent<'dependency.expired'>).data;
+    if (outcome?.status === 'applied') {
+      assert.equal(epoch, term, `event ${offset} of term ${epoch} was applied in term ${term}`);
+      applied += 1;
+    } else if (outcome?.code === 'stale-epoch') stale += 1;
+    else assert.equal(epoch, term, `event ${offset}: ${outcome?.code}`);
+  };
   try {
-    // Those that ended first stand at earlier offsets: compared where the replay passes them.
-    for (const { proof } of replicas) hashes.set(Number(proof.split(' ')[0]), proof.split(' ')[1] ?? '');
-    const [newest = 0] = [...hashes.keys()].sort((a, b) => b - a);
-    await projector.waitFor(newest);
-    let term = 0;
-    let [applied, stale] = [0, 0];
-    for await (const batch of log.read({ from: 1 })) {
-      const outcomes = projector.outcomesOf(batch.map(({ offset }) => offset));
-      for (const [index, { event, offset }] of batch.entries()) {
-        const outcome = outcomes[index];
-        if (event?.type === 'keeper.elected') {
-          const { epoch } = (event as RecordedEvent<'keeper.elected'>).data;
-          // The rule itself, not the fold's word for it.
-          assert.equal(outcome?.status === 'applied', epoch === term + 1, `term ${epoch} at ${offset}`);
-          if (epoch === term + 1) term = epoch;
+    for await (const batch of log.follow({ from: 1, signal: ended.signal })) {
+      for (const record of batch) {
+        judge(
+          record,
+          run.apply(record).find(({ offset }) => offset === record.offset),
+        );
+        for (const { id, offset, hash } of ends) {
+          if (offset !== record.offset) continue;
+          assert.equal(hash, run.stateHash(), `the state of ${id} at ${offset}`);
+          compared += 1;
         }
-        if (event?.type !== 'dependency.expired') continue;
-        const { epoch } = (event as RecordedEvent<'dependency.expired'>).data;
-        if (outcome?.status === 'applied') {
-          assert.equal(epoch, term, `event ${offset} of term ${epoch} was applied in term ${term}`);
-          applied += 1;
-        } else if (outcome?.code === 'stale-epoch') stale += 1;
-        else assert.equal(epoch, term, `event ${offset}: ${outcome?.code}`);
       }
+      run.forget();
+      if (run.read >= newest) ended.abort();
     }
-    const head = projector.proof();
-    const own = hashes.get(head?.offset ?? -1);
-    if (own !== undefined) assert.equal(own, head?.hash);
-    const groups = new Map<string, Set<string>>();
-    for (const { proof } of replicas) {
-      const [offset = '', hash = ''] = proof.split(' ');
-      groups.set(offset, (groups.get(offset) ?? new Set()).add(hash));
-    }
-    for (const [offset, found] of groups) assert.equal(found.size, 1, `two states at ${offset}`);
+    assert.equal(compared, replicas.length, 'every replica is compared');
     return { rounds, terms: term, applied, stale };
   } finally {
-    await projector.close();
     await log.close();
   }
 };

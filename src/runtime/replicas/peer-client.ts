@@ -46,9 +46,15 @@ const readBounded = async (response: Response): Promise<string> => {
 export class PeerClient {
   readonly #admin: string;
 
-  /** @param admin `http://HOST:PORT` */
-  constructor(admin: string) {
+  readonly #stop: AbortSignal;
+
+  /**
+   * @param admin `http://HOST:PORT`
+   * @param stop ends questions that are open: a process that ends does not wait for another one
+   */
+  constructor(admin: string, stop: AbortSignal) {
     this.#admin = admin;
+    this.#stop = stop;
   }
 
   statement(): Promise<ReplicaStatement> {
@@ -65,7 +71,7 @@ export class PeerClient {
     try {
       const response = await fetch(`${this.#admin}${path}`, {
         ...post,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.any([this.#stop, AbortSignal.timeout(TIMEOUT_MS)]),
         redirect: 'error',
       });
       const text = await readBounded(response);

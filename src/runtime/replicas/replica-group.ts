@@ -5,12 +5,16 @@
 import { type Ingest, OWN_SOURCE } from '../../ingest/index.ts';
 import type { ReplicaView } from '../../projector/index.ts';
 import { compareReplicas, type Statement, type Verdict } from './compare.ts';
-import { chooseKeeper, type KeeperChoice } from './keeper-choice.ts';
+import { chooseKeeper, type KeeperChoice, replicaOf } from './keeper-choice.ts';
 import { PeerClient, type ReplicaAnswer, type ReplicaQuestion, type ReplicaStatement } from './peer-client.ts';
 
 const ROUND_MS = 2_000;
 /** A keeper that is not heard for so long is followed by another. */
 const LOST_MS = 30_000;
+/** Terms in a row of keepers that were never heard double the wait, up to 2^7: two that hear each other only by the log do not flood it. */
+const MAX_DOUBLINGS = 7;
+/** After a refusal of `replica.joined`. */
+const REFUSED_MS = 300_000;
 /** A replica that is not heard for so long is taken out of the list: it said nothing of its sidecars meanwhile, so nothing expired. */
 const GONE_MS = 24 * 3_600_000;
 
@@ -35,6 +39,8 @@ export interface ReplicaGroupOptions {
   /** This process is to begin the next term as the keeper of edges; must not throw. */
   readonly onBegin: () => Promise<void>;
   readonly logger: Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>;
+  /** This replica serves nobody any more: it keeps nothing, and joins no more. */
+  readonly isOut: () => boolean;
   readonly peer?: (admin: string) => Pick<PeerClient, 'statement' | 'ask'>;
   readonly roundMs?: number;
   readonly lostMs?: number;
@@ -70,6 +76,12 @@ export class ReplicaGroup {
   #admin: string | undefined;
   #verdict: Verdict = { verdict: 'alone' };
   #stopped = false;
+  readonly #stop = new AbortController();
+  /** The newest term that was seen, when it was first seen, and how many in a row were of keepers that nobody heard. */
+  #term = { epoch: 0, at: 0, unheard: 0 };
+  #hasJoined = false;
+  /** No `replica.joined` before. */
+  #joinAfter = 0;
   readonly counters = { rounds: 0, unanswered: 0, differences: 0 };
 
   constructor(options: ReplicaGroupOptions) {
@@ -109,18 +121,34 @@ export class ReplicaGroup {
 
   /** Who keeps the edges, as of now. */
   keeper(): KeeperChoice {
-    const { self, holderName, state, monotonic, lostMs } = this.#options;
+    const { self, holderName, state, monotonic, lostMs = LOST_MS, isOut } = this.#options;
+    if (isOut()) return 'theirs';
     const now = monotonic();
-    const members = state
-      .replicas()
-      .map(({ id }) => ({ id, silentMs: id === self ? 0 : now - (this.#peers.get(id)?.heardAt ?? now) }));
-    return chooseKeeper({
-      self,
-      holderName,
-      holder: state.keeperHolder('edges'),
-      members,
-      lostMs: lostMs ?? LOST_MS,
+    const holder = state.keeperHolder('edges');
+    const keeper = holder === undefined ? undefined : replicaOf(holder);
+    this.#noteTerm(state.keeperEpoch('edges'), keeper, now);
+    const members = state.replicas().map(({ id }) => {
+      const peer = this.#peers.get(id);
+      if (id === self) return { id, silentMs: 0 };
+      const { state: said } = peer?.statement ?? { state: 'serving' };
+      // It answers, but cannot write, or is believed by nobody.
+      if (said === 'out' || said === 'failed') return { id, silentMs: Number.POSITIVE_INFINITY };
+      const silentMs = now - (peer?.heardAt ?? now);
+      // Its word in the log is a sign of life too.
+      const sinceTerm = (now - this.#term.at) / 2 ** Math.min(this.#term.unheard, MAX_DOUBLINGS);
+      return { id, silentMs: id === keeper ? Math.min(silentMs, sinceTerm) : silentMs };
     });
+    return chooseKeeper({ self, holderName, holder, members, lostMs });
+  }
+
+  #noteTerm(epoch: number, keeper: string | undefined, now: number): void {
+    const before = this.#term;
+    const peer = keeper === undefined ? undefined : this.#peers.get(keeper);
+    const isUnheard = peer !== undefined && peer.statement === undefined;
+    if (epoch !== before.epoch)
+      this.#term = { epoch, at: now, unheard: isUnheard ? before.unheard + 1 : before.unheard };
+    else if (peer !== undefined && peer.error === undefined && peer.statement !== undefined)
+      this.#term = { ...before, unheard: 0 };
   }
 
   /** Asks the workers of all other replicas. */
@@ -146,12 +174,17 @@ export class ReplicaGroup {
     return this.#running;
   }
 
-  /** Takes a replica out of the list. Resolves with false when there is none of that name. */
+  /** Takes a replica out of the list. Resolves with false when there is none of that name, or it has just joined again. */
   async remove(id: string, source: string, reason: string): Promise<boolean> {
     const known = this.#options.state.replicas().find((replica) => replica.id === id);
     if (known === undefined) return false;
-    await this.#submit({ type: 'replica.left', data: { replica: id }, expect: known.offset, reason }, source);
-    return true;
+    const left = { type: 'replica.left', data: { replica: id }, expect: known.offset, reason };
+    return (await this.#submit(left, source)) === 'applied';
+  }
+
+  /** Questions to others end, and none is asked any more. */
+  endQuestions(): void {
+    this.#stop.abort();
   }
 
   /** No further rounds; says that it leaves. */
@@ -159,6 +192,7 @@ export class ReplicaGroup {
     if (this.#stopped) return;
     this.#stopped = true;
     clearInterval(this.#timer);
+    this.endQuestions();
     await this.#running;
     const { self, logger } = this.#options;
     if (this.#admin === undefined) return;
@@ -173,7 +207,7 @@ export class ReplicaGroup {
     this.#meet();
     await Promise.all([...this.#peers].map(([id, peer]) => this.#look(id, peer)));
     this.#compare();
-    if (this.#stopped) return;
+    if (this.#stopped || this.#options.isOut()) return;
     await this.#announce();
     if (this.keeper() === 'begin') await this.#options.onBegin();
     await this.#forgetGone();
@@ -185,7 +219,7 @@ export class ReplicaGroup {
     const listed = state.replicas().filter(({ id }) => id !== self);
     for (const { id, admin } of listed) {
       if (this.#peers.get(id)?.admin === admin) continue;
-      const client = peer === undefined ? new PeerClient(admin) : peer(admin);
+      const client = peer === undefined ? new PeerClient(admin, this.#stop.signal) : peer(admin);
       this.#peers.set(id, { admin, client, heardAt: monotonic(), statement: undefined, error: undefined });
     }
     const ids = new Set(listed.map(({ id }) => id));
@@ -196,6 +230,8 @@ export class ReplicaGroup {
     const { mesh, monotonic, logger } = this.#options;
     try {
       const statement = await peer.client.statement();
+      if (statement.id === this.#options.self)
+        throw new Error('this replica itself answers there: give each one an --advertise that the others reach');
       if (statement.id !== id) throw new Error(`replica ${statement.id} answers there`);
       if (statement.mesh !== mesh) throw new Error(`it serves mesh ${statement.mesh}`);
       if (peer.error !== undefined) logger.info({ replica: id }, 'a replica is heard again');
@@ -227,11 +263,23 @@ export class ReplicaGroup {
   }
 
   async #announce(): Promise<void> {
-    const { self, state } = this.#options;
+    const { self, state, monotonic, logger } = this.#options;
     const admin = this.#admin;
     const known = state.replicas().find(({ id }) => id === self);
-    if (admin === undefined || known?.admin === admin) return;
-    await this.#submit({ type: 'replica.joined', data: { replica: self, admin } }, OWN_SOURCE);
+    if (admin === undefined || known?.admin === admin || monotonic() < this.#joinAfter) return;
+    // Somebody else uses this name: each would write its own address again and again.
+    if (known !== undefined && this.#hasJoined) {
+      this.#joinAfter = monotonic() + REFUSED_MS;
+      logger.error(
+        { replica: self, admin: known.admin },
+        'another process joined under the name of this replica: give it another with --replica',
+      );
+    }
+    const status = await this.#submit({ type: 'replica.joined', data: { replica: self, admin } }, OWN_SOURCE);
+    this.#hasJoined = true;
+    if (status === 'applied') return;
+    this.#joinAfter = monotonic() + REFUSED_MS;
+    logger.error({ replica: self, status }, 'this replica could not join: too many are listed; see `tendril replicas`');
   }
 
   /** Only the keeper does: once is enough. */
@@ -242,7 +290,8 @@ export class ReplicaGroup {
       if (now - heardAt > GONE_MS) await this.remove(id, OWN_SOURCE, 'not heard for a day');
   }
 
-  async #submit(event: object, caller: string): Promise<void> {
-    await this.#options.ingest.submit({ events: [event], caller, atomic: false, internal: true });
+  async #submit(event: object, caller: string): Promise<string | undefined> {
+    const { events } = await this.#options.ingest.submit({ events: [event], caller, atomic: false, internal: true });
+    return events[0]?.status;
   }
 }

@@ -31,8 +31,12 @@ export const replicaId = (dir: string, given: string | undefined): string => {
   } catch {
     // The first start.
   }
-  if (given === undefined && isReplicaId(known)) return known;
-  const id = given ?? `${hostPart()}-${randomBytes(4).toString('hex')}`;
-  writeFileSync(path, `${id}\n`, { mode: 0o600 });
+  const id = given ?? (isReplicaId(known) ? known : `${hostPart()}-${randomBytes(4).toString('hex')}`);
+  if (id === known) return id;
+  try {
+    writeFileSync(path, `${id}\n`, { mode: 0o600 });
+  } catch {
+    // A full disk is the disk guard's matter: the next start makes another name.
+  }
   return id;
 };

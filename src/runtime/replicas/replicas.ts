@@ -21,6 +21,8 @@ interface Parts {
   readonly registry: WorkerRegistry;
   /** Why this replica serves nobody any more. */
   readonly out: () => string | undefined;
+  /** The log has ended here: a gap, or another topic. */
+  readonly logEnded: () => boolean;
   readonly onOdd: (why: string) => void;
   readonly onBegin: () => Promise<void>;
   readonly logger: ReplicaGroupOptions['logger'];
@@ -33,6 +35,7 @@ export class Replicas {
   readonly #parts: Parts;
   readonly #proofs: ProofRing;
   #admin = '';
+  #leaving = false;
 
   constructor(parts: Parts) {
     const { self, holderName, mesh, projector, ingest, onOdd, onBegin, logger } = parts;
@@ -48,6 +51,7 @@ export class Replicas {
           statement: () => this.statement(),
           ingest,
           monotonic: () => performance.now(),
+          isOut: () => parts.out() !== undefined || parts.logEnded(),
           onOdd,
           onBegin,
           logger,
@@ -63,7 +67,7 @@ export class Replicas {
 
   statement(): ReplicaStatement {
     const { self, mesh, version, projector, registry, out } = this.#parts;
-    const failed = projector.condition().state === 'failed';
+    const failed = projector.condition().state === 'failed' || this.#parts.logEnded();
     return {
       id: self,
       mesh,
@@ -94,6 +98,8 @@ export class Replicas {
       throw new TendrilError('KEEPER_FENCED', `term ${term} of the edge keeper is over; the newest is ${newest}`, {
         remedy: 'nothing to do: the other keeper goes on',
       });
+    // Its sidecars were sent away.
+    if (this.#parts.out() !== undefined) return { answers: [], complete: true };
     const answers = await registry.ask<unknown>(asked as unknown as ReplicaQuestion);
     return { answers, complete: answers.length >= Math.max(1, workers) };
   }
@@ -103,7 +109,18 @@ export class Replicas {
     return (await this.group?.remove(id, caller, reason)) ?? false;
   }
 
+  /** True: what this replica writes is that it leaves. */
+  get isLeaving(): boolean {
+    return this.#leaving;
+  }
+
+  /** Questions to others end. */
+  endQuestions(): void {
+    this.group?.endQuestions();
+  }
+
   async close(): Promise<void> {
+    this.#leaving = true;
     await this.group?.close();
   }
 }

@@ -12,6 +12,10 @@ class Mesh {
   readonly silent = new Set<string>();
   /** What each proves; absent: what the others do. */
   readonly hashes = new Map<string, string>();
+  /** Replicas that serve nobody any more. */
+  readonly out = new Set<string>();
+  /** Who was to begin a term, in order. */
+  readonly begins: string[] = [];
   now = 0;
 
   constructor(core: Core) {
@@ -24,7 +28,7 @@ class Mesh {
       id,
       mesh: 'default',
       version: '1',
-      state: 'serving',
+      state: this.out.has(id) ? 'out' : 'serving',
       offset: proof?.offset ?? 0,
       sidecars: 3,
       proofs: proof === undefined ? [] : [{ ...proof, hash: this.hashes.get(id) ?? proof.hash }],
@@ -40,7 +44,8 @@ class Mesh {
       statement: () => this.#statement(id),
       ingest: this.core.ingest,
       monotonic: () => this.now,
-      onBegin: async () => undefined,
+      onBegin: async () => void this.begins.push(id),
+      isOut: () => this.out.has(id),
       onOdd: (why) => this.odd.push(`${id}: ${why}`),
       logger: recordingLogger(),
       peer: (admin) => ({
@@ -56,6 +61,7 @@ class Mesh {
         },
       }),
       roundMs: 3_600_000,
+      lostMs: 1_000,
     });
     t.after(() => group.close());
     this.groups.set(id, group);
@@ -144,4 +150,59 @@ test('one that was taken out and lives joins again', async (t) => {
   await mesh.rounds();
   await mesh.rounds();
   assert.deepEqual(statesOf(mesh, 'a'), ['a serving', 'b serving']);
+});
+
+const elect = (mesh: Mesh, epoch: number, id: string) =>
+  mesh.core.ingest.submit({
+    events: [{ type: 'keeper.elected', data: { keeper: 'edges', epoch, holder: `${id}/1` } }],
+    caller: 'tendril',
+    internal: true,
+  });
+
+test('a keeper that is out of service is followed by another; itself it begins nothing, and writes nothing', async (t) => {
+  const mesh = await start(t, 'a', 'b');
+  await elect(mesh, 1, 'a');
+  assert.deepEqual([mesh.groups.get('a')?.keeper(), mesh.groups.get('b')?.keeper()], ['mine', 'theirs']);
+  mesh.out.add('a');
+  await mesh.rounds();
+  assert.deepEqual([mesh.groups.get('a')?.keeper(), mesh.groups.get('b')?.keeper()], ['theirs', 'begin']);
+  assert.deepEqual(mesh.begins.slice(-1), ['b']);
+});
+
+test('replicas that hear each other only by the log begin terms ever more seldom', async (t) => {
+  const mesh = new Mesh(await startCore(t));
+  mesh.silent.add('a').add('b');
+  await mesh.join(t, 'a').round();
+  await mesh.join(t, 'b').round();
+  await mesh.rounds();
+  let epoch = 0;
+  const terms: number[] = [];
+  for (let second = 0; second < 600; second++) {
+    mesh.now += 1_000;
+    mesh.begins.length = 0;
+    await mesh.rounds();
+    for (const id of new Set(mesh.begins)) {
+      await elect(mesh, ++epoch, id);
+      terms.push(second);
+      break;
+    }
+  }
+  assert.ok(terms.length >= 2 && terms.length < 30, `${terms.length} terms in ten minutes: ${terms}`);
+});
+
+test('a name that somebody else uses is said once, not fought for', async (t) => {
+  const mesh = await start(t, 'a');
+  const joined = (admin: string) =>
+    mesh.core.ingest.submit({
+      events: [{ type: 'replica.joined', data: { replica: 'a', admin } }],
+      caller: 'tendril',
+      internal: true,
+    });
+  await joined('http://another');
+  await mesh.rounds();
+  const { offset } = mesh.core.log.head();
+  await joined('http://another');
+  await mesh.rounds();
+  await mesh.rounds();
+  assert.equal(mesh.core.log.head().offset, offset + 1, 'nothing more is written for some minutes');
 });
