@@ -32,8 +32,8 @@ export interface IngestOptions {
   readonly limits?: Partial<InputLimits>;
   /** Reads raw resources before they are appended; absent: only the fold does, and quarantines those that are bad. */
   readonly rawCheck?: RawCheck;
-  /** Why nothing may be written now, by anybody; undefined: it may. */
-  readonly refuse?: () => TendrilError | undefined;
+  /** Why this may not be written now, whoever writes it; undefined: it may. */
+  readonly refuse?: (submission: Submission) => TendrilError | undefined;
   /** Submissions waiting for append or fold at one time. Default 1,000. */
   readonly maxWaiting?: number;
   /** Default 100,000 events. */
@@ -81,6 +81,8 @@ export class Ingest {
    */
   async submit(submission: Submission): Promise<SubmitAnswer> {
     try {
+      const refused = this.#options.refuse?.(submission);
+      if (refused !== undefined) throw refused;
       this.#admit(submission.events.length, submission.internal === true);
       const { events, warnings } = this.#check(submission);
       this.#waiting++;
@@ -96,8 +98,6 @@ export class Ingest {
   }
 
   #admit(count: number, internal: boolean): void {
-    const refusedNow = this.#options.refuse?.();
-    if (refusedNow !== undefined) throw refusedNow;
     if (count === 0)
       throw new TendrilError('BATCH_EMPTY', 'no events were sent; allowed are 1 or more', {
         remedy: 'send {"events":[{"type":…,"data":…}]}',

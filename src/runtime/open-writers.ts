@@ -1,8 +1,8 @@
 /** Opens everything that writes events: the gateway, learned edges, the edge keeper, other replicas, `--dir`. */
 import { randomUUID } from 'node:crypto';
 import { rawProblem } from '../compile/index.ts';
-import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges } from '../ingest/index.ts';
-import { MESH_SUBJECT } from '../model/index.ts';
+import { createDryRun, DirAdapter, DocumentGateway, Ingest, LearnedEdges, type Submission } from '../ingest/index.ts';
+import { isObject, MESH_SUBJECT } from '../model/index.ts';
 import { documentsBehind } from './admin-ports.ts';
 import { allOfLog } from './all-of-log.ts';
 import { auditedIngest } from './auditing.ts';
@@ -16,6 +16,10 @@ import { Refusals } from './refusals.ts';
 import { divergedError, markOut, Replicas, replicaId } from './replicas/index.ts';
 import { startEdgeKeeping } from './start-edge-keeping.ts';
 import { WorkerRegistry } from './worker-registry.ts';
+
+/** Words of Tendril on its replicas. */
+const isOfReplicas = ({ internal, events }: Submission): boolean =>
+  internal === true && events.every((event) => isObject(event) && String(event.type).startsWith('replica.'));
 
 /** Mesh settings and `--dir` are written when it resolves. @param opened closed by the caller when this or a later step fails */
 export const openWriters = async (
@@ -54,7 +58,9 @@ export const openWriters = async (
     now: Date.now,
     newId: randomUUID,
     rawCheck: rawProblem,
-    refuse: () => (outOfService === undefined || replicas.isLeaving ? undefined : divergedError(outOfService)),
+    // Where it is, and that it leaves, it says all the same.
+    refuse: (submission) =>
+      outOfService === undefined || isOfReplicas(submission) ? undefined : divergedError(outOfService),
   });
   const own = auditedIngest(ingest, audit, { from: 'core', accepted: false });
   const state = projector.fold;
@@ -65,7 +71,7 @@ export const openWriters = async (
   });
   const self = replicaId(config.data, config.replica);
   const holder = `${self}/${randomUUID()}`;
-  const replicas: Replicas = new Replicas({
+  const replicas = new Replicas({
     self,
     holderName: holder,
     mesh: config.mesh,

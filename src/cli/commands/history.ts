@@ -95,7 +95,7 @@ export const history: Command = {
     const limit = integer(args, 'limit', 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
     const { body } = await clientFor(args, io).request<{ readonly events: readonly Row[]; readonly next?: number }>(
       `${path}/history`,
-      { query: { change: 1, limit }, remedies: { DOCUMENT_UNKNOWN: 'tendril get all' } },
+      { query: { change: 1, limit }, remedies: { DOCUMENT_UNKNOWN: 'tendril get KIND' } },
     );
     // What tells of a refusal is told with what was refused.
     const rows = body.events.filter(({ type }) => type !== 'policy.refused');

@@ -13,6 +13,7 @@ const ROUND_MS = 2_000;
 const LOST_MS = 30_000;
 /** Terms in a row of keepers that were never heard double the wait, up to 2^7: two that hear each other only by the log do not flood it. */
 const MAX_DOUBLINGS = 7;
+const RETRY_MS = 10_000;
 /** After a refusal of `replica.joined`. */
 const REFUSED_MS = 300_000;
 /** A replica that is not heard for so long is taken out of the list: it said nothing of its sidecars meanwhile, so nothing expired. */
@@ -207,8 +208,9 @@ export class ReplicaGroup {
     this.#meet();
     await Promise.all([...this.#peers].map(([id, peer]) => this.#look(id, peer)));
     this.#compare();
-    if (this.#stopped || this.#options.isOut()) return;
+    if (this.#stopped) return;
     await this.#announce();
+    if (this.#options.isOut()) return;
     if (this.keeper() === 'begin') await this.#options.onBegin();
     await this.#forgetGone();
   }
@@ -275,9 +277,14 @@ export class ReplicaGroup {
         'another process joined under the name of this replica: give it another with --replica',
       );
     }
+    // A log that does not take it now is asked again, but not in every round.
+    this.#joinAfter = Math.max(this.#joinAfter, monotonic() + RETRY_MS);
     const status = await this.#submit({ type: 'replica.joined', data: { replica: self, admin } }, OWN_SOURCE);
     this.#hasJoined = true;
-    if (status === 'applied') return;
+    if (status === 'applied') {
+      this.#joinAfter = 0;
+      return;
+    }
     this.#joinAfter = monotonic() + REFUSED_MS;
     logger.error({ replica: self, status }, 'this replica could not join: too many are listed; see `tendril replicas`');
   }

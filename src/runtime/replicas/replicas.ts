@@ -35,7 +35,6 @@ export class Replicas {
   readonly #parts: Parts;
   readonly #proofs: ProofRing;
   #admin = '';
-  #leaving = false;
 
   constructor(parts: Parts) {
     const { self, holderName, mesh, projector, ingest, onOdd, onBegin, logger } = parts;
@@ -109,18 +108,12 @@ export class Replicas {
     return (await this.group?.remove(id, caller, reason)) ?? false;
   }
 
-  /** True: what this replica writes is that it leaves. */
-  get isLeaving(): boolean {
-    return this.#leaving;
-  }
-
   /** Questions to others end. */
   endQuestions(): void {
     this.group?.endQuestions();
   }
 
   async close(): Promise<void> {
-    this.#leaving = true;
     await this.group?.close();
   }
 }
