@@ -270,7 +270,8 @@ export class ReplicaGroup {
     const known = state.replicas().find(({ id }) => id === self);
     if (admin === undefined || known?.admin === admin || monotonic() < this.#joinAfter) return;
     // Somebody else uses this name: each would write its own address again and again.
-    if (known !== undefined && this.#hasJoined) {
+    const isContested = known !== undefined && this.#hasJoined;
+    if (isContested) {
       this.#joinAfter = monotonic() + REFUSED_MS;
       logger.error(
         { replica: self, admin: known.admin },
@@ -282,7 +283,7 @@ export class ReplicaGroup {
     const status = await this.#submit({ type: 'replica.joined', data: { replica: self, admin } }, OWN_SOURCE);
     this.#hasJoined = true;
     if (status === 'applied') {
-      this.#joinAfter = 0;
+      if (!isContested) this.#joinAfter = 0;
       return;
     }
     this.#joinAfter = monotonic() + REFUSED_MS;
