@@ -86,7 +86,9 @@ export const replicas: Command = {
         () =>
           [
             table(body.replicas, columns, format),
-            `${plural(body.replicas.length, 'replica')}: ${sentence(body.comparison)}`,
+            body.replicas.length === 1
+              ? 'the only control plane on this log'
+              : `${plural(body.replicas.length, 'replica')}: ${sentence(body.comparison)}`,
           ].join('\n'),
         () => body.replicas.map((item) => item.id),
       ),
