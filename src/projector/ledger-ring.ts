@@ -34,6 +34,9 @@ export const decodeRing = (body: Buffer): LedgerStep[] =>
     }),
   );
 
+const isSame = (a: LedgerStep, b: LedgerStep): boolean =>
+  a.at === b.at && a.event === b.event && a.version === b.version && a.offset === b.offset;
+
 /**
  * With the new steps, without those at the bound or from before `horizon` (ms since the epoch); of these the last one stays before others,
  * as it says what the node held when the time began that the ledger tells of.
@@ -43,7 +46,9 @@ export const extendRing = (
   added: readonly LedgerStep[],
   horizon: number,
 ): readonly LedgerStep[] => {
-  const all = [...steps, ...added];
+  // What is being written may be in both.
+  const fresh = steps.length === 0 ? added : added.filter((step) => !steps.some((known) => isSame(known, step)));
+  const all = [...steps, ...fresh];
   const first = all.findIndex((step) => step.at >= horizon);
   return first < 0 ? [] : all.slice(Math.max(0, first - 1)).slice(-RING_STEPS);
 };

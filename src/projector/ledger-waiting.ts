@@ -1,6 +1,7 @@
 /**
  * Steps of deliveries that wait to be written: resource -> node -> latest steps, oldest first. Of one resource on one node only so many
- * are kept as a ring holds. Bound: `max` steps; beyond it the resources that wait longest go, counted in `dropped`.
+ * are kept as a ring holds. What is being written is told of until it can be read where it was written, and waits again when that failed.
+ * Bound: `max` steps; beyond it the resources that wait longest go, counted in `dropped`.
  */
 import { type LedgerStep, RING_STEPS } from './ledger-ring.ts';
 
@@ -20,6 +21,8 @@ interface Resource {
 export class LedgerWaiting {
   readonly #max: number;
   #resources = new Map<string, Resource>();
+  /** Being written. */
+  #taken = new Map<string, Resource>();
   #steps = 0;
   dropped = 0;
 
@@ -73,24 +76,49 @@ export class LedgerWaiting {
   }
 
   get(node: string, type: string, name: string): readonly LedgerStep[] {
-    return this.#resources.get(`${type}\n${name}`)?.nodes.get(node) ?? [];
+    const key = `${type}\n${name}`;
+    const taken = this.#taken.get(key)?.nodes.get(node);
+    const steps = this.#resources.get(key)?.nodes.get(node) ?? [];
+    return taken === undefined ? steps : [...taken, ...steps];
   }
 
-  /** Everything that waits for one node. */
+  /** Everything that waits for one node, what is being written first. */
   *ofNode(node: string): Iterable<WaitingSteps> {
-    for (const { type, name, nodes } of this.#resources.values()) {
-      const steps = nodes.get(node);
-      if (steps !== undefined) yield { node, type, name, steps };
-    }
+    for (const resources of [this.#taken, this.#resources])
+      for (const { type, name, nodes } of resources.values()) {
+        const steps = nodes.get(node);
+        if (steps !== undefined) yield { node, type, name, steps };
+      }
   }
 
-  /** Takes everything out. */
+  /** Takes everything out, to be written; then `landed` or `putBack` says what became of it. */
   take(): WaitingSteps[] {
-    const taken: WaitingSteps[] = [];
+    const list: WaitingSteps[] = [];
     for (const { type, name, nodes } of this.#resources.values())
-      for (const [node, steps] of nodes) taken.push({ node, type, name, steps });
+      for (const [node, steps] of nodes) list.push({ node, type, name, steps });
+    this.#taken = this.#resources;
     this.#resources = new Map();
     this.#steps = 0;
-    return taken;
+    return list;
+  }
+
+  /** These are written, and readers see it. */
+  landed(list: readonly WaitingSteps[]): void {
+    for (const { node, type, name } of list) this.#taken.get(`${type}\n${name}`)?.nodes.delete(node);
+  }
+
+  /** What was taken and has not landed waits again. */
+  putBack(): void {
+    for (const { type, name, nodes } of this.#taken.values()) {
+      const resource = this.of(type, name);
+      for (const [node, steps] of nodes) {
+        const later = resource.nodes.get(node) ?? [];
+        const all = [...steps, ...later].slice(-RING_STEPS);
+        resource.nodes.set(node, all);
+        this.#steps += all.length - later.length;
+      }
+    }
+    this.#taken = new Map();
+    this.trim();
   }
 }

@@ -221,16 +221,23 @@ export class Ledger {
   async #flush(): Promise<void> {
     const waiting = this.#waiting.take();
     const horizon = this.#horizon();
-    for (let at = 0; at < waiting.length; at += KEYS_PER_TURN) {
-      this.#environment.refresh();
-      await this.#environment.commit((batch) => {
-        for (const { node, type, name, steps } of waiting.slice(at, at + KEYS_PER_TURN)) {
-          const key: ResourceKey = [node, type, name];
-          const body = this.#resources.peek(key);
-          const ring = extendRing(body === undefined ? [] : decodeRing(body), steps, horizon);
-          if (ring.length > 0) batch.put(this.#resources, key, encodeRing(ring));
-        }
-      });
+    try {
+      for (let at = 0; at < waiting.length; at += KEYS_PER_TURN) {
+        const part = waiting.slice(at, at + KEYS_PER_TURN);
+        this.#environment.refresh();
+        await this.#environment.commit((batch) => {
+          for (const { node, type, name, steps } of part) {
+            const key: ResourceKey = [node, type, name];
+            const body = this.#resources.peek(key);
+            const ring = extendRing(body === undefined ? [] : decodeRing(body), steps, horizon);
+            if (ring.length > 0) batch.put(this.#resources, key, encodeRing(ring));
+          }
+        });
+        this.#environment.refresh();
+        this.#waiting.landed(part);
+      }
+    } finally {
+      this.#waiting.putBack();
     }
     await this.#writeNodes();
   }

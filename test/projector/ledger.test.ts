@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { TendrilError } from '../../src/model/index.ts';
 import { type DeliveryGroup, type DeliveryReport, Ledger } from '../../src/projector/index.ts';
 import { RING_STEPS } from '../../src/projector/ledger-ring.ts';
+import type { DiskGuard } from '../../src/store/index.ts';
 import { Lines, ManualClock, tempDir } from './harness.ts';
 import { MESH } from './mesh-events.ts';
 
 const HOUR = 3_600_000;
 const clock = new ManualClock();
-const open = (dir: string, more: { maxResources?: number } = {}): Promise<Ledger> =>
+const open = (dir: string, more: { maxResources?: number; guard?: DiskGuard } = {}): Promise<Ledger> =>
   Ledger.open({ dir, mesh: MESH, clock, logger: new Lines(), ...more });
 interface Entry extends Omit<DeliveryGroup, 'steps'> {
   readonly node: string;
@@ -246,5 +248,38 @@ test('bounds: resources, waiting entries, names that cannot be keys', async (t) 
   ledger.record(report(entry({ node: '' }), entry({ name: 'x'.repeat(2_000) }), entry({ node: 'a\nb' })));
   assert.equal(ledger.counters.ignored, 3);
   assert.equal(ledger.counters.failed, 0);
+  await ledger.close();
+});
+
+test('what is being written is told of meanwhile; what could not be written waits again, and is written with the next', async (t) => {
+  const dir = tempDir(t);
+  let isFull = false;
+  const guard = {
+    admit: () => {
+      if (isFull) throw new TendrilError('DISK_FULL', 'no room');
+    },
+    condition: () => ({ state: 'ok' as const, freeBytes: 1, reserveBytes: 0 }),
+    refused: 0,
+    poll: () => undefined,
+    close: () => undefined,
+  };
+  let ledger = await open(dir, { guard });
+  const events = (): string[] => ledger.steps('n1', 'cds', 'redis.shop:6379').map(({ event }) => event);
+  ledger.record(report(entry({})));
+  const writing = ledger.flush();
+  await Promise.resolve();
+  assert.deepEqual([events(), ledger.deliveries('n1').length], [['sent'], 1], 'while it is being written');
+  await writing;
+  assert.deepEqual(events(), ['sent']);
+  isFull = true;
+  ledger.record(report(entry({ event: 'acked', at: clock.at + 1 })));
+  await ledger.flush();
+  assert.deepEqual(events(), ['sent', 'acked'], 'not written, not lost');
+  isFull = false;
+  ledger.record(report(entry({ event: 'removed', version: '', at: clock.at + 2 })));
+  await ledger.flush();
+  await ledger.close();
+  ledger = await open(dir);
+  assert.deepEqual(events(), ['sent', 'acked', 'removed']);
   await ledger.close();
 });
