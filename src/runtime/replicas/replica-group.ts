@@ -2,45 +2,33 @@
  * This replica among the others of its log: says where it is reached, looks every few seconds how the others are, compares states, and
  * knows which of them keeps the edges. Effects only; the decisions are those of compare.ts and keeper-choice.ts.
  */
-import { type Ingest, OWN_SOURCE } from '../../ingest/index.ts';
-import type { ReplicaView } from '../../projector/index.ts';
+import { OWN_SOURCE } from '../../ingest/index.ts';
 import { compareReplicas, type Statement, type Verdict } from './compare.ts';
 import { chooseKeeper, type KeeperChoice, replicaOf } from './keeper-choice.ts';
+import { Membership, type MembershipOptions } from './membership.ts';
 import { PeerClient, type ReplicaAnswer, type ReplicaQuestion, type ReplicaStatement } from './peer-client.ts';
+import { Terms } from './terms.ts';
 
 const ROUND_MS = 2_000;
 /** A keeper that is not heard for so long is followed by another. */
 const LOST_MS = 30_000;
-/** Terms in a row of keepers that were never heard double the wait, up to 2^7: two that hear each other only by the log do not flood it. */
-const MAX_DOUBLINGS = 7;
-const RETRY_MS = 10_000;
-/** After a refusal of `replica.joined`. */
-const REFUSED_MS = 300_000;
 /** A replica that is not heard for so long is taken out of the list: it said nothing of its sidecars meanwhile, so nothing expired. */
 const GONE_MS = 24 * 3_600_000;
 
-export interface ReplicaGroupOptions {
-  /** Id of this replica. */
-  readonly self: string;
+export interface ReplicaGroupOptions extends MembershipOptions {
   /** Name of this process as a keeper: `<self>/<unique>`. */
   readonly holderName: string;
   readonly mesh: string;
-  readonly state: {
-    /** As folded. */
-    replicas(): readonly ReplicaView[];
+  readonly state: MembershipOptions['state'] & {
     keeperHolder(keeper: string): string | undefined;
     keeperEpoch(keeper: string): number;
   };
   readonly statement: () => ReplicaStatement;
-  readonly ingest: Pick<Ingest, 'submit'>;
-  /** ms, never going back. */
-  readonly monotonic: () => number;
   /** This replica differs from the others: it is to serve no longer. */
   readonly onOdd: (why: string) => void;
   /** This process is to begin the next term as the keeper of edges; must not throw. */
   readonly onBegin: () => Promise<void>;
-  readonly logger: Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>;
-  /** This replica serves nobody any more: it keeps nothing, and joins no more. */
+  /** This replica serves nobody any more, or its log has ended: it keeps nothing. */
   readonly isOut: () => boolean;
   readonly peer?: (admin: string) => Pick<PeerClient, 'statement' | 'ask'>;
   readonly roundMs?: number;
@@ -74,19 +62,16 @@ export class ReplicaGroup {
   readonly #peers = new Map<string, Peer>();
   readonly #timer: NodeJS.Timeout;
   #running: Promise<void> | undefined;
-  #admin: string | undefined;
   #verdict: Verdict = { verdict: 'alone' };
   #stopped = false;
   readonly #stop = new AbortController();
-  /** The newest term that was seen, when it was first seen, and how many in a row were of keepers that nobody heard. */
-  #term = { epoch: 0, at: 0, unheard: 0 };
-  #hasJoined = false;
-  /** No `replica.joined` before. */
-  #joinAfter = 0;
+  readonly #terms = new Terms();
+  readonly #membership: Membership;
   readonly counters = { rounds: 0, unanswered: 0, differences: 0 };
 
   constructor(options: ReplicaGroupOptions) {
     this.#options = options;
+    this.#membership = new Membership(options);
     this.#timer = setInterval(() => void this.round(), options.roundMs ?? ROUND_MS);
     this.#timer.unref();
   }
@@ -97,7 +82,7 @@ export class ReplicaGroup {
 
   /** @param admin where the HTTP API of this replica is reached */
   start(admin: string): void {
-    this.#admin = admin;
+    this.#membership.start(admin);
     void this.round();
   }
 
@@ -127,7 +112,12 @@ export class ReplicaGroup {
     const now = monotonic();
     const holder = state.keeperHolder('edges');
     const keeper = holder === undefined ? undefined : replicaOf(holder);
-    this.#noteTerm(state.keeperEpoch('edges'), keeper, now);
+    const holding = keeper === undefined ? undefined : this.#peers.get(keeper);
+    this.#terms.note(
+      state.keeperEpoch('edges'),
+      holding?.error === undefined ? holding?.statement !== undefined : undefined,
+      now,
+    );
     const members = state.replicas().map(({ id }) => {
       const peer = this.#peers.get(id);
       if (id === self) return { id, silentMs: 0 };
@@ -136,20 +126,9 @@ export class ReplicaGroup {
       if (said === 'out' || said === 'failed') return { id, silentMs: Number.POSITIVE_INFINITY };
       const silentMs = now - (peer?.heardAt ?? now);
       // Its word in the log is a sign of life too.
-      const sinceTerm = (now - this.#term.at) / 2 ** Math.min(this.#term.unheard, MAX_DOUBLINGS);
-      return { id, silentMs: id === keeper ? Math.min(silentMs, sinceTerm) : silentMs };
+      return { id, silentMs: id === keeper ? Math.min(silentMs, this.#terms.silentMs(now)) : silentMs };
     });
     return chooseKeeper({ self, holderName, holder, members, lostMs });
-  }
-
-  #noteTerm(epoch: number, keeper: string | undefined, now: number): void {
-    const before = this.#term;
-    const peer = keeper === undefined ? undefined : this.#peers.get(keeper);
-    const isUnheard = peer !== undefined && peer.statement === undefined;
-    if (epoch !== before.epoch)
-      this.#term = { epoch, at: now, unheard: isUnheard ? before.unheard + 1 : before.unheard };
-    else if (peer !== undefined && peer.error === undefined && peer.statement !== undefined)
-      this.#term = { ...before, unheard: 0 };
   }
 
   /** Asks the workers of all other replicas. */
@@ -176,11 +155,8 @@ export class ReplicaGroup {
   }
 
   /** Takes a replica out of the list. Resolves with false when there is none of that name, or it has just joined again. */
-  async remove(id: string, source: string, reason: string): Promise<boolean> {
-    const known = this.#options.state.replicas().find((replica) => replica.id === id);
-    if (known === undefined) return false;
-    const left = { type: 'replica.left', data: { replica: id }, expect: known.offset, reason };
-    return (await this.#submit(left, source)) === 'applied';
+  remove(id: string, source: string, reason: string): Promise<boolean> {
+    return this.#membership.remove(id, source, reason);
   }
 
   /** Questions to others end, and none is asked any more. */
@@ -195,11 +171,7 @@ export class ReplicaGroup {
     clearInterval(this.#timer);
     this.endQuestions();
     await this.#running;
-    const { self, logger } = this.#options;
-    if (this.#admin === undefined) return;
-    await this.remove(self, OWN_SOURCE, 'orderly end').catch((error: unknown) =>
-      logger.warn({ err: error }, 'this replica could not say that it leaves'),
-    );
+    await this.#membership.leave();
   }
 
   async #round(): Promise<void> {
@@ -209,7 +181,7 @@ export class ReplicaGroup {
     await Promise.all([...this.#peers].map(([id, peer]) => this.#look(id, peer)));
     this.#compare();
     if (this.#stopped) return;
-    await this.#announce();
+    await this.#membership.announce();
     if (this.#options.isOut()) return;
     if (this.keeper() === 'begin') await this.#options.onBegin();
     await this.#forgetGone();
@@ -264,42 +236,11 @@ export class ReplicaGroup {
       onOdd(`its ${what} at offset ${offset} differs from that of ${verdict.from.join(', ')}`);
   }
 
-  async #announce(): Promise<void> {
-    const { self, state, monotonic, logger } = this.#options;
-    const admin = this.#admin;
-    const known = state.replicas().find(({ id }) => id === self);
-    if (admin === undefined || known?.admin === admin || monotonic() < this.#joinAfter) return;
-    // Somebody else uses this name: each would write its own address again and again.
-    const isContested = known !== undefined && this.#hasJoined;
-    if (isContested) {
-      this.#joinAfter = monotonic() + REFUSED_MS;
-      logger.error(
-        { replica: self, admin: known.admin },
-        'another process joined under the name of this replica: give it another with --replica',
-      );
-    }
-    // A log that does not take it now is asked again, but not in every round.
-    this.#joinAfter = Math.max(this.#joinAfter, monotonic() + RETRY_MS);
-    const status = await this.#submit({ type: 'replica.joined', data: { replica: self, admin } }, OWN_SOURCE);
-    this.#hasJoined = true;
-    if (status === 'applied') {
-      if (!isContested) this.#joinAfter = 0;
-      return;
-    }
-    this.#joinAfter = monotonic() + REFUSED_MS;
-    logger.error({ replica: self, status }, 'this replica could not join: too many are listed; see `tendril replicas`');
-  }
-
   /** Only the keeper does: once is enough. */
   async #forgetGone(): Promise<void> {
     if (this.keeper() !== 'mine') return;
     const now = this.#options.monotonic();
     for (const [id, { heardAt }] of this.#peers)
       if (now - heardAt > GONE_MS) await this.remove(id, OWN_SOURCE, 'not heard for a day');
-  }
-
-  async #submit(event: object, caller: string): Promise<string | undefined> {
-    const { events } = await this.#options.ingest.submit({ events: [event], caller, atomic: false, internal: true });
-    return events[0]?.status;
   }
 }
