@@ -40,8 +40,8 @@ export interface VerifyAuditOptions {
   readonly mesh?: string;
   /** Told of every entry that can be read, also of damaged ones. */
   readonly onEntry?: (entry: AuditEntry) => void;
-  /** Called after every piece that was read, with its entries and bytes; the next one waits for it. */
-  readonly onPiece?: (entries: number, bytes: number) => Promise<void>;
+  /** Called after every piece that was read, with its bytes; the next one waits for it. */
+  readonly onPiece?: (bytes: number) => Promise<void>;
   /** Problems named (default 100); all are counted. */
   readonly maxProblems?: number;
 }
@@ -123,7 +123,7 @@ const readSegment = async (prover: Prover, segment: Segment, { onPiece }: Verify
       else prover.take(line);
       isFirst = false;
     }
-    await onPiece?.(lines.length, end - read);
+    await onPiece?.(end - read);
     read = end;
   }
 };

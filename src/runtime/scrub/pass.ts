@@ -202,14 +202,14 @@ class Pass {
   async #audit(): Promise<void> {
     const { dir, mesh } = this.#job;
     await this.#progress('audit', '');
-    const onPiece = async (entries: number, bytes: number): Promise<void> => {
-      this.#totals.records += entries;
+    const onPiece = async (bytes: number): Promise<void> => {
       this.#totals.bytes += bytes;
       await this.#progress('audit', '');
       await this.#pace.after(bytes);
     };
     try {
       const proof = await verifyAudit({ dir, mesh, onPiece });
+      this.#totals.records += proof?.entries ?? 0;
       for (const { seq, message } of proof?.problems ?? [])
         this.#found(finding('audit', 'AUDIT_CORRUPT', `entry ${seq}`, message));
     } catch (error) {
