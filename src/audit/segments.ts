@@ -81,6 +81,21 @@ const firstLine = (path: string): { readonly line: string; readonly size: number
   }
 };
 
+/** True for the error of a file that is not there. */
+export const isGone = (error: unknown): boolean =>
+  (error as { readonly code?: unknown } | undefined)?.code === 'ENOENT';
+
+/** Undefined: it was removed meanwhile. */
+const segmentAt = (path: string, first: number): Segment | undefined => {
+  try {
+    const { line, size } = firstLine(path);
+    return { path, first, bytes: size, since: Date.parse(parseHeader(line)?.time ?? '') || 0 };
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+};
+
 /** Ascending. A segment's time is that of its header, 0 where it cannot be read. */
 export const listSegments = (dir: string): readonly Segment[] =>
   readdirSync(dir)
@@ -89,10 +104,7 @@ export const listSegments = (dir: string): readonly Segment[] =>
       return Number.isNaN(first) ? [] : [{ path: join(dir, name), first }];
     })
     .sort((a, b) => a.first - b.first)
-    .map(({ path, first }) => {
-      const { line, size } = firstLine(path);
-      return { path, first, bytes: size, since: Date.parse(parseHeader(line)?.time ?? '') || 0 };
-    });
+    .flatMap(({ path, first }) => segmentAt(path, first) ?? []);
 
 /** Undefined: there is none, or it cannot be read as one. */
 export const readHead = (dir: string): AuditHead | undefined => {

@@ -8,6 +8,7 @@ import { type ChainPoint, proveLine, startPoint } from './chain.ts';
 import type { AuditEntry } from './entry.ts';
 import {
   AUDIT_NAME,
+  isGone,
   listSegments,
   parseHeader,
   parseObject,
@@ -39,6 +40,8 @@ export interface VerifyAuditOptions {
   readonly mesh?: string;
   /** Told of every entry that can be read, also of damaged ones. */
   readonly onEntry?: (entry: AuditEntry) => void;
+  /** Called after every piece that was read, with its bytes; the next one waits for it. */
+  readonly onPiece?: (bytes: number) => Promise<void>;
   /** Problems named (default 100); all are counted. */
   readonly maxProblems?: number;
 }
@@ -111,25 +114,41 @@ class Prover {
   }
 }
 
+const readSegment = async (prover: Prover, segment: Segment, { onPiece }: VerifyAuditOptions): Promise<void> => {
+  let isFirst = true;
+  let read = 0;
+  for await (const { lines, end } of segmentLines(segment.path, segment.bytes)) {
+    for (const line of lines) {
+      if (isFirst) prover.begin(segment, line);
+      else prover.take(line);
+      isFirst = false;
+    }
+    await onPiece?.(end - read);
+    read = end;
+  }
+};
+
 /** Undefined: there is no audit. */
 export const verifyAudit = async (options: VerifyAuditOptions): Promise<AuditProof | undefined> => {
   const dir = join(options.dir, AUDIT_NAME);
   if (!existsSync(dir)) return undefined;
   const head = readHead(dir);
   const segments = listSegments(dir);
-  const base = head?.base ?? startPoint;
+  // Read again: what was pruned since is not listed.
+  const base = readHead(dir)?.base ?? startPoint;
   if (segments.length === 0 && head === undefined) return undefined;
   const prover = new Prover(options, base, head?.head);
   // Pruned, and not yet removed when the process died.
   const live = segments.filter((_, index) => (segments[index + 1]?.first ?? Number.POSITIVE_INFINITY) > base.seq + 1);
   for (const segment of live) {
-    let isFirst = true;
-    for await (const { lines } of segmentLines(segment.path, segment.bytes))
-      for (const line of lines) {
-        if (isFirst) prover.begin(segment, line);
-        else prover.take(line);
-        isFirst = false;
-      }
+    try {
+      await readSegment(prover, segment, options);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      // Pruned meanwhile; whoever removes it says so in `base` first.
+      const { base: now = startPoint } = readHead(dir) ?? {};
+      if (now.seq > prover.point.seq) prover.point = { ...now };
+    }
   }
   prover.end();
   return {

@@ -43,6 +43,10 @@ export interface LmdbBackendOptions {
 const META_TABLE = 'meta';
 const BASE_KEY = 'base';
 
+/** What stands before the first event of a log that somebody else writes; undefined: nothing. @throws TendrilError `LOG_CORRUPT`, `CORRUPT_RECORD`. */
+export const storedBase = (environment: Environment): LogBase | undefined =>
+  requireLogBase(environment.table<string>(META_TABLE).get(BASE_KEY), environment.path);
+
 /** Bytes read into memory at once, so that one batch of large events does not take all of it. */
 const READ_BYTES = 4 * 2 ** 20;
 const SLAB_BYTES = 256 * 1024;
@@ -219,7 +223,7 @@ export class LmdbBackend implements CopyingBackend {
   #findHead(): LogHead {
     const [first] = this.#events.keys({ limit: 1 });
     const [last] = this.#events.keys({ limit: 1, reverse: true });
-    const base = requireLogBase(this.#meta.get(BASE_KEY), this.#environment.path);
+    const base = storedBase(this.#environment);
     if (first === undefined || last === undefined)
       return base === undefined
         ? { offset: 0, recordedAt: 0, first: 1 }

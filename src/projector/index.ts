@@ -23,7 +23,7 @@ export {
   writeSnapshotFile,
 } from './snapshot/index.ts';
 export type { PastImage, StateQueries } from './state-queries.ts';
-export { openStoredPart, storedChains } from './stored-parts.ts';
+export { chainOfProof, openStoredPart, PROOF_TABLE } from './stored-parts.ts';
 export type * from './types.ts';
 export { type VerifyOptions, type VerifyProgress, type VerifyReport, verifyData } from './verify.ts';
 export type { VerifyProblem } from './verify-findings.ts';

@@ -16,13 +16,15 @@ export const openStoredPart = (dir: string, mesh: string, part: 'state' | 'ledge
     readOnly: true,
   });
 
-/** Chain values of the log that the state holds, hexadecimal, by offset; undefined where it holds none. */
-export const storedChains = (state: Environment): ((offset: number) => string | undefined) => {
-  const proofs = state.table<number>('proof');
-  return (offset) => {
-    if (offset % PROOF_EVERY !== 0) return undefined;
-    state.refresh();
-    const body = proofs.get(offset);
-    return body === undefined ? undefined : decodeProof(offset, body).chain;
-  };
+/** Table of the state with the chain values of the log. */
+export const PROOF_TABLE = 'proof';
+
+/** Chain value, hexadecimal, in a record of that table; undefined: it has none, or cannot be read. */
+export const chainOfProof = (offset: number, body: Buffer): string | undefined => {
+  if (offset % PROOF_EVERY !== 0) return undefined;
+  try {
+    return decodeProof(offset, body).chain;
+  } catch {
+    return undefined;
+  }
 };

@@ -19,6 +19,9 @@ export interface DamageWatchOptions {
   readonly logger: StoreLogger;
 }
 
+/** Findings from which something follows. */
+const DAMAGE: ReadonlySet<string> = new Set(['LOG_CORRUPT', 'CORRUPT_RECORD']);
+
 const HEAL = 'it is made anew from the log at the next start; now: POST /v1/scrub?heal=1';
 
 export class DamageWatch {
@@ -40,7 +43,7 @@ export class DamageWatch {
 
   found({ part, code, where, message, remedy }: ScrubFinding): void {
     const { log, projector, ledger } = this.#options;
-    if (part === 'audit' || code === 'SCRUB_FAILED') return;
+    if (part === 'audit' || !DAMAGE.has(code)) return;
     const storage = { log: log.storage, state: projector.storage, ledger: ledger.storage }[part];
     storage?.noteDamage(new TendrilError(code, `${storage.path}: ${where}: ${message}`, { remedy }));
   }

@@ -20,4 +20,5 @@ export { openEnvironment } from './open-environment.ts';
 export type { ReaderAges } from './readers.ts';
 export { type Scan, scanTable } from './scan.ts';
 export type { Batch, Table } from './table.ts';
+export { isDamage } from './unseal.ts';
 export { acquireWriterLock, type WriterLock } from './writer-lock.ts';

@@ -18,9 +18,10 @@ const EMPTIED_AFTER: ReadonlySet<string> = new Set(['DATA_CORRUPT', 'CORRUPT_REC
 /** What LMDB writes to a new file, amply. */
 const NEW_FILE_BYTES = 65_536;
 
-const corrupt = (path: string, what: string, where: string): TendrilError =>
+const corrupt = (path: string, what: string, where: string, cause?: unknown): TendrilError =>
   new TendrilError('DATA_CORRUPT', `${path} is damaged: ${what}, at ${where}`, {
     remedy: `restore ${path} from a copy; \`tendril verify --data DIR\` tells how far the damage goes`,
+    cause,
   });
 
 const lmdbOptions = (options: EnvironmentOptions) => {
@@ -32,7 +33,7 @@ const rootOf = (options: EnvironmentOptions, path: string): LmdbRoot => {
   try {
     return openRoot({ path, ...lmdbOptions(options) });
   } catch (error) {
-    throw corrupt(path, error instanceof Error ? error.message : String(error), 'opening');
+    throw corrupt(path, error instanceof Error ? error.message : String(error), 'opening', error);
   }
 };
 

@@ -20,6 +20,13 @@ export const unseal = (framed: Buffer, key: TableKey, table: string, environment
 /** Codes of LMDB for a tree that contradicts itself: page not found, corrupted, invalid, cursor full, page full. */
 const DAMAGED: ReadonlySet<unknown> = new Set([-30797, -30796, -30793, -30787, -30786]);
 
+/** True for an error, or one that it was made of, that only damaged bytes give: not for a limit of the system, rights or a place. */
+export const isDamage = (error: unknown): boolean => {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { readonly code?: unknown };
+  return code === 'CORRUPT_RECORD' || DAMAGED.has(code) || isDamage(error.cause);
+};
+
 /**
  * What LMDB says of a damaged tree, as `CORRUPT_RECORD` (a clean mark vouches for the head of a file only); that it reads no more in
  * this process, because writing its head has failed, as `DATA_READ_ONLY`; every other error as it is.

@@ -294,6 +294,38 @@ describe('bounds', () => {
     assert.match((await problemsIn(dir)).join(), /are missing/);
   });
 
+  test('A4: segments that go while they are proved are no problem; each piece waits for its turn', async (t) => {
+    const dir = temporaryData(t);
+    const audit = await openAudit(dir, { segmentBytes: 1_000 });
+    for (let index = 1; index <= 100; index++) {
+      audit.record(accepted(index));
+      if (index % 4 === 0) await audit.flush();
+    }
+    await audit.close();
+    const before = segmentsIn(dir);
+    assert.ok(before.length > 10, `${before.length} segments`);
+    let bytes = 0;
+    let pieces = 0;
+    const proof = await verifyAudit({
+      dir,
+      mesh: 'm',
+      onPiece: async (size) => {
+        bytes += size;
+        if (pieces++ > 0) return;
+        const again = await openAudit(dir, { segmentBytes: 1_000, maxBytes: 3_000 });
+        await again.close();
+      },
+    });
+    const left = segmentsIn(dir);
+    assert.ok(left.length < before.length / 2 && !left.includes(before[1] ?? ''), left.join());
+    assert.deepEqual(proof?.problems, []);
+    assert.ok(pieces > 1 && pieces < before.length, `${pieces} pieces`);
+    assert.ok(bytes > 500 * pieces, `${bytes} bytes`);
+    // Without a word in head.json it is missing.
+    rmSync(left[0] ?? '');
+    assert.match((await problemsIn(dir)).join(), /are missing/);
+  });
+
   test('A4: above the bytes that are allowed the oldest go', async (t) => {
     const dir = temporaryData(t);
     const audit = await openAudit(dir, { segmentBytes: 1_000 });

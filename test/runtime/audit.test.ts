@@ -1,6 +1,6 @@
 /** Issue 6, 3.3: every write and every refused write of a running `serve`, with who, from where, what and why; `verify` proves it. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { here } from '../cli/support/here.ts';
@@ -139,5 +139,19 @@ describe('audit', { concurrency: false }, () => {
     assert.equal(code, 1);
     assert.match(out, new RegExp(`audit entry ${byDir?.seq}: the entry was changed`));
     assert.match(out, new RegExp(`audit entry ${byDir?.seq}: event \\d+ is of dir in the log`));
+  });
+
+  test('accepted events that have no entry are a number in the notes of verify, and no problem', async () => {
+    const data = join(temporaryFolder(), 'data');
+    const first = await serve(['--data', data]);
+    assert.equal(await register(first, 'cart'), 200);
+    await first.stop();
+    rmSync(join(data, 'audit'), { recursive: true });
+    const second = await serve(['--data', data]);
+    assert.equal(await register(second, 'ratings'), 200);
+    await second.stop();
+    const { code, out } = await here(['verify', '--data', data, '-o', 'json'], { server: '' });
+    assert.equal(code, 0, out);
+    assert.match(out, /[1-9]\d* events of the log have no entry in the audit/);
   });
 });

@@ -1,10 +1,11 @@
-/** The scrub's time-table and bounds (R1 to R4 of scrub.ts), with its real process over a real log and state. */
+/** The scrub's time-table and bounds (R1 to R4 of scrub.ts, K2 to K6 of pass.ts), with its real process over a real log and state. */
 import assert from 'node:assert/strict';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AuditLog } from '../../src/audit/index.ts';
+import { openEventLog } from '../../src/log/index.ts';
 import type { TendrilError } from '../../src/model/index.ts';
 import type { ScrubFinding } from '../../src/runtime/scrub/messages.ts';
 import { scrubPass } from '../../src/runtime/scrub/pass.ts';
@@ -15,6 +16,8 @@ import { feed, withSystem } from '../projector/harness.ts';
 import { initialEvents, MESH } from '../projector/mesh-events.ts';
 
 const HOUR = 3_600_000;
+/** Where LMDB keeps the kind of a page, u16. */
+const PAGE_KIND = 18;
 
 const filled = async (t: TestContext): Promise<string> => {
   const dir = temporaryData(t);
@@ -135,4 +138,108 @@ test('K2: never more bytes than the pace allows: each slice asks before the next
     },
   );
   assert.equal(allowed, read);
+});
+
+test('R1: a pass that cannot be started is tried again later, and the core goes on', async (t) => {
+  const dir = await filled(t);
+  let now = Date.now();
+  const logger = recordingLogger();
+  // Longer than an argument may be: fork throws.
+  const scrub = scrubOf(t, dir, { hours: 1, mesh: 'm'.repeat(200_000), now: () => now, logger });
+  assert.throws(() => scrub.start(), /E2BIG/);
+  now += HOUR;
+  while ((scrub.status().nextAt ?? 0) <= now) await sleep(20);
+  assert.equal(scrub.status().nextAt, now + 600_000);
+  assert.equal(scrub.status().running, undefined);
+});
+
+test('R3, K4: a state whose file was cut is charged to the state, never to the log', async (t) => {
+  const dir = await filled(t);
+  const file = join(dir, 'state', 'data.mdb');
+  const whole = readFileSync(file);
+  const codes = new Set<string>();
+  for (const pages of [4, 32, 64]) {
+    writeFileSync(file, whole.subarray(0, whole.length - pages * 4_096));
+    const scrub = scrubOf(t, dir);
+    scrub.start();
+    const { findings } = await ended(scrub);
+    for (const { part, code, where } of findings) {
+      codes.add(code);
+      assert.equal(part, 'state', `${code} ${where}`);
+    }
+    rmSync(join(dir, 'scrub.json'));
+  }
+  assert.ok(codes.has('CORRUPT_RECORD'), [...codes].join());
+});
+
+/** All findings of one pass in this process. */
+const findingsOf = async (dir: string, after: (bytes: number) => Promise<void> = async () => undefined) => {
+  const found: ScrubFinding[] = [];
+  await scrubPass({ dir, mesh: MESH, bytesPerSecond: 1 }, { after }, (message) => {
+    if (message.t === 'finding') found.push(message.finding);
+  });
+  return found.map(({ part, code, where }) => `${part} ${code} ${where}`);
+};
+
+test('K6: events that retention removes while the log is read are not missing; others are', async (t) => {
+  const dir = temporaryData(t);
+  const log = await openEventLog({ kind: 'lmdb', dir, mesh: MESH, clock: { now: Date.now } });
+  t.after(() => log.close());
+  const events = [...initialEvents({ services: 1_000, endpoints: 3 })];
+  for (let at = 0; at < events.length; at += 500) await log.append(events.slice(at, at + 500));
+  const { offset, recordedAt } = log.head();
+  assert.ok(offset > 3_500, `${offset} events`);
+  let slices = 0;
+  const cut = offset - 10;
+  const base = { offset: cut, recordedAt, chain: '0'.repeat(64), tail: '0'.repeat(64) };
+  const found = await findingsOf(dir, async () => {
+    if (slices++ === 0) await log.prune(base);
+  });
+  assert.ok(slices > 1, 'cut between two slices');
+  assert.deepEqual(found, []);
+  const environment = log.storage ?? assert.fail();
+  await environment.commit((batch) => batch.remove(environment.table<number>('events'), cut + 5));
+  assert.deepEqual(await findingsOf(dir), [`log LOG_CORRUPT offset ${cut + 5}`]);
+});
+
+test('K5: what is not damage is SCRUB_FAILED: another mesh, a file that may not be opened', async (t) => {
+  const dir = await filled(t);
+  const state = join(dir, 'state', 'data.mdb');
+  rmSync(state);
+  // As a file without rights is for who is not root.
+  mkdirSync(state);
+  assert.deepEqual(await findingsOf(dir), ['state SCRUB_FAILED opening']);
+  const found: string[] = [];
+  await scrubPass({ dir, mesh: 'other', bytesPerSecond: 1 }, { after: async () => undefined }, (message) => {
+    if (message.t === 'finding') found.push(`${message.finding.part} ${message.finding.code}`);
+  });
+  assert.ok(found.includes('log SCRUB_FAILED'), found.join());
+  assert.ok(!found.some((line) => /CORRUPT_RECORD|LOG_CORRUPT/.test(line)), found.join());
+});
+
+test('K5: a head that is no LMDB is damage', async (t) => {
+  const dir = await filled(t);
+  writeFileSync(join(dir, 'state', 'data.mdb'), Buffer.alloc(65_536, 7));
+  assert.deepEqual(await findingsOf(dir), ['state CORRUPT_RECORD its first page']);
+});
+
+test('K3: a tree that LMDB cannot follow is a finding, and what lies behind it is read', async (t) => {
+  const dir = await filled(t);
+  const file = join(dir, 'log', 'data.mdb');
+  const bytes = readFileSync(file);
+  // From branch (1) to nothing that LMDB knows.
+  let branches = 0;
+  for (let page = 2; page * 4_096 < bytes.length; page++) {
+    if (bytes.readUInt16LE(page * 4_096 + PAGE_KIND) !== 1) continue;
+    bytes.writeUInt16LE(0, page * 4_096 + PAGE_KIND);
+    branches++;
+  }
+  assert.ok(branches > 0);
+  writeFileSync(file, bytes);
+  let end = 0;
+  const found = await findingsOf(dir, async () => {
+    end++;
+  });
+  assert.match(found[0] ?? '', /^log LOG_CORRUPT table events/);
+  assert.ok(end > 0, 'the state was read');
 });

@@ -33,11 +33,22 @@ const pace: ScrubPace = {
   },
 };
 
+const send = (message: FromScrub): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.send === undefined) resolve();
+    else process.send(message, undefined, undefined, () => resolve());
+  });
+
 let toldAt = Number.NEGATIVE_INFINITY;
-const tell = (message: FromScrub): void => {
-  if (message.t === 'progress' && performance.now() - toldAt < TOLD_MS) return;
+let told = '';
+/** A new part or table is never left out, and has left this process when the promise resolves: what is read next may end it. */
+const tell = async (message: FromScrub): Promise<void> => {
+  if (message.t !== 'progress') return send(message);
+  const place = `${message.part} ${message.table}`;
+  if (place === told && performance.now() - toldAt < TOLD_MS) return;
   toldAt = performance.now();
-  process.send?.(message);
+  told = place;
+  await send(message);
 };
 
 await scrubPass(job, pace, tell);

@@ -7,6 +7,7 @@
  *    that knows of none; over restarts too (`data/scrub.json`).
  * R2 While the core is `busy` the pass rests.
  * R3 A pass whose process dies, or is silent for 2 min without resting, is a finding of its own: at the part that it was reading.
+ *    It is damage only when the process had said which table it reads, and died as one dies of a damaged file.
  * R4 100 findings are kept, all are counted.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -26,6 +27,8 @@ const LOOK_MS = 250;
 const SILENT_MS = 120_000;
 const BYTES_PER_SECOND = 8 * 1024 * 1024;
 const MAX_FINDINGS = 100;
+/** How a process ends that reads a damaged file. */
+const ENDS_OF_DAMAGE: ReadonlySet<string> = new Set(['SIGBUS', 'SIGSEGV', 'SIGABRT']);
 
 export interface ScrubOptions {
   readonly dir: string;
@@ -120,7 +123,8 @@ export class Scrub {
     const running: Running = {
       child,
       startedAt: now(),
-      part: 'log',
+      // The one that is opened first (pass.ts).
+      part: 'state',
       table: '',
       records: 0,
       bytes: 0,
@@ -132,8 +136,9 @@ export class Scrub {
     };
     this.#running = running;
     child.on('message', (message: FromScrub) => this.#heard(running, message));
-    child.once('error', (error) => this.#ended(running, error.message));
-    child.once('exit', (code, signal) => this.#ended(running, signal ?? `exit code ${code}`));
+    child.on('error', (error) => this.#ended(running, error.message));
+    // Not `exit`, which may come before the last messages.
+    child.once('close', (code, signal) => this.#ended(running, signal ?? `exit code ${code}`));
   }
 
   close(): void {
@@ -147,19 +152,15 @@ export class Scrub {
   #plan(): void {
     const { hours, now } = this.#options;
     const pause = hours * HOUR_MS;
-    this.#nextAt =
-      hours === 0
-        ? undefined
-        : this.#last === undefined
-          ? now() + Math.min(FIRST_MS, pause)
-          : this.#last.endedAt + pause;
+    const due = this.#last === undefined ? now() + Math.min(FIRST_MS, pause) : this.#last.endedAt + pause;
+    this.#nextAt = hours === 0 ? undefined : due;
   }
 
   #look(): void {
     const { now, busy } = this.#options;
     const running = this.#running;
     if (running === undefined) {
-      if (this.#nextAt !== undefined && now() >= this.#nextAt && !busy()) this.start();
+      if (now() >= (this.#nextAt ?? Number.POSITIVE_INFINITY) && !busy()) this.#startDue();
       return;
     }
     // R2
@@ -170,6 +171,16 @@ export class Scrub {
       running.child.send({ t: 'pause', on: rests } satisfies ToScrub, () => undefined);
     }
     if (!rests && performance.now() - running.heardAt > SILENT_MS) running.child.kill('SIGKILL');
+  }
+
+  /** A machine without memory for a process now may have it later. */
+  #startDue(): void {
+    try {
+      this.start();
+    } catch (error) {
+      this.#nextAt = this.#options.now() + FIRST_MS;
+      this.#options.logger.warn({ err: error }, 'the scrub cannot be started; it is tried again in 10 min');
+    }
   }
 
   #heard(running: Running, message: FromScrub): void {
@@ -200,7 +211,7 @@ export class Scrub {
     if (this.#running !== running) return;
     if (!running.complete) {
       const where = running.table === '' ? 'opening' : `table ${running.table}`;
-      const isDamage = how === 'SIGBUS' || how === 'SIGSEGV' || how === 'SIGABRT';
+      const isDamage = running.table !== '' && ENDS_OF_DAMAGE.has(how);
       const code = isDamage ? (running.part === 'log' ? 'LOG_CORRUPT' : 'CORRUPT_RECORD') : 'SCRUB_FAILED';
       this.#found(running, {
         part: running.part,
