@@ -114,11 +114,14 @@ export class PastEntities {
     });
   }
 
-  /** Endpoints of a service, also of one that is not registered; undefined: none. */
-  endpoints(service: string): Promise<EndpointShards | undefined> {
+  /**
+   * Endpoints of a service, also of one that is not registered; undefined: none.
+   * @param only these ids are wanted; what is given of others is of now
+   */
+  endpoints(service: string, only?: ReadonlySet<string>): Promise<EndpointShards | undefined> {
     const subjects = serviceSubjects(service);
     if (subjects === undefined) return Promise.resolve(undefined);
-    return endpointsAt(this.reads, service, subjects, (upTo) => this.policy(subjects.document, upTo));
+    return endpointsAt(this.reads, service, subjects, (upTo) => this.policy(subjects.document, upTo), only);
   }
 
   async mesh(): Promise<MeshEntity | undefined> {

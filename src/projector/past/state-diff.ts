@@ -129,7 +129,9 @@ class Comparison {
   }
 
   async #endpoints(service: string, ids: ReadonlySet<string>, inline: boolean): Promise<void> {
-    const [before, after] = [await this.#before.endpoints(service), await this.#after.endpoints(service)];
+    const only = inline ? undefined : ids;
+    const before = await this.#before.endpoints(service, only);
+    const after = await this.#after.endpoints(service, only);
     const wanted = new Set(ids);
     if (inline) for (const shards of [before, after]) for (const id of this.#inlineOf(service, shards)) wanted.add(id);
     for (const id of wanted)
