@@ -50,6 +50,7 @@ export const storedBase = (environment: Environment): LogBase | undefined =>
 /** Bytes read into memory at once, so that one batch of large events does not take all of it. */
 const READ_BYTES = 4 * 2 ** 20;
 const SLAB_BYTES = 256 * 1024;
+const FIRST_SLAB_BYTES = 1024;
 
 const corruptAt = (path: string, offset: number, why: string, cause?: unknown): TendrilError =>
   new TendrilError('LOG_CORRUPT', `${path}: event ${offset} ${why}`, {
@@ -57,7 +58,7 @@ const corruptAt = (path: string, offset: number, why: string, cause?: unknown): 
     cause,
   });
 
-/** Memory for the bodies of one read: few large blocks instead of one small one per record. */
+/** Memory for the bodies of one read: few large blocks instead of one small one per record. Blocks grow: many reads are of one record. */
 class Slab {
   #block: Buffer = Buffer.alloc(0);
   #used = 0;
@@ -66,7 +67,9 @@ class Slab {
     const { length } = body;
     if (length > SLAB_BYTES / 4) return Buffer.from(body);
     if (this.#used + length > this.#block.length) {
-      this.#block = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.#block = Buffer.allocUnsafe(
+        Math.min(SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, 2 * this.#block.length, length)),
+      );
       this.#used = 0;
     }
     const copy = this.#block.subarray(this.#used, this.#used + length);

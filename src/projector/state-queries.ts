@@ -9,6 +9,8 @@ import type { StateTables } from './state-tables.ts';
 import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
 import { decodeImage, decodeProof } from './write-changes.ts';
 
+const IMAGES_PER_SLICE = 2_048;
+
 /** An entity as it was at an offset. */
 export interface PastImage {
   readonly offset: number;
@@ -87,6 +89,25 @@ export class StateQueries {
       if (image.key === entityKey) return image.bytes;
     }
     return undefined;
+  }
+
+  /** Keys of entities with an image at exactly this offset, those that begin so. Yields now and then: there may be one of every entity. */
+  *imageKeys(offset: number, prefix: string): Generator<void, readonly string[]> {
+    const found: string[] = [];
+    for (let number = 0; ; ) {
+      const from = number;
+      for (const { key, body } of this.#tables.image.range({
+        start: [offset, from],
+        end: [offset + 1, 0],
+        limit: IMAGES_PER_SLICE,
+      })) {
+        const entity = decodeImage(body).key;
+        if (entity.startsWith(prefix)) found.push(entity);
+        number = key[1] + 1;
+      }
+      if (number === from) return found;
+      yield;
+    }
   }
 
   /** Offset at which the history begins; 0: with the first event. Earlier states cannot be told. */

@@ -213,6 +213,12 @@ describe('a mesh with sidecars', { concurrency: false }, () => {
       await ok('who', 'Dependency/shop/web'),
       /^Dependency\/shop\/web \(scope svc:web\.shop\) concerns 1 sidecar\n/,
     );
+    const { offset } = (await (await fetch(`${server.api}/v1/state`)).json()) as { readonly offset: number };
+    const then = await ok('who', 'reviews.shop:9080', '--at', String(offset));
+    assert.match(then, new RegExp(`^reviews\\.shop:9080 was called by 1 service at ${offset} \\(`));
+    assert.match(then, /^CALLED BY +web\.shop -> reviews\.shop:9080 {2}learned {2}active/m);
+    assert.match(await ok('who', 'reviews.shop', '--at', '1'), /was called by 0 services at 1 \(/);
+    assert.equal(await ok('who', 'reviews.shop', '--at', String(offset), '-o', 'name'), 'web.shop\n');
     assertRefused(await run('who', 'Route/shop/nothing'), 'DOCUMENT_UNKNOWN', 'tendril get Route');
     assertRefused(await run('who', 'a.b.c'), 'USAGE', 'SERVICE.NAMESPACE[:PORT] or KIND/NAMESPACE/NAME');
   });

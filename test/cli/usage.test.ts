@@ -93,6 +93,7 @@ const WRONG: readonly (readonly [argv: readonly string[], words: RegExp])[] = [
   [['rollback', 'Route/a', '--to', '0'], /--to is "0"/],
   [['rollback', 'Route/a', '--to', '4'], /--reason is missing/],
   [['who'], /something is missing/],
+  [['who', 'Route/shop/a', '--at', '1'], /who held Route\/shop\/a then is not recorded/],
   [['who', 'Route/shop'], /names no document; allowed: KIND\/NAMESPACE\/NAME/],
   [['graph', '--state', 'gone'], /--state is "gone"; allowed: active/],
   [['proxies', 'x'], /too many words/],

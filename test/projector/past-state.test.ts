@@ -1,35 +1,13 @@
 /** The state as it was: at any offset what a fold of the log up to there tells, without that fold. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createFoldState, type FoldState, type StateThen } from '../../src/projector/index.ts';
+import { createFoldState } from '../../src/projector/index.ts';
 import { closeSystem, feed, openSystem, tempDir } from './harness.ts';
 import { endpoint, event, MESH, policy, randomFrom, registered } from './mesh-events.ts';
-import { FULL, meshStep } from './past-events.ts';
+import { meshStep } from './past-events.ts';
+import { told } from './past-told.ts';
 
 const SEED = Number(process.env.TENDRIL_PAST_SEED ?? 7);
-
-/** All that can be asked, as one value. */
-const told = (state: StateThen | FoldState, rawKeys: Iterable<string>) => ({
-  names: [...state.serviceNames()].filter((name) => state.service(name) !== undefined),
-  services: FULL.map((name) => [name, state.service(name), state.serviceFacets(name), state.endpointCount(name)]),
-  endpoints: FULL.map((name) => state.compileInputs.endpoints(name).flatMap((block) => block.endpoints())),
-  one: state.endpoint('a.shop', 'e-1'),
-  documents: [...state.policies()],
-  routes: [...state.policies('Route')].map(({ name }) => name),
-  effective: FULL.flatMap((name) =>
-    (state.service(name)?.ports ?? []).map(({ port }) => [
-      state.compileInputs.route(name, port),
-      state.compileInputs.upstream(name, port),
-    ]),
-  ),
-  foreign: FULL.map((name) => state.compileInputs.subsetsUsedElsewhere?.(name)),
-  dependencies: FULL.map((name) => state.graphLookup.dependency(name)),
-  suffixes: state.compileInputs.mesh().suffixes,
-  raws: [...rawKeys].flatMap((key) => {
-    const raw = state.raw(key);
-    return raw === undefined ? [] : [[key, raw]];
-  }),
-});
 
 test('at every offset documents, services, endpoints, what is in force and raw resources are those of a replay', async (t) => {
   const system = await openSystem(tempDir(t), {});
@@ -139,4 +117,29 @@ test('so many looks may wait for what they lack; the next one is refused and cou
   assert.equal(refused.length, 6);
   for (const one of refused) assert.equal((one as PromiseRejectedResult).reason.code, 'STATE_BUSY');
   assert.equal(system.projector.past.counters.refused, 6);
+});
+
+test('a clearing takes away what was put before it: in the counts, and inside of one commit', async (t) => {
+  const system = await openSystem(tempDir(t));
+  t.after(() => closeSystem(system));
+  const typeUrl = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+  const put = (name: string) =>
+    event('resource.put', { node: 'web/1', typeUrl, name, resource: { '@type': typeUrl, name } });
+  await feed(system, put('x'), put('y'));
+  // The next counts that are stored are those at 1,024.
+  await feed(system, ...Array.from({ length: 1_022 }, (_, index) => registered(`s-${index % 5}`)));
+  await feed(system, event('resource.clear', { node: 'web/1' }), put('x'), registered('s-0'));
+  const at = async (offset: number) => {
+    const past = await system.projector.past.stateAt(offset);
+    const keys = await past.read((state) => [...state.rawKeys('')].filter((key) => state.raw(key) !== undefined));
+    return [keys.length, (await past.counts()).raw];
+  };
+  assert.deepEqual(
+    [await at(1_024), await at(1_025), await at(1_026)],
+    [
+      [2, 2],
+      [0, 0],
+      [1, 1],
+    ],
+  );
 });

@@ -1,12 +1,12 @@
 /** `tendril who SERVICE|DOCUMENT`: which sidecars hold it, and which callers would. */
-import { CLIENT_OPTIONS, flag, formatOf, type Options, parse, usageError } from '../arguments.ts';
+import { CLIENT_OPTIONS, flag, formatOf, type Options, parse, text, usageError } from '../arguments.ts';
 import { type AdminClient, clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
 import { ago, plural, printable, render, table } from '../output.ts';
 import { type EdgeItem, edgeName, lastUseOf, MAX_LINES } from './graph-edges.ts';
 import { INCOMPLETE } from './sidecar.ts';
 
-const OPTIONS: Options = { ...CLIENT_OPTIONS, all: { type: 'boolean' } };
+const OPTIONS: Options = { ...CLIENT_OPTIONS, all: { type: 'boolean' }, at: { type: 'string' } };
 
 interface Holder {
   readonly id: string;
@@ -25,6 +25,8 @@ interface Holders {
 }
 
 interface Dependents {
+  /** With `--at`. */
+  readonly at?: { readonly offset: number; readonly time: string };
   readonly registered: boolean;
   readonly dependents: readonly string[];
   readonly total: number;
@@ -33,7 +35,8 @@ interface Dependents {
 
 interface Answer {
   readonly of: string;
-  readonly holders: Holders;
+  /** Not with `--at`: nothing records which sidecars were connected. */
+  readonly holders?: Holders;
   /** Of services only. */
   readonly callers?: Dependents;
 }
@@ -42,7 +45,7 @@ const PAGE = 1_000;
 
 const TARGET = /^([^./:]+)(?:\.([^./:]+))?(?::([0-9]+))?$/;
 
-const serviceAnswer = async (client: AdminClient, word: string): Promise<Answer> => {
+const serviceAnswer = async (client: AdminClient, word: string, at: string | undefined): Promise<Answer> => {
   const [, name = '', namespace = 'default', port] = TARGET.exec(word) ?? [];
   if (name === '')
     throw usageError(
@@ -50,14 +53,15 @@ const serviceAnswer = async (client: AdminClient, word: string): Promise<Answer>
       'tendril get services',
     );
   const path = `/v1/services/${namespace}/${name}`;
-  const holders = await client.request<Holders>(`${path}/holders`, { query: { port, limit: PAGE } });
-  const { body } = await client.request<Dependents>(`${path}/dependents`, { query: { limit: PAGE } });
+  const holders =
+    at === undefined ? await client.request<Holders>(`${path}/holders`, { query: { port, limit: PAGE } }) : undefined;
+  const { body } = await client.request<Dependents>(`${path}/dependents`, { query: { limit: PAGE, at } });
   const edges = body.edges.filter(
     (edge) => port === undefined || edge.port === undefined || edge.port === Number(port),
   );
   return {
     of: `${name}.${namespace}${port === undefined ? '' : `:${port}`}`,
-    holders: holders.body,
+    ...(holders === undefined ? {} : { holders: holders.body }),
     callers: { ...body, edges },
   };
 };
@@ -74,11 +78,41 @@ const documentAnswer = async (client: AdminClient, word: string): Promise<Answer
   return { of: word, holders: body };
 };
 
+const edgeLines = (callers: Dependents | undefined, now: number): readonly string[] =>
+  (callers?.edges ?? []).map((edge, index) => {
+    const used = lastUseOf(edge);
+    const line = [
+      edgeName(edge),
+      edge.origin,
+      edge.state,
+      ...(used === undefined ? [] : [`last used ${ago(used, now)}`]),
+    ].join('  ');
+    return `${(index === 0 ? 'CALLED BY' : '').padEnd(11)}${line}`;
+  });
+
 /** The first of some lines, and how many are left. */
 const some = (lines: readonly string[], room: number): readonly string[] =>
   lines.length <= room ? lines : [...lines.slice(0, room - 1), `  … ${lines.length - room + 1} more; all: --all`];
 
-const textOf = ({ of, holders, callers }: Answer, all: boolean, now: number): string => {
+const unregistered = (callers: Dependents | undefined): string =>
+  callers?.registered === false ? '; it is not registered' : '';
+
+/** With `--at`: what the log tells. */
+const thenOf = ({ of, callers }: Answer, all: boolean, now: number): string => {
+  const at = callers?.at;
+  const when = at === undefined ? '' : ` at ${at.offset} (${at.time})`;
+  return [
+    `${of} was called by ${plural(callers?.total ?? 0, 'service')}${when}${unregistered(callers).replace('is not', 'was not')}`,
+    ...some(edgeLines(callers, now), all ? Number.POSITIVE_INFINITY : MAX_LINES - 2),
+    'next: tendril proxy ID --at WHEN tells what one sidecar held; nothing records who was connected',
+  ]
+    .map(printable)
+    .join('\n');
+};
+
+const textOf = (answer: Answer, all: boolean, now: number): string => {
+  const { of, holders, callers } = answer;
+  if (holders === undefined) return thenOf(answer, all, now);
   const isDependency = of.startsWith('Dependency/');
   const holderTable = table(holders.holders, [
     { title: 'HELD BY', value: ({ id }) => id },
@@ -89,32 +123,20 @@ const textOf = ({ of, holders, callers }: Answer, all: boolean, now: number): st
       : []),
     ...(isDependency ? [] : [{ title: 'PORTS', value: ({ ports }: Holder) => ports.join(',') }]),
   ]).split('\n');
-  const edges = (callers?.edges ?? []).map((edge) => {
-    const used = lastUseOf(edge);
-    return [
-      edgeName(edge),
-      edge.origin,
-      edge.state,
-      ...(used === undefined ? [] : [`last used ${ago(used, now)}`]),
-    ].join('  ');
-  });
+  const edges = edgeLines(callers, now);
   const held = isDependency
     ? `${of} (scope ${holders.scope}) concerns ${plural(holders.total, 'sidecar')}`
     : `${of} is held by ${plural(holders.total, 'sidecar')}`;
   const called = callers === undefined ? '' : `, called by ${plural(callers.total, 'service')}`;
-  const unknown = callers?.registered === false ? '; it is not registered' : '';
   const [first] = holders.holders;
   const next = first === undefined ? 'tendril proxies' : `tendril proxy ${first.id}`;
   // Head and advice, and at most half of the rest for each part.
   const room = all ? Number.POSITIVE_INFINITY : (MAX_LINES - 2) / (edges.length === 0 ? 1 : 2);
   return [
-    `${held}${called}${unknown}`,
+    `${held}${called}${unregistered(callers)}`,
     ...(holders.complete === false ? [INCOMPLETE] : []),
     ...(holders.total === 0 ? [] : some(holderTable, room)),
-    ...some(
-      edges.map((line, index) => `${(index === 0 ? 'CALLED BY' : '').padEnd(11)}${line}`),
-      room,
-    ),
+    ...some(edges, room),
     `next: ${next}`,
   ]
     .map(printable)
@@ -122,27 +144,34 @@ const textOf = ({ of, holders, callers }: Answer, all: boolean, now: number): st
 };
 
 export const who: Command = {
-  usage: 'who SERVICE.NAMESPACE[:PORT] | KIND/NAMESPACE/NAME',
+  usage: 'who SERVICE.NAMESPACE[:PORT] [--at WHEN] | KIND/NAMESPACE/NAME',
   options: OPTIONS,
   help: [
     'SERVICE.NAMESPACE[:PORT]  sidecars that hold resources of it, and callers with an edge to it',
     'KIND/NAMESPACE/NAME       sidecars that hold something the document shapes; of a Dependency, those of its callers',
+    '--at WHEN                 the callers of then: an offset, a time, or how long ago (10m, 2h, 3d); of a service only',
     `--all                     all of it, not the first ${MAX_LINES} lines`,
     '--server URL, -o table|wide|json|yaml|name',
   ],
-  examples: ['tendril who cart.shop:7070', 'tendril who Route/shop/cart'],
+  examples: ['tendril who cart.shop:7070', 'tendril who cart.shop --at 2h', 'tendril who Route/shop/cart'],
   run: async (argv, io) => {
     const args = parse('who', argv, OPTIONS, { min: 1, max: 1, usage: who.usage });
     const format = formatOf(args);
     const [word = ''] = args.positionals;
+    const at = text(args, 'at');
+    if (at !== undefined && word.includes('/'))
+      throw usageError(
+        `who held ${word} then is not recorded: --at tells the callers of a service`,
+        `tendril history ${word}`,
+      );
     const client = clientFor(args, io);
-    const answer = word.includes('/') ? await documentAnswer(client, word) : await serviceAnswer(client, word);
+    const answer = word.includes('/') ? await documentAnswer(client, word) : await serviceAnswer(client, word, at);
     io.out(
       render(
         format,
         answer,
         () => textOf(answer, flag(args, 'all') || format === 'wide', io.now()),
-        () => answer.holders.holders.map(({ id }) => id),
+        () => answer.holders?.holders.map(({ id }) => id) ?? answer.callers?.dependents ?? [],
       ),
     );
     return 0;

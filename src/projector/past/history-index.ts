@@ -4,12 +4,14 @@
  */
 import { eachSubjectRow, findRows, type HistoryRow, hasEventAbove, rowsAbove, wordsOf } from '../history-rows.ts';
 import type { StateQueries } from '../state-queries.ts';
+import { inSlices } from '../turns.ts';
 
 export class HistoryIndex {
   readonly #queries: StateQueries;
   /** Disjoint ranges of offsets, ascending (T1 of tiers.ts); `last` is the highest of a pack. */
   readonly #packs: { readonly last: number; readonly bytes: Uint8Array; readonly words: Uint32Array }[] = [];
   #through = 0;
+  #rawAtBase: { readonly base: number; readonly keys: Promise<readonly string[]> } | undefined;
 
   constructor(queries: StateQueries) {
     this.#queries = queries;
@@ -23,6 +25,17 @@ export class HistoryIndex {
       this.#packs.push({ last, words, bytes: new Uint8Array(words.buffer) });
       this.#through = last;
     }
+  }
+
+  /** Keys of raw resources that were there where the history begins: the events that put them are gone. */
+  rawKeysAtBase(): Promise<readonly string[]> {
+    const base = this.#queries.historyFrom();
+    if (base === 0) return Promise.resolve([]);
+    if (this.#rawAtBase?.base !== base) {
+      const keys = inSlices(this.#queries.imageKeys(base, 'raw/'), 1);
+      this.#rawAtBase = { base, keys };
+    }
+    return this.#rawAtBase.keys;
   }
 
   /** First offset in `after < offset <= upTo` of every subject that has one there, ascending. Yields after each pack that it walks. */

@@ -5,7 +5,7 @@
  */
 import { parseServiceName, type RecordedEvent, rawOfSubject, serviceName } from '../../model/index.ts';
 import { COUNTED, type StateCounts } from '../fold/state-tally.ts';
-import { PastEntities, type PastEntitiesOptions, rawKeysSince } from './past-entities.ts';
+import { loadRaw, PastEntities, type PastEntitiesOptions, rawKeysSince } from './past-entities.ts';
 import { placeOf } from './past-mesh.ts';
 import { decided, foldInto } from './past-reads.ts';
 
@@ -75,7 +75,7 @@ export const countsAt = async (options: PastEntitiesOptions, upTo: number): Prom
     if (policy !== undefined) state.policies.load(key, policy);
   for (const [caller, edges] of await before.edges([...touched.callers]))
     if (edges !== undefined) state.edges.load(caller, edges);
-  for (const [key, raw] of await before.raws([...touched.raws])) if (raw !== undefined) state.raw.load(key, raw);
+  for (const [key, raw] of await before.raws([...touched.raws])) if (raw !== undefined) loadRaw(state, key, raw);
   for (const name of touched.endpointsOf) {
     const endpoints = parseServiceName(name) === undefined ? undefined : await before.endpoints(name);
     if (endpoints !== undefined) state.endpoints.load(name, endpoints);

@@ -57,12 +57,16 @@ const imagesOf = (reads: PastReads, service: string, highest: number): Map<strin
   return found;
 };
 
-/** @param policyAt the Service document behind an event */
+/**
+ * @param policyAt the Service document behind an event
+ * @param only these ids are looked at; all others are as they are now
+ */
 export const endpointsAt = async (
   reads: PastReads,
   service: string,
   subjects: ServiceSubjects,
   policyAt: (upTo: number) => Promise<PolicyEntity | undefined>,
+  only?: ReadonlySet<string>,
 ): Promise<EndpointShards | undefined> => {
   reads.refresh();
   const prefix = `eps/${service}/`;
@@ -80,16 +84,18 @@ export const endpointsAt = async (
   const rows = reads.eventRows(subjects.endpoints, 0, reads.at);
   const kindOf = (id: string): number => hashSubject(`${subjects.endpoints}/${id}`).kind;
   const now = new Map(blocks.flatMap((block) => block.peek()).map((record) => [record.id, record]));
-  // P1
   const moved = new Set<string>();
-  for (const { id, facets } of now.values())
-    if (kinds.has(kindOf(id)) || (documentMoved && facets.some(({ rank }) => rank === RANK_DOCUMENT))) moved.add(id);
-  // P2
-  for (const event of await reads.removals(subjects.endpoints)) {
-    const id = idOf(event);
-    if (id !== undefined) moved.add(id);
-  }
-  if (documentMoved) for (const id of inlineIds(await policyAt(reads.at))) moved.add(id);
+  if (only === undefined) {
+    // P1
+    for (const { id, facets } of now.values())
+      if (kinds.has(kindOf(id)) || (documentMoved && facets.some(({ rank }) => rank === RANK_DOCUMENT))) moved.add(id);
+    // P2
+    for (const event of await reads.removals(subjects.endpoints)) {
+      const id = idOf(event);
+      if (id !== undefined) moved.add(id);
+    }
+    if (documentMoved) for (const id of inlineIds(await policyAt(reads.at))) moved.add(id);
+  } else for (const id of only) if (documentMoved || kinds.has(kindOf(id))) moved.add(id);
 
   // Those of one image are folded together (P3): the document's facets need the document as it was at that offset.
   const groups = new Map<number, string[]>();

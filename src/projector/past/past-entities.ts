@@ -1,9 +1,9 @@
 /** Entities as they were behind an event, folded by the fold's own reducers from what `PastReads` gives. Endpoints: past-endpoints.ts. */
 import { EdgeList } from '../../dependency-graph/index.ts';
-import { parseServiceName, type RecordedEvent, rawNodeSubject, rawOfSubject } from '../../model/index.ts';
+import { parseServiceName, type RecordedEvent, rawNodeSubject, rawOfSubject, setOfRawKey } from '../../model/index.ts';
 import type { CallerEdges } from '../fold/edge-entity.ts';
 import type { EndpointShards } from '../fold/endpoint-shards.ts';
-import { MESH_KEY, type MeshEntity } from '../fold/mesh-state.ts';
+import { MESH_KEY, type MeshEntity, type MeshState } from '../fold/mesh-state.ts';
 import { decodeRaw, type RawEntity } from '../fold/raw-entity.ts';
 import type { ServiceEntity } from '../fold/service-entity.ts';
 import type { PolicyEntity } from '../fold/types.ts';
@@ -107,18 +107,21 @@ export class PastEntities {
       const raw = plan.base === undefined ? undefined : decodeRaw(plan.base);
       if (plan.offsets.length === 0) return raw;
       const state = reads.scratch();
-      if (raw !== undefined) state.raw.load(key, raw);
+      if (raw !== undefined) loadRaw(state, key, raw);
       const subjects = rawSubjects(key);
       foldInto(state, plan.offsets, events, (event) => (subjects.includes(event.subject) ? event : undefined));
       return state.raw.get(key);
     });
   }
 
-  /** Endpoints of a service, also of one that is not registered; undefined: none. */
-  endpoints(service: string): Promise<EndpointShards | undefined> {
+  /**
+   * Endpoints of a service, also of one that is not registered; undefined: none.
+   * @param only these ids are wanted; what is given of others is of now
+   */
+  endpoints(service: string, only?: ReadonlySet<string>): Promise<EndpointShards | undefined> {
     const subjects = serviceSubjects(service);
     if (subjects === undefined) return Promise.resolve(undefined);
-    return endpointsAt(this.reads, service, subjects, (upTo) => this.policy(subjects.document, upTo));
+    return endpointsAt(this.reads, service, subjects, (upTo) => this.policy(subjects.document, upTo), only);
   }
 
   async mesh(): Promise<MeshEntity | undefined> {
@@ -154,6 +157,13 @@ export class PastEntities {
   }
 }
 
+/** With its set: a clearing takes away what the sets of the node name. */
+export const loadRaw = (state: MeshState, key: string, raw: RawEntity): void => {
+  state.raw.load(key, raw);
+  const set = setOfRawKey(key);
+  if (state.rawSets.get(set) === undefined) state.rawSets.load(set, { offset: raw.offset });
+};
+
 const NOTHING: Plan = { base: undefined, from: 0, offsets: [] };
 
 export interface ServiceSubjects {
@@ -186,13 +196,14 @@ const ofCaller = (event: RecordedEvent, caller: string): RecordedEvent | undefin
 
 /**
  * Keys of raw resources that may have been there at the offset. A `resource.clear` does not say what it takes away: all that was put
- * before may be among it.
+ * before may be among it, and all that was there where the history begins.
  */
 export const rawKeysSince = async (entities: PastEntities): Promise<ReadonlySet<string>> => {
   const keys = new Set(entities.keysNow('raw/').map((key) => key.slice('raw/'.length)));
   const gone = await entities.removals('raw');
   const cleared = gone.filter(({ type }) => type === 'resource.clear').at(-1)?.offset;
   const put = cleared === undefined ? [] : await entities.removals('raw-put', 0, cleared);
+  if (cleared !== undefined) for (const key of await entities.reads.rawKeysAtBase()) keys.add(key.slice('raw/'.length));
   for (const { subject, type } of [...gone, ...put]) {
     const raw = rawOfSubject(subject);
     if (type !== 'resource.clear' && 'key' in raw) keys.add(raw.key);

@@ -28,6 +28,28 @@ export const FOREVER = Number.MAX_SAFE_INTEGER;
 /** Offsets so near to each other are read in one go. */
 const NEAR = 8;
 
+/** Of records that are kept for those who share them. */
+const SHARED_BYTES = 32 * 2 ** 20;
+
+/**
+ * Events that several readers share, such as both sides of a diff: each is read and parsed once.
+ * Bound: `SHARED_BYTES` of records; what comes later is not kept and is read again.
+ */
+export class SharedEvents {
+  readonly #events = new Map<number, RecordedEvent>();
+  #bytes = 0;
+
+  get(offset: number): RecordedEvent | undefined {
+    return this.#events.get(offset);
+  }
+
+  keep(event: RecordedEvent, bytes: number): void {
+    if (this.#bytes + bytes > SHARED_BYTES) return;
+    this.#bytes += bytes;
+    this.#events.set(event.offset, event);
+  }
+}
+
 export interface PastReadsOptions {
   readonly queries: StateQueries;
   readonly index: HistoryIndex;
@@ -38,6 +60,7 @@ export interface PastReadsOptions {
   /** Lets the queries see the newest commit. */
   readonly refresh: () => void;
   readonly outcomesOf: (offsets: readonly number[]) => readonly FoldOutcome[];
+  readonly shared?: SharedEvents;
 }
 
 /** Where an entity comes from. */
@@ -101,6 +124,19 @@ export class PastReads {
     return undefined;
   }
 
+  /** Keys (`raw/…`) of raw resources where the history begins; none where that is the first event. */
+  async rawKeysAtBase(): Promise<readonly string[]> {
+    const { index, queries } = this.#options;
+    const base = queries.historyFrom();
+    const keys = await index.rawKeysAtBase();
+    // Retention was faster: these images may be gone.
+    if (queries.historyFrom() !== base)
+      throw new TendrilError('OFFSET_GONE', `what was before offset ${queries.historyFrom()} is no longer known`, {
+        remedy: 'ask for a later offset',
+      });
+    return keys;
+  }
+
   plan(key: string, subjects: readonly string[], upTo: number): Plan {
     const { index } = this.#options;
     if (!subjects.some((subject) => index.hasEvent(hashOf(subject), upTo)))
@@ -133,24 +169,30 @@ export class PastReads {
    * @param offsets ascending, without repeats
    */
   async readAll(offsets: readonly number[]): Promise<Map<number, RecordedEvent>> {
-    const wanted = new Set(offsets);
+    const { log, shared } = this.#options;
     const events = new Map<number, RecordedEvent>();
-    const { log } = this.#options;
-    for (let at = 0; at < offsets.length; ) {
-      const first = offsets[at] ?? 0;
+    const missing = shared === undefined ? offsets : offsets.filter((offset) => shared.get(offset) === undefined);
+    const wanted = new Set(missing);
+    for (let at = 0; at < missing.length; ) {
+      const first = missing[at] ?? 0;
       let last = first;
-      for (; at < offsets.length && (offsets[at] ?? 0) - last <= NEAR; at++) last = offsets[at] ?? last;
+      for (; at < missing.length && (missing[at] ?? 0) - last <= NEAR; at++) last = missing[at] ?? last;
       if (first < log.head().first)
         throw new TendrilError('OFFSET_GONE', `event ${first} is needed and no longer in the log`, {
           remedy: `ask for a later offset; the log begins at ${log.head().first}`,
         });
       for await (const records of log.read({ from: first, maxBatch: last - first + 1 })) {
-        for (const { offset, event } of records)
-          if (event !== undefined && wanted.has(offset)) events.set(offset, event);
+        for (const { offset, event, bytes } of records) {
+          if (event === undefined || !wanted.has(offset)) continue;
+          events.set(offset, event);
+          shared?.keep(event, bytes.length);
+        }
         if ((records.at(-1)?.offset ?? last) >= last) break;
       }
     }
-    return events;
+    if (shared === undefined || missing.length === offsets.length) return events;
+    const all = offsets.map((offset) => [offset, events.get(offset) ?? shared.get(offset)] as const);
+    return new Map(all.filter((one): one is readonly [number, RecordedEvent] => one[1] !== undefined));
   }
 }
 

@@ -14,6 +14,7 @@ import { inSlices } from '../turns.ts';
 import { addUnits, type ChangedUnits, noUnits } from './changed-units.ts';
 import { PastEntities, type PastEntitiesOptions, rawKeysSince } from './past-entities.ts';
 import { placeOf } from './past-mesh.ts';
+import { SharedEvents } from './past-reads.ts';
 
 /** As the API shows it; undefined: it was not there. */
 type Shown = Readonly<Record<string, unknown>> | undefined;
@@ -128,7 +129,9 @@ class Comparison {
   }
 
   async #endpoints(service: string, ids: ReadonlySet<string>, inline: boolean): Promise<void> {
-    const [before, after] = [await this.#before.endpoints(service), await this.#after.endpoints(service)];
+    const only = inline ? undefined : ids;
+    const before = await this.#before.endpoints(service, only);
+    const after = await this.#after.endpoints(service, only);
     const wanted = new Set(ids);
     if (inline) for (const shards of [before, after]) for (const id of this.#inlineOf(service, shards)) wanted.add(id);
     for (const id of wanted)
@@ -170,7 +173,8 @@ const rawSubjectOf = (key: string): string => {
 /** @throws TendrilError `OFFSET_GONE` */
 export const stateDiff = async (options: PastEntitiesOptions, query: DiffQuery): Promise<DiffPage> => {
   const [from, to] = [(await placeOf(options, query.from)).upTo, (await placeOf(options, query.to)).upTo];
-  const [before, after] = [new PastEntities(options, from), new PastEntities(options, to)];
+  const both = { ...options, shared: new SharedEvents() };
+  const [before, after] = [new PastEntities(both, from), new PastEntities(both, to)];
   if (from >= to) return { entities: [], next: undefined };
   after.reads.refresh();
   const all = await inSlices(options.index.firstOffsets(from, to), 1);
@@ -188,7 +192,8 @@ export const entityDiff = async (
   query: Pick<DiffQuery, 'from' | 'to'> & { readonly subject: string },
 ): Promise<readonly ChangedEntity[]> => {
   const [from, to] = [(await placeOf(options, query.from)).upTo, (await placeOf(options, query.to)).upTo];
-  const [before, after] = [new PastEntities(options, from), new PastEntities(options, to)];
+  const both = { ...options, shared: new SharedEvents() };
+  const [before, after] = [new PastEntities(both, from), new PastEntities(both, to)];
   const units = noUnits();
   const [family = '', first = '', second = '', ...rest] = query.subject.split('/');
   if (family === 'policy') units.documents.add([first, second, ...rest].join('/'));
