@@ -12,11 +12,13 @@
  *      answers in flight, names beyond a portion (256 of a type), which have their turn when others had theirs, a paused stream,
  *      listeners of a client whose generation is not known yet (S13).
  *  S4  Order within a pass: clusters, each response directly followed by the assignments of its EDS clusters; assignments; listeners;
- *      route configurations; virtual hosts, after all clusters they use; removals of clusters last.
+ *      route configurations; virtual hosts, after all clusters they use and the assignments of these; removals of clusters last. (A
+ *      client that opens VHDS and not CDS is not known to want clusters: `protocol.md`, section 11.)
  *  S5  A broadcast of a type waits until the last broadcast of that type is acknowledged, or 1 s old. Answers, what they need, and
  *      assignments behind clusters never wait.
  *  S6  A version that the client has or is about to have is not sent again, but as an answer, behind its cluster, after a NACK that
- *      may have been another's, or beside the virtual host that takes a domain from it.
+ *      may have been another's, beside the virtual host that takes a domain from it, or, while EDS has not been heard, as the assignment
+ *      ahead of the virtual host that needs it.
  *  S7  A rejected resource is never sent again at the same version on this stream; the last good one stays; whoever asked is answered.
  *  S8  After every response that Envoy takes, no domain belongs to two virtual hosts of a route configuration, and none has left one
  *      without arriving at the next.

@@ -166,14 +166,14 @@ export class Checks {
   }
 
   /** I5 */
-  #whole({ name, client, halfHeld }: Sidecar, come: readonly string[]): void {
+  #whole({ name, client }: Sidecar, come: readonly string[]): void {
     for (const host of client.versions('vhds').keys())
       for (const { cluster } of client.hostOf(host)?.targets ?? [])
         if (client.cluster(cluster) === undefined)
           this.#world.violated('I5', `${name} holds ${host}, and not its cluster ${cluster}`);
     for (const host of come)
       for (const { cluster } of client.hostOf(host)?.targets ?? [])
-        if (client.endpoints(cluster) === undefined && !halfHeld.has(cluster))
+        if (client.endpoints(cluster) === undefined)
           this.#world.violated('I5', `${name} has got ${host} before the assignment of ${cluster}`);
   }
 

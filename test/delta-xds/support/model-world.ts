@@ -367,6 +367,7 @@ export class World {
       this.envoy.receive(response);
       this.#audit.held(this.envoy);
       if (this.#strict) this.#checkClusters();
+      if (this.#strict && response.type === 'vhds') this.#checkAssignments(response);
     }
   }
 
@@ -378,6 +379,18 @@ export class World {
           this.envoy.clusters.has(cluster),
           `S9: ${name}@${version} names ${cluster}, which Envoy does not hold`,
         );
+  }
+
+  /** S4: a virtual host that has just come, or has changed, leads to no cluster that has never had an assignment. */
+  #checkAssignments({ resources }: SimResponse): void {
+    for (const { name, version } of resources)
+      for (const cluster of this.envoy.hosts.has(name) ? (this.#clustersOf.get(version) ?? []) : []) {
+        const eds = this.envoy.clusters.get(cluster)?.eds;
+        assert.ok(
+          eds === undefined || this.envoy.assignments.has(eds),
+          `S4: ${name}@${version} comes before the assignment of ${cluster}`,
+        );
+      }
   }
 
   /** S8, on a copy of the client that takes everything at once: an asked host that exists never loses its answer on the way. */
