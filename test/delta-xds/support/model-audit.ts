@@ -33,7 +33,10 @@ export class Audit {
   /** `<type> <name>` asked for -> how often it may be sent for that. */
   #asked = new Map<string, number>();
   readonly #opened = new Set<string>();
-  /** Assignments that the client holds and the server has not heard of: each may come once beside its virtual host. */
+  /**
+   * Assignments that the client holds and the server has not heard of: each may come once beside its virtual host, or because the client
+   * keeps its clusters back.
+   */
   #unheard = new Set<string>();
   /** Clusters of the response just sent: their assignments follow. */
   #clusters: ReadonlySet<string> = new Set();
@@ -65,7 +68,7 @@ export class Audit {
     const type = typeOf(typeUrl);
     const first = !this.#opened.has(type);
     this.#opened.add(type);
-    if (type === 'eds') this.#unheard.clear();
+    if (type === 'eds' && this.#opened.has('cds')) this.#unheard.clear();
     for (const name of subscribe)
       if (!first || !initialResourceVersions.has(name)) this.#asked.set(`${type} ${name}`, behindAcks ? 2 : 1);
   }

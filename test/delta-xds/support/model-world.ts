@@ -289,7 +289,7 @@ export class World {
         this.#down(op.count);
         return;
       case 'time':
-        this.#pass(this.#renewals !== undefined && this.#isComing ? Math.min(op.ms, 50) : op.ms);
+        this.#pass(this.#mustHurry ? Math.min(op.ms, 50) : op.ms);
         return;
       case 'expire':
         this.#renewals?.expire(port);
@@ -334,9 +334,11 @@ export class World {
     }
   }
 
-  /** A client has come back, and not all that it says first has been heard: the server is never as busy as its waits are long (S9, S13). */
-  get #isComing(): boolean {
-    return this.envoy.outbox.some(({ initialResourceVersions }) => initialResourceVersions.size > 0);
+  /** A client has come back, and not all that it says first has been heard: the server is never as busy as its waits are long (S4, S9, S13). */
+  get #mustHurry(): boolean {
+    const { keepsClustersBack, outbox } = this.envoy;
+    const isComing = outbox.some(({ initialResourceVersions }) => initialResourceVersions.size > 0);
+    return keepsClustersBack || (this.#renewals !== undefined && isComing);
   }
 
   /** The route configuration in use, or one before it that drains. */
@@ -487,7 +489,7 @@ export class World {
   #giveUp(): boolean {
     return this.envoy.giveUpWarming((name) => {
       const goal = this.#view.get('eds', name) ?? this.mesh.placeholder('eds', name);
-      return this.envoy.stalled.has(name) || this.envoy.refuses.has(`eds ${goal.version}`);
+      return this.envoy.refuses.has(`eds ${goal.version}`);
     });
   }
 
