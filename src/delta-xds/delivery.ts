@@ -27,7 +27,7 @@ const sendOthers = (s: SessionState, work: Work, now: number, out: Effect[]): bo
 
 /** One round; false: paused in the middle, the rest is still noted. */
 const round = (s: SessionState, work: Work, now: number, out: Effect[]): boolean => {
-  const plan = planHosts(s, work);
+  const plan = planHosts(s, work, now);
   return (
     sendClusters(s, work, plan?.clusters ?? NO_CLUSTERS, now, out) &&
     sendAssignments(s, work, now, out) &&
@@ -141,6 +141,7 @@ const schedule = (s: SessionState, now: number, out: Effect[]): void => {
     if (questions.size > 0) at = sooner(at, ledger.answersInFlight(now).oldestEnds, now);
   }
   if (sweeps) at = sooner(at, s.collectAfter, now);
+  if (s.channel('vhds') !== undefined && s.hostsWait(now)) at = sooner(at, s.hostsAfter, now);
   at = sooner(at, s.current.waitUntil, now);
   at = sooner(at, s.current.lookAt, now);
   if (at === 0 || (s.timerAt !== 0 && s.timerAt <= at)) return;

@@ -52,7 +52,7 @@ export const takeRequest = (s: SessionState, request: DeltaRequest, now: number,
       takeAssignments(s, channel, request, change, onTheirWay);
       break;
     case 'lds':
-      takeListeners(s, channel, request, change);
+      takeListeners(s, channel, request, change, now);
       learnGeneration(s, now);
       break;
     case 'rds':
@@ -189,13 +189,20 @@ const takeAssignments = (
     const name = s.shapes.text(asked);
     s.take(name);
     // The one exception to "always answer" (checklist 3): Envoy asks for what was just pushed behind its cluster.
+    const isNew = !isHeldFromBefore(request, change, name) || s.keepsClustersBack;
     if (isCollection(name)) channel.absent.add(name);
-    else channel.answer(name, !isHeldFromBefore(request, change, name) && onTheirWay?.has(name) !== true);
+    else channel.answer(name, isNew && onTheirWay?.has(name) !== true);
   }
   if (change.wildcardBegan && change.asked.size === 0) channel.owed = true;
 };
 
-const takeListeners = (s: SessionState, channel: Channel, request: DeltaRequest, change: SubscriptionChange): void => {
+const takeListeners = (
+  s: SessionState,
+  channel: Channel,
+  request: DeltaRequest,
+  change: SubscriptionChange,
+  now: number,
+): void => {
   seed(s, channel, request, change);
   const own = s.shapes.setOf(s.view.own('lds'));
   for (const [name, wasAsked] of change.dropped) {
@@ -215,6 +222,12 @@ const takeListeners = (s: SessionState, channel: Channel, request: DeltaRequest,
     channel.now.addAll(own);
   }
   if (change.first) channel.now.addAll(channel.ledger.held.keys());
+  const comesBack = change.first && channel.subscription.wildcard && request.initialResourceVersions.size > 0;
+  if (!comesBack || s.channel('cds') !== undefined) return;
+  s.hostsAfter = now + GATE_MS;
+  // Which of them it waits for nobody knows: it may name the one that it had before.
+  const assignments = s.channel('eds');
+  for (const name of assignments?.subscription.asked ?? []) assignments?.answer(name, true);
 };
 
 /** Types that only raw resources bring, also such as this server does not know (checklist 56): by name, a wildcard holds nothing. */

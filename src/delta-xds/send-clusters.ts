@@ -64,7 +64,7 @@ const clusterGoal = (
 
 /**
  * Sends the clusters of this round and those that its virtual hosts need (`extra`; of a broadcast only those the client does not
- * hold, changed ones wait at the gate). False: paused.
+ * hold, changed ones wait at the gate), with the assignments that these lack. False: paused.
  */
 export const sendClusters = (
   s: SessionState,
@@ -79,6 +79,7 @@ export const sendClusters = (
   const answering = work.lane === 'answer';
   if (names.length === 0 && extra.size === 0 && !(answering && (channel.owed || channel.absent.size > 0))) return true;
   const units: ClusterUnit[] = [];
+  const sent = new Set<string>();
   const consider = (name: string, force: boolean, needed: boolean): void => {
     const body = clusterGoal(s, channel, name, force, needed);
     if (
@@ -92,6 +93,7 @@ export const sendClusters = (
     const unit = unitOf(s, name, body, units.length);
     const assignment = body.eds === undefined ? undefined : assignmentUnit(s, body.eds, units.length);
     units.push({ ...unit, assignment, size: unit.size + (assignment?.size ?? 0) });
+    sent.add(name);
   };
   for (const name of names) consider(name, work.forced('cds', name), extra.has(name));
   if (channel.subscription.wildcard && extra.size > 0) {
@@ -136,6 +138,39 @@ export const sendClusters = (
     );
     if (!s.goOn(out)) return false;
   }
+  return sendLacking(
+    s,
+    channel,
+    work,
+    [...extra].filter((name) => !sent.has(name)),
+    now,
+    out,
+  );
+};
+
+/**
+ * Assignments of clusters that the client has and the virtual hosts of this round use: a stream may have been cut between the two, and on
+ * the next one EDS comes after VHDS (envoy-wire, section F). What it has of them is not known before. False: paused.
+ */
+const sendLacking = (
+  s: SessionState,
+  clusters: Channel,
+  work: Work,
+  names: readonly string[],
+  now: number,
+  out: Effect[],
+): boolean => {
+  const units: Unit[] = [];
+  for (const name of names) {
+    const body = clusters.ledger.versionOf(name) === undefined ? undefined : s.body('cds', name);
+    if (body?.eds === undefined || s.channels.get('eds')?.ledger.versionOf(body.eds) !== undefined) continue;
+    const unit = assignmentUnit(s, body.eds, units.length);
+    if (unit !== undefined) units.push(unit);
+  }
+  for (const run of split(units, s.limits.responseBytes)) {
+    sendAssignmentUnits(s, work, run, now, out);
+    if (!s.goOn(out)) return false;
+  }
   return true;
 };
 
@@ -145,7 +180,7 @@ const assignmentUnit = (s: SessionState, name: string, atom: number): Unit | und
   return s.channels.get('eds')?.ledger.parked.has(name, body.version) ? undefined : unitOf(s, name, body, atom);
 };
 
-/** Directly after their clusters: past every gate, and not counted by it. */
+/** Directly after their clusters, or before a virtual host: past every gate, and not counted by it. */
 const sendAssignmentUnits = (s: SessionState, work: Work, units: readonly Unit[], now: number, out: Effect[]): void => {
   // On a stream of one type clusters come alone: their assignments are asked for on another.
   if (units.length === 0 || s.only !== undefined) return;

@@ -8,10 +8,10 @@ import type { SessionState } from './session-state.ts';
 import { GONE } from './shapes.ts';
 import { RESOURCE_OVERHEAD, split, type Work } from './work.ts';
 
-/** Plans the virtual hosts of a round; undefined: VHDS has not been opened, or there is nothing to say. */
-export const planHosts = (s: SessionState, work: Work): HostPlan | undefined => {
+/** Plans the virtual hosts of a round; undefined: VHDS has not been opened, clusters come first, or there is nothing to say. */
+export const planHosts = (s: SessionState, work: Work, now: number): HostPlan | undefined => {
   const channel = s.channel('vhds');
-  if (channel === undefined) return undefined;
+  if (channel === undefined || s.hostsWait(now)) return undefined;
   const names = work.names('vhds');
   const { questions } = work;
   if (names.length === 0 && questions.length === 0) return undefined;

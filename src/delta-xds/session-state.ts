@@ -66,6 +66,8 @@ export class SessionState {
   readonly sweep = new Sweep();
   /** Before this time no cluster goes for want of a virtual host: after a reconnect VHDS comes later than CDS. 0: no such time. */
   collectAfter = 0;
+  /** Before this time no virtual host goes to a client that has come back and not said anything of its clusters. 0: no such time. */
+  hostsAfter = 0;
   /** Clusters left in place because virtual hosts on their way still use them. */
   readonly collectAgain = new NameSet();
   /** Times that `interestStale` was left for later (`delivery.ts`). */
@@ -164,6 +166,19 @@ export class SessionState {
     for (const name of [...this.adopted.all])
       if (this.view.servicePortOf(name) !== name || this.view.get('vhds', name) !== undefined)
         this.adopted.delete(name);
+  }
+
+  /**
+   * The client has come back with listeners and said nothing of clusters: Envoy does so for as long as one of them waits for its
+   * assignment (`protocol.md`, section 11).
+   */
+  get keepsClustersBack(): boolean {
+    return this.hostsAfter !== 0 && this.channel('cds') === undefined;
+  }
+
+  /** Virtual hosts would come before their clusters. */
+  hostsWait(now: number): boolean {
+    return now < this.hostsAfter && this.keepsClustersBack;
   }
 
   /** Every route configuration has been told something. */

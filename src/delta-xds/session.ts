@@ -10,13 +10,15 @@
  *  S3  A name asked for is answered in the same pass: body, negative (hosts), empty cluster or assignment, or removal (listeners,
  *      route configurations). Exceptions: an assignment on its way, equal versions in a type's first message, questions beyond 32
  *      answers in flight, names beyond a portion (256 of a type), which have their turn when others had theirs, a paused stream,
- *      listeners of a client whose generation is not known yet (S13).
+ *      listeners of a client whose generation is not known yet (S13), hosts of one that keeps its clusters back (S4).
  *  S4  Order within a pass: clusters, each response directly followed by the assignments of its EDS clusters; assignments; listeners;
- *      route configurations; virtual hosts, after all clusters they use; removals of clusters last.
+ *      route configurations; virtual hosts, after all clusters they use and the assignments of these; removals of clusters last. To a
+ *      client that comes back and says nothing of clusters, virtual hosts go when it has, or 1 s has passed.
  *  S5  A broadcast of a type waits until the last broadcast of that type is acknowledged, or 1 s old. Answers, what they need, and
  *      assignments behind clusters never wait.
  *  S6  A version that the client has or is about to have is not sent again, but as an answer, behind its cluster, after a NACK that
- *      may have been another's, or beside the virtual host that takes a domain from it.
+ *      may have been another's, beside the virtual host that takes a domain from it, or, of an assignment: ahead of the virtual host that
+ *      needs it while EDS has not been heard, and to a client that keeps its clusters back, for it may wait for just that one.
  *  S7  A rejected resource is never sent again at the same version on this stream; the last good one stays; whoever asked is answered.
  *  S8  After every response that Envoy takes, no domain belongs to two virtual hosts of a route configuration, and none has left one
  *      without arriving at the next.

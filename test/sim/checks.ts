@@ -16,7 +16,7 @@ import { emptyAssignment, emptyCluster, resourceKey } from '../../src/compile/in
 import type { NodeView, ResourceType, SentResource } from '../../src/delta-xds/index.ts';
 import { parseClusterName, servicePort } from '../../src/model/index.ts';
 import type { StateProof } from '../../src/projector/index.ts';
-import { type DeltaRequest, type DeltaResponse, VHDS } from '../../src/proto/index.ts';
+import { type DeltaRequest, type DeltaResponse, EDS, VHDS } from '../../src/proto/index.ts';
 import type { Oracle } from './oracle.ts';
 import type { Sidecar } from './sidecar.ts';
 import type { World } from './world.ts';
@@ -56,6 +56,8 @@ export class Checks {
   readonly #taken = new Map<string, Map<string, Taken>>();
   /** Names that a sidecar said it holds, when a stream began. */
   readonly #brought = new Map<string, Set<string>>();
+  /** Assignments that a sidecar asks for on its stream. */
+  readonly #assignments = new Map<string, Set<string>>();
   /** Looked at since the start: a check that never looks finds nothing. */
   readonly counters = { commits: 0, answers: 0, sent: 0, received: 0, wentBack: 0 };
 
@@ -102,6 +104,13 @@ export class Checks {
       names = new Set();
       this.#brought.set(sidecar.name, names);
     }
+    if (request.node !== undefined) this.#assignments.delete(sidecar.name);
+    if (request.typeUrl === EDS) {
+      const asked = this.#assignments.get(sidecar.name) ?? new Set();
+      for (const name of request.subscribe) asked.add(name);
+      for (const name of request.unsubscribe) asked.delete(name);
+      this.#assignments.set(sidecar.name, asked);
+    }
     for (const name of request.initialResourceVersions.keys()) names.add(bareName('vhds', name)).add(name);
   }
 
@@ -127,13 +136,15 @@ export class Checks {
       const mayHold = this.#oracle.mayHold(sidecar.caller, parsed.service, parsed.port, offset);
       const isGiven = given.has(givenKey(type, bare));
       given.add(givenKey(type, bare));
+      // Its cluster has been taken away, and it has not unsubscribed yet.
+      const isAsked = type === 'eds' && this.#assignments.get(sidecar.name)?.has(bare) === true;
       if (isPlaceholder(type, bare, version)) continue;
       if (!mayHold)
         this.#world.violated('I6', `${sidecar.name} is sent ${type} ${name}, which it may not see at ${offset}`);
       else if (version !== expected)
         this.#world.violated('I4', `${type} ${name} is sent as ${version}; at ${offset} it is ${expected}`);
       // What it has is kept up to date until it is taken away, also when nothing leads to it any more.
-      else if (!isGiven && !this.#isWanted(sidecar, parsed.service, port, bare, offset, view))
+      else if (!isGiven && !isAsked && !this.#isWanted(sidecar, parsed.service, port, bare, offset, view))
         this.#world.violated('I6', `${sidecar.name} is sent ${type} ${name} and neither asked nor has an edge`);
     }
   }
@@ -166,14 +177,14 @@ export class Checks {
   }
 
   /** I5 */
-  #whole({ name, client, halfHeld }: Sidecar, come: readonly string[]): void {
+  #whole({ name, client }: Sidecar, come: readonly string[]): void {
     for (const host of client.versions('vhds').keys())
       for (const { cluster } of client.hostOf(host)?.targets ?? [])
         if (client.cluster(cluster) === undefined)
           this.#world.violated('I5', `${name} holds ${host}, and not its cluster ${cluster}`);
     for (const host of come)
       for (const { cluster } of client.hostOf(host)?.targets ?? [])
-        if (client.endpoints(cluster) === undefined && !halfHeld.has(cluster))
+        if (client.endpoints(cluster) === undefined)
           this.#world.violated('I5', `${name} has got ${host} before the assignment of ${cluster}`);
   }
 

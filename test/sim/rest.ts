@@ -91,7 +91,7 @@ const checkHosts = (world: World, { name, client, askedHosts }: Sidecar, view: N
     const port = view.resolveHost(host);
     const expected = port === undefined ? undefined : `outbound/${port}`;
     const found = client.virtualHostOf(host);
-    // What a caller held when its stream began stays (S1 of session.ts), also where it would no longer be answered: `learn: false`.
+    // What a caller held when its stream began stays (S1; protocol.md, section 11), also where it would no longer be answered: `learn: false`.
     const stays = !learns && expected === undefined && view.get('vhds', bareName('vhds', found ?? '')) !== undefined;
     if (found !== expected && !stays)
       world.violated('I8', `${name} asked for ${host}: it has ${found}, should be ${expected}`);

@@ -40,8 +40,6 @@ export class Sidecar {
   #end: End | undefined;
   #send: (bytes: Uint8Array) => void = () => undefined;
   #cancel: () => void = () => undefined;
-  /** Clusters whose assignments had not come when the last stream was cut: only the new stream's first message of EDS tells the server. */
-  readonly halfHeld = new Set<string>();
   /** Counts what it was sent with content, since the last look. */
   resources = 0;
 
@@ -131,9 +129,6 @@ export class Sidecar {
         take ??= worker.accept(connection.b, this);
         take(bytes);
       });
-    this.halfHeld.clear();
-    for (const cluster of this.client.versions('cds').keys())
-      if (this.client.endpoints(cluster) === undefined) this.halfHeld.add(cluster);
     world.say(`${this.name} connects to ${replica.name}`);
     this.#run(this.client.onConnected());
   }

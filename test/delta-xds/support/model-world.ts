@@ -289,7 +289,7 @@ export class World {
         this.#down(op.count);
         return;
       case 'time':
-        this.#pass(this.#renewals !== undefined && this.#isComing ? Math.min(op.ms, 50) : op.ms);
+        this.#pass(this.#mustHurry ? Math.min(op.ms, 50) : op.ms);
         return;
       case 'expire':
         this.#renewals?.expire(port);
@@ -334,9 +334,11 @@ export class World {
     }
   }
 
-  /** A client has come back, and not all that it says first has been heard: the server is never as busy as its waits are long (S9, S13). */
-  get #isComing(): boolean {
-    return this.envoy.outbox.some(({ initialResourceVersions }) => initialResourceVersions.size > 0);
+  /** A client has come back, and not all that it says first has been heard: the server is never as busy as its waits are long (S4, S9, S13). */
+  get #mustHurry(): boolean {
+    const { keepsClustersBack, outbox } = this.envoy;
+    const isComing = outbox.some(({ initialResourceVersions }) => initialResourceVersions.size > 0);
+    return keepsClustersBack || (this.#renewals !== undefined && isComing);
   }
 
   /** The route configuration in use, or one before it that drains. */
@@ -367,6 +369,7 @@ export class World {
       this.envoy.receive(response);
       this.#audit.held(this.envoy);
       if (this.#strict) this.#checkClusters();
+      if (this.#strict && response.type === 'vhds') this.#checkAssignments(response);
     }
   }
 
@@ -378,6 +381,18 @@ export class World {
           this.envoy.clusters.has(cluster),
           `S9: ${name}@${version} names ${cluster}, which Envoy does not hold`,
         );
+  }
+
+  /** S4: a virtual host that has just come, or has changed, leads to no cluster that has never had an assignment. */
+  #checkAssignments({ resources }: SimResponse): void {
+    for (const { name, version } of resources)
+      for (const cluster of this.envoy.hosts.has(name) ? (this.#clustersOf.get(version) ?? []) : []) {
+        const eds = this.envoy.clusters.get(cluster)?.eds;
+        assert.ok(
+          eds === undefined || this.envoy.assignments.has(eds),
+          `S4: ${name}@${version} comes before the assignment of ${cluster}`,
+        );
+      }
   }
 
   /** S8, on a copy of the client that takes everything at once: an asked host that exists never loses its answer on the way. */
@@ -474,7 +489,7 @@ export class World {
   #giveUp(): boolean {
     return this.envoy.giveUpWarming((name) => {
       const goal = this.#view.get('eds', name) ?? this.mesh.placeholder('eds', name);
-      return this.envoy.stalled.has(name) || this.envoy.refuses.has(`eds ${goal.version}`);
+      return this.envoy.refuses.has(`eds ${goal.version}`);
     });
   }
 

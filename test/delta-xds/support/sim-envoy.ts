@@ -2,7 +2,8 @@
  * An Envoy as measured (reference/envoy-wire*.md), as far as the wire shows it: what it takes, refuses, ignores, asks, and holds back.
  *
  * - VHDS, EDS, RDS: a refused response changes nothing; CDS, LDS: the good part is applied.
- * - A changed or new EDS cluster warms until its assignment comes; while one warms, CDS says nothing (neither ACK nor question).
+ * - A changed or new EDS cluster warms until its assignment comes; while one warms, CDS says nothing (neither ACK nor question, nor the
+ *   first message of a new stream; before it has listeners it asks for none until its clusters are there, and this never shows).
  * - A host or cluster is asked for once in its life; a removal of what was asked is not asked again.
  * - With `follows`, its listener `outbound` names the route configuration of the generation at the end of its version (`l-1~2`): another
  *   one is asked for at once, and the one before is in use until the old listener has drained.
@@ -55,16 +56,10 @@ export class SimEnvoy {
   readonly refuses = new Set<string>();
   /** Everything it ever refused, with its reason. */
   readonly refusals: string[] = [];
-  /**
-   * Clusters whose stream broke between their change and their assignment. On the next stream Envoy names both versions; nobody can
-   * know that it waits, so it goes on with the assignment it has after `initial_fetch_timeout` (envoy-wire2, fact 8).
-   */
-  readonly stalled = new Set<string>();
   /** Messages to the server, in order. */
   outbox: DeltaRequest[] = [];
   #heldBack: DeltaRequest[] = [];
   #askedAssignments = new Set<string>();
-  readonly #opened = new Set<Type>();
   #nodeSent = false;
   readonly #node: ProtoNode;
 
@@ -74,6 +69,11 @@ export class SimEnvoy {
 
   get warming(): boolean {
     return [...this.clusters.values()].some(({ warming }) => warming);
+  }
+
+  /** It has not said anything of clusters on this stream. */
+  get keepsClustersBack(): boolean {
+    return this.#heldBack.some(({ initialResourceVersions }) => initialResourceVersions.size > 0);
   }
 
   /** Route configuration of its listener. */
@@ -90,14 +90,12 @@ export class SimEnvoy {
   connect(): void {
     this.outbox = [];
     this.#heldBack = [];
-    this.#opened.clear();
     this.#nodeSent = false;
     // A host known not to exist is answered without a question.
     for (const name of this.negatives.keys()) this.pendingHosts.delete(name);
-    this.stalled.clear();
-    for (const [name, { warming }] of this.clusters) if (warming && this.assignments.has(name)) this.stalled.add(name);
     this.#askedAssignments = new Set(this.#wantedAssignments());
-    this.#open('cds', this.askedClusters.size > 0 ? ['*', ...this.askedClusters] : [], versionsOf(this.clusters));
+    const keepsBack = this.warming && this.listeners.size > 0;
+    if (!keepsBack) this.#openClusters();
     this.#open('lds', [], this.listeners);
     this.#open('rds', [...this.askedRoutes], this.routes);
     const held = new Map(versionsOf(this.hosts));
@@ -106,6 +104,7 @@ export class SimEnvoy {
     const asked = [...this.askedHosts];
     this.#open('vhds', held.size + asked.length === 0 ? [] : ['*', ...asked], held);
     if (this.#askedAssignments.size > 0) this.#open('eds', [...this.#askedAssignments], this.assignments);
+    if (keepsBack) this.#openClusters();
   }
 
   /** A client calls a host under a route configuration. */
@@ -297,6 +296,10 @@ export class SimEnvoy {
     this.#heldBack = [];
   }
 
+  #openClusters(): void {
+    this.#open('cds', this.askedClusters.size > 0 ? ['*', ...this.askedClusters] : [], versionsOf(this.clusters));
+  }
+
   #open(type: Type, subscribe: readonly string[], held: ReadonlyMap<string, string>): void {
     this.#say(type, { subscribe, initialResourceVersions: new Map(held) });
   }
@@ -313,9 +316,9 @@ export class SimEnvoy {
       responseNonce: '',
       ...parts,
     };
-    if (type === 'cds' && this.warming && this.#opened.has('cds')) this.#heldBack.push(request);
+    const isStart = this.listeners.size === 0 && request.initialResourceVersions.size > 0;
+    if (type === 'cds' && this.warming && !isStart) this.#heldBack.push(request);
     else this.outbox.push(request);
-    this.#opened.add(type);
   }
 }
 
