@@ -4,11 +4,11 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { APPEND_HEADER, messageOf, readyRecordOf } from '../../src/log/kafka/cloud-event.ts';
 import { crc32c } from '../../src/log/kafka/crc32c.ts';
-import { decodeFetched } from '../../src/log/kafka/fetch-response.ts';
+import { decodeFetched, type Fetched } from '../../src/log/kafka/fetch-response.ts';
 import { decodeBatches, type KafkaRecord } from '../../src/log/kafka/record-batch.ts';
 import { mirroredRun } from '../../src/log/kafka/topic-records.ts';
-import { decodeRecord, encodeEvent, writeRecord } from '../../src/log/record-codec.ts';
-import type { EventEnvelope } from '../../src/model/index.ts';
+import { decodeRecord, encodeEvent, MAX_RECORD_BYTES, writeRecord } from '../../src/log/record-codec.ts';
+import { type EventEnvelope, TendrilError } from '../../src/model/index.ts';
 import { MESH, sampleEvent } from '../log/sample-events.ts';
 import { batchBytes, fetchBytes, withChecksum } from './record-bytes.ts';
 
@@ -133,6 +133,9 @@ describe('CloudEvents in Kafka', () => {
       [recordWith(FOREIGN, '[1]'), /not a JSON object/],
       [recordWith(FOREIGN, `{"a":${deep}}`), /nested deeper/],
       [recordWith(FOREIGN, `{"a":"${'x'.repeat(256 * 1024)}"}`), /are allowed/],
+      // Bounds are bytes, not characters.
+      [recordWith(FOREIGN, `{"a":"${'é'.repeat(140_000)}"}`), /its data has 280008 bytes/],
+      [recordWith({ ...FOREIGN, ce_reason: 'é'.repeat(40_000) }, DATA), /its attributes have 80\d\d\d bytes/],
       [recordWith(without('ce_id'), DATA), /attribute id is missing/],
       [recordWith(without('ce_source'), DATA), /attribute source is missing/],
       [recordWith(without('ce_type'), DATA), /attribute type is missing/],
@@ -162,6 +165,25 @@ describe('CloudEvents in Kafka', () => {
     );
     const large = readyRecordOf(recordWith({ a: 'b' }, 'x'.repeat(300_000)), MESH, 5);
     assert.ok(large.bytes < 1000, `${large.bytes} bytes: only hash and length are kept`);
+  });
+
+  test('each part within its bound, and the whole above: it is not taken, for it could not be read again', () => {
+    const raw = (reason: number): KafkaRecord => {
+      const around = '{"a":""}'.length;
+      const data = `{"a":"${'x'.repeat(2 * 2 ** 20 - around)}"}`;
+      return recordWith({ ...FOREIGN, ce_type: 'resource.put', ce_reason: 'x'.repeat(reason) }, data);
+    };
+    const fill = (bytes: number): number => {
+      const { bytes: empty } = readyRecordOf(raw(1), MESH, 5);
+      return 1 + bytes - empty;
+    };
+    const most = readyRecordOf(raw(fill(MAX_RECORD_BYTES)), MESH, 5);
+    assert.deepEqual([most.bytes, most.unreadable], [MAX_RECORD_BYTES, undefined]);
+    const stored = Buffer.alloc(most.bytes);
+    writeRecord(stored, most, 5);
+    assert.equal(decodeRecord(1, stored).unreadable, undefined);
+    const above = readyRecordOf(raw(fill(MAX_RECORD_BYTES + 1)), MESH, 5);
+    assert.match(above.unreadable ?? '', /it has 2162697 bytes, 2162696 are allowed/);
   });
 
   test('property: no record is too strange, and none grows without bound', () => {
@@ -233,8 +255,8 @@ describe('fetch responses', () => {
 /** A stretch of a topic in which everything happens that may. */
 const strangeTopic = async (): Promise<Buffer> => {
   const message = (n: number) => messageOf(sampleEvent(n));
-  const zstd = await batchBytes({ first: 14, messages: [message(14), message(15)] });
-  zstd.writeInt16BE(zstd.readInt16BE(21) | 4, 21);
+  const damaged = await batchBytes({ first: 14, messages: [message(14), message(15)] });
+  damaged.writeInt16BE(damaged.readInt16BE(21) | 1, 21);
   return Buffer.concat([
     await batchBytes({ first: 0, messages: [message(0), message(1)], timestamp: 100 }),
     // An aborted transaction around one that was committed, of two producers.
@@ -247,7 +269,8 @@ const strangeTopic = async (): Promise<Buffer> => {
     // Holes: inside a batch, at its end, between batches.
     await batchBytes({ first: 8, messages: [message(8), message(10)], deltas: [0, 2], lastDelta: 3 }),
     await batchBytes({ first: 13, messages: [message(13)] }),
-    withChecksum(zstd),
+    // Says gzip, and is not.
+    withChecksum(damaged),
     await batchBytes({ first: 16, messages: [message(16)] }),
   ]);
 };
@@ -265,7 +288,7 @@ describe('from a topic to the mirror', () => {
       ...['event-0', 'event-1', 'its transaction was aborted', 'event-3'],
       ...['the mark of a transaction', 'the mark of a transaction', 'event-6', 'the mark of a transaction'],
       ...['event-8', none, 'event-10', none, none, 'event-13'],
-      ...['its batch is compressed with zstd', 'its batch is compressed with zstd', 'event-16'],
+      ...['its batch cannot be decoded', 'its batch cannot be decoded', 'event-16'],
     ]);
     const times = records.map(({ recordedAt }) => recordedAt);
     assert.deepEqual(
@@ -287,6 +310,45 @@ describe('from a topic to the mirror', () => {
       const aborted = from > ABORT_MARK ? [] : fetched.aborted;
       const { records } = mirroredRun({ batches, aborted }, { from, recordedAt, mesh: MESH });
       assert.deepEqual(records, whole.slice(from), `from ${from}`);
+    }
+  });
+
+  test('K4: a batch in a compression that is not known is not skipped: what is before it is mirrored, then it is an error', async () => {
+    for (const [codec, name] of [
+      [2, 'snappy'],
+      [3, 'lz4'],
+      [4, 'zstd'],
+      [5, 'codec 5'],
+    ] as const) {
+      const [before, packed, after] = [
+        await batchBytes({ first: 0, messages: [messageOf(sampleEvent(0))] }),
+        await batchBytes({ first: 1, messages: [messageOf(sampleEvent(1))], transactional: true, producerId: 7 }),
+        await batchBytes({ first: 2, messages: [messageOf(sampleEvent(2))] }),
+      ];
+      packed.writeInt16BE(packed.readInt16BE(21) | codec, 21);
+      const { batches } = decodeFetched(fetchBytes(Buffer.concat([before, withChecksum(packed), after]), { high: 3 }));
+      const run = (from: number, aborted: Fetched['aborted'] = []) =>
+        mirroredRun({ batches, aborted }, { from, recordedAt: 0, mesh: MESH }).records;
+      assert.deepEqual(
+        run(0).map(({ event }) => event?.id),
+        ['event-0'],
+      );
+      assert.throws(
+        () => run(1),
+        (error) => {
+          assert.ok(error instanceof TendrilError);
+          assert.equal(error.code, 'KAFKA_TOPIC_UNFIT');
+          assert.ok(error.message.includes(`offset 2 is compressed with ${name}`), error.message);
+          assert.ok(error.remedy?.includes('compression.type=uncompressed'), error.remedy);
+          return true;
+        },
+      );
+      assert.equal(run(2)[0]?.event?.id, 'event-2');
+      assert.equal(
+        run(0, [{ producerId: 7, firstOffset: 1 }]).length,
+        3,
+        'of an aborted transaction nothing is needed',
+      );
     }
   });
 

@@ -10,6 +10,8 @@
  *    everything up to the topic's end as it was after the failure has been read and it was not there. A second copy may still
  *    come; the fold knows it by (source, id).
  * P4 Without contact an append waits or is refused, as asked; once the reading has ended for good it is refused.
+ * P5 A batch that was acknowledged, and whose place the mirror has passed without its token, was lost with its leader: it is sent
+ *    again.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { TendrilError } from '../../model/index.ts';
@@ -31,8 +33,8 @@ const REFUSALS: ReadonlyMap<string, string> = new Map([
   ['CLUSTER_AUTHORIZATION_FAILED', 'LOG_REFUSED'],
 ]);
 const MAX_PAUSE_MS = 2_000;
-/** How long a stop waits for what is in flight. */
-const CLOSE_WAIT_MS = 3_000;
+/** How long a stop waits for what is in flight; well below what the stop of the core has (`STOP_CORE_MS`). */
+const CLOSE_WAIT_MS = 500;
 
 export interface AppenderOptions {
   readonly reader: TopicReader;
@@ -48,8 +50,14 @@ export class Appender {
   /** In flight, by the token in their first record. Bound: the queue's bytes. */
   readonly #inFlight = new Map<string, WaitingAppend>();
   #producer: { readonly client: KafkaClient; readonly producer: Producer } | undefined;
+  /** P5. `end`: offset of the log by which the tokens must have been seen. */
+  #acknowledged: { readonly end: number; readonly tokens: readonly string[] }[] = [];
+  /** Last offset whose tokens have been looked at. */
+  #passed = 0;
   #tokens = 0;
-  #closed = false;
+  readonly #stop = new AbortController();
+  /** P2 */
+  #turn: Promise<void> = Promise.resolve();
   #whenSettled: (() => void) | undefined;
 
   constructor(options: AppenderOptions) {
@@ -63,11 +71,12 @@ export class Appender {
       this.#inFlight.set(token, append);
       return token;
     });
-    try {
-      await this.#writeAll(tokens);
-    } catch (error) {
-      this.#reject(tokens, error);
-    }
+    await this.#inTurn(tokens);
+  }
+
+  /** Resolves when nothing is being written. */
+  async idle(): Promise<void> {
+    await this.#turn;
   }
 
   /** P1: a run is in the mirror. */
@@ -83,6 +92,8 @@ export class Appender {
       const recordedAt = records[index + events.length - 1]?.recordedAt ?? 0;
       append.resolve({ offsets: events.map((_, at) => first + index + at), recordedAt });
     }
+    this.#passed = first + records.length - 1;
+    this.#sendLost();
     if (this.#inFlight.size === 0) this.#whenSettled?.();
   }
 
@@ -104,9 +115,28 @@ export class Appender {
     const limit = pause(CLOSE_WAIT_MS, undefined, { signal: enough.signal }).catch(() => undefined);
     if (this.#options.reader.client !== undefined) await Promise.race([flushed(), limit]);
     enough.abort();
-    this.#closed = true;
+    this.#stop.abort();
     queue.refuseWaiting(closedError);
     this.#reject([...this.#inFlight.keys()], closedError());
+  }
+
+  /** P2. Never rejects. */
+  #inTurn(tokens: readonly string[]): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#writeAll(tokens)).catch((error: unknown) => this.#reject(tokens, error));
+    return this.#turn;
+  }
+
+  /** P5 */
+  #sendLost(): void {
+    const passed = this.#acknowledged.filter(({ end }) => end <= this.#passed);
+    if (passed.length === 0) return;
+    this.#acknowledged = this.#acknowledged.filter(({ end }) => end > this.#passed);
+    for (const { tokens } of passed) {
+      const lost = tokens.filter((token) => this.#inFlight.has(token));
+      if (lost.length === 0) continue;
+      this.counters.sentAgain += lost.length;
+      void this.#inTurn(lost);
+    }
   }
 
   async #writeAll(tokens: readonly string[]): Promise<void> {
@@ -118,7 +148,8 @@ export class Appender {
       if (await this.#tryWrite(client, left)) return;
       // P3
       await this.#readUp();
-      await pause(Math.min(MAX_PAUSE_MS, 50 * 2 ** failures));
+      const ms = Math.min(MAX_PAUSE_MS, 50 * 2 ** failures);
+      await pause(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined);
     }
   }
 
@@ -127,8 +158,12 @@ export class Appender {
     try {
       if (this.#producer?.client !== client) this.#producer = { client, producer: await client.newProducer() };
       const { producer } = this.#producer;
-      await client.produce(producer, this.#messages(tokens));
+      const messages = this.#messages(tokens);
+      const base = await client.produce(producer, messages);
       this.counters.commits++;
+      // Offset n of the topic is offset n + 1 of the log.
+      if (base >= 0) this.#acknowledged.push({ end: base + messages.length, tokens });
+      this.#sendLost();
       return true;
     } catch (error) {
       this.#producer = undefined;
@@ -171,7 +206,7 @@ export class Appender {
   async #contact(): Promise<KafkaClient> {
     const { reader } = this.#options;
     for (;;) {
-      if (this.#closed) throw closedError();
+      if (this.#stop.signal.aborted) throw closedError();
       const { why, state } = reader.contact;
       if (state === 'broken') throw brokenError(why);
       if (reader.client !== undefined) return reader.client;

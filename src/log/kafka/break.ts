@@ -29,6 +29,17 @@ export const otherTopicError = (topic: string, offset: number): TendrilError =>
     { remedy: `check --log and --data; ${RECOVER}` },
   );
 
+/** `offset`: of the log, the first one that cannot be read. The batch stays as it is, also when the setting is right again. */
+export const codecError = (offset: number, codec: string): TendrilError =>
+  new TendrilError(
+    'KAFKA_TOPIC_UNFIT',
+    `the batch at offset ${offset} is compressed with ${codec}, which is not read here: compression.type of the topic has been changed`,
+    {
+      remedy:
+        'set compression.type=uncompressed before anything else is written; that batch stays as it is: begin a new topic with `tendril log dump` and `tendril log import`. Nothing was skipped',
+    },
+  );
+
 /** Codes after which no contact is tried again. */
 export const BREAKS: ReadonlySet<string> = new Set([
   'LOG_GAP',

@@ -5,7 +5,7 @@
  */
 import { type EventEnvelope, type EventType, isObject, schemaVersionOf, subjectOf } from '../../model/index.ts';
 import { type ReadyRecord, upcastReady } from '../ready-record.ts';
-import { RECORD_HEADER_BYTES } from '../record-codec.ts';
+import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES } from '../record-codec.ts';
 import { headerTexts, type KafkaRecord } from './record-batch.ts';
 import { unreadableRecord } from './unreadable.ts';
 
@@ -21,7 +21,7 @@ export const APPEND_HEADER = 'tendril_append';
 const SPEC_VERSION = '1.0';
 const JSON_TYPE = 'application/json';
 const STRUCTURED_TYPE = 'application/cloudevents+json';
-/** Bounds of record-codec.ts, for events of others. */
+/** Bounds of record-codec.ts in bytes, for events of others. */
 const MAX_DATA_BYTES = 256 * 1024;
 const MAX_RAW_DATA_BYTES = 2 * 1024 * 1024;
 const MAX_ENVELOPE_BYTES = 64 * 1024;
@@ -174,11 +174,14 @@ const eventOf = (record: KafkaRecord, mesh: string): { readonly event: EventEnve
   };
   const head = JSON.stringify(envelope).slice(0, -1);
   const tail = JSON.stringify(more).slice(1);
-  requireFit(head.length + tail.length, text.length, type);
+  requireFit(Buffer.byteLength(head) + Buffer.byteLength(tail), Buffer.byteLength(text), type);
   const json = `${head},"data":${text}${tail === '}' ? '' : ','}${tail}`;
+  const bytes = RECORD_HEADER_BYTES + Buffer.byteLength(json);
+  if (bytes > MAX_RECORD_BYTES) refuse(`it has ${bytes} bytes, ${MAX_RECORD_BYTES} are allowed`);
   return { event: { ...envelope, data, ...more } as unknown as EventEnvelope, json };
 };
 
+/** In bytes. */
 const requireFit = (envelope: number, data: number, type: string): void => {
   const most = type === 'resource.put' ? MAX_RAW_DATA_BYTES : MAX_DATA_BYTES;
   if (data > most) refuse(`its data has ${data} bytes, ${most} are allowed`);

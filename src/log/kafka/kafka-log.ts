@@ -163,6 +163,7 @@ export class KafkaLog implements OpenedLog {
     await this.#appender.close(this.#queue);
     await this.#reader.close();
     await this.#queue.idle();
+    await this.#appender.idle();
     await this.#mirror.shut();
   }
 

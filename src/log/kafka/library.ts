@@ -7,8 +7,9 @@
  */
 import { createRequire } from 'node:module';
 import * as net from 'node:net';
+import { addAbortSignal } from 'node:stream';
 import * as tls from 'node:tls';
-import type { Admin, Kafka, SASLOptions } from 'kafkajs';
+import type { Admin, ISocketFactory, Kafka, SASLOptions } from 'kafkajs';
 import type { KafkaAddress } from '../../model/index.ts';
 import type { StoreLogger } from '../../store/index.ts';
 import type { KafkaSettings } from './settings.ts';
@@ -81,6 +82,8 @@ export interface LibraryOptions {
   readonly address: KafkaAddress;
   readonly settings: KafkaSettings;
   readonly logger?: StoreLogger;
+  /** When it is aborted, every socket is cut, from the first one on; later ones too. */
+  readonly signal?: AbortSignal;
 }
 
 /** Sockets of one cluster object, to be cut at once. */
@@ -88,7 +91,9 @@ export interface Sockets {
   cut(why: Error): void;
 }
 
-const socketsAndFactory = (): { readonly sockets: Sockets; readonly socketFactory: unknown } => {
+const socketsAndFactory = (
+  signal: AbortSignal | undefined,
+): { readonly sockets: Sockets; readonly socketFactory: unknown } => {
   const open = new Set<net.Socket>();
   type Wanted = { host: string; port: number; ssl?: tls.ConnectionOptions; onConnect: () => void };
   const socketFactory = ({ host, port, ssl, onConnect }: Wanted): net.Socket => {
@@ -99,6 +104,9 @@ const socketsAndFactory = (): { readonly sockets: Sockets; readonly socketFactor
         : tls.connect({ host, port, ...name, ...ssl }, onConnect);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
+    // kafkajs may have taken its own listeners away when the socket is cut.
+    socket.on('error', () => undefined);
+    if (signal !== undefined) addAbortSignal(signal, socket);
     open.add(socket);
     socket.on('close', () => open.delete(socket));
     return socket;
@@ -124,7 +132,7 @@ export const createCluster = (
 ): { readonly cluster: LibraryCluster; readonly sockets: Sockets } => {
   const Cluster = load('kafkajs/src/cluster/index.js') as new (options: object) => LibraryCluster;
   const { createLogger } = load('kafkajs/src/loggers/index.js') as { createLogger(options: object): unknown };
-  const { sockets, socketFactory } = socketsAndFactory();
+  const { sockets, socketFactory } = socketsAndFactory(options.signal);
   const cluster = new Cluster({
     ...commonOf(options),
     logger: createLogger({ level: WARNINGS, logCreator: logLine(options.logger) }),
@@ -149,11 +157,27 @@ export const createAdmin = (options: LibraryOptions): Admin => {
   const kafka = new KafkaClass({
     ...commonOf(options),
     ...(ssl === undefined ? {} : { ssl: { ...ssl } }),
+    socketFactory: socketsAndFactory(options.signal).socketFactory as ISocketFactory,
     retry: { retries: 3, initialRetryTime: 100 },
     logLevel: WARNINGS,
     logCreator: logLine(options.logger),
   });
   return kafka.admin();
+};
+
+/** As `work`, but rejects as soon as the signal is aborted: what becomes of `work` then does not matter. */
+export const unlessAborted = async <T>(signal: AbortSignal, work: Promise<T>): Promise<T> => {
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new Error('the log is being closed'));
+  });
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 };
 
 type FetchRequest = (request: object) => unknown;

@@ -6,16 +6,17 @@
  *    newest offset must have the same bytes.
  * R2 An offset that is no longer there, or not yet, ends the reading with a code (`break.ts`); nothing is skipped.
  * R3 A contact that gives no answer for 15 s counts as broken off.
+ * R4 `close` waits for no answer of a broker.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { TendrilError } from '../../model/index.ts';
 import type { Clock } from '../log-core.ts';
 import { BREAKS, gapError, truncatedError } from './break.ts';
-import { compareTail } from './compare-tail.ts';
+import { compareTail, TailNotThere } from './compare-tail.ts';
 import { type Contact, type ContactEvent, contactAfter, firstContact } from './contact.ts';
 import { type Fetched, OFFSET_OUT_OF_RANGE } from './fetch-response.ts';
 import { connectKafka, type KafkaClient } from './kafka-client.ts';
-import { createAdmin, type LibraryOptions, reasonOf } from './library.ts';
+import { createAdmin, type LibraryOptions, reasonOf, unlessAborted } from './library.ts';
 import type { Mirror } from './mirror.ts';
 import { type MirroredRun, mirroredRun } from './topic-records.ts';
 import { ensureTopic, requireFit } from './topic-settings.ts';
@@ -51,12 +52,15 @@ export class TopicReader {
   #client: KafkaClient | undefined;
   #changed: (() => void)[] = [];
   #missing = 0;
+  /** Contacts one after the other that did not find the mirror's newest record. */
+  #withoutTail = 0;
   #checked = false;
   #leaderEpoch = -1;
   #running: Promise<void> | undefined;
 
   constructor(options: TopicReaderOptions) {
-    this.#options = options;
+    // R4: cuts the sockets of contacts that are only being made, too.
+    this.#options = { ...options, signal: this.#stop.signal };
     this.#contact = firstContact(options.clock.now(), options.mirror.head.offset);
   }
 
@@ -102,6 +106,7 @@ export class TopicReader {
         if (this.#stop.signal.aborted) return;
         if (error instanceof TendrilError && BREAKS.has(error.code)) return this.#break(error);
         failures = this.counters.contacts > before ? 0 : failures + 1;
+        this.#withoutTail = error instanceof TailNotThere ? this.#withoutTail + 1 : 0;
         this.#fail(error);
         const most = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures);
         const ms = most / 2 + (most / 2) * this.#options.random();
@@ -112,13 +117,15 @@ export class TopicReader {
 
   /** One contact, until it fails. */
   async #hold(): Promise<void> {
-    if (!this.#checked || this.#missing > 0) await this.#check();
+    const { signal } = this.#stop;
+    if (!this.#checked || this.#missing > 0) await unlessAborted(signal, this.#check());
     const { address, onCompared } = this.#options;
-    const client = await connectKafka(this.#options);
+    const client = await unlessAborted(signal, connectKafka(this.#options));
     try {
-      if (this.#stop.signal.aborted) return;
-      const { low, high } = await client.bounds();
-      await compareTail(client, { low, high }, { ...this.#options, topic: address.topic, signal: this.#stop.signal });
+      const { low, high } = await unlessAborted(signal, client.bounds());
+      const { topic } = address;
+      const tail = { ...this.#options, topic, signal, withoutTail: this.#withoutTail };
+      await unlessAborted(signal, compareTail(client, { low, high }, tail));
       await onCompared();
       this.counters.contacts++;
       this.#client = client;

@@ -6,8 +6,11 @@
  *    aborted transaction, a batch that cannot be decoded, or nothing, the mirror has an unreadable record that says so.
  * K2 The records' bytes depend on the topic and the mesh alone, not on where fetches begin and end.
  * K3 `recordedAt` never decreases along the mirror.
+ * K4 A batch in a compression that is not known here may hold events: a run ends before it, and a run that would begin with it is
+ *    an error.
  */
 import type { ReadyRecord } from '../ready-record.ts';
+import { codecError } from './break.ts';
 import { appendOf, readyRecordOf } from './cloud-event.ts';
 import type { Fetched } from './fetch-response.ts';
 import type { KafkaRecord, RecordBatch } from './record-batch.ts';
@@ -33,6 +36,7 @@ const MAX_VOIDS = 10_000;
 
 const NO_RECORD = 'no record at this offset (removed by compaction, or never written)';
 
+/** @throws TendrilError `KAFKA_TOPIC_UNFIT` (K4). */
 export const mirroredRun = (fetched: Pick<Fetched, 'batches' | 'aborted'>, start: RunStart): MirroredRun => {
   const run = new RunBuilder(start);
   const aborted = new AbortedProducers(fetched.aborted);
@@ -41,6 +45,10 @@ export const mirroredRun = (fetched: Pick<Fetched, 'batches' | 'aborted'>, start
     if (batch.lastOffset < run.next) continue;
     if (!run.voids(batch.baseOffset, NO_RECORD, batch.timestamp)) break;
     const why = reasonOf(batch, isAborted);
+    if (why === undefined && batch.unknownCodec !== undefined) {
+      if (run.records.length > 0) break;
+      throw codecError(run.next + 1, batch.unknownCodec);
+    }
     if (why === undefined && !batch.records.every((record) => run.add(record, batch.timestamp))) break;
     if (!run.voids(batch.lastOffset + 1, why ?? NO_RECORD, batch.timestamp)) break;
   }
