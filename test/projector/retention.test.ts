@@ -195,7 +195,8 @@ const untilCut = async (system: System, seed: number, look: () => Promise<string
   const next = mixedEvents(seed);
   await feed(system, ...initial());
   for (;;) {
-    await feed(system, ...next());
+    // Each in a commit of its own: the history has packs of every size.
+    for (const one of next()) await feed(system, one);
     for (let step = await look(); step !== 'nothing'; step = await look()) if (step === 'cut') return;
   }
 };

@@ -13,6 +13,7 @@ import {
   nextCheckpointPath,
   provenHeader,
   readHeaderOf,
+  requireOfLog,
   type SnapshotExports,
   type SnapshotHeader,
   syncDirectory,
@@ -148,9 +149,10 @@ export class Retention {
 
   /** N3 */
   async #promote(): Promise<void> {
-    const { dir, mesh } = this.#options;
+    const { dir, mesh, log } = this.#options;
     try {
       const header = await provenHeader(nextCheckpointPath(dir), mesh);
+      await requireOfLog(log, header);
       renameSync(nextCheckpointPath(dir), checkpointPath(dir));
       syncDirectory(dir);
       this.#checkpoint = header;
