@@ -1,6 +1,8 @@
 /** Says of a log on disk that it is the mirror of a topic: whoever wrote to it by itself would part from the topic. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { TendrilError } from '../model/index.ts';
-import { type Environment, openEnvironment } from '../store/index.ts';
+import { checkEnvironment, type Environment, openEnvironment } from '../store/index.ts';
 import { LOG_SCHEMA } from './lmdb-log.ts';
 
 const TABLE = 'meta';
@@ -49,7 +51,18 @@ export const carryMirrorMark = async (from: string, to: string, mesh: string): P
 };
 
 const topicIn = async (dir: string, mesh: string): Promise<string | undefined> => {
+  const path = join(dir, 'log');
+  if (!existsSync(join(path, 'data.mdb'))) return undefined;
   try {
+    // Damage must not end this process.
+    const found = await checkEnvironment({
+      path,
+      mode: 'durable',
+      extent: 'bounded',
+      maxReaders: 1024,
+      mapSize: 2 ** 40,
+    });
+    if (!found.ok) return undefined;
     const environment = await openEnvironment({ dir, mesh, name: 'log', schema: LOG_SCHEMA, readOnly: true });
     try {
       return topicOf(environment);

@@ -1,6 +1,6 @@
 /** Retention: N1 to N3 of src/projector/retention/decide.ts, and what is left behind it. */
 import assert from 'node:assert/strict';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -9,6 +9,7 @@ import { TendrilError } from '../../src/model/index.ts';
 import { findRows, wordsOf } from '../../src/projector/history-rows.ts';
 import { Projector, verifyData } from '../../src/projector/index.ts';
 import { decideRetention, tooOld } from '../../src/projector/retention/decide.ts';
+import { writeSnapshotFile } from '../../src/projector/snapshot/index.ts';
 import { openStateTables, STATE_NAME, STATE_SCHEMA } from '../../src/projector/state-tables.ts';
 import { type DiskGuard, openEnvironment } from '../../src/store/index.ts';
 import { hasCode } from '../store/support.ts';
@@ -290,4 +291,51 @@ test('a cut that the disk refuses, at any of its commits, changes nothing, and t
   await closeSystem(system);
   assert.equal(await leastRow(dir), at);
   assert.deepEqual((await verifyData({ dir, mesh: MESH, version: '1' })).problems, []);
+});
+
+test('O1: a state that ends before the log begins is made anew from the checkpoint', async (t) => {
+  const dir = tempDir(t);
+  let system = await open(dir);
+  await feed(system, ...initial());
+  await closeSystem(system);
+  cpSync(join(dir, STATE_NAME), join(dir, 'old'), { recursive: true });
+  system = await open(dir);
+  await cutSystem(system, 31);
+  const proof = system.projector.proof();
+  await closeSystem(system);
+  const asAfterPowerCut = (): void => {
+    rmSync(join(dir, STATE_NAME), { recursive: true });
+    cpSync(join(dir, 'old'), join(dir, STATE_NAME), { recursive: true });
+  };
+  asAfterPowerCut();
+  system = await open(dir);
+  assert.ok(system.lines.has('warn', 'the log begins at'));
+  assert.deepEqual(system.projector.proof(), proof);
+  await closeSystem(system);
+  assert.deepEqual((await verifyData({ dir, mesh: MESH, version: '1' })).problems, []);
+  asAfterPowerCut();
+  renameSync(join(dir, 'checkpoint'), join(dir, 'elsewhere'));
+  await assert.rejects(open(dir), hasCode('LOG_GAP', 'tendril recover'));
+});
+
+test('a next checkpoint of another log is not taken: it is written again', async (t) => {
+  const parent = tempDir(t);
+  const dir = join(parent, 'data');
+  const other = await openSystem(join(parent, 'other'));
+  await feed(other, ...initial(), ...mixedEvents(41)());
+  const system = await open(dir);
+  const next = mixedEvents(42);
+  await feed(system, ...initial());
+  while (system.log.head().offset < 2 * KEPT) await feed(system, ...next());
+  const foreign = await other.projector.snapshots.open({ withLog: false });
+  await writeSnapshotFile(join(dir, 'checkpoint.next'), foreign.bytes);
+  await foreign.close();
+  await closeSystem(other);
+  const { retention } = system.projector;
+  assert.equal(await retention?.tick(), 'nothing');
+  const line = system.lines.all.find(({ message }) => message.startsWith('a checkpoint cannot be used'));
+  assert.equal((line?.fields as { err?: TendrilError } | undefined)?.err?.code, 'STATE_OF_ANOTHER_LOG');
+  assert.ok(!existsSync(join(dir, 'checkpoint')) && !existsSync(join(dir, 'checkpoint.next')));
+  assert.equal(await retention?.tick(), 'write');
+  await closeSystem(system);
 });
