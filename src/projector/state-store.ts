@@ -71,8 +71,10 @@ export class StateStore implements StoredKeys, StoredCatalog {
   readonly #history = new Tiers(joinRows);
   readonly #idempotency = new IdempotencyChunks();
   readonly #journal: JournalWriter;
-  /** Commits of packs: packs in memory and on disk are the same when it has settled, unless one `waits`. */
-  #packing: Promise<unknown> = Promise.resolve();
+  /** Settles with the newest prepared commit. Packs in memory and on disk are the same then, unless it `waits`. */
+  #written: Promise<unknown> = Promise.resolve();
+  /** Settles with the cut that runs or comes next. */
+  #cutting: Promise<void> | undefined;
   /** A commit whose packs are in memory was refused, and will be repeated. */
   #waits = false;
   readonly #logger: StoreLogger | undefined;
@@ -146,30 +148,27 @@ export class StateStore implements StoredKeys, StoredCatalog {
   prepare(commit: StateCommit): () => Promise<void> {
     const { folded, derived, head, everything } = commit;
     let spool: Spool | undefined;
-    return () =>
-      this.#inTurn(async () => {
-        // What moves packs and journal on is collected once; the rest may be written again as it is.
-        if (spool === undefined) {
-          spool = new Spool();
-          this.#writeFolded(spool, folded, head.offset);
-          this.#writeHead(spool, head, everything ? undefined : derived.keys);
-        }
-        const collected = spool;
-        this.#waits = true;
-        await this.environment.commit((batch) => {
-          writeEntities(batch, this.tables, folded.entities);
-          writeDerived(batch, this.tables, derived);
-          collected.replay(batch);
-        });
-        this.#waits = false;
+    const write = async (): Promise<void> => {
+      // What moves packs and journal on is collected once; the rest may be written again as it is.
+      if (spool === undefined) {
+        spool = new Spool();
+        this.#writeFolded(spool, folded, head.offset);
+        this.#writeHead(spool, head, everything ? undefined : derived.keys);
+      }
+      const collected = spool;
+      this.#waits = true;
+      await this.environment.commit((batch) => {
+        writeEntities(batch, this.tables, folded.entities);
+        writeDerived(batch, this.tables, derived);
+        collected.replay(batch);
       });
-  }
-
-  /** One after the other. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#packing.then(work);
-    this.#packing = done.catch(() => undefined);
-    return done;
+      this.#waits = false;
+    };
+    return () => {
+      const done = this.#cutting === undefined ? write() : this.#cutting.then(write);
+      this.#written = done.catch(() => undefined);
+      return done;
+    };
   }
 
   /** The next start makes the state anew. */
@@ -218,7 +217,14 @@ export class StateStore implements StoredKeys, StoredCatalog {
    * @throws TendrilError as `Environment.commit`, and `DISK_FULL` while a refused commit waits for its repetition
    */
   cutHistory(offset: number, more: (batch: Batch) => void): Promise<void> {
-    return this.#inTurn(() => this.#cutHistory(offset, more));
+    // Prepared commits that come now wait for it: packs must not move between its writing and its end.
+    const cutting = Promise.all([this.#cutting, this.#written]).then(() => this.#cutHistory(offset, more));
+    const ended = (): void => {
+      if (this.#cutting === settled) this.#cutting = undefined;
+    };
+    const settled = cutting.then(ended, ended);
+    this.#cutting = settled;
+    return cutting;
   }
 
   async #cutHistory(offset: number, more: (batch: Batch) => void): Promise<void> {
