@@ -7,6 +7,7 @@ export type { KafkaSettings } from './kafka/settings.ts';
 export { type LmdbBackend, LOG_SCHEMA, openLmdbBackend, storedBase } from './lmdb-log.ts';
 export type { LogCondition } from './log-condition.ts';
 export type { Clock, ContactCounters, LogCounters, LogLimits } from './log-core.ts';
+export { carryMirrorMark } from './mirror-mark.ts';
 export { type OpenLogOptions, openEventLog } from './open-log.ts';
 export type { OpenedLog } from './opened-log.ts';
 export { type Upcaster, type UpcastRegistry, upcast } from './upcast.ts';

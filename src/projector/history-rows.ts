@@ -126,8 +126,8 @@ export class RowCollector {
     this.add(owner, offset, kind);
   }
 
-  /** The pack; the collector is empty afterwards. */
-  pack(): Uint8Array {
+  /** The pack; the collector is empty afterwards. `places`: see `sortRows`. */
+  pack(places = PLACES): Uint8Array {
     const { length } = this.#hashes;
     const words = new Uint32Array(length * ROW_WORDS);
     for (let row = 0; row < length; row++) {
@@ -140,22 +140,54 @@ export class RowCollector {
     this.#hashes = [];
     this.#offsets = [];
     this.#kinds = [];
-    return sortRows(words);
+    return sortRows(words, places);
   }
 }
 
 /** Room for the place beside a 32-bit hash in one double. */
 const PLACES = 2 ** 21;
 
-/** Sorted by hash; rows of equal hash keep their order, which is that of offsets. */
-const sortRows = (words: Uint32Array): Uint8Array => {
+/** Places of the rows by their hashes, for at most `PLACES` rows. */
+const orderOf = (words: Uint32Array, count: number): Uint32Array => {
+  const keys = new Float64Array(count);
+  for (let row = 0; row < count; row++) keys[row] = (words[row * ROW_WORDS] ?? 0) * PLACES + row;
+  keys.sort();
+  return Uint32Array.from(keys, (key) => key % PLACES);
+};
+
+/** The same for any number of rows: sorted by the lower half of the hash, then, keeping that order, by the upper. */
+const orderOfMany = (words: Uint32Array, count: number): Uint32Array => {
+  let order = Uint32Array.from({ length: count }, (_, row) => row);
+  for (const shift of [0, 16]) {
+    const halfOf = (row: number): number => ((words[row * ROW_WORDS] ?? 0) >>> shift) & 0xffff;
+    const places = new Uint32Array(0x1_0001);
+    for (let row = 0; row < count; row++) {
+      const above = halfOf(row) + 1;
+      places[above] = (places[above] ?? 0) + 1;
+    }
+    for (let half = 1; half < places.length; half++) places[half] = (places[half] ?? 0) + (places[half - 1] ?? 0);
+    const next = new Uint32Array(count);
+    for (const row of order) {
+      const half = halfOf(row);
+      const place = places[half] ?? 0;
+      next[place] = row;
+      places[half] = place + 1;
+    }
+    order = next;
+  }
+  return order;
+};
+
+/**
+ * Sorted by hash; rows of equal hash keep their order, which is that of offsets.
+ * @param places most rows that are sorted by one double each
+ */
+const sortRows = (words: Uint32Array, places = PLACES): Uint8Array => {
   const count = words.length / ROW_WORDS;
-  const order = new Float64Array(count);
-  for (let row = 0; row < count; row++) order[row] = (words[row * ROW_WORDS] ?? 0) * PLACES + row;
-  order.sort();
+  const order = count <= places ? orderOf(words, count) : orderOfMany(words, count);
   const sorted = new Uint32Array(words.length);
   for (let row = 0; row < count; row++) {
-    const from = ((order[row] ?? 0) % PLACES) * ROW_WORDS;
+    const from = (order[row] ?? 0) * ROW_WORDS;
     const to = row * ROW_WORDS;
     sorted[to] = words[from] ?? 0;
     sorted[to + 1] = words[from + 1] ?? 0;

@@ -4,12 +4,13 @@
  * Invariants
  * O1 A state is used only if it belongs to this log: the log reaches at least as far, and its record at the state's offset is the
  *    one that was folded. A log that ends before the state, or is another one, is refused: events that were acknowledged would
- *    silently be gone.
+ *    silently be gone. One that ends before the log begins is made anew from the checkpoint, where there is one.
  * O2 A state is used only if its entities add up to the state hash that was stored with it, and fold version and schema are ours.
  *    Otherwise it is made anew, and says why.
  * O3 The same entities compiled by another version of the software are derived again; equal bytes stay untouched.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { TendrilError } from '../model/index.ts';
 import { FoldedChanges } from './changes.ts';
 import type { Deriver } from './deriver.ts';
@@ -40,8 +41,8 @@ export const REBUILT_AFTER: ReadonlySet<string> = new Set(['CORRUPT_RECORD', 'ST
 export const openState = async (store: StateStore, options: PartOptions): Promise<Opened> => {
   const head = readHead(store);
   if (typeof head === 'string') return rebuild(store, options, head, undefined);
-  if (head !== undefined) await requireSameLog(store, options, head);
-  const why = whyRebuild(store, head);
+  const behind = head === undefined ? undefined : await requireSameLog(store, options, head);
+  const why = behind ?? whyRebuild(store, head);
   if (why !== undefined || head === undefined) return rebuild(store, options, why ?? 'there is no state yet', head);
   const run = load(store, options, head);
   if (typeof run === 'string') return rebuild(store, options, run, head);
@@ -80,9 +81,9 @@ const gap = (wanted: number, first: number): TendrilError => {
   });
 };
 
-/** O1 */
-const requireSameLog = async (store: StateStore, options: PartOptions, head: Head): Promise<void> => {
-  const { log } = options;
+/** O1. A text says why the state is of no use, and may be made anew. */
+const requireSameLog = async (store: StateStore, options: PartOptions, head: Head): Promise<string | undefined> => {
+  const { log, checkpoint } = options;
   const { offset, first, base } = log.head();
   const { path } = store.environment;
   const remedy = `restore the log that belongs to it; or, to go on with this log and lose what the state knows beyond it, remove ${path}`;
@@ -90,15 +91,19 @@ const requireSameLog = async (store: StateStore, options: PartOptions, head: Hea
     const message = `${path} stands at offset ${head.offset}, but the log ends at ${offset}: events that were acknowledged are missing`;
     throw new TendrilError('STATE_AHEAD_OF_LOG', message, { remedy });
   }
-  if (head.offset + 1 < first) throw gap(head.offset + 1, first);
+  if (head.offset + 1 < first) {
+    if (checkpoint === undefined || !existsSync(checkpoint)) throw gap(head.offset + 1, first);
+    return `it ends at offset ${head.offset}, and the log begins at ${first}`;
+  }
   if (head.offset < first) {
-    if (base === undefined || base.tail === head.tail) return;
+    if (base === undefined || base.tail === head.tail) return undefined;
     throw foreign(path, head, remedy);
   }
   for await (const [record] of log.read({ from: head.offset, maxBatch: 1 })) {
-    if (record === undefined || createHash('sha256').update(record.bytes).digest('hex') === head.tail) return;
+    if (record === undefined || createHash('sha256').update(record.bytes).digest('hex') === head.tail) return undefined;
     throw foreign(path, head, remedy);
   }
+  return undefined;
 };
 
 const foreign = (path: string, head: Head, remedy: string): TendrilError => {

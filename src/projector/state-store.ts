@@ -71,6 +71,12 @@ export class StateStore implements StoredKeys, StoredCatalog {
   readonly #history = new Tiers(joinRows);
   readonly #idempotency = new IdempotencyChunks();
   readonly #journal: JournalWriter;
+  /** Settles with the newest prepared commit. Packs in memory and on disk are the same then, unless it `waits`. */
+  #written: Promise<unknown> = Promise.resolve();
+  /** Settles with the cut that runs or comes next. */
+  #cutting: Promise<void> | undefined;
+  /** A commit whose packs are in memory was refused, and will be repeated. */
+  #waits = false;
   readonly #logger: StoreLogger | undefined;
 
   private constructor(environment: Environment, logger: StoreLogger | undefined) {
@@ -136,21 +142,33 @@ export class StateStore implements StoredKeys, StoredCatalog {
   }
 
   /**
-   * Collects what a commit writes. The function returned writes it, all or nothing; it rejects as `Environment.commit` and may be
-   * called again after `DISK_FULL`. Commits are prepared and written one after the other.
+   * The function returned writes a commit, all or nothing; it rejects as `Environment.commit` and may be called again after
+   * `DISK_FULL`. Commits are prepared and written one after the other.
    */
   prepare(commit: StateCommit): () => Promise<void> {
     const { folded, derived, head, everything } = commit;
-    // What moves packs and journal on is collected once; the rest may be written again as it is.
-    const spool = new Spool();
-    this.#writeFolded(spool, folded, head.offset);
-    this.#writeHead(spool, head, everything ? undefined : derived.keys);
-    return () =>
-      this.environment.commit((batch) => {
+    let spool: Spool | undefined;
+    const write = async (): Promise<void> => {
+      // What moves packs and journal on is collected once; the rest may be written again as it is.
+      if (spool === undefined) {
+        spool = new Spool();
+        this.#writeFolded(spool, folded, head.offset);
+        this.#writeHead(spool, head, everything ? undefined : derived.keys);
+      }
+      const collected = spool;
+      this.#waits = true;
+      await this.environment.commit((batch) => {
         writeEntities(batch, this.tables, folded.entities);
         writeDerived(batch, this.tables, derived);
-        spool.replay(batch);
+        collected.replay(batch);
       });
+      this.#waits = false;
+    };
+    return () => {
+      const done = this.#cutting === undefined ? write() : this.#cutting.then(write);
+      this.#written = done.catch(() => undefined);
+      return done;
+    };
   }
 
   /** The next start makes the state anew. */
@@ -195,24 +213,40 @@ export class StateStore implements StoredKeys, StoredCatalog {
   }
 
   /**
-   * The history loses its rows up to `offset`, in one commit with what `more` writes. To be called while commits are prepared and
-   * written in order (not between a refused one and its repetition).
+   * The history loses its rows up to `offset`, in one commit with what `more` writes. A cut that is refused changes nothing.
+   * @throws TendrilError as `Environment.commit`, and `DISK_FULL` while a refused commit waits for its repetition
    */
-  async cutHistory(offset: number, more: (batch: Batch) => void): Promise<void> {
+  cutHistory(offset: number, more: (batch: Batch) => void): Promise<void> {
+    // Prepared commits that come now wait for it: packs must not move between its writing and its end.
+    const cutting = Promise.all([this.#cutting, this.#written]).then(() => this.#cutHistory(offset, more));
+    const ended = (): void => {
+      if (this.#cutting === settled) this.#cutting = undefined;
+    };
+    const settled = cutting.then(ended, ended);
+    this.#cutting = settled;
+    return cutting;
+  }
+
+  async #cutHistory(offset: number, more: (batch: Batch) => void): Promise<void> {
+    if (this.#waits)
+      throw new TendrilError('DISK_FULL', `${this.environment.path}: a commit waits for room on the disk`);
+    this.environment.refresh();
     const { history } = this.tables;
     const keep = (bytes: Uint8Array): Uint8Array => rowsAbove(bytes, offset);
     const final = [...history.keys()].filter(([level]) => level === FINAL_LEVEL).sort((a, b) => a[1] - b[1]);
     const straddling = final.find(([, last]) => last > offset);
     const body = straddling === undefined ? undefined : history.get(straddling);
+    let putInPlace = (): void => undefined;
     await this.environment.commit((batch) => {
       for (const key of final) if (key[1] <= offset) batch.remove(history, key);
       if (straddling !== undefined && body !== undefined) batch.put(history, straddling, keep(body));
-      this.#history.cut(offset, keep, {
+      putInPlace = this.#history.cut(offset, keep, {
         put: (key, bytes) => batch.put(history, key, bytes),
         remove: (key) => batch.remove(history, key),
       });
       more(batch);
     });
+    putInPlace();
   }
 
   // StoredCatalog: as committed. What is damaged counts as absent: it differs from what is derived, so it is written again.

@@ -65,19 +65,25 @@ export class Tiers {
     for (const packs of this.#levels) yield* packs.toReversed();
   }
 
-  /** Takes packs that end at `last` or before out; of the next one `keep` gives what is left. */
-  cut(last: number, keep: (bytes: Uint8Array) => Uint8Array, writer: PackWriter): void {
+  /**
+   * Takes packs that end at `last` or before out; of the next one `keep` gives what is left. Here nothing changes before the function
+   * returned is called: for when it has been written. Nothing may be added meanwhile.
+   */
+  cut(last: number, keep: (bytes: Uint8Array) => Uint8Array, writer: PackWriter): () => void {
     const [straddling] = [...this.pending()].filter((pack) => pack.last > last).sort((a, b) => a.last - b.last);
-    for (const [level, packs] of this.#levels.entries()) {
+    const levels = this.#levels.map((packs, level) => {
       const kept = packs.filter((pack) => pack.last > last);
       for (const pack of packs) if (pack.last <= last) writer.remove([level, pack.last]);
-      this.#levels[level] = kept.map((pack) => {
+      return kept.map((pack) => {
         if (pack !== straddling) return pack;
         const bytes = keep(pack.bytes);
         writer.put([level, pack.last], bytes);
         return { last: pack.last, bytes };
       });
-    }
+    });
+    return () => {
+      for (const [level, packs] of levels.entries()) this.#levels[level] = packs;
+    };
   }
 
   clear(): void {

@@ -8,21 +8,24 @@ import { decodeProof } from '../write-changes.ts';
 /** Events of one commit; a multiple of `PROOF_EVERY`, where the chain is on record. */
 const STEP = 8_192;
 
-/** Removes the events up to the checkpoint; gives their number. */
+/**
+ * Removes the events up to the checkpoint.
+ * @param prune false: nothing may be removed now
+ * @returns false when it ended before
+ */
 export const cutLog = async (
   log: Pick<EventLog, 'head' | 'read'>,
-  prune: (base: LogBase) => Promise<void>,
+  prune: (base: LogBase) => Promise<boolean>,
   tables: StateTables,
   { offset, recordedAt, chain, tail }: SnapshotHeader,
-): Promise<number> => {
+): Promise<boolean> => {
   const from = log.head().first;
   for (let at = Math.ceil(from / STEP) * STEP; at < offset; at += STEP) {
     const base = await baseAt(log, tables, at);
-    if (base !== undefined && at >= log.head().first) await prune(base);
+    if (base !== undefined && at >= log.head().first && !(await prune(base))) return false;
     await nextTurn();
   }
-  if (log.head().first <= offset) await prune({ offset, recordedAt, chain, tail });
-  return Math.max(0, offset + 1 - from);
+  return log.head().first > offset || prune({ offset, recordedAt, chain, tail });
 };
 
 const baseAt = async (

@@ -21,7 +21,6 @@ export const cutHistory = async (store: StateStore, path: string, { offset }: Sn
     await writer.flush();
     await nextTurn();
   }
-  environment.refresh();
   await store.cutHistory(offset, (batch) => images.finish(batch));
 };
 
@@ -44,21 +43,32 @@ export const hasRowsBefore = (tables: StateTables, offset: number): boolean =>
   (firstKey(tables.image)?.[0] ?? offset) < offset ||
   rowsBefore(tables).some(({ table, end }) => (firstKey(table) ?? end(offset)) < end(offset));
 
-/** Removes outcomes, proofs and images from before `offset`, in bounded commits. */
-export const cutRows = async (store: StateStore, offset: number): Promise<void> => {
+/** Does one commit; false: nothing may be removed now. */
+type Remove = (commit: () => Promise<void>) => Promise<boolean>;
+
+/** Removes outcomes, proofs and images from before `offset`, in bounded commits. False: it ended before all of them were gone. */
+export const cutRows = async (store: StateStore, offset: number, remove: Remove): Promise<boolean> => {
   const { tables } = store;
-  for (const { table, end } of rowsBefore(tables)) await removeBefore(store, table, end(offset));
-  await removeBefore(store, tables.image, [offset, 0]);
+  for (const { table, end } of rowsBefore(tables))
+    if (!(await removeBefore(store, table, end(offset), remove))) return false;
+  return removeBefore(store, tables.image, [offset, 0], remove);
 };
 
-const removeBefore = async <K extends TableKey>(store: StateStore, table: Table<K>, end: K): Promise<void> => {
+const removeBefore = async <K extends TableKey>(
+  store: StateStore,
+  table: Table<K>,
+  end: K,
+  remove: Remove,
+): Promise<boolean> => {
   for (;;) {
     store.environment.refresh();
     const keys = [...table.keys({ end, limit: KEYS_PER_TURN })];
-    if (keys.length === 0) return;
-    await store.environment.commit((batch) => {
-      for (const key of keys) batch.remove(table, key);
-    });
+    if (keys.length === 0) return true;
+    const commit = (): Promise<void> =>
+      store.environment.commit((batch) => {
+        for (const key of keys) batch.remove(table, key);
+      });
+    if (!(await remove(commit))) return false;
     await nextTurn();
   }
 };

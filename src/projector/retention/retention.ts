@@ -13,6 +13,7 @@ import {
   nextCheckpointPath,
   provenHeader,
   readHeaderOf,
+  requireOfLog,
   type SnapshotExports,
   type SnapshotHeader,
   syncDirectory,
@@ -148,9 +149,10 @@ export class Retention {
 
   /** N3 */
   async #promote(): Promise<void> {
-    const { dir, mesh } = this.#options;
+    const { dir, mesh, log } = this.#options;
     try {
       const header = await provenHeader(nextCheckpointPath(dir), mesh);
+      await requireOfLog(log, header);
       renameSync(nextCheckpointPath(dir), checkpointPath(dir));
       syncDirectory(dir);
       this.#checkpoint = header;
@@ -161,19 +163,26 @@ export class Retention {
     }
   }
 
-  /** N2: images first, so that the history has a beginning; then the log; then what spoke of it. */
+  /**
+   * N2: images first, so that the history has a beginning, and on disk; then the log; then what spoke of it. Ends where a snapshot
+   * is opened meanwhile (X2 of exports.ts), and is begun again.
+   */
   async #cut(): Promise<void> {
-    const { dir, log, prune, store, onCut, logger } = this.#options;
+    const { dir, log, prune, store, snapshots, onCut, logger } = this.#options;
     const header = this.#checkpoint;
     if (header === undefined) return;
     const { first } = log.head();
     await cutHistory(store, checkpointPath(dir), header);
     onCut();
-    this.counters.pruned += await cutLog(log, prune, store.tables, header);
-    await cutRows(store, header.offset);
-    logger?.info(
-      { first: log.head().first, removed: Math.max(0, header.offset + 1 - first) },
-      'old events are removed',
-    );
+    // The log's removals are durable, the state's commits only visible: after a power cut it must not be behind the log's beginning.
+    await store.environment.flushed();
+    const remove = (commit: () => Promise<void>): Promise<boolean> => snapshots.remove(commit);
+    const isCut = await cutLog(log, (base) => remove(() => prune(base)), store.tables, header);
+    const removed = log.head().first - first;
+    this.counters.pruned += removed;
+    const isDone = isCut && (await cutRows(store, header.offset, remove));
+    const said = { first: log.head().first, removed };
+    if (isDone) logger?.info(said, 'old events are removed');
+    else logger?.info(said, 'a snapshot is being taken; the rest of the old events is removed behind it');
   }
 }

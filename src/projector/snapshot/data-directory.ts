@@ -6,10 +6,11 @@
  * D2 What was there is moved aside, never removed, and only after the whole snapshot has been proven.
  * D3 The state is moved in before the log: a start in between meets a state that is ahead of its log, or of another one, and
  *    refuses; it never begins an empty mesh.
+ * D4 What mirrored a topic of Kafka is a mirror of it again: a start without Kafka in between is refused as before.
  */
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openEventLog } from '../../log/index.ts';
+import { carryMirrorMark, openEventLog } from '../../log/index.ts';
 import { TendrilError } from '../../model/index.ts';
 import {
   acquireWriterLock,
@@ -26,10 +27,10 @@ import { type OpenSnapshot, openSource } from './source.ts';
 
 /** Moved in this order (D3). */
 const PARTS = [STATE_NAME, 'checkpoint', 'log'] as const;
-/** Says that the state differs from that of other replicas (`src/runtime/replicas/out-mark.ts`). */
+/** Moved aside before all others: beside a new log it would be one of another log. */
+const NEXT_CHECKPOINT = 'checkpoint.next';
+/** Says that the state differs from that of other replicas (`src/runtime/replicas/out-mark.ts`); moved aside last, when it is no longer true. */
 export const OUT_MARK = 'replica.out';
-/** Not moved in, but of no use to what comes. */
-const LEFT_OVER = ['checkpoint.next', OUT_MARK] as const;
 const WORK = /^import-\d+\.part$/;
 
 export interface ExportDataOptions {
@@ -113,6 +114,7 @@ export const importData = async (
     const header = await installSnapshot(await source(), { ...options, dir: work, guard });
     for (const part of PARTS)
       if (existsSync(join(work, part)) && part !== 'checkpoint') syncDirectory(join(work, part));
+    await carryMirrorMark(dir, work, options.mesh);
     syncDirectory(work);
     return { header, movedAside: moveIn(dir, work, options.now()) };
   } finally {
@@ -139,7 +141,7 @@ const lockAll = (dir: string): WriterLock[] => {
 const moveIn = (dir: string, work: string, now: number): string[] => {
   const suffix = `.before-${new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
   const moved: string[] = [];
-  for (const part of [...PARTS, ...LEFT_OVER]) {
+  for (const part of [NEXT_CHECKPOINT, ...PARTS, OUT_MARK]) {
     const [old, fresh] = [join(dir, part), join(work, part)];
     if (existsSync(old)) {
       const aside = freeName(dir, `${part}${suffix}`);

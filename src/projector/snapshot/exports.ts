@@ -6,7 +6,8 @@
  *
  * Invariants
  * X1 At most `MAX_EXPORTS` at a time, more are refused and counted (`SNAPSHOT_BUSY`).
- * X2 While one is open nothing is removed from the log: `isOpen` holds the pruner back.
+ * X2 While one is open nothing is removed from the log, and of what the state keeps of its events: `remove` refuses, and a snapshot
+ *    waits for a removal that runs.
  * X3 Its copy is removed at its end; what a killed process left is removed by `clear`.
  */
 import { rmSync } from 'node:fs';
@@ -36,6 +37,7 @@ export class SnapshotExports {
   readonly #options: SnapshotExportsOptions;
   readonly #open = new Set<() => Promise<void>>();
   #running = 0;
+  #removing: Promise<void> | undefined;
 
   constructor(options: SnapshotExportsOptions) {
     this.#options = options;
@@ -45,6 +47,21 @@ export class SnapshotExports {
   /** X2 */
   get isOpen(): boolean {
     return this.#running > 0;
+  }
+
+  /**
+   * X2: does one commit that removes something, unless a snapshot is open.
+   * @returns false: one is open, and nothing was done
+   */
+  async remove(commit: () => Promise<void>): Promise<boolean> {
+    if (this.isOpen) return false;
+    const removing = commit();
+    this.#removing = removing.then(
+      () => undefined,
+      () => undefined,
+    );
+    await removing;
+    return true;
   }
 
   /** X3 */
@@ -78,6 +95,7 @@ export class SnapshotExports {
     this.#open.add(close);
     try {
       const { dir, mesh, log, state, createdBy, guard } = this.#options;
+      await this.#removing;
       await state.copyTo(join(copy, STATE_NAME), (bytes) => requireSpace(guard, bytes, dir));
       source = await openSource({ dir: copy, mesh, log, createdBy, withLog: options.withLog });
       return { header: source.header, bytes: this.#counted(source.bytes), close };

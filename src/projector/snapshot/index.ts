@@ -20,7 +20,7 @@ export { provenHeader, readEntities } from './entities.ts';
 export { SnapshotExports } from './exports.ts';
 export type { SnapshotHeader } from './format.ts';
 export { installSnapshot } from './install.ts';
-export { beginFromCheckpoint, loadCheckpoint } from './load.ts';
+export { beginFromCheckpoint, loadCheckpoint, requireOfLog } from './load.ts';
 export { wholeSnapshot } from './read.ts';
 export type { OpenSnapshot } from './source.ts';
 export { BaseImages, historyFromOf, RowWriter } from './state-rows.ts';

@@ -118,7 +118,7 @@ export const beginFromCheckpoint = async (
       return writer.isFull ? writer.flush() : undefined;
     },
   });
-  await requireSame(options.log, header);
+  await requireOfLog(options.log, header);
   const images = new BaseImages(store.tables, header.offset);
   for (const [key, framed] of entities) {
     if (framed !== undefined) images.add(writer, key, framed.subarray(FRAMED_BYTES_AT));
@@ -130,8 +130,11 @@ export const beginFromCheckpoint = async (
   return header.offset;
 };
 
-/** The checkpoint joins the log, and is of this log. */
-const requireSame = async (log: EventLog, { offset, chain, tail }: SnapshotHeader): Promise<void> => {
+/** The checkpoint joins the log, and is of this log. @throws TendrilError `LOG_GAP`, `STATE_OF_ANOTHER_LOG`. */
+export const requireOfLog = async (
+  log: Pick<EventLog, 'head' | 'read'>,
+  { offset, chain, tail }: SnapshotHeader,
+): Promise<void> => {
   const { first, offset: last, base } = log.head();
   if (offset + 1 < first) throw gap(first, `the checkpoint stands at ${offset}`);
   let isSame = offset <= last && (base?.offset !== offset || base.chain === chain);
