@@ -187,7 +187,8 @@ suite('replicas on one topic', { skip: requirePart('kafka') }, () => {
     at = 'a';
     await allConnected(fleet);
     await server('b').stop();
-    for (let number = 0; number < 3; number++) assert.equal(await post(server('a'), serviceEvents(`gap-${number}`)), 200);
+    for (let number = 0; number < 3; number++)
+      assert.equal(await post(server('a'), serviceEvents(`gap-${number}`)), 200);
     const { offset } = await hashOf(server('a'));
     const admin = await broker.admin();
     await admin.deleteTopicRecords({ topic: 'mesh', partitions: [{ partition: 0, offset: String(offset - 1) }] });
@@ -195,9 +196,9 @@ suite('replicas on one topic', { skip: requirePart('kafka') }, () => {
     const b = await start('b');
     const health = await until(
       async () => {
-        const { parts } = await json<{ readonly parts: readonly { readonly code?: string; readonly message?: string }[] }>(
-          `${b.api}/healthz`,
-        );
+        const { parts } = await json<{
+          readonly parts: readonly { readonly code?: string; readonly message?: string }[];
+        }>(`${b.api}/healthz`);
         return parts.find(({ code }) => code === 'LOG_GAP');
       },
       () => 'no gap is told',
@@ -208,7 +209,14 @@ suite('replicas on one topic', { skip: requirePart('kafka') }, () => {
     assert.equal((await fetch(`${b.api}/v1/services/shop/gap-0`)).status, 404);
     assert.equal(await post(b, serviceEvents('late')), 503);
     await b.stop();
-    const recovered = await tendril(['recover', '--data', folders.get('b') ?? '', '--from', server('a').api, '--no-log']);
+    const recovered = await tendril([
+      'recover',
+      '--data',
+      folders.get('b') ?? '',
+      '--from',
+      server('a').api,
+      '--no-log',
+    ]);
     assert.equal(recovered.code, 0, recovered.err);
     await start('b');
     await verdict('b', 'agree');

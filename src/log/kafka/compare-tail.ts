@@ -10,6 +10,8 @@ import { mirroredRun } from './topic-records.ts';
 
 /** Fetches that find nothing at the mirror's newest offset, about 0.1 s each, before the topic counts as cut. */
 const TAIL_ATTEMPTS = 50;
+/** One record is asked for; what comes in its batch behind it is not used. */
+const TAIL_BYTES = 1_024;
 
 export interface TailOptions {
   readonly mirror: Mirror;
@@ -50,7 +52,7 @@ export const compareTail = async (
   // Nothing to compare: the log is new here, or retention has just taken the record.
   if (isTail === undefined || offset === low) return;
   for (let attempt = 0; attempt < TAIL_ATTEMPTS && !signal.aborted; attempt++) {
-    const fetched = await client.fetch(offset - 1);
+    const fetched = await client.fetch(offset - 1, TAIL_BYTES);
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) throw truncatedError(topic, offset, high);
     if (fetched.errorCode !== 0) throw new Error(`the broker answers a fetch with error ${fetched.errorCode}`);
     const start = { from: offset - 1, recordedAt: mirror.timeBeforeTail(), mesh };
