@@ -14,6 +14,7 @@ export interface Opening {
   readonly dir?: string;
   /** `proxy.port`: through the proxy (default: not). */
   readonly port?: number;
+  readonly mesh?: string;
   readonly limits?: Partial<LogLimits>;
   readonly kafka?: KafkaSettings;
 }
@@ -56,9 +57,14 @@ export class KafkaStand {
   }
 
   async open(opening: Opening = {}): Promise<OpenedLog> {
-    const { topic = this.newTopic(), dir = this.folder(), port = this.broker.port, ...more } = opening;
+    const { topic = this.newTopic(), dir = this.folder(), port = this.broker.port, mesh = MESH, ...more } = opening;
     const kind = `kafka://127.0.0.1:${port}/${topic}`;
-    const log = await openEventLog({ kind, dir, mesh: MESH, clock: { now: Date.now }, ...more });
+    const log = await openEventLog({ kind, dir, mesh, clock: { now: Date.now }, ...more });
+    return this.keep(log);
+  }
+
+  /** Closed at the end, if the test has not closed it. */
+  keep(log: OpenedLog): OpenedLog {
     this.#logs.push(log);
     return log;
   }
