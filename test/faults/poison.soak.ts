@@ -4,4 +4,4 @@ import { poisonRounds } from './poison-rounds.ts';
 
 after(cleanUp);
 
-test('F-poison, 40 of each kind', (context) => poisonRounds(context, 40));
+test('F-poison, 20 of each kind', (context) => poisonRounds(context, 20));

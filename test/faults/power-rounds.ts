@@ -55,8 +55,10 @@ const traceRun = async (context: TestContext, run: FaultRun, slowDisk: boolean):
   const child = spawn('strace', args, { stdio: ['ignore', 'ignore', 'inherit'] });
   context.after(() => child.kill('SIGKILL'));
   await new Promise((resolve) => child.once('exit', resolve));
-  const traced = readTrace(readFileSync(trace, 'latin1'), (path) => FILES.some((file) => path === join(dir, file))).map(
-    (one) => ('file' in one ? { ...one, file: one.file.slice(dir.length + 1) } : one),
+  const text = readFileSync(trace, 'latin1');
+  if (slowDisk) assert.ok(text.includes('(DELAYED)'), 'no sync was slow');
+  const traced = readTrace(text, (path) => FILES.some((file) => path === join(dir, file))).map((one) =>
+    'file' in one ? { ...one, file: one.file.slice(dir.length + 1) } : one,
   );
   assert.ok(traced.length > 100, `${traced.length} calls were traced`);
   return { traced, before };
