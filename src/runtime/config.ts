@@ -106,7 +106,12 @@ export const SERVE_OPTIONS: readonly OptionSpec[] = [
     value: 'N',
     help: 'hours between two scrubs of the data (default 24; 0: none)',
   },
-  { flag: 'retain', type: 'string', value: 'DURATION|all', help: 'age up to which events are kept (default all)' },
+  {
+    flag: 'retain',
+    type: 'string',
+    value: 'DURATION|all',
+    help: 'events younger than this are kept, up to twice as many (default all)',
+  },
   {
     flag: 'retain-events',
     type: 'string',

@@ -38,7 +38,7 @@ export const kafkaOptionsOf = (isKafka: boolean, { text, flagged, problem }: Val
   const given = (flag: string): string | undefined => text(flag) || undefined;
   if (!isKafka) {
     for (const { flag } of KAFKA_OPTION_SPECS)
-      if (flag !== 'log-away' && given(flag) !== undefined && given(flag) !== 'false')
+      if (given(flag) !== undefined && given(flag) !== 'false')
         problem(flag, text(flag), 'nothing, unless --log is kafka://…');
     return undefined;
   }

@@ -24,6 +24,8 @@ const MIB = 2 ** 20;
 const DISK_MIB = 96;
 const RESERVE = 16 * MIB;
 const REFUSED = 5;
+/** Demanded: that writes are taken again so soon after there is room (reference/reliability.md, section 4b). */
+const RESUME_MS = 5_000;
 
 /** Writes as many bytes, or as many as there is room for. */
 const fill = (path: string, bytes: number): void => {
@@ -107,6 +109,7 @@ export const enospcRounds = async (context: TestContext, count: number): Promise
       () => `no write is taken though there is room:\n${server.err()}`,
     );
     slow.push(performance.now() - freed);
+    assert.ok((slow.at(-1) ?? 0) <= RESUME_MS, `writes are back only after ${Math.round(slow.at(-1) ?? 0)} ms`);
   }
   assert.deepEqual([coreOf(server), ...workersOf(server)], pids, `a process was replaced:\n${server.err()}`);
   assert.deepEqual([fleet.sum('streams'), fleet.sum('refused')], [3, 0], 'streams were cut');

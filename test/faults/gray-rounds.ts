@@ -1,6 +1,6 @@
 /**
  * F-gray of reference/reliability.md, section 4b: a control plane that stands still without being dead. Two servers over one history (what
- * two replicas of one log are), sidecars with both addresses. Times are printed, not judged; whatever never comes ends the test.
+ * two replicas of one log are), sidecars with both addresses.
  */
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
@@ -13,6 +13,11 @@ import { faultRun } from './fault-run.ts';
 import { Replay } from './replay.ts';
 
 const SIDECARS = 8;
+/**
+ * Demanded are 15 s. That is just a sidecar's own bound (keepalive every 10 s, 5 s for its answer), so a machine that is busy with other
+ * tests needs a margin for timers and for the new connection.
+ */
+const MOVE_MS = 20_000;
 const HOST = 'svc-0.shop:80';
 
 /** The whole of a server stands still, or goes on. */
@@ -99,6 +104,7 @@ export const grayRounds = async (context: TestContext, count: number): Promise<v
       () => `${sidecars.filter(({ to }) => to !== well.xdsPort).length} sidecars wait for a server that stands still`,
     );
     moves.push(performance.now() - stopped);
+    assert.ok((moves.at(-1) ?? 0) <= MOVE_MS, `sidecars are elsewhere only after ${Math.round(moves.at(-1) ?? 0)} ms`);
     // Equal bytes have equal versions on every replica: who moves is sent nothing that it holds.
     assert.deepEqual(
       held.map(({ client }) => client.stats().resources),

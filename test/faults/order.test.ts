@@ -1,73 +1,11 @@
-/**
- * F-dup and F-order of reference/reliability.md, section 4b, at the fold. What is promised (docs/faults.md): one log gives one state,
- * hash and all; an event that comes again has no effect; and where events of several sources are of different entities or facets, their
- * order in the log changes nothing of what sidecars are given. (The state hash knows offsets and times, so it is the log's own.)
- */
-import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faultRun } from './fault-run.ts';
-import { fold, inTurn, interleaved, logOf, servedBy, stories, withDuplicates } from './order-stories.ts';
+import { dupRounds, orderRounds, tornRounds } from './order-rounds.ts';
 
-const LENGTH = 60;
+test('F-dup: 10 % of all appends come again: each is a duplicate, and nothing that is served differs', (context) =>
+  dupRounds(context, 8));
 
-test('F-dup: 10 % of all appends come again: each is a duplicate, and nothing that is served differs', async (context) => {
-  const run = faultRun('DUP', 8);
-  let again = 0;
-  for (let round = 0; round < run.count; round++) {
-    const once = inTurn(stories(run, LENGTH));
-    const twice = withDuplicates(once, 0.1, run);
-    const [plain, repeated] = [fold(logOf(once)), fold(logOf(twice))];
-    const count = twice.flat().length - once.flat().length;
-    assert.ok(count > 0);
-    again += count;
-    assert.equal(repeated.outcomes.filter((outcome) => outcome === 'duplicate').length, count);
-    assert.deepEqual(
-      repeated.outcomes.filter((outcome) => outcome !== 'duplicate'),
-      plain.outcomes,
-    );
-    assert.deepEqual(await servedBy(repeated), await servedBy(plain));
-    assert.equal(fold(logOf(twice)).run.stateHash(), repeated.run.stateHash());
-  }
-  context.diagnostic(`${run.count} logs, ${again} events that came again`);
-});
+test('F-order: several sources, each in its own order, at random between them: the same is served', (context) =>
+  orderRounds(context, 8));
 
-test('F-order: several sources, each in its own order, at random between them: the same is served', async (context) => {
-  const run = faultRun('ORDER', 8);
-  for (let round = 0; round < run.count; round++) {
-    const all = stories(run, LENGTH);
-    const plain = fold(logOf(inTurn(all)));
-    const served = await servedBy(plain);
-    assert.ok(
-      served.length > 30 && plain.outcomes.every((outcome) => outcome.startsWith('applied')),
-      plain.outcomes.join(),
-    );
-    for (let order = 0; order < 3; order++) {
-      const log = logOf(withDuplicates(interleaved(all, run), 0.1, run));
-      const mixed = fold(log);
-      assert.ok(mixed.outcomes.every((outcome) => outcome.startsWith('applied') || outcome === 'duplicate'));
-      assert.deepEqual(await servedBy(mixed), served);
-      // The same log, the same state: on every replica, and after every restart.
-      assert.equal(fold(log).run.stateHash(), mixed.run.stateHash());
-    }
-  }
-  context.diagnostic(`${run.count} meshes in 4 orders each`);
-});
-
-test('F-order: a batch that others tear apart is rejected whole, wherever it is torn; without it nothing differs', async () => {
-  const run = faultRun('TORN', 20);
-  for (let round = 0; round < run.count; round++) {
-    const all = stories(run, 20);
-    const appends = interleaved(all, run);
-    const torn = appends.findIndex((append) => append.length > 2);
-    const batch = appends[torn] ?? assert.fail('no batch of three');
-    const at = run.between(1, batch.length - 1);
-    const stranger = appends.findIndex((append, index) => index > torn && append.length === 1);
-    const between = appends[stranger] ?? assert.fail('nobody to tear it');
-    const rest = appends.filter((_, index) => index !== torn && index !== stranger);
-    const broken = [...rest.slice(0, torn), batch.slice(0, at), between, batch.slice(at), ...rest.slice(torn)];
-    const whole = [...rest.slice(0, torn), between, ...rest.slice(torn)];
-    const outcomes = fold(logOf(broken)).outcomes.filter((outcome) => outcome === 'rejected batch');
-    assert.equal(outcomes.length, batch.length);
-    assert.deepEqual(await servedBy(fold(logOf(broken))), await servedBy(fold(logOf(whole))));
-  }
-});
+test('F-order: a batch that others tear apart is rejected whole, wherever it is torn; without it nothing differs', (context) =>
+  tornRounds(context, 20));

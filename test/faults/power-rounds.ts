@@ -29,13 +29,21 @@ interface Run {
   readonly before: ReadonlyMap<string, Buffer>;
 }
 
-const traceRun = async (context: TestContext, run: FaultRun): Promise<Run> => {
+/** A disk whose every `fdatasync` takes so much longer, µs: more waits to be written at any moment. */
+const SLOW_SYNC = ['-e', 'inject=fdatasync:delay_exit=15000'];
+
+export interface PowerOptions {
+  readonly slowDisk: boolean;
+}
+
+const traceRun = async (context: TestContext, run: FaultRun, slowDisk: boolean): Promise<Run> => {
   const dir = temporaryDirectory(context);
   await withSystem(dir, (system) => feed(system, ...initialEvents({ services: 10, endpoints: 4 })));
   const before = new Map(FILES.map((file) => [file, readFileSync(join(dir, file))]));
   const trace = join(temporaryDirectory(context), 'trace');
   const args = [
     ...STRACE,
+    ...(slowDisk ? SLOW_SYNC : []),
     '-o',
     trace,
     process.execPath,
@@ -47,8 +55,10 @@ const traceRun = async (context: TestContext, run: FaultRun): Promise<Run> => {
   const child = spawn('strace', args, { stdio: ['ignore', 'ignore', 'inherit'] });
   context.after(() => child.kill('SIGKILL'));
   await new Promise((resolve) => child.once('exit', resolve));
-  const traced = readTrace(readFileSync(trace, 'latin1'), (path) => FILES.some((file) => path === join(dir, file))).map(
-    (one) => ('file' in one ? { ...one, file: one.file.slice(dir.length + 1) } : one),
+  const text = readFileSync(trace, 'latin1');
+  if (slowDisk) assert.ok(text.includes('(DELAYED)'), 'no sync was slow');
+  const traced = readTrace(text, (path) => FILES.some((file) => path === join(dir, file))).map((one) =>
+    'file' in one ? { ...one, file: one.file.slice(dir.length + 1) } : one,
   );
   assert.ok(traced.length > 100, `${traced.length} calls were traced`);
   return { traced, before };
@@ -86,7 +96,11 @@ const checkImage = async (context: TestContext, { traced, before }: Run, run: Fa
   return acknowledged.length;
 };
 
-export const powerRounds = async (context: TestContext, count: number): Promise<void> => {
+export const powerRounds = async (
+  context: TestContext,
+  count: number,
+  { slowDisk }: PowerOptions = { slowDisk: false },
+): Promise<void> => {
   const why = whyNoStrace();
   if (why !== undefined) return skipLoudly(context, why);
   const run = faultRun('POWER', count);
@@ -102,7 +116,7 @@ export const powerRounds = async (context: TestContext, count: number): Promise<
   let now: Run | undefined;
   for (let image = 0; image < run.count; image++) {
     if (now === undefined || image % PER_TRACE === 0) {
-      now = await traceRun(context, run);
+      now = await traceRun(context, run, slowDisk);
       traces++;
     }
     checked += await checkImage(context, now, run);

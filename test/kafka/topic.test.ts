@@ -3,63 +3,36 @@
  * are those of src/log/kafka/topic-reader.ts.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Admin, Message, Producer } from 'kafkajs';
 import { type LogRecord, type OpenedLog, openEventLog } from '../../src/log/index.ts';
 import { messageOf } from '../../src/log/kafka/cloud-event.ts';
-import { unreadableRecord } from '../../src/log/kafka/unreadable.ts';
-import { openLmdbBackend } from '../../src/log/lmdb-log.ts';
-import type { ReadyRecord } from '../../src/log/ready-record.ts';
-import type { EventEnvelope } from '../../src/model/index.ts';
-import { Projector } from '../../src/projector/index.ts';
 import { collect, hasCode, MESH, sampleEvent, sampleEvents } from '../contracts/event-log.ts';
-import { endpoint, randomFrom, registered, MESH as SHOP } from '../projector/mesh-events.ts';
-import { type Broker, startKafka } from '../support/kafka.ts';
+import { endpoint, MESH as SHOP } from '../projector/mesh-events.ts';
+import type { Broker } from '../support/kafka.ts';
 import { requirePart } from '../support/parts.ts';
+import { dupRounds, proofOf } from './dup-rounds.ts';
+import { KafkaStand, until } from './kafka-stand.ts';
 
 const skip = requirePart('kafka');
 const clock = { now: Date.now };
-const folders: string[] = [];
+let stand: KafkaStand;
 let broker: Broker;
 let admin: Admin;
 let producer: Producer;
-let topics = 0;
 
 before(async () => {
   if (skip !== false) return;
-  broker = await startKafka();
+  stand = await KafkaStand.start();
+  broker = stand.broker;
   admin = await broker.admin();
   producer = await broker.producer();
 });
-after(async () => {
-  // A test that failed has left its own open.
-  for (const log of logs) await log.close();
-  if (skip === false) await broker.end();
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
+after(() => stand?.end());
 
-const folder = (): string => {
-  const made = mkdtempSync(join(tmpdir(), 'tendril-topic-'));
-  folders.push(made);
-  return made;
-};
-const newTopic = (): string => `topic-${++topics}`;
-const logs: OpenedLog[] = [];
-const open = async (topic: string, dir: string, mesh = MESH): Promise<OpenedLog> => {
-  const log = await openEventLog({ kind: `kafka://${broker.address}/${topic}`, dir, mesh, clock });
-  logs.push(log);
-  return log;
-};
-
-const until = async (what: string, holds: () => boolean): Promise<void> => {
-  for (let tries = 0; !holds(); tries++) {
-    assert.ok(tries < 600, `not within 30 s: ${what}`);
-    await new Promise((next) => setTimeout(next, 50));
-  }
-};
+const folder = (): string => stand.folder();
+const newTopic = (): string => stand.newTopic();
+const open = (topic: string, dir: string, mesh = MESH): Promise<OpenedLog> => stand.open({ topic, dir, mesh });
 
 /** Made by hand, with the settings that are needed but for `changes`. */
 const createTopic = async (topic: string, changes: Readonly<Record<string, string>> = {}): Promise<void> => {
@@ -219,18 +192,6 @@ describe('F-kafka-loss: events that are needed are gone', { skip, concurrency: f
   });
 });
 
-/** State hash and chain of a replica that folds the topic from the start. */
-const proofOf = async (log: OpenedLog, dir: string, end: number): Promise<object> => {
-  await until(`${end} records`, () => log.head().offset >= end);
-  const projector = await Projector.open({ dir, log, mesh: SHOP, clock });
-  await projector.waitFor(end);
-  const proof = projector.proof();
-  const quarantined = projector.fold.counters.quarantined;
-  await projector.close();
-  await log.close();
-  return { ...proof, quarantined };
-};
-
 const replay = async (topic: string, end: number): Promise<object> => {
   const dir = folder();
   return await proofOf(await open(topic, dir, SHOP), dir, end);
@@ -294,68 +255,6 @@ describe('other producers', { skip, concurrency: false }, () => {
     assert.equal((one as { quarantined: number }).quarantined, 8);
   });
 
-  test('F-dup, F-order: one event in ten sent twice, producers interleaved: the same state as once and in order', async () => {
-    const seed = Number(process.env.TENDRIL_DUP_SEED ?? 7);
-    const count = Number(process.env.TENDRIL_DUP_COUNT ?? 2_000);
-    const random = randomFrom(seed);
-    const services = Array.from({ length: 20 }, (_, n) => registered(`s${n}`));
-    const lanes: EventEnvelope[][] = [[], [], []];
-    for (let n = 0; n < count; n++) {
-      const service = Math.floor(random() * 20);
-      const one = endpoint(`s${service}`, `e${Math.floor(random() * 5)}`, { address: `10.0.${n >> 8}.${n & 255}` });
-      lanes[service % lanes.length]?.push(one);
-    }
-    const messy = newTopic();
-    const log = await open(messy, folder(), SHOP);
-    await log.append(services);
-    const sent: EventEnvelope[] = [];
-    const others = await Promise.all(lanes.map(() => broker.producer()));
-    // Each lane has its order; between them chance decides, and each event comes again at any time after itself.
-    await Promise.all(
-      lanes.map(async (lane, at) => {
-        for (let from = 0; from < lane.length; ) {
-          const part = lane.slice(from, from + 1 + Math.floor(random() * 60));
-          from += part.length;
-          const again = lane.slice(0, from).filter(() => random() < 0.1 / (lane.length / 60));
-          const twice = part.filter(() => random() < 0.1);
-          sent.push(...part);
-          if (at === 0) await log.append([...part, ...twice, ...again]);
-          else
-            await others[at]?.send({
-              topic: messy,
-              messages: [...part, ...twice, ...again].map((event) => messageOf(event) as Message),
-            });
-        }
-      }),
-    );
-    const { high } = (await admin.fetchTopicOffsets(messy))[0] ?? assert.fail();
-    await until('all', () => log.head().offset === Number(high));
-    await log.close();
-    assert.ok(Number(high) > services.length + count, `seed ${seed}: nothing was sent twice`);
-    assert.equal(sent.length, count);
-    const order = await collect((await reopened(messy)).read({ from: 1 }));
-    const seen = new Set<string>();
-    // The state holds offsets and times: something that has no effect stands where the second copies were.
-    const once = order.map(({ event, recordedAt, bytes }): ReadyRecord => {
-      if (event === undefined || seen.has(event.id)) return unreadableRecord('a second copy', recordedAt);
-      seen.add(event.id);
-      return { json: Buffer.from(bytes).toString('utf8', 8), bytes: bytes.length, recordedAt, event };
-    });
-    const dir = folder();
-    const { backend } = await openLmdbBackend({ dir, mesh: SHOP });
-    await backend.copy(once, 1);
-    await backend.close();
-    const ordered = await openEventLog({ kind: 'lmdb', dir, mesh: SHOP, clock });
-    logs.push(ordered);
-    assert.equal(seen.size, services.length + count);
-    const { hash } = (await proofOf(await reopened(messy), folder(), Number(high))) as { hash: unknown };
-    const { hash: expected } = (await proofOf(ordered, dir, Number(high))) as { hash: unknown };
-    assert.equal(String(hash), String(expected), `seed ${seed}`);
-  });
-
-  const reopened = async (topic: string): Promise<OpenedLog> => {
-    const log = await open(topic, folder(), SHOP);
-    await log.settled();
-    return log;
-  };
+  test('F-dup, F-order: one event in ten sent twice, producers interleaved: the same state as once and in order', (context) =>
+    dupRounds(context, stand, 2_000));
 });

@@ -9,11 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { TendrilError } from '../../src/model/index.ts';
 import { importData, verifyData } from '../../src/projector/index.ts';
 import { STATE_NAME } from '../../src/projector/state-tables.ts';
+import { faultRun } from '../faults/fault-run.ts';
 import { closeSystem, feed, openSystem, tempDir, withSystem } from './harness.ts';
-import { MESH, randomFrom } from './mesh-events.ts';
+import { MESH } from './mesh-events.ts';
 import { bytesOf, initial, mixedEvents, pieces } from './snapshot-support.ts';
 
-const ROUNDS = Number(process.env.TENDRIL_KILL_ROUNDS ?? 6);
+const ROUNDS = 6;
 const CHILD = fileURLToPath(new URL('./retention-child.js', import.meta.url));
 
 /** Starts it, and kills it some time after it has said a word. */
@@ -32,10 +33,10 @@ const killed = async (args: readonly string[], word: string, afterMs: number): P
 
 test('killed while it cuts: proven, and made anew from its checkpoint with the same hash', async (t) => {
   const dir = tempDir(t);
-  const random = randomFrom(17);
-  for (let round = 0; round < ROUNDS; round++) {
+  const run = faultRun('RETENTION', ROUNDS);
+  for (let round = 0; round < run.count; round++) {
     // In each second round behind a first cut, else wherever it is then.
-    await killed(['retention', dir, String(round)], round % 2 === 0 ? 'begun' : 'cut', random() * 500);
+    await killed(['retention', dir, String(round)], round % 2 === 0 ? 'begun' : 'cut', run.between(0, 500));
     const proof = await withSystem(dir, async ({ projector }) => projector.proof(), { version: '1' });
     const { problems, hash, offset } = await verifyData({ dir, mesh: MESH, version: '1' });
     assert.deepEqual([problems, hash, offset], [[], proof?.hash, proof?.offset], `round ${round}`);
@@ -75,11 +76,11 @@ test('killed while a snapshot is installed: what was there, or the snapshot, or 
   });
   writeFileSync(file, bytes);
   const proof = await withSystem(source, async ({ projector }) => projector.proof());
-  const random = randomFrom(29);
+  const run = faultRun('INSTALL', ROUNDS);
   const install = () => importData(async () => pieces(bytes), { dir, mesh: MESH, force: true, now: Date.now });
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < run.count; round++) {
     await install();
-    await killed(['import', file, dir], 'begun', random() * 200);
+    await killed(['import', file, dir], 'begun', run.between(0, 200));
     try {
       assert.deepEqual(await withSystem(dir, async ({ projector }) => projector.proof()), proof, `round ${round}`);
     } catch (error) {

@@ -91,6 +91,7 @@ test('a log on Kafka: every bad setting is named', () => {
     [{ log: kafka, 'kafka-ca': 'ca.pem' }, '--kafka-tls'],
     [{ log: kafka, 'kafka-tls': true, 'kafka-cert': 'c.pem' }, '--kafka-key'],
     [{ log: 'lmdb', 'kafka-user': 'a' }, '--kafka-user'],
+    [{ log: 'lmdb', 'log-away': 'refuse' }, '--log-away'],
   ];
   for (const [flags, named] of bad) {
     const { code, message } = failing({ flags, env: {} });

@@ -17,6 +17,8 @@ const TAIL_PAUSE_MS = 100;
  * (replica.lag.time.max.ms) for which a replica that does not follow may hold up a new leader's high watermark.
  */
 const MAX_CONTACTS_WITHOUT_TAIL = 12;
+/** One record is asked for; what comes in its batch behind it is not used. */
+const TAIL_BYTES = 1_024;
 
 export interface TailOptions {
   readonly mirror: Mirror;
@@ -62,7 +64,7 @@ export const compareTail = async (
   // Nothing to compare: the log is new here, or retention has just taken the record.
   if (isTail === undefined || offset === low) return;
   for (let attempt = 0; attempt < TAIL_ATTEMPTS && !signal.aborted; attempt++) {
-    const fetched = await client.fetch(offset - 1);
+    const fetched = await client.fetch(offset - 1, TAIL_BYTES);
     // The mirror may be closed now.
     if (signal.aborted) return;
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) throw truncatedError(topic, offset, high);

@@ -1,4 +1,10 @@
-/** One contact with the leader of the topic's only partition. Nothing is tried twice: any failure ends the contact. */
+/**
+ * One contact with the leader of the topic's only partition. Nothing is tried twice: any failure ends the contact.
+ *
+ * Invariants
+ * K1 A slow link is not a dead one: a fetch ends the contact when no byte of it has come for 15 s, however long it takes; an append
+ *    when it has taken 15 s and what its bytes take at 512 B/s. (While an append takes its time, fetches tell that the broker lives.)
+ */
 
 import type { KafkaMessage } from './cloud-event.ts';
 import { decodeFetched, FETCH_VERSION, type Fetched } from './fetch-response.ts';
@@ -8,6 +14,9 @@ import {
   type LibraryBroker,
   type LibraryCluster,
   type LibraryOptions,
+  type Produced,
+  produceRequest,
+  REQUEST_TIMEOUT_MS,
   type Sockets,
 } from './library.ts';
 
@@ -23,6 +32,12 @@ const FETCH_KEY = 1;
 const FETCH_WAIT_MS = 100;
 const FETCH_BYTES = 4 * 2 ** 20;
 const PRODUCE_TIMEOUT_MS = 10_000;
+/** Of a record beside its value: headers, key, lengths. */
+const RECORD_OVERHEAD = 400;
+/** K1: bytes a second that a link must have. */
+const SLOWEST = 512;
+/** K1: kafkajs counts the whole answer; silence is watched here. */
+const NO_TIMEOUT_MS = 2 ** 40;
 const SEQUENCES = 2 ** 31;
 
 /** An idempotent producer's identity: never used again after a failure. */
@@ -35,7 +50,8 @@ export interface Producer {
 export interface KafkaClient {
   /** First offset kept, and the offset after the last record that all replicas in sync have. */
   bounds(): Promise<{ readonly low: number; readonly high: number }>;
-  fetch(from: number): Promise<Fetched>;
+  /** @param bytes bound of what is given; one batch at least, if there is one */
+  fetch(from: number, bytes?: number): Promise<Fetched>;
   newProducer(): Promise<Producer>;
   /** One batch, acknowledged by all replicas in sync; gives the offset of its first record. */
   produce(producer: Producer, messages: readonly KafkaMessage[]): Promise<number>;
@@ -81,21 +97,24 @@ class LeaderClient implements KafkaClient {
     return { low, high };
   }
 
-  async fetch(from: number): Promise<Fetched> {
-    const partition = { partition: PARTITION, fetchOffset: String(from), maxBytes: FETCH_BYTES };
+  async fetch(from: number, bytes = FETCH_BYTES): Promise<Fetched> {
+    const partition = { partition: PARTITION, fetchOffset: String(from), maxBytes: bytes };
     const request = fetchRequest({
       replicaId: -1,
       isolationLevel: READ_COMMITTED,
       maxWaitTime: FETCH_WAIT_MS,
       minBytes: 1,
-      maxBytes: FETCH_BYTES,
+      maxBytes: bytes,
       topics: [{ topic: this.#topic, partitions: [partition] }],
     });
     const response = {
-      decode: async (bytes: Buffer) => decodeFetched(bytes),
+      decode: async (answer: Buffer) => decodeFetched(answer),
       parse: async (decoded: unknown) => decoded,
     };
-    return (await this.#broker.connectionPool.send({ request, response })) as Fetched;
+    const exchange = { request, response, requestTimeout: NO_TIMEOUT_MS };
+    const { connectionPool } = this.#broker;
+    const { socket } = await connectionPool.getConnectionByRequest(exchange);
+    return (await unlessSilent(connectionPool.send(exchange), () => socket.bytesRead)) as Fetched;
   }
 
   async newProducer(): Promise<Producer> {
@@ -106,13 +125,16 @@ class LeaderClient implements KafkaClient {
   async produce(producer: Producer, messages: readonly KafkaMessage[]): Promise<number> {
     const partition = { partition: PARTITION, firstSequence: producer.sequence, messages };
     producer.sequence = (producer.sequence + messages.length) % SEQUENCES;
-    const { topics } = await this.#broker.produce({
+    const exchange = produceRequest(this.#broker)({
       topicData: [{ topic: this.#topic, partitions: [partition] }],
       producerId: producer.id,
       producerEpoch: producer.epoch,
       acks: -1,
       timeout: PRODUCE_TIMEOUT_MS,
     });
+    const bytes = messages.reduce((sum, { value }) => sum + value.length + RECORD_OVERHEAD, 0);
+    const requestTimeout = REQUEST_TIMEOUT_MS + (bytes / SLOWEST) * 1_000;
+    const { topics } = (await this.#broker.connectionPool.send({ ...exchange, requestTimeout })) as Produced;
     return Number(topics[0]?.partitions[0]?.baseOffset);
   }
 
@@ -129,3 +151,15 @@ class LeaderClient implements KafkaClient {
     return Number(responses[0]?.partitions[0]?.offset);
   }
 }
+
+/** K1: rejects when `read`, a count, stands still for as long as a connection may be silent. */
+const unlessSilent = <T>(answer: Promise<T>, read: () => number): Promise<T> =>
+  new Promise((resolve, reject) => {
+    let before = read();
+    const watch = setInterval(() => {
+      const now = read();
+      if (now === before) reject(new Error(`no answer for ${REQUEST_TIMEOUT_MS / 1_000} s`));
+      before = now;
+    }, REQUEST_TIMEOUT_MS);
+    answer.then(resolve, reject).finally(() => clearInterval(watch));
+  });

@@ -21,6 +21,22 @@ interface Exchange {
     readonly decode: (bytes: Buffer) => Promise<unknown>;
     readonly parse: (decoded: unknown) => Promise<unknown>;
   };
+  /** ms; less than `REQUEST_TIMEOUT_MS` counts as that. */
+  readonly requestTimeout?: number;
+}
+
+/** src/protocol/requests/produce/index.js, of the version that broker and library know. */
+type ProduceRequest = (request: {
+  readonly topicData: readonly unknown[];
+  readonly producerId: unknown;
+  readonly producerEpoch: number;
+  readonly acks: number;
+  readonly timeout: number;
+}) => Exchange;
+
+/** What a produce request is answered with. */
+export interface Produced {
+  readonly topics: readonly { readonly partitions: readonly { readonly baseOffset: string }[] }[];
 }
 
 /** src/broker/index.js. */
@@ -28,14 +44,12 @@ export interface LibraryBroker {
   readonly nodeId: number;
   readonly versions: Readonly<Record<number, { readonly maxVersion: number }>> | null;
   /** src/network/connectionPool.js: fetches have a connection of their own. */
-  readonly connectionPool: { send(exchange: Exchange): Promise<unknown> };
-  produce(request: {
-    readonly topicData: readonly unknown[];
-    readonly producerId: unknown;
-    readonly producerEpoch: number;
-    readonly acks: number;
-    readonly timeout: number;
-  }): Promise<{ readonly topics: readonly { readonly partitions: readonly { readonly baseOffset: string }[] }[] }>;
+  readonly connectionPool: {
+    send(exchange: Exchange): Promise<unknown>;
+    /** src/network/connection.js: the one that this exchange would take, connected. */
+    getConnectionByRequest(exchange: Exchange): Promise<{ readonly socket: net.Socket }>;
+  };
+  lookupRequest(apiKey: number, definition: unknown): unknown;
   listOffsets(request: {
     readonly replicaId: number;
     readonly isolationLevel: number;
@@ -62,7 +76,7 @@ interface Entry {
 
 const load = createRequire(import.meta.url);
 
-/** ms without an answer, after which a connection counts as dead: the watchdog of fetches and appends alike. */
+/** ms without an answer, after which a connection counts as dead. Fetches and appends, whose size a slow link feels, have rules of their own. */
 export const REQUEST_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
@@ -179,6 +193,11 @@ export const unlessAborted = async <T>(signal: AbortSignal, work: Promise<T>): P
     signal.removeEventListener('abort', stop);
   }
 };
+
+const PRODUCE_KEY = 0;
+
+export const produceRequest = (broker: LibraryBroker): ProduceRequest =>
+  broker.lookupRequest(PRODUCE_KEY, load('kafkajs/src/protocol/requests/produce/index.js')) as ProduceRequest;
 
 type FetchRequest = (request: object) => unknown;
 

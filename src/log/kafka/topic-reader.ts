@@ -5,7 +5,7 @@
  * R1 A record is mirrored only when the one before it is the mirror's newest: at every contact the topic's record at the mirror's
  *    newest offset must have the same bytes.
  * R2 An offset that is no longer there, or not yet, ends the reading with a code (`break.ts`); nothing is skipped.
- * R3 A contact that gives no answer for 15 s counts as broken off.
+ * R3 A contact that gives no answer for 15 s, no byte of one where it is a fetch, counts as broken off.
  * R4 `close` waits for no answer of a broker.
  */
 import { setTimeout as pause } from 'node:timers/promises';
