@@ -13,10 +13,10 @@ import { mirroredRun } from './topic-records.ts';
 const TAIL_ATTEMPTS = 50;
 const TAIL_PAUSE_MS = 100;
 /**
- * Contacts one after the other, of at least 5 s each, that find nothing, before the topic counts as cut: well above the 30 s
+ * Contacts one after the other, of 5 to 10 s each, that find nothing, before the topic counts as cut: well above the 30 s
  * (replica.lag.time.max.ms) for which a replica that does not follow may hold up a new leader's high watermark.
  */
-const MAX_CONTACTS_WITHOUT_TAIL = 12;
+const MAX_CONTACTS_WITHOUT_TAIL = 9;
 /** One record is asked for; what comes in its batch behind it is not used. */
 const TAIL_BYTES = 1_024;
 
