@@ -6,23 +6,24 @@ import { relative, sep } from 'node:path';
 const BUDGETS = {
   e2e: 420,
   log: 90,
-  kafka: 90,
+  kafka: 180,
   store: 60,
-  projector: 120,
+  projector: 180,
   'delta-xds': 160,
   contracts: 60,
   compile: 60,
   proto: 40,
   support: 30,
-  runtime: 240,
+  runtime: 300,
   cli: 120,
   admin: 60,
   ingest: 60,
-  faults: 150,
+  faults: 180,
   model: 40,
   'dependency-graph': 40,
   'sidecar-client': 40,
   sim: 100,
+  scripts: 40,
 };
 const DEFAULT_BUDGET = 20;
 
