@@ -3,7 +3,7 @@ import type { StateCounts } from './fold/index.ts';
 import { findRows, type HistoryRow, hashOf, hashSubject, KIND_GONE, KIND_IMAGE } from './history-rows.ts';
 import { proofInJournal } from './journal.ts';
 import { decodeResource } from './records.ts';
-import { historyFromOf } from './snapshot/state-rows.ts';
+import { highestBlockKey, historyFromOf } from './snapshot/state-rows.ts';
 import { TERM_BYTES } from './state-hash.ts';
 import type { StateTables } from './state-tables.ts';
 import type { FoldOutcome, StateProof, StoredResource } from './types.ts';
@@ -113,6 +113,11 @@ export class StateQueries {
   /** Offset at which the history begins; 0: with the first event. Earlier states cannot be told. */
   historyFrom(): number {
     return historyFromOf(this.#tables);
+  }
+
+  /** Where the history begins: no block of the service's endpoints has an image there under a higher number. */
+  highestBlockAtBase(service: string): number {
+    return this.imageIn(this.historyFrom(), highestBlockKey(service))?.readUInt32LE(0) ?? 0;
   }
 
   quarantineCount(): number {

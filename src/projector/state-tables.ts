@@ -44,7 +44,7 @@ export interface StateTables extends ModelTables {
   readonly quarantine: Table<number>;
   /** Packs of history rows. */
   readonly history: Table<PackKey>;
-  /** `[offset, hash of the key, or the next free number]` -> image of an entity. */
+  /** `[offset, hash of the key, or the next free number]` -> image of an entity; where the history begins, `highestBlockKey` besides. */
   readonly image: Table<[offset: number, number: number]>;
   /** Packs of idempotency entries. */
   readonly idempotency: Table<PackKey>;

@@ -5,10 +5,10 @@ import { type TestContext, test } from 'node:test';
 import { DependencyGraph } from '../../src/dependency-graph/index.ts';
 import { type LogRecord, openEventLog } from '../../src/log/index.ts';
 import type { EventEnvelope } from '../../src/model/index.ts';
-import { createFoldState, type FoldState, Projector } from '../../src/projector/index.ts';
+import { createFoldState, type FoldState, Projector, type StateThen } from '../../src/projector/index.ts';
 import { hasCode } from '../store/support.ts';
 import { closeSystem, feed, Lines, ManualClock, openSystem, type System, tempDir } from './harness.ts';
-import { event, MESH, randomFrom } from './mesh-events.ts';
+import { endpoint, event, MESH, policy, randomFrom, registered } from './mesh-events.ts';
 import { meshStep } from './past-events.ts';
 import { told } from './past-told.ts';
 import { bytesOf, installed } from './snapshot-support.ts';
@@ -79,6 +79,29 @@ const compare = async (
     await assert.rejects(system.projector.past.stateAt(at), hasCode('OFFSET_GONE'));
     await assert.rejects(system.projector.past.graphAt(at), hasCode('OFFSET_GONE'));
     await assert.rejects(system.projector.past.diff({ from: at, to: head, limit: 10 }), hasCode('OFFSET_GONE'));
+  }
+};
+
+const ofService = (state: StateThen | FoldState, name: string) => ({
+  service: state.service(name),
+  endpoints: state.compileInputs.endpoints(name).flatMap((block) => block.endpoints()),
+});
+
+/** One service, and how many entities there are, from an offset on: as a fold of all records tells them. */
+const compareService = async (
+  { projector }: System,
+  records: readonly LogRecord[],
+  name: string,
+  from: number,
+): Promise<void> => {
+  const fold = createFoldState({ mesh: MESH });
+  for (const record of records) {
+    fold.apply(record);
+    const { offset } = record;
+    if (offset < from) continue;
+    const past = await projector.past.stateAt(offset);
+    const found = { ...(await past.read((state) => ofService(state, name))), counts: await past.counts() };
+    assert.deepEqual(found, { ...ofService(fold, name), counts: fold.entityCounts }, `at ${offset}, from ${from}`);
   }
 };
 
@@ -174,4 +197,52 @@ test('behind a cut every moment is that of a fold from the first event on; and i
     for (let round = 0; round < 12; round++) await own.round(copy);
     await compare(copy, own.records, from, random);
   }
+});
+
+test('endpoints of a service that has become small behind a cut are told where it was large', async (t) => {
+  const clock = new ManualClock();
+  const system = await open(join(tempDir(t), 'data'), clock);
+  t.after(() => closeSystem(system));
+  const feeder = new Feeder(randomFrom(SEED));
+  const ids = Array.from({ length: 400 }, (_, index) => `big-${1_000 + index}`);
+  const gone = (id: string): EventEnvelope => event('endpoint.deregistered', { namespace: 'shop', service: 'big', id });
+  await feeder.give(system, registered('big'), ...ids.map((id) => endpoint('big', id)));
+  // Block numbers have gaps.
+  await feeder.give(system, ...ids.slice(100, 200).map(gone));
+  const { offset } = system.log.head();
+  await cut(system, feeder, 2);
+  const { first } = system.log.head();
+  assert.ok(first - 1 > offset);
+  // One stays: only block 0 is left, or one of the first.
+  const after = system.log.head().offset;
+  await feeder.give(system, ...ids.slice(200).map(gone), ...ids.slice(1, 100).map(gone));
+  for (const at of [first - 1, first, after - 1, system.log.head().offset - 50])
+    await compareService(system, feeder.records.slice(0, at + 1), 'big.shop', at);
+});
+
+test('an inline endpoint that a patch adds behind a cut is there', async (t) => {
+  const clock = new ManualClock();
+  const system = await open(join(tempDir(t), 'data'), clock);
+  t.after(() => closeSystem(system));
+  const feeder = new Feeder(randomFrom(SEED));
+  const ports = [{ port: 80, protocol: 'http' }];
+  await feeder.give(system, policy('Service', 'doc', { ports, endpoints: [{ id: 'old', address: '10.3.0.1' }] }));
+  await cut(system, feeder, 1);
+  const patched = (path: string, value: object): EventEnvelope =>
+    event('policy.patched', { kind: 'Service', namespace: 'shop', name: 'doc', patch: [{ op: 'add', path, value }] });
+  const { offset } = system.log.head();
+  // In one commit: the first patch has no image.
+  const late = { id: 'late', address: '10.3.0.2' };
+  await feeder.give(system, patched('/spec/endpoints/-', late), patched('/metadata/labels', { team: 'one' }));
+  await compareService(system, feeder.records, 'doc.shop', offset + 1);
+});
+
+test('an event that only says it lies inside of a batch takes nothing away from what was before it', async (t) => {
+  const clock = new ManualClock();
+  const system = await open(join(tempDir(t), 'data'), clock);
+  t.after(() => closeSystem(system));
+  const feeder = new Feeder(randomFrom(SEED));
+  const loose = { ...endpoint('one', 'c'), batch: { id: 'loose', index: 2, size: 5 } };
+  await feeder.give(system, registered('one'), endpoint('one', 'a'), endpoint('one', 'b'), loose);
+  await compareService(system, feeder.records, 'one.shop', 1);
 });

@@ -1,6 +1,7 @@
 /** The state as it was: at any offset what a fold of the log up to there tells, without that fold. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { hashOf } from '../../src/projector/history-rows.ts';
 import { createFoldState } from '../../src/projector/index.ts';
 import { closeSystem, feed, openSystem, tempDir } from './harness.ts';
 import { endpoint, event, MESH, policy, randomFrom, registered } from './mesh-events.ts';
@@ -142,4 +143,28 @@ test('a clearing takes away what was put before it: in the counts, and inside of
       [1, 1],
     ],
   );
+});
+
+test('the removal of another entity with the same hash is not taken for its own', async (t) => {
+  const names = new Map<number, string>();
+  let pair: readonly [string, string] | undefined;
+  for (let number = 0; pair === undefined; number++) {
+    const name = `s-${number}`;
+    const hash = hashOf(`svc/${name}.shop`);
+    const other = names.get(hash);
+    if (other !== undefined) pair = [other, name];
+    names.set(hash, name);
+    assert.ok(number < 2_000_000, 'no two names have one hash');
+  }
+  const [stays, goes] = pair;
+  const system = await openSystem(tempDir(t));
+  t.after(() => closeSystem(system));
+  // Each in a commit of its own.
+  await feed(system, registered(stays));
+  await feed(system, registered(goes));
+  await feed(system, event('service.deregistered', { namespace: 'shop', name: goes }));
+  await feed(system, registered(stays, { labels: { tier: 'x' } }));
+  const past = await system.projector.past.stateAt(3);
+  const there = await past.read((state) => [stays, goes].map((name) => state.service(`${name}.shop`) !== undefined));
+  assert.deepEqual(there, [true, false]);
 });

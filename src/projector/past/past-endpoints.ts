@@ -6,6 +6,8 @@
  * P1 An endpoint that no event since speaks of, neither of its own nor of the Service document, is as it is now.
  * P2 An endpoint of then that is not there now is named by a withdrawal since, or by the Service document of then.
  * P3 An image of a block is the truth at its offset for every endpoint in it; it says nothing of others.
+ * P4 An endpoint in no image came after the history's beginning: all blocks that have an image there are looked at, since the events
+ *    before it are gone.
  */
 import { isObject, type RecordedEvent } from '../../model/index.ts';
 import { Block } from '../fold/endpoint-block.ts';
@@ -46,13 +48,17 @@ interface Imaged {
 }
 
 /** By id, the newest image at or below the offset. */
-const imagesOf = (reads: PastReads, service: string, highest: number): Map<string, Imaged> => {
+const imagesOf = (reads: PastReads, service: string, highest: number, base: number): Map<string, Imaged> => {
   const found = new Map<string, Imaged>();
+  const take = (number: number, from: number, bytes: Uint8Array): void => {
+    for (const record of Block.packed(number, bytes).peek())
+      if ((found.get(record.id)?.from ?? -1) < from) found.set(record.id, { from, record });
+  };
+  // P4
+  if (base > 0) for (const [number, bytes] of reads.blocksAtBase(service, base)) take(number, base, bytes);
   for (let number = 0; number <= highest + BLOCKS_ABOVE; number++) {
     const image = reads.image(`eps/${service}/${number}`, reads.at);
-    if (image?.bytes === undefined) continue;
-    for (const record of Block.packed(number, image.bytes).peek())
-      if ((found.get(record.id)?.from ?? -1) < image.offset) found.set(record.id, { from: image.offset, record });
+    if (image !== undefined) take(number, image.offset, image.bytes);
   }
   return found;
 };
@@ -80,7 +86,8 @@ export const endpointsAt = async (
   const documentMoved = documentRows.some(({ offset }) => offset > reads.at);
   if (kinds.size === 0 && !documentMoved) return blocks.length === 0 ? undefined : EndpointShards.of(blocks);
 
-  const images = imagesOf(reads, service, Math.max(0, ...numbers));
+  const base = reads.historyFrom();
+  const images = imagesOf(reads, service, Math.max(0, ...numbers), base);
   const rows = reads.eventRows(subjects.endpoints, 0, reads.at);
   const kindOf = (id: string): number => hashSubject(`${subjects.endpoints}/${id}`).kind;
   const now = new Map(blocks.flatMap((block) => block.peek()).map((record) => [record.id, record]));
@@ -100,7 +107,7 @@ export const endpointsAt = async (
   // Those of one image are folded together (P3): the document's facets need the document as it was at that offset.
   const groups = new Map<number, string[]>();
   for (const id of moved) {
-    const from = images.get(id)?.from ?? 0;
+    const from = images.get(id)?.from ?? base;
     const group = groups.get(from);
     if (group === undefined) groups.set(from, [id]);
     else group.push(id);

@@ -174,15 +174,24 @@ export interface Place {
 }
 
 /** Where in the log a question is. */
-export const placeOf = async ({ log }: Pick<PastEntitiesOptions, 'log'>, at: number): Promise<Place> => {
+export const placeOf = async (
+  { log, refresh, outcomesOf }: Pick<PastEntitiesOptions, 'log' | 'refresh' | 'outcomesOf'>,
+  at: number,
+): Promise<Place> => {
   if (at === 0) return { offset: 0, recordedAt: 0, upTo: 0 };
   const { base } = log.head();
   // The history begins behind a whole batch.
   if (base?.offset === at) return { offset: at, recordedAt: base.recordedAt, upTo: at };
   for await (const [record] of log.read({ from: at, maxBatch: 1 })) {
-    const batch = record?.event?.batch;
-    const isInside = batch !== undefined && batch.index < batch.size - 1;
-    return { offset: at, recordedAt: record?.recordedAt ?? 0, upTo: isInside ? at - batch.index - 1 : at };
+    const place = { offset: at, recordedAt: record?.recordedAt ?? 0, upTo: at };
+    const { index, size } = record?.event?.batch ?? { index: 0, size: 1 };
+    const isInside = Number.isSafeInteger(index) && Number.isSafeInteger(size) && index < size - 1;
+    if (!isInside) return place;
+    refresh();
+    const [outcome] = outcomesOf([at]);
+    // The fold rejects a loose event, whose index says nothing of those before it. A rejected batch changes nothing, so that will do.
+    if (outcome?.status === 'rejected' || outcome?.status === 'quarantined') return place;
+    return { ...place, upTo: at - index - 1 };
   }
   return { offset: at, recordedAt: 0, upTo: at };
 };

@@ -5,6 +5,7 @@
  * Invariants
  * E1 State and index are read in one turn of the event loop, of one commit: what is taken from the state did not change since.
  * E2 Only applied events are given, each once, in order.
+ * E3 An image may be older than the last removal of its entity: the events behind it say so.
  */
 import type { EventLog } from '../../log/index.ts';
 import { type RecordedEvent, TendrilError } from '../../model/index.ts';
@@ -72,6 +73,11 @@ export interface Plan {
   readonly offsets: readonly number[];
 }
 
+const gone = (base: number): TendrilError =>
+  new TendrilError('OFFSET_GONE', `what was before offset ${base} is no longer known`, {
+    remedy: 'ask for a later offset',
+  });
+
 export const parseEntity = <T>(bytes: Uint8Array | undefined): T | undefined =>
   bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString('utf8')) as T);
 
@@ -111,11 +117,11 @@ export class PastReads {
     return this.#options.index.rowsOf(hashOf(owner), after, upTo).filter(({ kind }) => kind > KIND_GONE);
   }
 
-  /** The newest image of an entity at or below an offset; `bytes` undefined: it went with that offset. */
-  image(key: string, upTo: number): { readonly offset: number; readonly bytes: Uint8Array | undefined } | undefined {
+  /** The newest image of an entity at or below an offset (E3). */
+  image(key: string, upTo: number): { readonly offset: number; readonly bytes: Uint8Array } | undefined {
     const { index, queries } = this.#options;
     for (const { offset, kind } of index.rowsOf(hashOf(key), 0, upTo).reverse()) {
-      if (kind === KIND_GONE) return { offset, bytes: undefined };
+      // `KIND_GONE` is not believed: its row has no key, and may be of another one with the same hash.
       if (kind !== KIND_IMAGE) continue;
       const bytes = queries.imageIn(offset, key);
       // Else it is of another key with the same hash.
@@ -130,11 +136,28 @@ export class PastReads {
     const base = queries.historyFrom();
     const keys = await index.rawKeysAtBase();
     // Retention was faster: these images may be gone.
-    if (queries.historyFrom() !== base)
-      throw new TendrilError('OFFSET_GONE', `what was before offset ${queries.historyFrom()} is no longer known`, {
-        remedy: 'ask for a later offset',
-      });
+    if (queries.historyFrom() !== base) throw gone(queries.historyFrom());
     return keys;
+  }
+
+  /**
+   * Offset at which the history begins; 0: with the first event.
+   * @throws TendrilError `OFFSET_GONE` when retention was faster than the question
+   */
+  historyFrom(): number {
+    const base = this.#options.queries.historyFrom();
+    if (this.at < base) throw gone(base);
+    return base;
+  }
+
+  /** Images of all blocks of a service's endpoints at `base`, an offset at which the history begins, by number. */
+  *blocksAtBase(service: string, base: number): Generator<readonly [number: number, bytes: Uint8Array]> {
+    const { queries } = this.#options;
+    const highest = queries.highestBlockAtBase(service);
+    for (let number = 0; number <= highest; number++) {
+      const bytes = queries.imageIn(base, `eps/${service}/${number}`);
+      if (bytes !== undefined) yield [number, bytes];
+    }
   }
 
   plan(key: string, subjects: readonly string[], upTo: number): Plan {

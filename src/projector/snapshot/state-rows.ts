@@ -62,6 +62,11 @@ export const putRow = (
   if (status === 'quarantined') writer.put(tables.quarantine as unknown as Table<TableKey>, key, value);
 };
 
+const BLOCKS = 'eps/';
+
+/** Beside the images of a base: the highest number of a block of a service's endpoints (u32), where that is above 0. */
+export const highestBlockKey = (service: string): string => `highest-block/${service}`;
+
 /**
  * All entities at one offset as images of the history: what it is read from when the events before that offset are gone. It is
  * complete, and the history begins there, when `finish` has been committed.
@@ -73,6 +78,8 @@ export class BaseImages {
   /** Numbers given at this offset. */
   readonly #taken = new Set<number>();
   readonly #counts = noCounts();
+  /** By service, of those with more than block 0. Numbers have gaps: who looks for blocks must know where they end. */
+  readonly #highest = new Map<string, number>();
 
   constructor(tables: StateTables, offset: number) {
     this.#tables = tables;
@@ -80,20 +87,38 @@ export class BaseImages {
   }
 
   add(writer: RowWriter, key: string, bytes: Uint8Array): void {
-    // As the fold numbers its own: one that it took at this offset is of the same entity and bytes.
-    let number = hashOf(key);
-    while (this.#taken.has(number)) number++;
-    this.#taken.add(number);
     countStored(this.#counts, key, bytes);
-    writer.put(this.#tables.image, [this.#offset, number], encodeImage(key, bytes));
+    if (key.startsWith(BLOCKS)) this.#noteBlock(key);
+    writer.put(this.#tables.image, [this.#offset, this.#numberOf(key)], encodeImage(key, bytes));
     this.#rows.add(hashOf(key), this.#offset, KIND_IMAGE);
   }
 
   finish(batch: Batch): void {
-    const { history } = this.#tables;
+    const { history, image } = this.#tables;
+    for (const [service, number] of this.#highest) {
+      const key = highestBlockKey(service);
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32LE(number);
+      batch.put(image, [this.#offset, this.#numberOf(key)], encodeImage(key, bytes));
+    }
     if (this.#rows.size > 0) batch.put(history, [FINAL_LEVEL, this.#offset], this.#rows.pack());
     batch.put(this.#tables.count, this.#offset, Buffer.from(JSON.stringify(this.#counts)));
     putHistoryFrom(batch, this.#tables, this.#offset);
+  }
+
+  /** As the fold numbers its own: one that it took at this offset is of the same entity and bytes. */
+  #numberOf(key: string): number {
+    let number = hashOf(key);
+    while (this.#taken.has(number)) number++;
+    this.#taken.add(number);
+    return number;
+  }
+
+  #noteBlock(key: string): void {
+    const end = key.lastIndexOf('/');
+    const service = key.slice(BLOCKS.length, end);
+    const number = Number(key.slice(end + 1));
+    if (number > (this.#highest.get(service) ?? 0)) this.#highest.set(service, number);
   }
 }
 
