@@ -68,13 +68,12 @@ export class Budget {
     if (node.group === 0 && every > 0) {
       node.group = every;
       node.mark = 1 + Math.floor(this.#random() * every);
+      // Now, not when it is taken: others may have used the budget up by then.
+      this.charge(node, 1);
     }
     const { group } = node;
     const taken = group > 0 && node.mark > 0 && node.pending >= node.mark;
-    if (taken) {
-      node.mark = 0;
-      this.charge(node, 1);
-    }
+    if (taken) node.mark = 0;
     if (group > 0 && node.pending >= group) {
       node.pending -= group;
       node.group = 0;

@@ -42,6 +42,20 @@ test('B1, B2: weights and what is pending add up; no more are taken than burst a
         }
       },
     ),
+    // A group that had begun was charged when its entry came, and by then another node had used up what was left.
+    {
+      examples: [
+        [
+          [
+            [1, 21, 0],
+            [0, 1, 0],
+            [1, 2, 0],
+          ] as [number, number, number][],
+          2,
+          0,
+        ],
+      ],
+    },
   );
 });
 
