@@ -134,12 +134,15 @@ class Explain {
     const most = Number(schema.maxProperties ?? Infinity);
     const keys = Object.keys(value);
     if (keys.length > most) this.#add('E106', path, `${keys.length} entries, ${most} allowed`);
-    const patterns = Object.values(asSchema(schema.patternProperties));
+    const patterns = Object.entries(asSchema(schema.patternProperties));
     for (const key of keys) {
       if (Object.hasOwn(properties, key)) {
         if (value[key] !== undefined) this.check(asSchema(properties[key]), value[key], [...path, key]);
-      } else if (patterns.length > 0) this.check(asSchema(patterns[0]), value[key], [...path, key]);
-      else if (schema.additionalProperties === false)
+      } else if (patterns.length > 0) {
+        // What no pattern covers is open to the schema; event-rules.ts has a word on it.
+        const covering = patterns.find(([pattern]) => new RegExp(pattern).test(key));
+        if (covering !== undefined) this.check(asSchema(covering[1]), value[key], [...path, key]);
+      } else if (schema.additionalProperties === false)
         this.findings.push(...this.#unknown(key, Object.keys(properties), path));
     }
   }
