@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { cleanUp, serve } from '../cli/support/tendril.ts';
-import { sampleEvents } from '../contracts/event-log.ts';
+import { sampleEvent, sampleEvents } from '../contracts/event-log.ts';
 import { coreOf, metric, ownMemory, ready } from '../runtime/support.ts';
 import { requirePart } from '../support/parts.ts';
 import { KafkaStand } from './kafka-stand.ts';
@@ -30,6 +30,24 @@ after(async () => {
 
 describe('F-kafka-down, long', { skip, concurrency: false }, () => {
   test('P1, P2, P3: 100 times cut off', (context) => lossRounds(context, stand, 100));
+
+  test('K1: a link of 1 KB/s and 2 s: a batch that takes longer than the watchdog of 15 s is written once, and read back', async () => {
+    const log = await stand.open({ port: stand.proxy.port });
+    await log.append([sampleEvent(1)]);
+    const events = sampleEvents(2, 60);
+    assert.ok(JSON.stringify(events).length > 16_000);
+    stand.proxy.slow({ delayMs: 2_000, bytesPerSecond: 1_000 });
+    try {
+      assert.equal((await log.append(events)).offsets.at(-1), 61);
+      assert.equal(log.head().offset, 61, 'once');
+      const { contact } = log.counters;
+      assert.deepEqual([contact?.contacts, contact?.produceFailures], [1, 0], 'the contact held');
+    } finally {
+      stand.proxy.slow(undefined);
+      stand.proxy.cut();
+    }
+    await log.close();
+  });
 
   test('K1: 1 KB/s and 2 s: contact is made, broken and made again, and what waited is written', async (context) => {
     stand.proxy.slow({ delayMs: 2_000, bytesPerSecond: 1_000 });

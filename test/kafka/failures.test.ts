@@ -118,24 +118,6 @@ describe('F-kafka-down', { skip, concurrency: false }, () => {
     assert.equal(last[0]?.event?.id, events.at(-1)?.id);
     await log.close();
   });
-
-  test('K1: a link of 1 KB/s and 2 s: a batch that takes longer than the watchdog of 15 s is written once, and read back', async () => {
-    const log = await stand.open({ port: stand.proxy.port });
-    await log.append([sampleEvent(1)]);
-    const events = sampleEvents(2, 60);
-    assert.ok(JSON.stringify(events).length > 16_000);
-    stand.proxy.slow({ delayMs: 2_000, bytesPerSecond: 1_000 });
-    try {
-      assert.equal((await log.append(events)).offsets.at(-1), 61);
-      assert.equal(log.head().offset, 61, 'once');
-      const { contact } = log.counters;
-      assert.deepEqual([contact?.contacts, contact?.produceFailures], [1, 0], 'the contact held');
-    } finally {
-      stand.proxy.slow(undefined);
-      stand.proxy.cut();
-    }
-    await log.close();
-  });
 });
 
 describe('F-kafka-loss', { skip, concurrency: false }, () => {
