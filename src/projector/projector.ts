@@ -1,15 +1,16 @@
 /** The projector: state and read model of a mesh as a function of its log, and what others ask of it (run-loop.ts does the work). */
 import type { DependencyGraph } from '../dependency-graph/index.ts';
-import { chainStart, type EventLog, type LogBase } from '../log/index.ts';
+import { chainStart } from '../log/index.ts';
 import { TendrilError } from '../model/index.ts';
-import type { DiskGuard, Environment, StoreLogger } from '../store/index.ts';
-import type { FoldOptions, FoldState } from './fold/index.ts';
+import type { Environment } from '../store/index.ts';
+import type { FoldState } from './fold/index.ts';
 import type { Head } from './head.ts';
 import { type Opened, openState, REBUILT_AFTER } from './opening.ts';
 import { derivationOf } from './parts.ts';
 import { PastReader } from './past/index.ts';
 import { Progress } from './progress.ts';
-import { Retention, type RetentionOptions, type RetentionPolicy } from './retention/index.ts';
+import type { PreparedState, ProjectorCounters, ProjectorOptions } from './projector-options.ts';
+import { Retention } from './retention/index.ts';
 import { RunLoop } from './run-loop.ts';
 import { checkpointPath, SnapshotExports } from './snapshot/index.ts';
 import { StateHash } from './state-hash.ts';
@@ -23,50 +24,6 @@ const MAX_LAG_MS = 5_000;
 
 /** Of a state without entities, and a log without records. */
 const EMPTY_PROOF = { offset: 0, hash: new StateHash().hex(), chain: chainStart().toString('hex') };
-
-export interface ProjectorOptions {
-  /** Data directory; the state lies in its folder `state`. */
-  readonly dir: string;
-  readonly log: EventLog;
-  readonly mesh: string;
-  /** Wall clock in ms, for `lag` and progress lines; no decision about the state reads it. */
-  readonly clock: { now(): number };
-  readonly logger?: StoreLogger;
-  /** Asked before each commit; its reserve should be below the log's, so that what was acknowledged can still be folded. */
-  readonly guard?: DiskGuard;
-  /** Version of the software: another one than the last, and resources are derived again (equal bytes stay untouched). */
-  readonly version?: string;
-  readonly fold?: Omit<FoldOptions, 'mesh'>;
-  /** Largest size of the state on disk in bytes (default 1 TiB). */
-  readonly mapSize?: number;
-  /** How much of log and history is kept (default: all); `prune` of the log does it. */
-  readonly retain?: RetentionPolicy &
-    Pick<RetentionOptions, 'leastEvents'> & {
-      readonly prune: (base: LogBase) => Promise<void>;
-    };
-  /** From `Projector.prepare`. */
-  readonly prepared?: PreparedState;
-}
-
-/** The state's files, opened or being opened. */
-export interface PreparedState {
-  readonly store: Promise<StateStore>;
-  /** Closes them again; for whoever does not come to `Projector.open`. */
-  abandon(): Promise<void>;
-}
-
-export interface ProjectorCounters {
-  readonly events: number;
-  readonly commits: number;
-  readonly notices: number;
-  /** Compilations, and resources that came out changed or removed. */
-  readonly compiled: number;
-  readonly changed: number;
-  readonly removed: number;
-  readonly compileFailures: number;
-  readonly diskWaits: number;
-  readonly waiters: number;
-}
 
 export class Projector {
   /** The folded state: may be a commit ahead of what workers see. */

@@ -9,34 +9,17 @@
  *    so that workers serve the old state until then.
  */
 import { TendrilError } from '../model/index.ts';
-import {
-  type Batch,
-  type DiskGuard,
-  type Environment,
-  openEnvironment,
-  type StoreLogger,
-  type Table,
-} from '../store/index.ts';
-import type { StoredCatalog } from './catalog-deriver.ts';
+import { type Batch, type DiskGuard, type Environment, openEnvironment, type StoreLogger } from '../store/index.ts';
 import type { DerivedChanges, EntityChange, FoldedChanges, ServiceUnits } from './changes.ts';
-import type { StoredKeys } from './deriver.ts';
 import { decodeHead, encodeHead, type Head } from './head.ts';
 import { joinRows, rowsAbove } from './history-rows.ts';
 import { IdempotencyChunks } from './idempotency-chunks.ts';
 import { JournalWriter } from './journal.ts';
-import { decodeUnits, factsIn, type ResourceFacts } from './records.ts';
+import { decodeUnits } from './records.ts';
 import { Spool } from './spool.ts';
 import { TERM_BYTES } from './state-hash.ts';
-import {
-  HEAD_KEY,
-  HISTORY_KEY,
-  MESH_KEY,
-  openStateTables,
-  REBUILD_KEY,
-  STATE_NAME,
-  STATE_SCHEMA,
-  type StateTables,
-} from './state-tables.ts';
+import { HEAD_KEY, HISTORY_KEY, openStateTables, REBUILD_KEY, STATE_NAME, STATE_SCHEMA } from './state-tables.ts';
+import { StoredModel } from './stored-model.ts';
 import { FINAL_LEVEL, Tiers } from './tiers.ts';
 import { writeDerived, writeEntities, writeRecords } from './write-changes.ts';
 
@@ -65,9 +48,8 @@ export interface StoredEntity {
   readonly bytes: Buffer;
 }
 
-export class StateStore implements StoredKeys, StoredCatalog {
+export class StateStore extends StoredModel {
   readonly environment: Environment;
-  readonly tables: StateTables;
   readonly #history = new Tiers(joinRows);
   readonly #idempotency = new IdempotencyChunks();
   readonly #journal: JournalWriter;
@@ -77,12 +59,10 @@ export class StateStore implements StoredKeys, StoredCatalog {
   #cutting: Promise<void> | undefined;
   /** A commit whose packs are in memory was refused, and will be repeated. */
   #waits = false;
-  readonly #logger: StoreLogger | undefined;
 
   private constructor(environment: Environment, logger: StoreLogger | undefined) {
+    super(openStateTables(environment), logger);
     this.environment = environment;
-    this.#logger = logger;
-    this.tables = openStateTables(environment);
     this.#journal = new JournalWriter(this.tables.journal);
   }
 
@@ -247,89 +227,6 @@ export class StateStore implements StoredKeys, StoredCatalog {
       more(batch);
     });
     putInPlace();
-  }
-
-  // StoredCatalog: as committed. What is damaged counts as absent: it differs from what is derived, so it is written again.
-
-  service(name: string): Buffer | undefined {
-    return this.#read(this.tables.service, name);
-  }
-
-  host(host: string): string | undefined {
-    return this.#read(this.tables.host, host)?.toString();
-  }
-
-  endpoint(key: string): Buffer | undefined {
-    return this.#read(this.tables.endpoint, key);
-  }
-
-  caller(name: string): Buffer | undefined {
-    return this.#read(this.tables.caller, name);
-  }
-
-  mesh(): Buffer | undefined {
-    return this.#read(this.tables.head, MESH_KEY);
-  }
-
-  rawVersion(key: string): string | undefined {
-    const body = this.#read(this.tables.raw, key);
-    return body === undefined ? undefined : factsIn(body).version;
-  }
-
-  rawLabel(key: string): string | undefined {
-    return this.#read(this.tables.rawLabel, key)?.toString();
-  }
-
-  storedResource(key: string): ResourceFacts | undefined {
-    const body = this.#read(this.tables.resource, key);
-    return body === undefined ? undefined : factsIn(body);
-  }
-
-  #read(table: Table<string>, key: string): Buffer | undefined {
-    try {
-      return table.peek(key);
-    } catch (error) {
-      if (!(error instanceof TendrilError) || error.code !== 'CORRUPT_RECORD') throw error;
-      this.#logger?.error(
-        { err: error, table: table.name, key },
-        'a damaged record of the read model is derived again',
-      );
-      return undefined;
-    }
-  }
-
-  // StoredKeys.
-
-  resources(): Iterable<string> {
-    return this.tables.resource.keys();
-  }
-
-  services(): Iterable<string> {
-    return this.tables.service.keys();
-  }
-
-  hosts(): Iterable<string> {
-    return this.tables.host.keys();
-  }
-
-  endpoints(): Iterable<string> {
-    return this.tables.endpoint.keys();
-  }
-
-  callers(): Iterable<string> {
-    return this.tables.caller.keys();
-  }
-
-  raws(): Iterable<string> {
-    return this.tables.raw.keys();
-  }
-
-  rawLabels(): Iterable<string> {
-    return this.tables.rawLabel.keys();
-  }
-
-  units(): Iterable<string> {
-    return this.tables.unit.keys();
   }
 
   close(): Promise<void> {

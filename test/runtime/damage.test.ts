@@ -5,11 +5,10 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, realpathSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
-import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/index.ts';
 import { here } from '../cli/support/here.ts';
 import { cleanUp, processes, type Serve, serve, temporaryFolder, until } from '../cli/support/tendril.ts';
 import { skipLoudly, smallDisk } from '../store/support.ts';
-import { coreOf, endpointEvent, metric, post, ready, register, writable } from './support.ts';
+import { coreOf, endpointEvent, metric, post, ready, register, sidecar, writable } from './support.ts';
 
 after(cleanUp);
 
@@ -38,16 +37,6 @@ interface ScrubView {
     readonly complete: boolean;
   };
 }
-
-const sidecar = (t: TestContext, server: Serve): SidecarClient => {
-  const client = connectSidecar({
-    addresses: [{ host: '127.0.0.1', port: server.xdsPort }],
-    node: { id: 'web-1', cluster: 'web.shop', metadata: { service: 'web', namespace: 'shop' } },
-    backoff: { baseMs: 20, maxMs: 200 },
-  });
-  t.after(() => client.close());
-  return client;
-};
 
 const json = async <T>(server: Serve, path: string, method = 'GET'): Promise<T> =>
   (await (await fetch(`${server.api}${path}`, { method })).json()) as T;

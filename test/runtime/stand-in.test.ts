@@ -2,24 +2,13 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, type TestContext, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { delayAfter } from '../../src/runtime/core-starts.ts';
-import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/index.ts';
 import { here } from '../cli/support/here.ts';
 import { assertRefused, cleanUp, type Serve, serve, start, temporaryFolder, until } from '../cli/support/tendril.ts';
-import { coreOf, endpointEvent, post, register, writable } from './support.ts';
+import { coreOf, endpointEvent, post, register, sidecar, writable } from './support.ts';
 
 after(cleanUp);
-
-const sidecar = (t: TestContext, server: Serve): SidecarClient => {
-  const client = connectSidecar({
-    addresses: [{ host: '127.0.0.1', port: server.xdsPort }],
-    node: { id: 'web-1', cluster: 'web.shop', metadata: { service: 'web', namespace: 'shop' } },
-    backoff: { baseMs: 20, maxMs: 200 },
-  });
-  t.after(() => client.close());
-  return client;
-};
 
 interface Health {
   readonly status: string;

@@ -1,6 +1,8 @@
 /** A running `serve` and what the tests of this folder do to it. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import type { TestContext } from 'node:test';
+import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/index.ts';
 import { descendants, type ProcessRow, type Serve, sleep, until } from '../cli/support/tendril.ts';
 import type { Fleet } from '../support/fleet.ts';
 
@@ -98,4 +100,15 @@ export const quiet = async (fleet: Fleet): Promise<void> => {
     before = now;
     await sleep(500);
   }
+};
+
+/** One light sidecar of `web.shop`, closed with the test. */
+export const sidecar = (t: TestContext, server: Serve): SidecarClient => {
+  const client = connectSidecar({
+    addresses: [{ host: '127.0.0.1', port: server.xdsPort }],
+    node: { id: 'web-1', cluster: 'web.shop', metadata: { service: 'web', namespace: 'shop' } },
+    backoff: { baseMs: 20, maxMs: 200 },
+  });
+  t.after(() => client.close());
+  return client;
 };
