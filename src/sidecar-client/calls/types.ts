@@ -1,0 +1,105 @@
+/**
+ * The words between the pure core of calls (routes, balancing, ejection, limits, retries) and what carries calls out: the dispatcher
+ * of HTTP and the resolver and balancer of gRPC. The core reads no clock and no randomness: both come by argument.
+ */
+import type { ConfigSource } from '../config-source.ts';
+
+export interface CallEndpoint {
+  /** IP literal. */
+  readonly address: string;
+  readonly port: number;
+  /** `address:port`, IPv6 in brackets. Equal for the same place in every assignment. */
+  readonly key: string;
+  readonly weight: number;
+  readonly region: string;
+  readonly zone: string;
+}
+
+/** What a route is chosen by. */
+export interface CallFacts {
+  /** `host` or `host:port`, as called. */
+  readonly authority: string;
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  /** Lower-case name -> value (several: joined with `,`); undefined: absent. */
+  readonly header: (name: string) => string | undefined;
+}
+
+/** Times in ms; 0: none. */
+export interface ChosenRoute {
+  /** `Route.name`. */
+  readonly name: string;
+  readonly cluster: string;
+  /** Whole request with retries. */
+  readonly timeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly retry: RetryRules | undefined;
+  /** Key of ringHash and maglev; undefined: none of its parts is there. */
+  readonly hashKey: string | undefined;
+}
+
+export interface RetryRules {
+  /** Tries after the first. */
+  readonly attempts: number;
+  /** Of one try; 0: none. */
+  readonly perTryTimeoutMs: number;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  /** Whether this end of a try may be tried again. */
+  readonly retryable: (outcome: CallOutcome) => boolean;
+}
+
+/** How a try ended. */
+export interface CallOutcome {
+  /** `answered`: the response's head came; `connect`: no connection; `refused`: the stream was refused unprocessed; `reset`: cut after it was sent. */
+  readonly end: 'answered' | 'connect' | 'refused' | 'reset' | 'timeout' | 'cancelled';
+  /** HTTP status when answered. */
+  readonly status?: number;
+  /** gRPC status when known. */
+  readonly grpcStatus?: number;
+}
+
+/** Why no endpoint was picked: `overflow`: a limit (requests, pending) is full; `no-endpoint`: none that may be used. */
+export type PickRefusal = 'no-cluster' | 'no-endpoint' | 'overflow';
+
+export interface Pick {
+  readonly endpoint: CallEndpoint;
+  /** To be called once, when the try has ended. */
+  readonly release: (outcome: CallOutcome, nowMs: number) => void;
+}
+
+/** One cluster: its endpoints, load, ejections, limits, retry budget. */
+export interface UpstreamCluster {
+  readonly name: string;
+  /** All endpoints of the assignment, with what keeps each from being picked. */
+  endpoints(): readonly (CallEndpoint & { readonly healthy: boolean; readonly ejected: boolean })[];
+  /** `avoid`: keys of endpoints tried before. */
+  pick(hashKey: string | undefined, avoid: ReadonlySet<string> | undefined, nowMs: number): Pick | PickRefusal;
+  /** Whether the retry budget allows one more try; if so it counts until the try's pick is released (`done`). */
+  beginRetry(): { readonly done: () => void } | undefined;
+  /** Connect time-out, ms; limits of connections for whoever keeps them. */
+  readonly connectTimeoutMs: number;
+  readonly maxConnections: number;
+  readonly maxPending: number;
+  /** `1`: HTTP/1.1, `2`: HTTP/2 with prior knowledge. */
+  readonly protocol: 1 | 2;
+  /** Health of an endpoint changed, endpoints came or went. */
+  onChange(listener: () => void): () => void;
+}
+
+export interface CallCore {
+  /** Undefined: the authority is not answered, or no route matches. Asks nothing: `source.ready` first. */
+  route(facts: CallFacts): ChosenRoute | undefined;
+  /** Undefined: not held. Same object while it is held. */
+  cluster(name: string): UpstreamCluster | undefined;
+  /** Looks for ejections that are over; to be called at least every second while there are calls. */
+  sweep(nowMs: number): void;
+  close(): void;
+}
+
+export type CreateCallCore = (options: {
+  readonly source: ConfigSource;
+  /** [0, 1). */
+  readonly random: () => number;
+}) => CallCore;
