@@ -1,12 +1,14 @@
 /** Process of the core: log, projector, compile, HTTP API. */
 import { Core } from '../core.ts';
 import { startUntilItRuns } from '../core-starts.ts';
+import { giveBackWhenQuiet } from '../idle-memory.ts';
 import { createLogger } from '../logger.ts';
 import { runChild } from './child.ts';
 
 runChild(
   (config, _worker, again) => {
     const logger = createLogger(config.logLevel).child({ process: 'core' });
+    giveBackWhenQuiet((facts) => logger.debug(facts, 'memory given back in a quiet moment'));
     const start = (onOpened: () => Promise<void>): Promise<Core> =>
       Core.start({
         config,

@@ -1,0 +1,82 @@
+/**
+ * Gives memory back after a burst. V8 collects the old generation only when it has grown further: after a mesh was loaded, or ten
+ * thousand sidecars came, a process that has little to do keeps twice to three times what it uses, for as long as it lives. A full
+ * collection in a quiet moment, and a second one ten seconds later (the first only empties the pages, V8 unmaps them when it finds
+ * the heap quiet at the next), halved the memory of all processes for 1,000 services and 2,000 sidecars.
+ *
+ * Invariants of `decide` (cited in the tests):
+ *  M1 Never while the event loop was busy for more than `BUSY` of the last interval.
+ *  M2 Never with more than `MOST_USED` in use: a collection stops the process for about 1 ms per MB.
+ *  M3 Only when what is committed is well above what is used, or was used after the last one.
+ *  M4 At most three in a row; then not before the committed memory has grown by `GROWTH`.
+ */
+import { performance } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+export interface MemoryFacts {
+  /** Share of the last interval in which the event loop was busy, 0 to 1. */
+  readonly busy: number;
+  /** Heap in use, and taken from the system, bytes. */
+  readonly used: number;
+  readonly committed: number;
+}
+
+export interface MemoryState {
+  /** Collections since the committed memory last grew. */
+  readonly inRow: number;
+  /** Committed when the last row ended, bytes. */
+  readonly committed: number;
+}
+
+export const FRESH: MemoryState = { inRow: 0, committed: 0 };
+
+const MIB = 1024 * 1024;
+const BUSY = 0.2;
+const MOST_USED = 256 * MIB;
+const GROWTH = 16 * MIB;
+const ROW = 3;
+/** Interval between two looks, ms. */
+const LOOK_MS = 10_000;
+
+export const decide = (
+  state: MemoryState,
+  facts: MemoryFacts,
+): { readonly collect: boolean; readonly state: MemoryState } => {
+  const { busy, used, committed } = facts;
+  const stay = (next: MemoryState = state) => ({ collect: false, state: next });
+  if (state.inRow >= ROW) {
+    // What the row gave back comes some seconds after it.
+    const lowest = Math.min(state.committed, committed);
+    if (committed - lowest < GROWTH) return stay({ inRow: ROW, committed: lowest });
+    return stay(FRESH);
+  }
+  if (busy > BUSY || used > MOST_USED) return stay();
+  // The first one finds out how much of it is used; the second one is due as long as there is something to give back.
+  if (committed - (state.inRow === 0 ? 0 : used) < GROWTH) return stay();
+  return { collect: true, state: { inRow: state.inRow + 1, committed } };
+};
+
+/** Looks every ten seconds for as long as the process lives. */
+export const giveBackWhenQuiet = (onCollected: (facts: MemoryFacts & { readonly ms: number }) => void): void => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  let state = FRESH;
+  let last = performance.eventLoopUtilization();
+  const look = (): void => {
+    const now = performance.eventLoopUtilization();
+    const busy = performance.eventLoopUtilization(now, last).utilization;
+    last = now;
+    const { heapUsed: used, heapTotal: committed } = process.memoryUsage();
+    const facts = { busy, used, committed };
+    const decided = decide(state, facts);
+    state = decided.state;
+    if (!decided.collect) return;
+    const from = performance.now();
+    collect();
+    onCollected({ ...facts, ms: performance.now() - from });
+    // Its own pause is no sign of work.
+    last = performance.eventLoopUtilization();
+  };
+  setInterval(look, LOOK_MS).unref();
+};
