@@ -26,6 +26,8 @@ const BUDGETS = {
   scripts: 40,
 };
 const DEFAULT_BUDGET = 20;
+/** So many of the slowest files are named: where a second can be saved. */
+const SLOWEST = 12;
 
 const suiteOf = (file) => {
   const parts = relative(process.cwd(), file).split(sep);
@@ -78,6 +80,12 @@ export default async function* suiteReporter(source) {
     const budget = BUDGETS[name] ?? DEFAULT_BUDGET;
     const seconds = suite.ms / 1000;
     yield `${name.padEnd(20)}${String(suite.files).padStart(6)}${String(suite.pass).padStart(7)}${String(suite.fail).padStart(6)}${String(suite.skip).padStart(6)}${seconds.toFixed(1).padStart(9)}${String(budget).padStart(8)}${seconds > budget ? '  over budget' : ''}\n`;
+  }
+  const slowest = [...seen].sort(([, a], [, b]) => b.ms - a.ms).slice(0, SLOWEST);
+  if (seen.size > SLOWEST) {
+    yield '\nSLOWEST FILES\n';
+    for (const [file, { ms }] of slowest)
+      yield `${(ms / 1000).toFixed(1).padStart(7)} s  ${relative(process.cwd(), file)}\n`;
   }
   yield '\n';
   for (const line of summary) yield line;
