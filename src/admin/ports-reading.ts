@@ -75,7 +75,11 @@ export interface ServiceView {
   readonly namespace: string;
   readonly ports: readonly ServicePortSpec[];
   readonly labels: Readonly<Record<string, string>>;
-  readonly interfaces: readonly unknown[];
+  readonly interfaces: readonly {
+    readonly name: string;
+    readonly methods?: readonly string[];
+    readonly port?: number;
+  }[];
   readonly externalHosts: readonly string[];
   readonly visibility: string | readonly string[];
   readonly defaultPort: number | undefined;

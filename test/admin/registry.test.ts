@@ -43,6 +43,43 @@ describe('services', () => {
     );
   });
 
+  test('by interface and method: who offers it, and on which port', async (t) => {
+    const core = await startCore(t);
+    const interfaces = [{ name: 'shop.Cart', methods: ['AddItem', 'Empty'], port: 9000 }];
+    const ports = [
+      { port: 8080, protocol: 'http' },
+      { port: 9000, protocol: 'grpc' },
+    ];
+    await call(core, 'POST', '/v1/events', {
+      events: [
+        service('cart', { ports, interfaces }),
+        service('basket', { interfaces: [{ name: 'shop.Cart' }] }),
+        service('web'),
+      ],
+    });
+    const offers = async (wanted: string): Promise<readonly (readonly [string, number])[]> => {
+      const { services } = (await call(core, 'GET', `/v1/services?interface=${encodeURIComponent(wanted)}`)).body;
+      return services.map((found: { service: string; interface: { port: number } }) => [
+        found.service,
+        found.interface.port,
+      ]);
+    };
+    assert.deepEqual(await offers('shop.Cart'), [
+      ['basket.shop', 8080],
+      ['cart.shop', 9000],
+    ]);
+    // A service that lists no methods offers all of them.
+    assert.deepEqual(await offers('shop.Cart/Drop'), [['basket.shop', 8080]]);
+    assert.deepEqual(await offers('shop.Cart/AddItem'), [
+      ['basket.shop', 8080],
+      ['cart.shop', 9000],
+    ]);
+    assert.deepEqual(await offers('shop.cart'), []);
+    const bad = await call(core, 'GET', '/v1/services?interface=shop.Cart/Add/Item');
+    assert.equal(bad.status, 400);
+    assert.equal(bad.body.code, 'E104');
+  });
+
   test('endpoints: PUT, change, If-Match, DELETE', async (t) => {
     const core = await startCore(t);
     await call(core, 'POST', '/v1/events', { events: [service('cart')] });

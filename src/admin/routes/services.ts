@@ -38,22 +38,70 @@ const list = route({
   method: 'GET',
   path: '/v1/services',
   summary: 'Services as served.',
-  query: { ...pageParams, namespace: textParam('Only this namespace.'), at: atParam },
-  answers: { 200: 'A page, ascending by `<service>.<namespace>`.', 410: GONE },
+  query: {
+    ...pageParams,
+    namespace: textParam('Only this namespace.'),
+    interface: textParam(
+      'Only services that offer this interface (`shop.Cart`) or this method of it (`shop.Cart/AddItem`).',
+    ),
+    at: atParam,
+  },
+  answers: { 200: 'A page, ascending by `<service>.<namespace>`.', 400: 'The interface is no such name.', 410: GONE },
   handle: async ({ ports, query }) => {
     const suffix = query.namespace === undefined ? '' : `.${query.namespace}`;
+    const wanted = query.interface === undefined ? undefined : wantedInterface(query.interface);
     const moment = await stateMoment(ports, query.at);
     const { services, next } = await moment.read((state) => {
-      const page = pageOf(servicesBehind(state, query.next ?? '', suffix), ({ name }) => name, query);
+      const behind = servicesBehind(state, query.next ?? '', suffix);
+      const page = pageOf(wanted === undefined ? behind : offering(behind, wanted), ({ name }) => name, query);
       const rows = page.rows.map((service) => {
         const summary = summaryOf(state, service);
-        return { ...summary, endpoints: summary.endpointCount };
+        return {
+          ...summary,
+          ...(wanted === undefined ? {} : offerOf(service, wanted)),
+          endpoints: summary.endpointCount,
+        };
       });
       return { services: rows, next: page.next };
     });
     return { body: { ...atField(moment), services, ...nextField(next) }, etag: moment.offset };
   },
 });
+
+interface WantedInterface {
+  readonly name: string;
+  readonly method: string | undefined;
+}
+
+/** Throws `E104`. */
+const wantedInterface = (text: string): WantedInterface => {
+  const match = /^([A-Za-z_][A-Za-z0-9_.]{0,254})(?:\/([A-Za-z_][A-Za-z0-9_]{0,127}))?$/.exec(text);
+  if (match?.[1] === undefined)
+    throw refusal('E104', `"${text}" does not fit; allowed is an interface, or an interface and a method of it`, {
+      remedy: 'for example ?interface=shop.Cart or ?interface=shop.Cart/AddItem',
+      pointer: '?interface',
+    });
+  return { name: match[1], method: match[2] };
+};
+
+/** A service that lists no methods of an interface offers them all. */
+const interfaceOf = (service: ServiceView, { name, method }: WantedInterface) =>
+  service.interfaces.find(
+    (offered) =>
+      offered.name === name &&
+      (method === undefined || offered.methods === undefined || offered.methods.includes(method)),
+  );
+
+function* offering(services: Iterable<ServiceView>, wanted: WantedInterface): Iterable<ServiceView> {
+  for (const service of services) if (interfaceOf(service, wanted) !== undefined) yield service;
+}
+
+/** On which port: the interface's own, else the one that answers for the service's name alone. */
+const offerOf = (service: ServiceView, wanted: WantedInterface) => {
+  const offered = interfaceOf(service, wanted);
+  const port = offered?.port ?? service.defaultPort;
+  return { interface: { ...offered, ...(port === undefined ? {} : { port }) } };
+};
 
 /** Ascending. Those of earlier pages are not looked at. */
 function* servicesBehind(state: StateView, after: string, suffix: string): Iterable<ServiceView> {
