@@ -194,6 +194,29 @@ describe('in a cluster', () => {
     assert.equal(changes, 0);
   });
 
+  // policies.md section 13, "outlier, endpoints good/bad": what a real Envoy 1.40 did.
+  for (const [percent, good, bad, ejected] of [
+    [10, 1, 1, 0],
+    [10, 1, 2, 0],
+    [10, 2, 2, 0],
+    [50, 1, 1, 1],
+    [50, 2, 2, 2],
+    [50, 1, 2, 1],
+    [70, 1, 1, 1],
+    [70, 1, 2, 2],
+    [70, 2, 2, 2],
+    [70, 1, 3, 2],
+    [70, 0, 1, 0],
+  ] as const)
+    test(`as in Envoy: max ${percent} %, ${good} good and ${bad} bad: ${ejected} out`, () => {
+      const { cluster } = coreOf(addresses(good + bad), outlier(percent));
+      for (let count = 0; count < 400; count++) {
+        const { endpoint, release } = picked(cluster.pick(undefined, undefined, 0));
+        release(Number(endpoint.address.split('.')[3]) < bad ? failed : ok, 0);
+      }
+      assert.equal(out(cluster).length, ejected);
+    });
+
   test('all calls fail: never more out than maxPercent, so calls are still picked', () => {
     const { cluster } = coreOf(addresses(10), outlier(70));
     for (let count = 0; count < 500; count++) picked(cluster.pick(undefined, undefined, 0)).release(failed, 0);
