@@ -63,7 +63,8 @@ test('a word without a lease stands beside that of the lease; DELETE ends both',
   const core = await started(t);
   await call(core, 'PUT', AT, DATA);
   await call(core, 'PUT', `${AT}?lease=30s&holder=h1`, DATA);
-  assert.equal((await call(core, 'DELETE', AT)).status, 200);
+  const ended = await call(core, 'DELETE', AT);
+  assert.equal(ended.status, 200, ended.text);
   assert.equal(core.projector.fold.endpoint('cart.shop', 'a'), undefined);
   assert.equal(core.projector.fold.leaseCount, 0);
 });

@@ -39,20 +39,18 @@ const refOf = (path: Readonly<Record<string, string>>): EndpointRef => {
 
 const submit = async (
   context: Pick<RequestContext<typeof writeParams>, 'query' | 'ports' | 'caller' | 'requestId'>,
-  written: readonly {
-    readonly type: string;
-    readonly source?: string;
-    readonly data: Readonly<Record<string, unknown>>;
-  }[],
+  event: { readonly type: string; readonly source?: string; readonly data: Readonly<Record<string, unknown>> },
   condition: { readonly expect?: number; readonly conditional: boolean },
 ) => {
   const { wait, timeout, reason } = context.query;
   const answer = await context.ports.ingest.submit({
-    events: written.map((event) => ({
-      ...event,
-      ...(reason === undefined ? {} : { reason }),
-      ...(condition.expect === undefined ? {} : { expect: condition.expect }),
-    })),
+    events: [
+      {
+        ...event,
+        ...(reason === undefined ? {} : { reason }),
+        ...(condition.expect === undefined ? {} : { expect: condition.expect }),
+      },
+    ],
     caller: context.caller,
     ...(wait === undefined ? {} : { wait }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
@@ -111,7 +109,7 @@ const registerLease = async (
   }
   const source = leaseSource(caller);
   const data = { ...fields, ...ref, lease: { ttlMs, holder } };
-  const answer = await submit(context, [{ type: 'endpoint.registered', source, data }], condition);
+  const answer = await submit(context, { type: 'endpoint.registered', source, data }, condition);
   if (answer.status !== 200 && answer.status !== 202) return answer;
   const lease = ports.leases.lease(serviceName(ref.namespace, ref.service), ref.id, source);
   // Not folded yet: it begins when it is.
@@ -152,7 +150,7 @@ const put = route({
     if (lease !== undefined) return registerLease(context, ref, fields, lease);
     return submit(
       context,
-      [{ type: 'endpoint.registered', data: { ...fields, ...ref } }],
+      { type: 'endpoint.registered', data: { ...fields, ...ref } },
       preconditionOf(context.headers, currentOf(context, ref)),
     );
   },
@@ -183,14 +181,12 @@ const remove = route({
         },
       );
     const own = { type: 'endpoint.deregistered', data: { ...ref } };
-    // A word without a lease is taken back with it, where the caller said both.
-    const both = lease !== undefined && leases.endpointOf(service, ref.id, context.caller) !== undefined;
-    const leased = lease === undefined ? [] : [{ ...own, source }];
-    return submit(
-      context,
-      lease === undefined || both ? [...leased, own] : leased,
-      preconditionOf(context.headers, current),
-    );
+    const condition = preconditionOf(context.headers, current);
+    if (lease === undefined) return submit(context, own, condition);
+    const ended = await submit(context, { ...own, source }, condition);
+    // A word without a lease is taken back too, where the caller said both. (A batch is of one source.)
+    const isBoth = leases.endpointOf(service, ref.id, context.caller) !== undefined;
+    return isBoth && ended.status === 200 ? submit(context, own, { conditional: false }) : ended;
   },
 });
 
