@@ -125,6 +125,11 @@ const SUITES: readonly Suite[] = [
     ],
     onlyNamed: true,
   },
+  {
+    name: 'client-cost',
+    quick: { services: 200, rounds: 1 },
+    goals: ['sidecar client <= 30 MB RSS above Node', '1,000 services held <= 12 MB'],
+  },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 
