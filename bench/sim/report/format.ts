@@ -66,5 +66,5 @@ export const cell = (text: string): string =>
   text
     .replaceAll('\\', '\\\\')
     .replaceAll('|', '\\|')
-    .replaceAll('<', '&lt;')
+    .replaceAll(/<(?=[a-z!?/])/gi, '&lt;')
     .replaceAll(/\s*\n\s*/g, ' ');

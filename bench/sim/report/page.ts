@@ -69,7 +69,7 @@ const sectionOf = ({ title, rows }: Section): string => {
   const lines = rows.map((figure) => {
     const verdict = verdictOf(figure);
     const asked = isAsked
-      ? `<td class="n">${escaped(figure.asked ?? '')}</td><td class="${figure.met === false ? 'missed' : 'met'}">${verdict}</td>`
+      ? `<td class="n">${escaped(figure.asked ?? '')}</td><td class="${figure.met === undefined ? 'note' : figure.met ? 'met' : 'missed'}">${verdict}</td>`
       : '';
     return `<tr><th scope="row">${escaped(figure.what)}</th><td class="n">${escaped(figure.measured)}</td>${asked}</tr>`;
   });
