@@ -60,7 +60,8 @@ test('C5 domains kept up to date say what domains made anew say, and every touch
           held = next;
           const names = new Set<string | undefined>(changes.map(({ name }) => name));
           for (const host of HOSTS) {
-            const [earlier, now] = [answer(before, host), answer(after, host)];
+            const earlier: string | undefined = answer(before, host);
+            const now: string | undefined = answer(after, host);
             assert.equal(index.virtualHostOf(host), now);
             const touched = watched.has(host) && (earlier !== now || (now !== undefined && names.has(now)));
             if (touched) assert.deepEqual(told.get(host), { host, before: earlier, after: now });
