@@ -116,13 +116,15 @@ const sectionsOf = (result: SimResult): Section[] => {
 const factsOf = (values: object): Fact[] =>
   Object.entries(values).map(([name, value]) => ({ name, value: String(value) }));
 
+const capital = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+
 export const reportOf = (result: SimResult): Report => {
   const { options } = result;
   const churn = options.churn > 0 ? `, ${options.churn} endpoint changes a second for ${options.durationS} s` : '';
   const hot = options.hot > 0 ? `, ${options.hot} a second of a service that all hold` : '';
   return {
     title: `Simulation: ${options.profile}, ${count(options.sidecars)} sidecars, ${count(options.services)} services, ${options.mode}`,
-    lead: `${result.shows}. ${count(options.sidecars)} sidecars with ${count(options.deps)} dependencies each, ${count(options.services)} services with ${count(options.endpoints)} endpoints each${churn}${hot}. Run at ${result.at}, Tendril ${result.version}.`,
+    lead: `${capital(result.shows)}. ${count(options.sidecars)} sidecars with ${count(options.deps)} dependencies each, ${count(options.services)} services with ${count(options.endpoints)} endpoints each${churn}${hot}. Run at ${result.at}, Tendril ${result.version}.`,
     command: result.command,
     warnings: warningsOf(result),
     savings: savingsOf(result),
