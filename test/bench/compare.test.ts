@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { compareResults } from '../../bench/sim/compare/comparison.ts';
-import { compareSides, comparisonText } from '../../bench/sim/compare/index.ts';
+import { compareSides, comparisonText, runCompare } from '../../bench/sim/compare/index.ts';
 import { writeReports } from '../../bench/sim/report/index.ts';
 import type { SimResult } from '../../bench/sim/result.ts';
 import { TendrilError } from '../../src/model/index.ts';
@@ -108,6 +108,11 @@ test('folders, lists and files are read; what is no result is refused by name', 
     for (const noise of [1, 2, 3]) put(`a/${noise}`, JSON.stringify(simResult({ noise })));
     const single = put('b', JSON.stringify(simResult()));
     assert.deepEqual(compareSides(join(dir, 'a'), `${single},${join(single, 'result.json')}`).runs, [3, 2]);
+    const slow = put('c', JSON.stringify(simResult({ slower: 3 })));
+    assert.equal(runCompare(single, slow, { format: 'table', exitCode: true }).status, 2);
+    assert.equal(runCompare(single, slow, { format: 'table', exitCode: false }).status, 0);
+    const { text, status } = runCompare(slow, single, { format: 'json', exitCode: true });
+    assert.deepEqual([status, (JSON.parse(text) as { isWorse: boolean }).isWorse], [0, false]);
     const bad = [
       [join(dir, 'nowhere'), /does not exist/],
       [put('text', 'hello'), /is not JSON/],

@@ -76,3 +76,20 @@ export const compareSides = (a: string, b: string): Comparison => {
     right.map(({ result }) => result),
   );
 };
+
+export interface CompareOptions {
+  readonly format: 'table' | 'json';
+  /** 2 when something is worse beyond noise. */
+  readonly exitCode: boolean;
+}
+
+/** The command: what it prints, and how it ends. Throws `BENCH_RESULT`. */
+export const runCompare = (
+  a: string,
+  b: string,
+  { format: wanted, exitCode }: CompareOptions,
+): { readonly text: string; readonly status: 0 | 2 } => {
+  const comparison = compareSides(a, b);
+  const text = wanted === 'json' ? JSON.stringify(comparison, null, 2) : comparisonText(comparison);
+  return { text, status: exitCode && comparison.isWorse ? 2 : 0 };
+};
