@@ -64,7 +64,7 @@ test('every code of src/ is explained', () => {
   for (const word of document.match(/`(?:expect|batch|unreadable|rejected)`/g) ?? []) explained.add(word.slice(1, -1));
   assert.ok(given.size > 130, `${given.size} codes found: the reader is broken`);
   assert.deepEqual(
-    [...given].filter(([code]) => !explained.has(code)).map(([code, file]) => `${code} (src/${file})`),
+    [...given].filter(([code]) => !explained.has(code)).map(([code, file]) => `${code} (${file})`),
     [],
   );
 });
