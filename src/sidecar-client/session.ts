@@ -6,22 +6,19 @@
  *
  * Invariants (cited by the tests as C1, C2, …):
  *  C1 Every response is acknowledged or rejected, once, in order. Nothing of a rejected response is taken.
- *  C2 A host or cluster is asked for once in the client's life; the next stream's first message names it again.
+ *  C2 A host or cluster is asked for once until it is released; the next stream's first message names it again.
  *  C3 The first message of a type on a stream, and only that, carries the versions held; only the stream's first message the node.
  *  C4 Assignments are asked for exactly for the EDS clusters held.
  *  C5 No domain is held by two virtual hosts: such a response is rejected as Envoy does.
+ *  C6 What is released is unsubscribed once and named by no later stream; it is held until the server removes it.
+ *  C7 What is restored is named on the first stream with its versions, like what is held after a lost stream.
  */
 import type { DecodedResource, DeltaRequest, DeltaResponse, ProtoNode } from '../proto/index.ts';
-import {
-  type DecodedCluster,
-  type DecodedHost,
-  decodeAssignment,
-  decodeCluster,
-  decodeVirtualHost,
-  type Endpoint,
-} from './decode.ts';
+import type { ConfigKind, HeldResource } from './config-source.ts';
+import { type DecodedCluster, type DecodedHost, decodeAssignment, type Endpoint } from './decode.ts';
 import { DomainIndex } from './domain-index.ts';
 import type { ClientEffect } from './effect.ts';
+import { decodeResource, type Held } from './held.ts';
 import { KINDS, type ResourceKind, URLS } from './kinds.ts';
 import { WantedAssignments } from './wanted-assignments.ts';
 
@@ -31,13 +28,12 @@ export interface ClientSessionOptions {
   readonly listeners?: boolean;
   /** Route configuration under which hosts are asked. Default `outbound`. */
   readonly routeConfiguration?: string;
+  /** Keeps the bytes of clusters, assignments and virtual hosts (`resource`), and decodes endpoints where they are used. Default false. */
+  readonly bodies?: boolean;
+  /** Why the client cannot use a resource's content; undefined: it can. A reason becomes a NACK. */
+  readonly check?: (kind: ConfigKind, body: Uint8Array) => string | undefined;
   /** Refuses a resource with a reason: for tests of NACKs. */
   readonly refuse?: (type: ResourceKind, name: string, version: string) => string | undefined;
-}
-
-interface Held<T> {
-  readonly version: string;
-  readonly value: T;
 }
 
 const INTERNAL = 13;
@@ -48,7 +44,7 @@ export class ClientSession {
   readonly #options: ClientSessionOptions;
   readonly #prefix: string;
   readonly #clusters = new Map<string, Held<DecodedCluster>>();
-  readonly #assignments = new Map<string, Held<readonly Endpoint[]>>();
+  readonly #assignments = new Map<string, Held<readonly Endpoint[] | undefined>>();
   readonly #hosts = new Map<string, Held<DecodedHost>>();
   readonly #listeners = new Map<string, Held<undefined>>();
   readonly #routes = new Map<string, Held<undefined>>();
@@ -142,7 +138,72 @@ export class ClientSession {
   endpoints(cluster: string): readonly Endpoint[] | undefined {
     const held = this.#clusters.get(cluster)?.value;
     if (held === undefined) return undefined;
-    return held.eds === undefined ? [] : this.#assignments.get(held.eds)?.value;
+    if (held.eds === undefined) return [];
+    const assignment = this.#assignments.get(held.eds);
+    if (assignment?.resource === undefined) return assignment?.value;
+    return decodeAssignment(assignment.resource.body).endpoints;
+  }
+
+  /** A cluster is held, and its assignment if it has one. */
+  isComplete(cluster: string): boolean {
+    const held = this.#clusters.get(cluster)?.value;
+    return held !== undefined && (held.eds === undefined || this.#assignments.has(held.eds));
+  }
+
+  /** Bytes of what is held, with option `bodies`. The same object until it changes. */
+  resource(kind: 'cds' | 'eds' | 'vhds', name: string): HeldResource | undefined {
+    return this.#table(kind).get(name)?.resource;
+  }
+
+  /** How much is held. */
+  counts(): { readonly clusters: number; readonly assignments: number; readonly virtualHosts: number } {
+    return { clusters: this.#clusters.size, assignments: this.#assignments.size, virtualHosts: this.#hosts.size };
+  }
+
+  /** Hosts and clusters asked for and not released. */
+  asked(): { readonly hosts: readonly string[]; readonly clusters: readonly string[] } {
+    return { hosts: [...this.#askedHosts.keys()], clusters: [...this.#askedClusters] };
+  }
+
+  /**
+   * Gives up a host that was asked for (C6). What the control plane keeps for this caller for another reason stays, for it says so; the
+   * rest it takes back.
+   */
+  release(host: string): ClientEffect[] {
+    if (!this.#askedHosts.delete(host)) return [];
+    this.#domains.unwatch(host);
+    const out: ClientEffect[] = [];
+    if (this.#connected) this.#request(out, 'vhds', { unsubscribe: [this.#prefix + host] });
+    return out;
+  }
+
+  /** Gives up a cluster that was asked for by name (C6). */
+  releaseCluster(name: string): ClientEffect[] {
+    if (!this.#askedClusters.delete(name)) return [];
+    const out: ClientEffect[] = [];
+    if (this.#connected) this.#request(out, 'cds', { unsubscribe: [name] });
+    return out;
+  }
+
+  /**
+   * Takes what an earlier life of this client held, before the first stream, which names it (C7). Gives why some of it was left out:
+   * what would be refused from a control plane is not taken from a disk.
+   */
+  restore(earlier: EarlierLife): string[] {
+    for (const host of earlier.hosts) {
+      this.#askedHosts.set(host, undefined);
+      this.#domains.watch(host);
+    }
+    for (const cluster of earlier.clusters) this.#askedClusters.add(cluster);
+    const problems: string[] = [];
+    // Assignments are kept for clusters held only: clusters first.
+    for (const type of ['cds', 'eds', 'vhds'] as const)
+      for (const { name, version, body } of earlier[type]) {
+        const resources = [{ name, version, body, typeUrl: URLS[type], aliases: NO_NAMES }];
+        const problem = this.#take(type, { resources, removed: NO_NAMES }, []);
+        if (problem !== undefined) problems.push(`${type} ${name}: ${problem}`);
+      }
+    return problems;
   }
 
   /** Name -> version of everything held of a type. */
@@ -160,19 +221,22 @@ export class ClientSession {
       return out;
     }
     const error = this.#take(type, response, out);
-    const eds = type === 'cds' && error === undefined ? this.#assignmentDifference() : undefined;
+    const eds = type === 'cds' && error === undefined ? this.#wanted.difference(this.#askedAssignments) : undefined;
     this.#request(out, type, {
       responseNonce: response.nonce,
       ...(error === undefined ? {} : { errorDetail: { code: INTERNAL, message: error } }),
     });
     if (error !== undefined) out.push({ kind: 'refused', type, message: error });
-    if (eds !== undefined && (eds.come.length > 0 || eds.gone.length > 0))
+    if (eds !== undefined && (eds.come.length > 0 || eds.gone.length > 0)) {
       this.#askAssignments(out, eds.come, eds.gone);
+      const removed = eds.gone.filter((name) => this.#assignments.delete(name));
+      if (removed.length > 0) out.push({ kind: 'update', type: 'eds', changed: NO_NAMES, removed });
+    }
     return out;
   }
 
   /** Takes a response whole, or says why not. */
-  #take(type: ResourceKind, { resources, removed }: DeltaResponse, out: ClientEffect[]): string | undefined {
+  #take(type: ResourceKind, { resources, removed }: Changes, out: ClientEffect[]): string | undefined {
     const names = new Set<string>();
     const changes: { readonly name: string; readonly held: Held<unknown> | undefined }[] = [];
     for (const resource of resources) {
@@ -181,9 +245,9 @@ export class ClientSession {
       names.add(name);
       const refusal = this.#options.refuse?.(type, name, version);
       if (refusal !== undefined) return refusal;
-      const decoded = decode(type, resource);
+      const decoded = decodeResource(type, resource, this.#options);
       if ('error' in decoded) return decoded.error;
-      changes.push({ name, held: decoded.value === undefined ? undefined : { version, value: decoded.value } });
+      changes.push({ name, held: decoded.held });
     }
     for (const name of removed) {
       if (names.has(name)) return `duplicate name ${name} found in the union of added+removed resources`;
@@ -269,12 +333,6 @@ export class ClientSession {
   }
 
   /** C4 */
-  #assignmentDifference(): { readonly come: readonly string[]; readonly gone: readonly string[] } {
-    const difference = this.#wanted.difference(this.#askedAssignments);
-    for (const name of difference.gone) this.#assignments.delete(name);
-    return difference;
-  }
-
   #askAssignments(out: ClientEffect[], come: readonly string[], gone: readonly string[]): void {
     for (const name of come) this.#askedAssignments.add(name);
     for (const name of gone) this.#askedAssignments.delete(name);
@@ -313,6 +371,17 @@ export class ClientSession {
   }
 }
 
+/** What was held, and asked for, when an earlier process ended. */
+export interface EarlierLife {
+  readonly cds: readonly HeldResource[];
+  readonly eds: readonly HeldResource[];
+  readonly vhds: readonly HeldResource[];
+  readonly hosts: readonly string[];
+  readonly clusters: readonly string[];
+}
+
+type Changes = Pick<DeltaResponse, 'resources' | 'removed'>;
+
 interface RequestParts {
   readonly subscribe?: readonly string[];
   readonly unsubscribe?: readonly string[];
@@ -325,39 +394,3 @@ interface HostChange {
   readonly name: string;
   readonly held: Held<DecodedHost> | undefined;
 }
-
-/** `value` undefined: a body-less resource. */
-const decode = (
-  type: ResourceKind,
-  { name, body, typeUrl, aliases }: DecodedResource,
-): { readonly value: unknown } | { readonly error: string } => {
-  if (body === undefined) {
-    if (type === 'vhds' && aliases.length > 0) return { value: undefined };
-    return { error: `resource ${name} has no body` };
-  }
-  if (typeUrl !== URLS[type])
-    return { error: `type URL ${typeUrl ?? ''} embedded in an individual Any does not match` };
-  try {
-    switch (type) {
-      case 'cds': {
-        const cluster = decodeCluster(body);
-        return cluster.name === name ? { value: cluster } : { error: `cluster ${cluster.name} came as ${name}` };
-      }
-      case 'eds': {
-        const { clusterName, endpoints } = decodeAssignment(body);
-        return clusterName === name
-          ? { value: endpoints }
-          : { error: `Unexpected EDS cluster (expecting ${name}): ${clusterName}` };
-      }
-      case 'vhds': {
-        const host = decodeVirtualHost(body);
-        return host.name === name ? { value: host } : { error: `virtual host ${host.name} came as ${name}` };
-      }
-      case 'lds':
-      case 'rds':
-        return { value: true };
-    }
-  } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
-  }
-};
