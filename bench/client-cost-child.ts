@@ -10,6 +10,8 @@ export interface ClientCostTask {
   readonly port: number;
   /** Service ports to hold. */
   readonly names: readonly string[];
+  /** The application has allocated as one that works does, before the base is measured. */
+  readonly busy: boolean;
 }
 
 /** MB of 2^20 bytes. */
@@ -55,9 +57,22 @@ const collect = (): void => {
   for (let round = 0; round < 3; round++) gc();
 };
 
+/** Garbage of an application at work: V8's young generation grows to what it grows to in any process that allocates. */
+const work = (): void => {
+  let kept: object[] = [];
+  for (let at = 0; at < 1_000_000; at++) {
+    kept.push({ at, text: `request ${at}` });
+    if (kept.length > 100_000) kept = [];
+  }
+};
+
 const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
-const run = async ({ port, names }: ClientCostTask): Promise<ClientCostReport> => {
+const run = async ({ port, names, busy }: ClientCostTask): Promise<ClientCostReport> => {
+  if (busy) {
+    work();
+    collect();
+  }
   const base = memory();
   const begun = performance.now();
   const { connectSidecar } = await import('../src/sidecar-client/index.ts');
@@ -66,7 +81,8 @@ const run = async ({ port, names }: ClientCostTask): Promise<ClientCostReport> =
   const started = performance.now();
   const client = connectSidecar({
     addresses: [{ host: '127.0.0.1', port }],
-    node: { id: `bench~${process.pid}`, metadata: { service: 'caller', namespace: 'default' } },
+    // A caller of its own each time: siblings of earlier ones would be sent everything in one response.
+    node: { id: `bench~${process.pid}`, metadata: { service: `caller-${process.pid}`, namespace: 'default' } },
     timeoutMs: 30_000,
   });
   await client.start();

@@ -7,6 +7,7 @@ export const NOT_MEASURED = '–';
 /** Three significant digits, thousands apart. */
 const digits = (value: number): string => {
   const size = Math.abs(value);
+  if (size >= 1e15) return value.toPrecision(3);
   if (size >= 100 || Number.isInteger(value)) return Math.round(value).toLocaleString('en-US');
   if (size >= 10) return value.toFixed(1);
   if (size >= 0.01 || value === 0) return value.toFixed(2);
@@ -51,10 +52,12 @@ export const format = (value: number | undefined, unit: Unit): string => {
   }
 };
 
+const printable = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, (found) => (/[\t\n]/.test(found) ? found : '?'));
+
 /** `<`, `&` and quotes as they are read in HTML text and attributes, and no character that XML does not allow. */
 export const escaped = (text: string): string =>
-  text
-    .replaceAll(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, (found) => (/[\t\n]/.test(found) ? found : '?'))
+  printable(text)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
@@ -63,7 +66,7 @@ export const escaped = (text: string): string =>
 
 /** Text that stays one cell of a Markdown table, and that no Markdown reader takes for HTML. */
 export const cell = (text: string): string =>
-  text
+  printable(text)
     .replaceAll('\\', '\\\\')
     .replaceAll('|', '\\|')
     .replaceAll(/<(?=[a-z!?/])/gi, '&lt;')

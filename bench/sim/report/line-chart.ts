@@ -149,7 +149,7 @@ const axesSvg = (
   });
   const columns = scales.x.ticks.map((tick) => {
     const x = tenth(area.x(tick));
-    return `<line class="grid" x1="${x}" y1="${bottom}" x2="${x}" y2="${bottom + 5}"/><text x="${x}" y="${bottom + 19}" text-anchor="middle">${escaped(tick.toLocaleString('en-US'))}</text>`;
+    return `<line class="grid" x1="${x}" y1="${bottom}" x2="${x}" y2="${bottom + 5}"/><text x="${x}" y="${bottom + 19}" text-anchor="middle">${escaped(format(tick, 'count'))}</text>`;
   });
   const xLabel = `<text class="label" x="${(LEFT + right) / 2}" y="${bottom + 38}" text-anchor="middle">${escaped(chart.xLabel)}</text>`;
   const axis = `<line class="axis" x1="${LEFT}" y1="${top}" x2="${LEFT}" y2="${bottom}"/><line class="axis" x1="${LEFT}" y1="${bottom}" x2="${right}" y2="${bottom}"/>`;

@@ -18,18 +18,18 @@ const sectionOf = ({ title, rows }: Section): string[] => {
     const cells = [figure.what, figure.measured];
     return isAsked ? [...cells, figure.asked ?? '', verdictOf(figure)] : cells;
   });
-  return ['', `## ${title}`, '', ...table(head, lines)];
+  return ['', `## ${cell(title)}`, '', ...table(head, lines)];
 };
 
 const listOf = (title: string, sentences: readonly string[]): string[] =>
-  sentences.length === 0 ? [] : ['', `## ${title}`, '', ...sentences.map((sentence) => `- ${cell(sentence)}`)];
+  sentences.length === 0 ? [] : ['', `## ${cell(title)}`, '', ...sentences.map((sentence) => `- ${cell(sentence)}`)];
 
 const factsOf = (title: string, facts: readonly Fact[]): string[] =>
   facts.length === 0
     ? []
     : [
         '',
-        `## ${title}`,
+        `## ${cell(title)}`,
         '',
         ...table(
           ['', ''],

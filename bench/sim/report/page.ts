@@ -58,7 +58,7 @@ const chartOf = (chart: LineChart | BarChart, index: number): string => {
   if (chart.kind === 'bar')
     return `${head}<p class="note">${escaped(chart.note)}</p><figure>${barChartSvg(chart, id)}</figure>${barNumbers(chart)}`;
   const { svg, isLog } = lineChartSvg(chart, id);
-  const note = `${chart.note}${isLog ? ' The axis is logarithmic.' : ''}`;
+  const note = `${chart.note}${isLog ? ' The axis is logarithmic; what is 0 lies on its lower edge.' : ''}`;
   const hasPoints = chart.series.some(({ points }) => points.length > 0);
   return `${head}<p class="note">${escaped(note)}</p>${hasPoints ? legend(chart) : ''}<figure>${svg}</figure>${hasPoints ? lineNumbers(chart) : ''}`;
 };
@@ -103,9 +103,10 @@ export const pageOf = (report: Report): string =>
 <p>${escaped(report.lead)}</p>
 ${boxOf('warnings', 'What to know first', report.warnings)}
 ${boxOf('savings', 'What on-demand saves', report.savings)}
-${report.sections.map(sectionOf).join('\n')}
+${report.sections.slice(0, 1).map(sectionOf).join('')}
 <h2>Charts</h2>
 ${report.charts.map(chartOf).join('\n')}
+${report.sections.slice(1).map(sectionOf).join('\n')}
 ${factsOf('Options', report.options)}
 ${factsOf('Machine', report.machine)}
 <h2>Again</h2>

@@ -31,6 +31,7 @@ export interface Report {
   readonly warnings: readonly string[];
   /** What on-demand saves against a full mesh, in sentences. */
   readonly savings: readonly string[];
+  /** The first is what was asked for; on the page the charts follow it. */
   readonly sections: readonly Section[];
   readonly charts: readonly (LineChart | BarChart)[];
   readonly options: readonly Fact[];

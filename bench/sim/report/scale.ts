@@ -19,7 +19,9 @@ const roundStep = (rough: number): number => {
 /** At most `most` steps between ticks; the axis ends at ticks. Equal or missing bounds give an axis of one step. */
 export const linearScale = (low: number, high: number, most = 5): Scale => {
   const from = Number.isFinite(low) ? low : 0;
-  const to = Number.isFinite(high) && high > from ? high : from + (from === 0 ? 1 : Math.abs(from));
+  // Bounds that no tick can tell apart are one.
+  const isRange = Number.isFinite(high) && high - from > Math.max(1e-9, Math.abs(from) * 1e-9);
+  const to = isRange ? high : from + Math.max(1, Math.abs(from));
   const step = roundStep((to - from) / most);
   const first = Math.floor(from / step + 1e-9);
   const last = Math.max(first + 1, Math.ceil(to / step - 1e-9));

@@ -22,6 +22,7 @@ h2{font-size:1.2rem;margin:2.2em 0 .5em}
 h3{font-size:1.05rem;margin:2em 0 .2em}
 p{margin:.4em 0}
 .note{color:var(--soft)}
+.warnings,.savings{margin:1rem 0}
 .warnings{border-left:4px solid var(--bad);background:var(--panel);padding:.6rem 1rem}
 .savings{border-left:4px solid var(--good);background:var(--panel);padding:.6rem 1rem}
 .warnings h2,.savings h2{margin:.1em 0 .3em}
