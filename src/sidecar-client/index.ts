@@ -1,8 +1,30 @@
 /** The sidecar client: a caller's sidecar in this process (`tendril/sidecar-client`). */
+export {
+  type Agent,
+  type AgentOptions,
+  type AgentStatus,
+  DEFAULT_RESTARTS,
+  type RestartOptions,
+  type Saying,
+  type StatusServer,
+  serveStatus,
+  startAgent,
+} from './agent/index.ts';
 export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
 export { connectSidecar, type SidecarClient, type SidecarOptions, type SidecarStats } from './client.ts';
 export type { ConnectionStats, ConnectionStatus, HostPort } from './connection.ts';
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
 export type { ClientEffect, HostEffect, RefusedEffect, RequestEffect, UpdateEffect } from './effect.ts';
 export type { ResourceKind } from './kinds.ts';
+export {
+  type Drained,
+  type HealthOptions,
+  type Probe,
+  type ProbeResult,
+  parseProbe,
+  type RegisterOptions,
+  type Registration,
+  type RegistrationState,
+  register,
+} from './register/index.ts';
 export { ClientSession, type ClientSessionOptions } from './session.ts';
