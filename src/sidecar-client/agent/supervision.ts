@@ -117,7 +117,8 @@ const ended = (state: SupervisionState, effects: readonly SupervisionEffect[] = 
 };
 
 const drain = (state: SupervisionState, effects: readonly SupervisionEffect[] = []): SupervisionStep => ({
-  state: { ...state, is: 'draining', dueAt: NEVER },
+  // The withdrawal is more than any change of health.
+  state: { ...state, is: 'draining', ready: false, dueAt: NEVER },
   effects: [...effects, { is: 'drain' }],
 });
 
