@@ -24,23 +24,31 @@ export interface Waiting {
 const FIRST_POLL_MS = 50;
 const MAX_POLL_MS = 1_000;
 const NAMED = 10;
+/** Patience with a control plane that does not answer: a core that was started again does by then. */
+const SILENT_MS = 3_000;
 
 /** Every address is asked for its own sidecars: each replica knows only those that are connected to it. */
-export const acknowledged = async (api: AdminApi, waiting: Waiting): Promise<Acknowledged> => {
+export const acknowledged = async (
+  api: Pick<AdminApi, 'addresses' | 'ask'>,
+  waiting: Waiting,
+): Promise<Acknowledged> => {
   const { service, namespace, offset, deadline, clock, sleep } = waiting;
   const path = `/v1/services/${namespace}/${service}/holders?pending=1&limit=${NAMED}`;
   const ended = await Promise.all(
     api.addresses.map(async (address) => {
+      let heardAt = clock();
       for (let poll = FIRST_POLL_MS; ; poll = Math.min(MAX_POLL_MS, poll * 1.5)) {
         const answer = await api
           .ask(address, { method: 'GET', path, timeoutMs: Math.max(100, Math.min(3_000, deadline - clock())) })
           .catch(() => undefined);
+        if (answer?.status === 200) heardAt = clock();
         const heard = answer?.status === 200 && answer.body.complete !== false;
         const isCurrent = offset === undefined || (answer?.offset ?? 0) >= offset;
         const rows = (answer?.body.holders ?? []) as readonly { readonly id?: unknown }[];
         const ids = rows.map(({ id }) => String(id));
         if (heard && isCurrent && answer.body.total === 0) return { address, heard: true, ids: [] };
-        if (clock() + poll > deadline) return { address, heard: heard && isCurrent, ids };
+        if (clock() + poll > Math.min(deadline, heardAt + SILENT_MS))
+          return { address, heard: heard && isCurrent, ids };
         await sleep(poll);
       }
     }),
