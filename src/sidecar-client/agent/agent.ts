@@ -1,20 +1,18 @@
 /** The agent: follows the life of an application, registers it while it is ready, and withdraws it before it stops. */
 import {
-  nextVerdict,
   type Probe,
-  Prober,
   type RegisterOptions,
   type Registration,
   type RegistrationState,
   register,
   type Thresholds,
-  UNKNOWN,
-  type Verdict,
 } from '../register/index.ts';
 import { Application } from './application.ts';
 import { DEFAULT_RESTARTS, type RestartOptions } from './restart-budget.ts';
 import { sayDrained, sayRegistration } from './sayings.ts';
-import { FRESH, type SupervisionFact, type SupervisionState, stepSupervision } from './supervision.ts';
+import { stepSupervision } from './supervision.ts';
+import { FRESH, type SupervisionFact, type SupervisionState } from './supervision-state.ts';
+import { type ProbeStatus, Watch } from './watch.ts';
 
 /** One line about a change. */
 export interface Saying {
@@ -63,16 +61,6 @@ export interface AgentStatus {
   };
 }
 
-export interface ProbeStatus {
-  readonly is: Verdict['is'];
-  readonly probe?: string;
-  /** Of the last one. */
-  readonly ok?: boolean;
-  readonly why?: string;
-  readonly output?: string;
-  readonly count?: number;
-}
-
 export interface Agent {
   status(): AgentStatus;
   /** In order; called again: at once. */
@@ -83,63 +71,6 @@ export interface Agent {
   kill(): void;
   /** Resolves with the exit code. */
   readonly ended: Promise<number>;
-}
-
-const INTERVAL_MS = 5_000;
-const TIMEOUT_MS = 2_000;
-const START_INTERVAL_MS = 250;
-
-/** A probe with the verdict of its results. */
-class Watch {
-  readonly #options: AgentOptions;
-  readonly #probe: Probe | undefined;
-  readonly #changed: (is: 'up' | 'down', why: string) => void;
-  #prober: Prober | undefined;
-  #verdict: Verdict = UNKNOWN;
-
-  constructor(options: AgentOptions, probe: Probe | undefined, changed: (is: 'up' | 'down', why: string) => void) {
-    this.#options = options;
-    this.#probe = probe;
-    this.#changed = changed;
-  }
-
-  /** From the beginning: an application that was started anew has shown nothing yet. */
-  restart(): void {
-    this.stop();
-    this.#verdict = UNKNOWN;
-    if (this.#probe === undefined) return;
-    const { intervalMs = INTERVAL_MS, timeoutMs = TIMEOUT_MS, thresholds } = this.#options;
-    this.#prober = new Prober({
-      probe: this.#probe,
-      intervalMs,
-      timeoutMs,
-      startIntervalMs: START_INTERVAL_MS,
-      onResult: ({ ok, why }) => {
-        const before = this.#verdict.is;
-        this.#verdict = nextVerdict(this.#verdict, ok, thresholds);
-        const { is } = this.#verdict;
-        if (is !== before && is !== 'unknown') this.#changed(is, why);
-      },
-    });
-    this.#prober.start();
-  }
-
-  stop(): void {
-    this.#prober?.stop();
-  }
-
-  get why(): string | undefined {
-    return this.#prober?.last?.why;
-  }
-
-  get status(): ProbeStatus {
-    return {
-      is: this.#probe === undefined ? 'up' : this.#verdict.is,
-      ...(this.#probe === undefined ? {} : { probe: this.#probe.name }),
-      ...this.#prober?.last,
-      ...(this.#prober === undefined ? {} : { count: this.#prober.count }),
-    };
-  }
 }
 
 /** Throws `REGISTER_OPTIONS`. */

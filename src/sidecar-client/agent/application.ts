@@ -1,7 +1,7 @@
 /** The application as a process: started in a group of its own, so that a Ctrl-C reaches the agent alone and nothing of it is left behind. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { SupervisionFact } from './supervision.ts';
+import type { SupervisionFact } from './supervision-state.ts';
 
 /** Shells' way: death by a signal is 128 and its number. */
 const codeOf = (code: number | null, signal: NodeJS.Signals | null): number =>

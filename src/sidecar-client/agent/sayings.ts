@@ -41,7 +41,10 @@ const lineOf = (state: RegistrationState): Saying | undefined => {
 /** A listener that says what is new. */
 export const sayRegistration = (say: (saying: Saying) => void): ((state: RegistrationState) => void) => {
   let before = '';
+  let obstacle: string | undefined;
   return (state) => {
+    if (state.obstacle !== obstacle && state.obstacle !== undefined) say({ level: 'warn', text: state.obstacle });
+    obstacle = state.obstacle;
     const line = lineOf(state);
     if (line === undefined) return;
     const key = `${state.is} ${state.health} ${state.is === 'registered' ? '' : state.error?.code}`;

@@ -15,83 +15,17 @@
  * S8 An application that is not ready by the end of the start-up time is said once for each start, and left alone; if none ever was, the
  *    agent does not end with 0.
  */
-import { FRESH_BUDGET, nextRestart, type RestartBudget, type RestartOptions } from './restart-budget.ts';
-
-export interface SupervisionOptions {
-  /** The agent starts the application. False: it stays beside one that somebody else runs. */
-  readonly owns: boolean;
-  /** Undefined: it is not started again. */
-  readonly restarts: RestartOptions | undefined;
-  readonly startupMs: number;
-  /** From the end of the drain to SIGTERM. */
-  readonly graceMs: number;
-  /** From SIGTERM to SIGKILL. */
-  readonly killMs: number;
-}
-
-export interface SupervisionState {
-  readonly is: 'starting' | 'running' | 'replacing' | 'waiting' | 'draining' | 'grace' | 'stopping' | 'ended';
-  /** A process of the application lives. */
-  readonly alive: boolean;
-  readonly ready: boolean;
-  readonly wasReady: boolean;
-  readonly dueAt: number;
-  readonly budget: RestartBudget;
-  readonly restarts: number;
-  /** How the last application ended. */
-  readonly code: number | undefined;
-  /** Why the agent ends with 1 whatever the application says. */
-  readonly failure: { readonly code: string; readonly message: string } | undefined;
-}
-
-export type SupervisionFact =
-  | { readonly is: 'begin' }
-  | { readonly is: 'started'; readonly pid: number }
-  | { readonly is: 'failed'; readonly why: string }
-  | { readonly is: 'exited'; readonly code: number; readonly how: string }
-  | { readonly is: 'ready' }
-  | { readonly is: 'unready'; readonly why: string }
-  /** Of liveness. */
-  | { readonly is: 'dead'; readonly why: string }
-  | { readonly is: 'stop' }
-  | { readonly is: 'drained'; readonly how: string }
-  /** `why`: the last result of the readiness probe. */
-  | { readonly is: 'tick'; readonly why?: string };
-
-export type SupervisionEffect =
-  | { readonly is: 'spawn' }
-  | { readonly is: 'signal'; readonly signal: 'SIGTERM' | 'SIGKILL' }
-  | { readonly is: 'in' }
-  | { readonly is: 'out' }
-  | { readonly is: 'drain' }
-  | { readonly is: 'say'; readonly level: 'info' | 'warn' | 'error'; readonly code?: string; readonly text: string }
-  | { readonly is: 'end'; readonly code: number };
-
-interface Clock {
-  /** Monotonic, ms. */
-  readonly now: number;
-  /** [0, 1). */
-  readonly random: () => number;
-}
-
-export interface SupervisionStep {
-  readonly state: SupervisionState;
-  readonly effects: readonly SupervisionEffect[];
-}
+import { nextRestart } from './restart-budget.ts';
+import type {
+  SupervisionClock,
+  SupervisionEffect,
+  SupervisionFact,
+  SupervisionOptions,
+  SupervisionState,
+  SupervisionStep,
+} from './supervision-state.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
-
-export const FRESH: SupervisionState = {
-  is: 'starting',
-  alive: false,
-  ready: false,
-  wasReady: false,
-  dueAt: NEVER,
-  budget: FRESH_BUDGET,
-  restarts: 0,
-  code: undefined,
-  failure: undefined,
-};
 
 const say = (text: string, level: 'info' | 'warn' | 'error' = 'info', code?: string): SupervisionEffect => ({
   is: 'say',
@@ -127,7 +61,7 @@ const lost = (
   before: SupervisionState,
   how: string,
   options: SupervisionOptions,
-  { now, random }: Clock,
+  { now, random }: SupervisionClock,
 ): SupervisionStep => {
   const out: readonly SupervisionEffect[] = before.ready ? [{ is: 'out' }] : [];
   const state = { ...before, alive: false, ready: false };
@@ -158,7 +92,7 @@ const exited = (
   before: SupervisionState,
   fact: { readonly code: number; readonly how: string },
   options: SupervisionOptions,
-  clock: Clock,
+  clock: SupervisionClock,
 ): SupervisionStep => {
   const state = { ...before, alive: false, code: fact.code };
   switch (before.is) {
@@ -234,7 +168,7 @@ export const stepSupervision = (
   state: SupervisionState,
   fact: SupervisionFact,
   options: SupervisionOptions,
-  clock: Clock,
+  clock: SupervisionClock,
 ): SupervisionStep => {
   const none: SupervisionStep = { state, effects: [] };
   const { now } = clock;

@@ -2,4 +2,4 @@
 export type { HealthOptions, RegisterOptions } from './options.ts';
 export { type Probe, type ProbeResult, Prober, parseProbe } from './probes/index.ts';
 export { type Drained, type Registration, type RegistrationState, register } from './register.ts';
-export { DEFAULT_THRESHOLDS, nextVerdict, type Thresholds, UNKNOWN, type Verdict } from './verdict.ts';
+export { nextVerdict, type Thresholds, UNKNOWN, type Verdict } from './verdict.ts';

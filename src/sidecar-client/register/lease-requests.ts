@@ -47,6 +47,27 @@ export class LeaseRequests {
     return this.#address;
   }
 
+  /** Why nobody can call what was registered; undefined: nothing is known to be wrong. Never rejects. */
+  async obstacle(): Promise<string | undefined> {
+    const { service, namespace, servicePorts } = this.#options;
+    const name = `${service}.${namespace}`;
+    try {
+      const { status, body } = await this.#api.request({
+        method: 'GET',
+        path: `/v1/services/${namespace}/${service}?limit=1`,
+      });
+      if (status === 404) return `${name} is not a registered service: nobody can call this endpoint until it is`;
+      if (status !== 200 || !Array.isArray(body.ports)) return undefined;
+      const known = new Set((body.ports as readonly { readonly port?: unknown }[]).map(({ port }) => Number(port)));
+      const missing = servicePorts.filter((port) => !known.has(port));
+      return missing.length === 0
+        ? undefined
+        : `${name} has no port ${missing.join(', ')} (but ${[...known].join(', ')}): nobody can call it there`;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Never rejects. */
   async run(effect: Exclude<LeaseEffect, { is: 'gone' }>): Promise<LeaseAnswer> {
     try {

@@ -53,6 +53,7 @@ export interface FullOptions {
   readonly endpoint: string;
   readonly address: string | undefined;
   readonly leaseMs: number;
+  readonly servicePorts: readonly number[];
   readonly probe: (Required<Omit<HealthOptions, 'probe'>> & { readonly probe: Probe }) | undefined;
   readonly isReported: boolean;
   /** Of the body of the registration, without address and health. */
@@ -108,6 +109,7 @@ export const fullOptions = (options: RegisterOptions): FullOptions => {
     endpoint: options.endpoint ?? `${hostId()}-${first}`,
     address: options.address,
     leaseMs: within('lease', options.leaseMs ?? LEASE_MS.default, LEASE_MS.min, LEASE_MS.max),
+    servicePorts: Object.keys(ports).map(Number),
     probe:
       probe === undefined
         ? undefined

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Acknowledged, acknowledged } from './acknowledgements.ts';
 import { AdminApi } from './admin-api.ts';
-import { freshLease, type LeaseFact, type LeasePhase, type LeaseState, stepLease } from './lease.ts';
+import { freshLease, type LeaseEffect, type LeaseFact, type LeasePhase, type LeaseState, stepLease } from './lease.ts';
 import { LeaseRequests } from './lease-requests.ts';
 import { fullOptions, type RegisterOptions } from './options.ts';
 import { Prober } from './probes/index.ts';
@@ -26,6 +26,8 @@ export interface RegistrationState {
   readonly error?: { readonly code: string; readonly message: string };
   /** Who has taken the endpoint. */
   readonly takenBy?: string;
+  /** It is registered, and nobody can call it: why. Looked at when it is registered. */
+  readonly obstacle?: string;
   /** Last result of the probe. */
   readonly probe?: { readonly is: Verdict['is']; readonly ok: boolean; readonly why: string; readonly output?: string };
 }
@@ -43,7 +45,7 @@ export interface Drained {
 
 export interface Registration {
   readonly state: RegistrationState;
-  /** Called after every change of `state.is`, `state.health`, `state.error` and the probe's verdict. Returns how to stop that. */
+  /** Called after every change of `state.is`, `state.health`, `state.error`, `state.obstacle` and the probe's verdict. Returns how to stop that. */
   on(listener: (state: RegistrationState) => void): () => void;
   /** What the application is, with `health: 'reported'`. Before the first `healthy` nothing is registered. */
   report(health: 'healthy' | 'unhealthy'): void;
@@ -79,6 +81,7 @@ export const register = (given: RegisterOptions): Registration => {
   let verdict: Verdict = UNKNOWN;
   let timer: NodeJS.Timeout | undefined;
   let announced = '';
+  let obstacle: string | undefined;
   let gone: (end: { readonly withdrawn: boolean; readonly offset?: number }) => void = () => undefined;
   const end = new Promise<{ readonly withdrawn: boolean; readonly offset?: number }>((done) => {
     gone = done;
@@ -99,12 +102,13 @@ export const register = (given: RegisterOptions): Registration => {
       ...(renewedAt === undefined ? {} : { renewedAgoMs: Math.round(clock() - renewedAt) }),
       ...(error === undefined ? {} : { error }),
       ...(taker === undefined ? {} : { takenBy: taker }),
+      ...(obstacle === undefined ? {} : { obstacle }),
       ...(last === undefined ? {} : { probe: { is: verdict.is, ...last } }),
     };
   };
 
   const announce = (): void => {
-    const key = `${lease.phase} ${lease.known} ${lease.error?.code} ${verdict.is}`;
+    const key = `${lease.phase} ${lease.known} ${lease.error?.code} ${verdict.is} ${obstacle}`;
     if (key === announced) return;
     announced = key;
     const now = state();
@@ -124,7 +128,15 @@ export const register = (given: RegisterOptions): Registration => {
       if (effect.is === 'gone') {
         prober?.stop();
         gone(effect);
-      } else void requests.run(effect).then((answer) => feed({ is: 'answer', answer }));
+      } else void carryOut(effect);
+    announce();
+  };
+
+  const carryOut = async (effect: Exclude<LeaseEffect, { is: 'gone' }>): Promise<void> => {
+    const answer = await requests.run(effect);
+    feed({ is: 'answer', answer });
+    if (effect.is !== 'put' || answer.is !== 'ok') return;
+    obstacle = await requests.obstacle();
     announce();
   };
 

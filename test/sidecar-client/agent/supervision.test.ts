@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { stepSupervision } from '../../../src/sidecar-client/agent/supervision.ts';
 import {
   FRESH,
   type SupervisionEffect,
   type SupervisionFact,
   type SupervisionOptions,
   type SupervisionState,
-  stepSupervision,
-} from '../../../src/sidecar-client/agent/supervision.ts';
+} from '../../../src/sidecar-client/agent/supervision-state.ts';
 
 const RESTARTS = { most: 3, windowMs: 600_000, baseMs: 1_000, maxMs: 4_000, healthyMs: 60_000 };
 const OPTIONS: SupervisionOptions = {

@@ -137,8 +137,20 @@ test('forgotten by the control plane: registered anew; taken by another process:
   assert.match(first.state.takenBy ?? '', /second-holder/);
   await first.close();
   assert.equal((await endpoints(here)).get('here')?.health, 'healthy', 'it withdraws nothing of another');
+  assert.equal(second.state.obstacle, undefined);
   await second.close();
   assert.equal((await endpoints(here)).has('here'), false);
+  for (const [more, words] of [
+    [{ service: 'nobody' }, /^nobody\.shop is not a registered service/],
+    [{ port: 81 }, /^svc-0\.shop has no port 81 \(but 80\)/],
+  ] as const) {
+    const lonely = start(t, here, more);
+    await until(
+      () => (words.test(lonely.state.obstacle ?? '') ? true : undefined),
+      () => JSON.stringify(lonely.state),
+    );
+    await lonely.close();
+  }
 });
 
 test('what the control plane refuses is said with its code; nobody there is said too', async (t) => {
@@ -146,6 +158,7 @@ test('what the control plane refuses is said with its code; nobody there is said
   const refused = start(t, here, { address: 'not an address' });
   await is(refused, 'refused');
   assert.match(`${refused.state.error?.code} ${refused.state.error?.message}`, /^E10[0-9] .*address/);
+  await refused.close();
   const alone = start(t, here, { admin: [`http://127.0.0.1:${await freePort()}`] });
   await is(alone, 'unreachable');
   assert.equal(alone.state.error?.code, 'SERVER_UNREACHABLE');
