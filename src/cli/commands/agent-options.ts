@@ -1,5 +1,5 @@
 /** The command line of `tendril agent` as options of the agent. */
-import { parseDuration, parseServiceName } from '../../model/index.ts';
+import { parseDuration, parseServiceName } from '../../model/basics.ts';
 import { type AgentOptions, DEFAULT_RESTARTS, type HostPort, parseProbe } from '../../sidecar-client/index.ts';
 import { type Arguments, integer, type Options, oneOf, text, usageError } from '../arguments.ts';
 

@@ -1,5 +1,5 @@
 /** The requests of a lease over HTTP, and what their answers mean to it (docs/leases.md). */
-import { TendrilError } from '../../model/index.ts';
+import { TendrilError } from '../../model/basics.ts';
 import type { AdminAnswer, AdminApi } from './admin-api.ts';
 import type { Health, LeaseAnswer, LeaseEffect } from './lease.ts';
 import type { FullOptions } from './options.ts';

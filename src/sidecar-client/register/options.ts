@@ -1,6 +1,6 @@
 /** What an application says to be registered, and what of it does not fit. */
 import { hostname } from 'node:os';
-import { isDnsLabel, TendrilError } from '../../model/index.ts';
+import { isDnsLabel, TendrilError } from '../../model/basics.ts';
 import type { Probe } from './probes/index.ts';
 import { parseProbe } from './probes/index.ts';
 import { DEFAULT_THRESHOLDS, type Thresholds } from './verdict.ts';

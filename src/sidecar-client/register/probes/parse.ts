@@ -2,7 +2,7 @@
  * A probe from one line: `http://HOST:PORT/PATH`, `grpc://HOST:PORT[/SERVICE]`, `tcp://HOST:PORT`, `cmd:PROGRAM ARG…`.
  * Of HTTP, a fragment narrows what counts as up and says whose host is asked: `#status=200-299,404&host=cart.shop`.
  */
-import { TendrilError } from '../../../model/index.ts';
+import { TendrilError } from '../../../model/basics.ts';
 import { commandProbe } from './command-probe.ts';
 import { grpcProbe } from './grpc-probe.ts';
 import { httpProbe } from './http-probe.ts';
