@@ -164,7 +164,9 @@ export const register = (given: RegisterOptions): Registration => {
   const withdraw = async (ms: number): Promise<{ readonly withdrawn: boolean; readonly offset?: number }> => {
     prober?.stop();
     feed({ is: 'drain' });
-    const patience = setTimeout(() => feed({ is: 'end' }), ms);
+    // What no control plane ever confirmed is nearly sure not to be there.
+    const longest = lease.renewedAt === undefined ? Math.min(ms, CLOSE_MS) : ms;
+    const patience = setTimeout(() => feed({ is: 'end' }), longest);
     const how = await end;
     clearTimeout(patience);
     return how;
