@@ -1,5 +1,13 @@
 /** A probe and the verdict of its results, from each start of the application on. */
-import { nextVerdict, type Probe, Prober, type Thresholds, UNKNOWN, type Verdict } from '../register/index.ts';
+import {
+  nextVerdict,
+  type Probe,
+  Prober,
+  probeTimes,
+  type Thresholds,
+  UNKNOWN,
+  type Verdict,
+} from '../register/index.ts';
 
 export interface WatchOptions {
   /** ms */
@@ -19,8 +27,6 @@ export interface ProbeStatus {
   readonly count?: number;
 }
 
-const INTERVAL_MS = 5_000;
-const TIMEOUT_MS = 2_000;
 const START_INTERVAL_MS = 250;
 
 /** A probe with the verdict of its results. */
@@ -28,12 +34,15 @@ export class Watch {
   readonly #options: WatchOptions;
   readonly #probe: Probe | undefined;
   readonly #changed: (is: 'up' | 'down', why: string) => void;
+  readonly #times: { readonly intervalMs: number; readonly timeoutMs: number };
   #prober: Prober | undefined;
   #verdict: Verdict = UNKNOWN;
 
+  /** Throws `REGISTER_OPTIONS`. */
   constructor(options: WatchOptions, probe: Probe | undefined, changed: (is: 'up' | 'down', why: string) => void) {
     this.#options = options;
     this.#probe = probe;
+    this.#times = probeTimes(options);
     this.#changed = changed;
   }
 
@@ -42,11 +51,10 @@ export class Watch {
     this.stop();
     this.#verdict = UNKNOWN;
     if (this.#probe === undefined) return;
-    const { intervalMs = INTERVAL_MS, timeoutMs = TIMEOUT_MS, thresholds } = this.#options;
+    const { thresholds } = this.#options;
     this.#prober = new Prober({
       probe: this.#probe,
-      intervalMs,
-      timeoutMs,
+      ...this.#times,
       startIntervalMs: START_INTERVAL_MS,
       onResult: ({ ok, why }) => {
         const before = this.#verdict.is;

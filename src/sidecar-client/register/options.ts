@@ -1,6 +1,6 @@
 /** What an application says to be registered, and what of it does not fit. */
 import { hostname } from 'node:os';
-import { isDnsLabel, TendrilError } from '../../model/basics.ts';
+import { formatDuration, isDnsLabel, TendrilError } from '../../model/basics.ts';
 import type { Probe } from './probes/index.ts';
 import { parseProbe } from './probes/index.ts';
 import { DEFAULT_THRESHOLDS, type Thresholds } from './verdict.ts';
@@ -67,11 +67,24 @@ const TIMEOUT_MS = 2_000;
 const bad = (message: string, remedy: string): TendrilError =>
   new TendrilError('REGISTER_OPTIONS', message, { remedy });
 
-const within = (name: string, value: number, min: number, max: number): number => {
-  if (!Number.isFinite(value) || value < min || value > max)
-    throw bad(`${name} is ${value}; allowed: ${min} to ${max}`, `give a number from ${min} to ${max}`);
-  return value;
+const within = (name: string, ms: number, min: number, max: number): number => {
+  if (Number.isFinite(ms) && ms >= min && ms <= max) return ms;
+  const said = Number.isFinite(ms) && ms >= 0 ? formatDuration(ms) : String(ms);
+  const allowed = `${formatDuration(min)} to ${formatDuration(max)}`;
+  throw bad(`${name} is ${said}; allowed: ${allowed}`, `take a time from ${allowed}`);
 };
+
+/** Times of a probe, filled in. Throws `REGISTER_OPTIONS`. */
+export const probeTimes = ({
+  intervalMs = INTERVAL_MS,
+  timeoutMs = TIMEOUT_MS,
+}: {
+  readonly intervalMs?: number | undefined;
+  readonly timeoutMs?: number | undefined;
+}): { readonly intervalMs: number; readonly timeoutMs: number } => ({
+  intervalMs: within('the interval of a probe', intervalMs, 100, 3_600_000),
+  timeoutMs: within('the time-out of a probe', timeoutMs, 10, 600_000),
+});
 
 const portsOf = (name: string, ports: Readonly<Record<string, number>>): Readonly<Record<string, number>> => {
   for (const [port, target] of Object.entries(ports))
@@ -115,8 +128,7 @@ export const fullOptions = (options: RegisterOptions): FullOptions => {
         ? undefined
         : {
             probe: typeof probe.probe === 'string' ? parseProbe(probe.probe) : probe.probe,
-            intervalMs: within('health.intervalMs', probe.intervalMs ?? INTERVAL_MS, 100, 3_600_000),
-            timeoutMs: within('health.timeoutMs', probe.timeoutMs ?? TIMEOUT_MS, 10, 600_000),
+            ...probeTimes(probe),
             thresholds: probe.thresholds ?? DEFAULT_THRESHOLDS,
           },
     isReported: health === 'reported',

@@ -172,6 +172,8 @@ test('what the control plane refuses is said with its code; nobody there is said
     { port: 0 },
     { port: {} },
     { leaseMs: 10 },
+    { health: { probe: 'tcp://127.0.0.1:1', intervalMs: 0 } },
+    { health: { probe: 'tcp://127.0.0.1:1', timeoutMs: Number.NaN } },
     { inbound: { 80: 70_000 } },
   ])
     assert.throws(() => start(t, here, wrong), { code: 'REGISTER_OPTIONS' }, JSON.stringify(wrong));
