@@ -83,6 +83,7 @@ export interface ServiceView {
 
 export interface EndpointView {
   readonly id: string;
+  readonly health?: 'healthy' | 'unhealthy' | 'draining';
 }
 
 export interface FacetView {

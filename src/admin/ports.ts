@@ -3,6 +3,7 @@
  * session registry and ledger to these ports, most of them as they are.
  */
 import type { AuditPort } from './ports-audit.ts';
+import type { LeasesPort } from './ports-leases.ts';
 import type { DeliveriesPort, PastPort } from './ports-past.ts';
 import type {
   EventsPort,
@@ -18,6 +19,7 @@ import type { HealthPort, MetricsPort, ReplicasPort, ScrubPort, SnapshotsPort } 
 import type { DocumentsPort, IngestPort } from './ports-writing.ts';
 
 export type * from './ports-audit.ts';
+export type * from './ports-leases.ts';
 export type * from './ports-past.ts';
 export type * from './ports-reading.ts';
 export type * from './ports-running.ts';
@@ -38,6 +40,7 @@ export interface AdminPorts {
   readonly raw?: RawPort;
   readonly proxies: ProxiesPort;
   readonly replicas: ReplicasPort;
+  readonly leases: LeasesPort;
   /** Absent: nothing is audited. */
   readonly audit?: AuditPort;
   readonly scrub?: ScrubPort;

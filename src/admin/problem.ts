@@ -20,7 +20,6 @@ export interface Problem {
 }
 
 const STATUS_OF: Readonly<Record<string, number>> = {
-  LEASE_NOT_YET: 400,
   BATCH_EMPTY: 400,
   BODY_INCOMPLETE: 400,
   OFFSET_INVALID: 400,
@@ -30,6 +29,9 @@ const STATUS_OF: Readonly<Record<string, number>> = {
   DOCUMENT_UNKNOWN: 404,
   SERVICE_UNKNOWN: 404,
   ENDPOINT_UNKNOWN: 404,
+  LEASE_UNKNOWN: 404,
+  LEASE_TAKEN: 409,
+  LEASE_REPLICA_ALONE: 503,
   EDGE_UNKNOWN: 404,
   PROXY_UNKNOWN: 404,
   RESOURCE_UNKNOWN: 404,

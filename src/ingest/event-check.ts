@@ -158,6 +158,11 @@ export const checkEvent = (raw: unknown, context: CheckContext): CheckResult => 
   }
   const typedData = data as EventData[EventType];
   findings.push(...ruleFindings(type, typedData, at));
+  const { lease } = typedData as { readonly lease?: unknown };
+  if (type === 'endpoint.registered' && lease !== undefined && !String(event.source ?? '').startsWith('lease:'))
+    findings.push(
+      finding('E102', '/source', 'only a source lease:NAME can hold a lease', 'use PUT …/endpoints/ID?lease=30s'),
+    );
   if (type === 'resource.put' && findings.length === 0)
     findings.push(...rawFindings(typedData as EventData['resource.put'], at, context.rawCheck));
   const warnings: Finding[] = [];

@@ -85,6 +85,19 @@ const anyJson = Type.Unknown();
 const rawName = Type.String({ minLength: 1, maxLength: 512 });
 const rawRef = { node: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })), typeUrl: rawName };
 
+/** Shortest and longest time that a lease may be given, ms: three seconds, and a day. */
+export const MIN_LEASE_MS = 3_000;
+export const MAX_LEASE_MS = 86_400_000;
+
+/** `ttlMs`: how long its holder may be silent. `holder`: random id of the process that renews it. */
+const LeaseSchema = Type.Object(
+  {
+    ttlMs: Type.Integer({ minimum: MIN_LEASE_MS, maximum: MAX_LEASE_MS }),
+    holder: Type.String({ minLength: 1, maxLength: 128 }),
+  },
+  closed,
+);
+
 export const eventSchemas = {
   'mesh.configured': Type.Object(
     { name: label, suffixes: Type.Array(Type.String({ pattern: '^\\.[a-z0-9.-]{1,250}$' }), { maxItems: 16 }) },
@@ -92,10 +105,22 @@ export const eventSchemas = {
   ),
   'service.registered': Type.Object({ namespace: label, name: label, ...serviceFields }, closed),
   'service.deregistered': Type.Object({ namespace: label, name: label }, closed),
-  'endpoint.registered': Type.Object({ namespace: label, service: label, ...endpointFields }, closed),
+  /** `lease`: the endpoint goes when its holder is silent for longer; only of a source `lease:…`. */
+  'endpoint.registered': Type.Object(
+    { namespace: label, service: label, ...endpointFields, lease: Type.Optional(LeaseSchema) },
+    closed,
+  ),
   'endpoint.health-changed': Type.Object({ ...endpointRef, health: HealthSchema }, closed),
   'endpoint.deregistered': Type.Object(endpointRef, closed),
-  'endpoint.expired': Type.Object(endpointRef, closed),
+  /** `seen`: offset of the lease's last event that the keeper knew; `epoch`: the keeper's term. As of `dependency.expired`. */
+  'endpoint.expired': Type.Object(
+    {
+      ...endpointRef,
+      seen: Type.Optional(Type.Integer({ minimum: 1 })),
+      epoch: Type.Optional(Type.Integer({ minimum: 1 })),
+    },
+    closed,
+  ),
   /** `file`, `line`: where the author wrote it, for `why`. */
   'policy.applied': Type.Object(
     {

@@ -7,6 +7,7 @@ import { auditHealth, auditPort } from './auditing.ts';
 import type { CoreParts } from './core-parts.ts';
 import { settled } from './fold-port.ts';
 import { graphInUse } from './graph-in-use.ts';
+import { leaseHealth } from './leases/index.ts';
 import { logHealth, logNotReady } from './log-health.ts';
 import { collectMetrics } from './metrics.ts';
 import { pastPort } from './past-port.ts';
@@ -85,7 +86,7 @@ const healthParts = (parts: CoreParts): readonly HealthPart[] => {
   ];
   const replicas = replicaPart(parts);
   if (replicas !== undefined) list.push(replicas);
-  list.push(auditHealth(parts.audit), scrubHealth(parts));
+  list.push(auditHealth(parts.audit), scrubHealth(parts), leaseHealth(parts.leases));
   if (quarantined > 0)
     list.push({
       name: 'quarantine',
@@ -173,6 +174,7 @@ export const adminPorts = (parts: CoreParts): AdminPorts => {
     raw: rawPort(fold),
     proxies: parts.proxies,
     replicas: parts.replicas,
+    leases: parts.leases,
     audit: auditPort(parts.audit),
     scrub: { status: () => parts.scrub.status(), start: () => parts.scrub.start(), heal: () => heal(parts) },
     deliveries: parts.ledger,

@@ -8,6 +8,7 @@ import type { DiskGuard } from '../store/index.ts';
 import type { Channel } from './channel.ts';
 import type { ServeConfig } from './config.ts';
 import type { EdgeKeeping } from './edge-keeping.ts';
+import type { Leases } from './leases/index.ts';
 import type { ToCore, ToWorker } from './messages.ts';
 import type { Proxies } from './proxies.ts';
 import type { Refusals } from './refusals.ts';
@@ -49,6 +50,7 @@ export interface CoreWriters {
   readonly documents: DocumentGateway;
   readonly learned: LearnedEdges;
   readonly keeping: EdgeKeeping;
+  readonly leases: Leases;
   readonly dir: DirAdapter | undefined;
   readonly registry: WorkerRegistry;
   readonly refusals: Refusals;

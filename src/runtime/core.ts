@@ -121,6 +121,7 @@ export class Core {
         chmodSync(path, 0o600);
       }
       const address = await admin.listen(config.admin.host, config.admin.port);
+      writers.leases.start();
       writers.replicas.start(adminUrl(config.advertise ?? address));
       return new Core(parts, admin, address, { channel, replace: options.replace });
     } catch (error) {
@@ -142,7 +143,7 @@ export class Core {
   }
 
   async stop(): Promise<void> {
-    const { dir, learned, keeping, registry, ledger, audit, scrub, projector, log, replicas } = this.#parts;
+    const { dir, learned, keeping, leases, registry, ledger, audit, scrub, projector, log, replicas } = this.#parts;
     clearInterval(this.#timer);
     scrub.close();
     clearInterval(this.#pruning);
@@ -151,7 +152,12 @@ export class Core {
     replicas.endQuestions();
     await this.#admin.close();
     // What they write last is worth a moment, not the orderly end of log and state.
-    await within(LAST_WORDS_MS, [dir?.close(), keeping.close().then(() => replicas.close()), learned.close()]);
+    await within(LAST_WORDS_MS, [
+      dir?.close(),
+      leases.close(),
+      keeping.close().then(() => replicas.close()),
+      learned.close(),
+    ]);
     registry.close();
     await projector.close();
     await audit.close();

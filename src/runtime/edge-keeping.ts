@@ -51,6 +51,7 @@ export class EdgeKeeping {
   readonly #options: EdgeKeepingOptions;
   readonly #timer: NodeJS.Timeout;
   #running: Promise<void> | undefined;
+  #electing: Promise<number> | undefined;
   /** 0: none yet. */
   #term = 0;
   #clockOffset: number;
@@ -123,6 +124,11 @@ export class EdgeKeeping {
     this.#options.logger.info({ edges: expire.length, term }, 'edges expired: not used for longer than their TTL');
   }
 
+  /** The term of this keeper, begun when there is none: what the lease keeper writes is fenced by it too. Rejects with `KEEPER_FENCED`. */
+  term(): Promise<number> {
+    return this.#elected();
+  }
+
   async #look(): Promise<void> {
     const { keeper, askHolders, choice, now } = this.#options;
     const clockHolds = this.#clockHolds();
@@ -153,7 +159,14 @@ export class EdgeKeeping {
   }
 
   /** The term of this keeper; writes that it begins when there is none, or another keeper has begun one since. */
-  async #elected(): Promise<number> {
+  #elected(): Promise<number> {
+    this.#electing ??= this.#elect().finally(() => {
+      this.#electing = undefined;
+    });
+    return this.#electing;
+  }
+
+  async #elect(): Promise<number> {
     const { epoch, holder, choice } = this.#options;
     if (this.#term !== 0 && epoch() === this.#term) return this.#term;
     if (choice?.() === 'theirs') throw fenced(epoch());

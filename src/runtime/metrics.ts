@@ -2,6 +2,7 @@
 import type { MetricFamily } from '../admin/index.ts';
 import type { AdsCounters } from '../delta-xds/index.ts';
 import type { CoreParts } from './core-parts.ts';
+import { leaseFamilies } from './leases/index.ts';
 import { LAG_BOUNDS, type LagHistogram } from './loop-lag.ts';
 import { family, labelled } from './metric-family.ts';
 import { graphFamilies, savingsFamilies } from './metrics-answers.ts';
@@ -189,6 +190,7 @@ export const collectMetrics = async (parts: CoreParts): Promise<readonly MetricF
     family('tendril_process_resident_memory_bytes', 'gauge', 'Resident memory of the core.', process.memoryUsage.rss()),
     ...storageFamilies(parts),
     ...replicaFamilies(parts.replicas),
+    ...leaseFamilies(parts.leases),
     ...keptFamilies(parts),
     ...graphFamilies(parts),
     ...(await savingsFamilies(parts)),

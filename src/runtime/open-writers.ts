@@ -9,6 +9,7 @@ import { auditedIngest } from './auditing.ts';
 import type { CoreOptions, CoreStorage, CoreWriters, Opened } from './core-parts.ts';
 import type { EdgeKeeping } from './edge-keeping.ts';
 import { foldPort } from './fold-port.ts';
+import { type Leases, openLeases } from './leases/index.ts';
 import { configureMesh } from './mesh-settings.ts';
 import { packageVersion } from './package-version.ts';
 import { refusedRaw } from './raw-port.ts';
@@ -91,6 +92,7 @@ export const openWriters = async (
       options.takeOut?.(why);
     },
     onBegin: () => keeping.begin(),
+    leases: (asked) => leases.answer(asked),
     logger,
   });
   opened.push(() => replicas.close());
@@ -105,6 +107,16 @@ export const openWriters = async (
     logger,
   });
   opened.push(() => keeping.stop());
+  const leases: Leases = openLeases({
+    log,
+    state,
+    ingest: own,
+    keeping,
+    group: replicas.group,
+    out: () => outOfService,
+    logger,
+  });
+  opened.push(() => leases.close());
   const refusals = new Refusals({
     ingest: own,
     documentsOf: (service, port) => documentsBehind(projector, service, port),
@@ -135,5 +147,5 @@ export const openWriters = async (
   await dir?.start();
   opened.push(() => dir?.close());
   const out = (): string | undefined => outOfService;
-  return { ingest, documents, learned, keeping, dir, registry, refusals, replicas, out };
+  return { ingest, documents, learned, keeping, leases, dir, registry, refusals, replicas, out };
 };

@@ -618,12 +618,25 @@ describe('what is no JSON, or no event', () => {
     await refused(core, 400, 'E102', 'PUT', '/v1/docs/Route/shop/b', routeDocument('b', {}), { 'if-match': 'soon' });
   });
 
-  test('endpoints: leases are of a later version', async () => {
-    const reply = await refused(core, 400, 'LEASE_NOT_YET', 'PUT', '/v1/services/shop/cart/endpoints/a?lease=30s', {
-      address: '10.0.0.1',
-    });
-    assert.match(reply.body.detail, /later version/);
-    await refused(core, 400, 'LEASE_NOT_YET', 'POST', '/v1/services/shop/cart/endpoints/a:heartbeat', {});
+  test('leases: TTL, holder and heartbeat', async () => {
+    const at = '/v1/services/shop/cart/endpoints/a';
+    const good = { address: '10.0.0.1' };
+    for (const ttl of ['2s', '25h', 'soon', '-1', '', '1d']) {
+      const reply = await refused(core, 400, 'E104', 'PUT', `${at}?lease=${ttl}`, good);
+      assert.match(reply.body.detail, /3s\.\.24h/);
+    }
+    for (const holder of ['', 'a%20b', '%C3%A4', 'x'.repeat(129)])
+      await refused(core, 400, 'E102', 'PUT', `${at}?lease=30s&holder=${holder}`, good);
+    await refused(core, 400, 'E104', 'PUT', `${at}?lease=30s`, { address: 'nowhere' });
+    await refused(core, 400, 'E102', 'PUT', at, { ...good, lease: { ttlMs: 30_000, holder: 'h' } });
+    const outside = { namespace: 'shop', service: 'cart', id: 'a', ...good, lease: { ttlMs: 30_000, holder: 'h' } };
+    await refused(core, 400, 'E102', 'POST', '/v1/events', events({ type: 'endpoint.registered', data: outside }));
+    const heartbeat = `${at}:heartbeat`;
+    await refused(core, 404, 'LEASE_UNKNOWN', 'POST', heartbeat, { holder: 'h' });
+    await refused(core, 400, 'E102', 'POST', heartbeat, { holder: 7 });
+    await refused(core, 400, 'E102', 'POST', heartbeat, { holder: 'h', health: 'dead' });
+    await refused(core, 400, 'E101', 'POST', heartbeat, { holder: 'h', helth: 'healthy' });
+    await refused(core, 400, 'E102', 'POST', heartbeat, []);
   });
 
   test('endpoints: bad body, another name, unknown', async () => {

@@ -31,6 +31,7 @@ import {
 import { openEventLog } from '../../src/log/index.ts';
 import { Ledger, Projector } from '../../src/projector/index.ts';
 import { auditPort } from '../../src/runtime/auditing.ts';
+import { Leases } from '../../src/runtime/leases/index.ts';
 import { pastPort } from '../../src/runtime/past-port.ts';
 import { rawPort } from '../../src/runtime/raw-port.ts';
 import { Scrub } from '../../src/runtime/scrub/scrub.ts';
@@ -139,6 +140,15 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
   });
   const proxies: Core['proxies'] = new Map();
   const graphStreams = graphStreamCounters();
+  const leases = new Leases({
+    state: fold,
+    ingest,
+    others: undefined,
+    term: async () => assert.fail('no round is made here'),
+    refuse: () => undefined,
+    monotonic: () => performance.now(),
+    logger,
+  });
   const ports: AdminPorts = {
     ingest,
     documents: {
@@ -171,6 +181,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
       ask: async () => ({ answers: [], complete: true }),
       remove: async () => false,
     },
+    leases,
     graphChanges: {
       atRest: (look) => projector.atRest(look),
       onGraphChange: (listener) => projector.onGraphChange(listener),

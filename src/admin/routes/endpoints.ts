@@ -1,16 +1,27 @@
-/** Single endpoints, registered and withdrawn by whoever runs them. Leases come with a later version. */
+/** Single endpoints, registered and withdrawn by whoever runs them, for good or under a lease. */
+import { isDeepStrictEqual } from 'node:util';
 import { endpointSubject, isObject, parseServiceName, serviceName, TendrilError } from '../../model/index.ts';
 import { parseJson, textOf } from '../body.ts';
+import type { LeaseView } from '../ports.ts';
 import { preconditionOf } from '../preconditions.ts';
 import { refusal } from '../problem.ts';
-import { type AnyRoute, durationParam, type RequestContext, route, textParam, wordParam } from '../route.ts';
+import {
+  type Answer,
+  type AnyRoute,
+  durationParam,
+  type Param,
+  type RequestContext,
+  route,
+  textParam,
+  wordParam,
+} from '../route.ts';
 import { writeAnswer } from '../write-answer.ts';
+import { heartbeat, holderParam, leaseAnswer, leaseParam, leaseSource } from './leases.ts';
 
 const writeParams = {
   wait: wordParam('`applied`: answer when all xDS streams see the change.', ['applied']),
   timeout: durationParam('How long to wait; then the answer is 202.'),
   reason: textParam('Why, for the history.'),
-  lease: textParam('Not in this version.'),
 };
 
 interface EndpointRef {
@@ -18,14 +29,6 @@ interface EndpointRef {
   readonly service: string;
   readonly id: string;
 }
-
-const refuseLease = (lease: string | undefined): void => {
-  if (lease !== undefined)
-    throw refusal('LEASE_NOT_YET', 'leases (?lease=, :heartbeat) come with a later version of Tendril', {
-      remedy: 'register without a lease, and withdraw the endpoint with DELETE',
-      pointer: '?lease',
-    });
-};
 
 const refOf = (path: Readonly<Record<string, string>>): EndpointRef => {
   const ref = { namespace: path.namespace ?? '', service: path.name ?? '', id: path.id ?? '' };
@@ -35,8 +38,8 @@ const refOf = (path: Readonly<Record<string, string>>): EndpointRef => {
 };
 
 const submit = async (
-  context: RequestContext<typeof writeParams>,
-  event: { readonly type: string; readonly data: Readonly<Record<string, unknown>> },
+  context: Pick<RequestContext<typeof writeParams>, 'query' | 'ports' | 'caller' | 'requestId'>,
+  event: { readonly type: string; readonly source?: string; readonly data: Readonly<Record<string, unknown>> },
   condition: { readonly expect?: number; readonly conditional: boolean },
 ) => {
   const { wait, timeout, reason } = context.query;
@@ -68,16 +71,65 @@ const answers = {
   412: 'Changed in the meantime (If-Match).',
 };
 
+interface Lease {
+  readonly ttlMs: number;
+  readonly holder: string;
+}
+
+/** Whether the log already has all of it: the same process says again what it said. */
+const isKnown = (
+  { ports, caller }: Pick<RequestContext, 'ports' | 'caller'>,
+  { namespace, service, id }: EndpointRef,
+  fields: Readonly<Record<string, unknown>>,
+  { ttlMs, holder }: Lease,
+): LeaseView | undefined => {
+  const name = serviceName(namespace, service);
+  const source = leaseSource(caller);
+  const lease = ports.leases.lease(name, id, source);
+  const word = ports.leases.endpointOf(name, id, source);
+  if (lease === undefined || lease.expired === true || word === undefined) return undefined;
+  if (lease.ttlMs !== ttlMs || lease.holder !== holder) return undefined;
+  const { namespace: _, service: __, ...said } = fields;
+  return isDeepStrictEqual({ ...said, id }, { ...word }) ? lease : undefined;
+};
+
+const registerLease = async (
+  context: RequestContext<typeof writeParams & { lease: Param<number | undefined>; holder: Param<string | undefined> }>,
+  ref: EndpointRef,
+  fields: Readonly<Record<string, unknown>>,
+  ttlMs: number,
+): Promise<Answer> => {
+  const { ports, caller, query } = context;
+  const holder = query.holder ?? caller;
+  const condition = preconditionOf(context.headers, currentOf(context, ref));
+  const known = condition.conditional ? undefined : isKnown(context, ref, fields, { ttlMs, holder });
+  if (known !== undefined) {
+    ports.leases.renew(known, 'registered');
+    return { body: { offsets: [], events: [], lease: leaseAnswer(ttlMs, holder) } };
+  }
+  const source = leaseSource(caller);
+  const data = { ...fields, ...ref, lease: { ttlMs, holder } };
+  const answer = await submit(context, { type: 'endpoint.registered', source, data }, condition);
+  if (answer.status !== 200 && answer.status !== 202) return answer;
+  const lease = ports.leases.lease(serviceName(ref.namespace, ref.service), ref.id, source);
+  // Not folded yet: it begins when it is.
+  if (lease !== undefined && lease.holder === holder) ports.leases.renew(lease, 'registered');
+  return { ...answer, body: { ...(answer.body as object), lease: leaseAnswer(ttlMs, holder) } };
+};
+
 const put = route({
   method: 'PUT',
   path: '/v1/services/{namespace}/{name}/endpoints/{id}',
   summary: 'Register an endpoint, or change it.',
-  query: writeParams,
+  query: {
+    ...writeParams,
+    lease: leaseParam('Under a lease: it goes when no heartbeat comes for so long, 3s..24h.'),
+    holder: holderParam('Random id of the process that holds the lease; default: who calls.'),
+  },
   versioned: true,
   body: { kinds: ['json'], description: 'Data of `endpoint.registered` without namespace, service and id.' },
-  answers: { ...answers, 400: 'The data has an error, or a lease was asked for.' },
+  answers: { ...answers, 400: 'The data has an error.', 503: 'A lease, and this replica is cut off.' },
   handle: async (context) => {
-    refuseLease(context.query.lease);
     const ref = refOf(context.path);
     const fields = parseJson(textOf(context.body?.bytes ?? Buffer.alloc(0)));
     if (!isObject(fields))
@@ -89,6 +141,13 @@ const put = route({
           `"${name}" is ${JSON.stringify(fields[name])?.slice(0, 80)}, the address says "${value}"; allowed is the same in both`,
           { pointer: `/${name}` },
         );
+    if (fields.lease !== undefined)
+      throw refusal('E102', '"lease" stands in the body; it belongs into the address', {
+        pointer: '/lease',
+        remedy: 'PUT …/endpoints/ID?lease=30s&holder=RANDOM',
+      });
+    const { lease } = context.query;
+    if (lease !== undefined) return registerLease(context, ref, fields, lease);
     return submit(
       context,
       { type: 'endpoint.registered', data: { ...fields, ...ref } },
@@ -101,14 +160,19 @@ const remove = route({
   method: 'DELETE',
   path: '/v1/services/{namespace}/{name}/endpoints/{id}',
   summary: 'Withdraw an endpoint.',
-  query: writeParams,
+  query: { ...writeParams, holder: holderParam('Only when this holder has the lease.') },
   versioned: true,
   answers: { ...answers, 404: 'There is none.' },
   handle: async (context) => {
-    refuseLease(context.query.lease);
     const ref = refOf(context.path);
+    const { leases } = context.ports;
+    const service = serviceName(ref.namespace, ref.service);
+    const source = leaseSource(context.caller);
+    const lease = leases.lease(service, ref.id, source);
+    const { holder } = context.query;
+    if (lease !== undefined && holder !== undefined && lease.holder !== holder) throw leases.taken(lease);
     const current = currentOf(context, ref);
-    if (current === undefined)
+    if (current === undefined && lease === undefined)
       throw new TendrilError(
         'ENDPOINT_UNKNOWN',
         `${serviceName(ref.namespace, ref.service)} has no endpoint "${ref.id}"`,
@@ -116,23 +180,13 @@ const remove = route({
           remedy: `see GET /v1/services/${ref.namespace}/${ref.service}`,
         },
       );
-    return submit(
-      context,
-      { type: 'endpoint.deregistered', data: { ...ref } },
-      preconditionOf(context.headers, current),
-    );
-  },
-});
-
-const heartbeat = route({
-  method: 'POST',
-  path: '/v1/services/{namespace}/{name}/endpoints/{id}:heartbeat',
-  summary: 'Not in this version.',
-  query: {},
-  answers: { 400: 'Leases come with a later version.' },
-  handle: () => {
-    refuseLease('');
-    return { body: {} };
+    const own = { type: 'endpoint.deregistered', data: { ...ref } };
+    const condition = preconditionOf(context.headers, current);
+    if (lease === undefined) return submit(context, own, condition);
+    const ended = await submit(context, { ...own, source }, condition);
+    // A word without a lease is taken back too, where the caller said both. (A batch is of one source.)
+    const isBoth = leases.endpointOf(service, ref.id, context.caller) !== undefined;
+    return isBoth && ended.status === 200 ? submit(context, own, { conditional: false }) : ended;
   },
 });
 

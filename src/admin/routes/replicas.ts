@@ -39,22 +39,38 @@ const statement = route({
   handle: ({ ports }) => ({ body: ports.replicas.statement() }),
 });
 
-const WORDS = ['reporting', 'presence'];
+const WORDS = ['reporting', 'presence', 'leases'];
+
+const isLeaseList = (list: unknown): boolean =>
+  Array.isArray(list) &&
+  list.length <= 1_000 &&
+  list.every(
+    (row) =>
+      Array.isArray(row) &&
+      row.length === 4 &&
+      row.slice(0, 3).every((part) => typeof part === 'string') &&
+      Number.isSafeInteger(row[3]),
+  );
 
 const ask = route({
   method: 'POST',
   path: '/v1/replica:ask',
-  summary: 'Between replicas: what the edge keeper of another one asks the xDS workers of this one.',
+  summary:
+    'Between replicas: what the keeper of another one asks the xDS workers of this one, or (`leases`) how long leases were silent here.',
   query: {},
-  body: { kinds: ['json'], description: '`{"term": N, "question": {"what": "reporting" | "presence", …}}`' },
+  body: { kinds: ['json'], description: '`{"term": N, "question": {"what": "reporting" | "presence" | "leases", …}}`' },
   answers: { 200: '`{answers: […], complete}`', 409: 'The term of that keeper is over.' },
   handle: async ({ ports, body }) => {
     const asked = body === undefined ? undefined : parseJson(textOf(body.bytes));
     const question = isObject(asked) ? asked.question : undefined;
     const term = isObject(asked) ? asked.term : undefined;
     if (!isObject(question) || typeof question.what !== 'string' || !WORDS.includes(question.what))
-      throw refusal('E102', 'question.what is missing or unknown; allowed are reporting, presence', {
+      throw refusal('E102', 'question.what is missing or unknown; allowed are reporting, presence, leases', {
         pointer: '/question/what',
+      });
+    if (question.what === 'leases' && !isLeaseList(question.leases))
+      throw refusal('E102', 'question.leases is no list of at most 1,000 [service, id, source, offset]', {
+        pointer: '/question/leases',
       });
     if (!Number.isSafeInteger(term)) throw refusal('E102', 'term is not a whole number', { pointer: '/term' });
     return { body: await ports.replicas.ask(term as number, question) };

@@ -2,11 +2,12 @@
 import { parseServiceName, serviceName, TendrilError } from '../../model/index.ts';
 import { edgeRow, momentOf, stampOf } from '../graph/index.ts';
 import { nextField, pageOf, pageParams } from '../paging.ts';
-import type { ServiceView, StateView } from '../ports.ts';
+import type { LeasesPort, ServiceView, StateView } from '../ports.ts';
 import { refusal } from '../problem.ts';
 import { type AnyRoute, flagParam, integerParam, route, textParam } from '../route.ts';
 import { atField, atParam, stateMoment } from '../state-moment.ts';
 import { documentsOfPort } from '../why.ts';
+import { leaseRow } from './leases.ts';
 
 const GONE = 'What was then can no longer be told.';
 
@@ -64,6 +65,34 @@ function* servicesBehind(state: StateView, after: string, suffix: string): Itera
   }
 }
 
+type Row = ReturnType<typeof leaseRow>;
+
+interface Leases {
+  /** By endpoint id. */
+  readonly held: ReadonlyMap<string, Row>;
+  /** Endpoints that are not served any more, ascending. */
+  readonly expired: readonly { readonly id: string; readonly lease: Row }[];
+}
+
+const NO_LEASES: Leases = { held: new Map(), expired: [] };
+const MAX_EXPIRED = 1_000;
+
+const leasesOf = (leases: LeasesPort, service: string): Leases => {
+  const all = leases.leasesOf(service);
+  const rows = all
+    .filter(({ expired }) => expired === true)
+    .map((lease) => ({ id: lease.id, lease: leaseRow(leases, lease) }));
+  return {
+    held: new Map(all.flatMap((lease) => (lease.expired === true ? [] : [[lease.id, leaseRow(leases, lease)]]))),
+    expired: rows.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, MAX_EXPIRED),
+  };
+};
+
+const withLeases = <T extends { readonly id: string }>(endpoint: T, held: Leases['held']): T & { lease?: Row } => {
+  const lease = held.get(endpoint.id);
+  return lease === undefined ? endpoint : { ...endpoint, lease };
+};
+
 const get = route({
   method: 'GET',
   path: '/v1/services/{namespace}/{name}',
@@ -73,7 +102,11 @@ const get = route({
     limit: integerParam('Endpoints of one page.', { min: 1, max: 10_000, default: 1_000 }),
     at: atParam,
   },
-  answers: { 200: 'The service; `next` when there are more endpoints.', 404: 'There is none.', 410: GONE },
+  answers: {
+    200: 'The service; `next` when there are more endpoints. `expired`: endpoints whose lease ran out lately.',
+    404: 'There is none.',
+    410: GONE,
+  },
   handle: async ({ path, ports, query }) => {
     const moment = await stateMoment(ports, query.at);
     const body = await moment.read((state) => {
@@ -84,6 +117,7 @@ const get = route({
         ({ id }) => id,
         query,
       );
+      const { held, expired } = query.at === undefined ? leasesOf(ports.leases, service.name) : NO_LEASES;
       return {
         ...atField(moment),
         ...summaryOf(state, service),
@@ -92,7 +126,8 @@ const get = route({
         facets: state
           .serviceFacets(service.name)
           .map((facet) => ({ ...facet, recordedAt: new Date(facet.recordedAt).toISOString() })),
-        endpoints: page.rows,
+        endpoints: page.rows.map((row) => withLeases(row, held)),
+        ...(expired.length === 0 ? {} : { expired }),
         ...nextField(page.next),
       };
     });

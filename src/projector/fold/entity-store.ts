@@ -13,7 +13,7 @@ import { type KeeperEntity, MESH_KEY, type MeshEntity, type MeshState, type Repl
 import { decodeRaw, encodeRaw, type RawSetEntity } from './raw-entity.ts';
 import type { ServiceEntity } from './service-entity.ts';
 import type { Table } from './table.ts';
-import type { EndpointChange, FoldChanges, PolicyEntity } from './types.ts';
+import type { EndpointChange, FoldChanges, LeaseView, PolicyEntity } from './types.ts';
 
 type Entities = Map<string, Uint8Array | undefined>;
 
@@ -73,6 +73,7 @@ export class EntityStore {
     );
     encodeAll(state.keepers, (name) => `keeper/${name}`);
     encodeAll(state.replicas, (id) => `replica/${id}`);
+    encodeAll(state.leases, (key) => `lease/${key}`);
     encodeAll(state.raw, (key) => `raw/${key}`, encodeRaw);
     encodeAll(state.rawSets, (key) => `rawset/${key}`);
     const warm: Block[] = [];
@@ -133,6 +134,9 @@ export class EntityStore {
         break;
       case 'replica':
         state.replicas.load(name, parse(bytes) as ReplicaEntity);
+        break;
+      case 'lease':
+        state.leases.load(name, parse(bytes) as LeaseView);
         break;
       case 'raw':
         state.raw.load(name, decodeRaw(bytes));

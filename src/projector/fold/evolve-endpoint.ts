@@ -10,6 +10,7 @@ import {
   withoutFacet,
 } from './endpoint-record.ts';
 import { EndpointShards } from './endpoint-shards.ts';
+import { expiryRefused, leaseEnded, leaseOf, leaseRefused, leaseRegistered } from './evolve-lease.ts';
 import { rankOf } from './facet-rank.ts';
 import type { MeshState } from './mesh-state.ts';
 import type { Speaker } from './service-entity.ts';
@@ -61,10 +62,16 @@ export const withdrawEndpoint = (
   write(state, cell, before, withoutFacet(before, speaker.source, speaker.rank, speaker.offset), id);
 };
 
-export const endpointRegistered = (state: MeshState, event: RecordedEvent<'endpoint.registered'>): Applied => {
+export const endpointRegistered = (
+  state: MeshState,
+  event: RecordedEvent<'endpoint.registered'>,
+): Applied | Refusal => {
   const { data, source, offset } = event;
+  const refusal = leaseRefused(state, event);
+  if (refusal !== undefined) return refusal;
   const service = serviceName(data.namespace, data.service);
   registerEndpoint(state, service, data, { source, rank: rankOf(source), offset });
+  leaseRegistered(state, event);
   return APPLIED;
 };
 
@@ -98,6 +105,14 @@ export const endpointWithdrawn = (
 ): Applied | Refusal => {
   const { data, source, offset } = event;
   const service = serviceName(data.namespace, data.service);
+  const lease = leaseOf(state, event);
+  if (event.type === 'endpoint.expired') {
+    const refusal = expiryRefused(state, event as RecordedEvent<'endpoint.expired'>, lease);
+    if (refusal !== undefined) return refusal;
+  }
+  if (lease !== undefined) leaseEnded(state, event, lease);
+  // Of a lease that had run out there is nothing else to end.
+  if (lease?.expired === true) return APPLIED;
   const before = state.endpoints.get(service)?.get(data.id);
   if (before === undefined) return { message: `${service} has no endpoint "${data.id}": nothing to withdraw.` };
   const rank = rankOf(source);

@@ -14,7 +14,10 @@ import { type EventStatus, type RecordedEvent, TendrilError } from '../../model/
 import type { FoldOutcome } from '../types.ts';
 import { BatchBuffer, MAX_BATCH } from './batch-buffer.ts';
 import { Decider } from './decide.ts';
+import { facetOf } from './endpoint-record.ts';
 import { EntityStore } from './entity-store.ts';
+import { leaseKey } from './evolve-lease.ts';
+import { rankOf } from './facet-rank.ts';
 import { compileInputsOf, graphInputsOf, graphLookupOf } from './fold-inputs.ts';
 import { DEFAULT_WINDOW, Idempotency, type IdempotencyWindow } from './idempotency.ts';
 import { MeshState } from './mesh-state.ts';
@@ -22,6 +25,7 @@ import { subjectOffset } from './subject-offset.ts';
 import type {
   FoldChanges,
   FoldState,
+  LeaseView,
   PolicyEntity,
   RawEntity,
   ReplicaView,
@@ -31,9 +35,9 @@ import type {
 
 /**
  * Raised when equal logs may fold to other entities than before: stored states of another version are rebuilt. 2: raw resources;
- * all other events fold to what they did. 3: edges say when they were last used, and how often they came back; keepers. 4: replicas. To be raised also when new descriptors (`generated/api.json`) accept more raw resources.
+ * all other events fold to what they did. 3: edges say when they were last used, and how often they came back; keepers. 4: replicas. 5: leases of endpoints. To be raised also when new descriptors (`generated/api.json`) accept more raw resources.
  */
-export const FOLD_VERSION = 4;
+export const FOLD_VERSION = 5;
 
 export interface FoldOptions {
   /** Events of other meshes are quarantined. */
@@ -175,6 +179,29 @@ class Fold implements FoldState {
       const entity = replicas.get(id);
       return entity === undefined ? [] : [{ id, ...entity }];
     });
+  }
+
+  *leases(): Iterable<LeaseView> {
+    for (const key of this.state.leases.keys()) {
+      const lease = this.state.leases.get(key);
+      if (lease !== undefined) yield lease;
+    }
+  }
+
+  leasesOf(service: string): readonly LeaseView[] {
+    return [...this.state.leaseIndex.of(service)].flatMap((key) => this.state.leases.get(key) ?? []);
+  }
+
+  lease(service: string, id: string, source: string): LeaseView | undefined {
+    return this.state.leases.get(leaseKey(service, id, source));
+  }
+
+  get leaseCount(): number {
+    return this.state.leaseIndex.count;
+  }
+
+  endpointOf(service: string, id: string, source: string): EndpointView | undefined {
+    return facetOf(this.state.endpoints.get(service)?.peek(id), source, rankOf(source))?.view;
   }
 
   callersWithEdges(): Iterable<string> {

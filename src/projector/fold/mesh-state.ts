@@ -6,6 +6,7 @@ import { ChangeSet } from './change-set.ts';
 import { EffectiveDocuments } from './effective-documents.ts';
 import type { EndpointShards } from './endpoint-shards.ts';
 import { ForeignSubsets } from './foreign-subsets.ts';
+import { LeaseIndex } from './lease-index.ts';
 import { PolicyIndex } from './policy-index.ts';
 import type { RawEntity, RawSetEntity } from './raw-entity.ts';
 import { RawIndex } from './raw-index.ts';
@@ -13,7 +14,7 @@ import { type ServiceEntity, serviceViewOf } from './service-entity.ts';
 import { ServiceIndex } from './service-index.ts';
 import { StateTally } from './state-tally.ts';
 import { Journal, Table } from './table.ts';
-import type { PolicyEntity } from './types.ts';
+import type { LeaseView, PolicyEntity } from './types.ts';
 
 enablePatches();
 
@@ -81,6 +82,9 @@ export class MeshState {
   readonly keepers: Table<KeeperEntity>;
   /** Replicas that have joined and not left, by id. */
   readonly replicas: Table<ReplicaEntity>;
+  /** Leases of endpoints by `leaseKey`, those that ran out among them. */
+  readonly leases: Table<LeaseView>;
+  readonly leaseIndex = new LeaseIndex();
   private readonly texts = new TextPool(MAX_SOURCES);
 
   constructor(options: MeshStateOptions) {
@@ -104,6 +108,7 @@ export class MeshState {
     this.edges = new Table(this.journal, (_caller, before, after) => tally.edgesChanged(before, after));
     this.keepers = new Table(this.journal);
     this.replicas = new Table(this.journal);
+    this.leases = new Table(this.journal, (key, before, after) => this.leaseIndex.changed(key, before, after));
     this.raw = new Table(this.journal, (key, before, after) => {
       this.rawIndex.changed(key, before, after);
       tally.changed('raw', before, after);

@@ -2,7 +2,7 @@
  * Door between the fold (pure, in memory) and the projector that stores what it gives.
  *
  * Entity keys: `mesh` · `svc/<service>.<namespace>` · `eps/<service>.<namespace>/<block>` · `pol/<Kind>/<namespace>/<name>` ·
- * `edges/<caller>` · `keeper/<keeper>` · `raw/<rawKey>` · `rawset/<rawSetKey>`. Input keys (what derivations read): `mesh` · `svc:<service>.<namespace>` · `eps:<service>.<namespace>` ·
+ * `edges/<caller>` · `keeper/<keeper>` · `replica/<id>` · `lease/<leaseKey>` · `raw/<rawKey>` · `rawset/<rawSetKey>`. Input keys (what derivations read): `mesh` · `svc:<service>.<namespace>` · `eps:<service>.<namespace>` ·
  * `doc:<Kind>|<scope>` (scope as `scopeKey` of the model gives it) · `edges:<caller>` · `raw:<rawKey>` · `rawset:<rawSetKey>` (its label).
  */
 import type { CompileInputs, EndpointView, ServiceView } from '../../compile/index.ts';
@@ -79,6 +79,23 @@ export interface ReplicaView {
   readonly recordedAt: number;
 }
 
+/** A lease on an endpoint (`endpoint.registered` with `lease`). */
+export interface LeaseView {
+  /** `<service>.<namespace>`. */
+  readonly service: string;
+  readonly id: string;
+  readonly source: string;
+  /** How long the holder may be silent, ms. */
+  readonly ttlMs: number;
+  /** Random id of the process that renews it. */
+  readonly holder: string;
+  /** It ran out: the endpoint is not served by it any more. */
+  readonly expired?: true;
+  /** Of its last event. */
+  readonly offset: number;
+  readonly recordedAt: number;
+}
+
 /**
  * The fold: state of the mesh as a function of the log. Deterministic: same records, same outcomes, same entity bytes.
  * `compileInputs` and `graphLookup` read the current state (their caller records the reads).
@@ -125,6 +142,13 @@ export interface FoldState {
   keeperHolder(keeper: string): string | undefined;
   /** Replicas that have joined and not left, by id, ascending. */
   replicas(): readonly ReplicaView[];
+  /** Leases of all services, those that ran out among them; each object is replaced when it changes. */
+  leases(): Iterable<LeaseView>;
+  leasesOf(service: string): readonly LeaseView[];
+  lease(service: string, id: string, source: string): LeaseView | undefined;
+  readonly leaseCount: number;
+  /** What one source says of an endpoint, as if it were the only one. */
+  endpointOf(service: string, id: string, source: string): EndpointView | undefined;
   callersWithEdges(): Iterable<string>;
   /** @param key as `rawKey` of the model gives it */
   raw(key: string): RawEntity | undefined;

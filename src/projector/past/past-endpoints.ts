@@ -17,7 +17,7 @@ import { RANK_DOCUMENT } from '../fold/facet-rank.ts';
 import type { PolicyEntity } from '../fold/types.ts';
 import { hashSubject } from '../history-rows.ts';
 import type { ServiceSubjects } from './past-entities.ts';
-import { foldInto, type PastReads } from './past-reads.ts';
+import { decided, foldInto, type PastReads } from './past-reads.ts';
 
 /** Blocks above the highest of now whose images are looked for: without one, more events are folded. */
 const BLOCKS_ABOVE = 4;
@@ -130,7 +130,7 @@ export const endpointsAt = async (
     foldInto(state, offsets, await reads.read(offsets), (event) => {
       if (event.subject === subjects.policy) return event;
       const isOwn = event.subject.startsWith(`${subjects.endpoints}/`) && wanted.has(idOf(event) ?? '');
-      return isOwn ? event : undefined;
+      return isOwn ? decided(event) : undefined;
     });
     const after = state.endpoints.get(service);
     for (const id of ids) {

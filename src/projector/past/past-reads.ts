@@ -221,6 +221,10 @@ export class PastReads {
 
 /** An applied event as it is folded again: of an expiry the keeper's term and what it had seen are decided. */
 export const decided = (event: RecordedEvent): RecordedEvent => {
+  if (event.type === 'endpoint.expired') {
+    const { namespace, service, id } = (event as RecordedEvent<'endpoint.expired'>).data;
+    return { ...event, data: { namespace, service, id } } as RecordedEvent;
+  }
   if (event.type !== 'dependency.expired') return event;
   const { from, to } = (event as RecordedEvent<'dependency.expired'>).data;
   return { ...event, data: { from, to } } as RecordedEvent;

@@ -17,8 +17,13 @@ export interface ReplicaStatement {
   readonly proofs: readonly Proof[];
 }
 
-/** Questions of the edge keeper to the workers of all replicas. */
-export type ReplicaQuestion = Extract<WorkerQuestion, { readonly what: 'reporting' | 'presence' }>;
+/** Questions of the keeper to the workers of all replicas, and (`leases`) to the replicas themselves. */
+export type ReplicaQuestion =
+  | Extract<WorkerQuestion, { readonly what: 'reporting' | 'presence' }>
+  | { readonly what: 'leases'; readonly leases: readonly LeaseAsked[] };
+
+/** `[service, id, source, offset of its last event]`. */
+export type LeaseAsked = readonly [service: string, id: string, source: string, offset: number];
 
 export interface ReplicaAnswer {
   /** One for each worker that answered. */

@@ -6,7 +6,13 @@ import { OWN_SOURCE } from '../../ingest/index.ts';
 import { compareReplicas, type Statement, type Verdict } from './compare.ts';
 import { chooseKeeper, type KeeperChoice, replicaOf } from './keeper-choice.ts';
 import { Membership, type MembershipOptions } from './membership.ts';
-import { PeerClient, type ReplicaAnswer, type ReplicaQuestion, type ReplicaStatement } from './peer-client.ts';
+import {
+  type LeaseAsked,
+  PeerClient,
+  type ReplicaAnswer,
+  type ReplicaQuestion,
+  type ReplicaStatement,
+} from './peer-client.ts';
 import { Terms } from './terms.ts';
 
 const ROUND_MS = 2_000;
@@ -142,6 +148,42 @@ export class ReplicaGroup {
       ),
     );
     return { answers: parts.flatMap(({ answers }) => answers), complete: parts.every(({ complete }) => complete) };
+  }
+
+  /**
+   * Replicas that may have taken signs of life of leases. One that is not heard counts for twice as long as it would wait for a keeper
+   * that it does not hear: had it lived and reached the log, it would have begun a term, and this keeper would be fenced.
+   */
+  voters(): readonly string[] {
+    const { monotonic, lostMs = LOST_MS } = this.#options;
+    this.#meet();
+    const patience = 2 * lostMs * this.#terms.patience;
+    return [...this.#peers].flatMap(([id, { statement, error, heardAt }]) => {
+      if (statement?.state === 'out') return [];
+      return error !== undefined && monotonic() - heardAt > patience ? [] : [id];
+    });
+  }
+
+  /** Of each voter, how long leases were silent there, ms (-1: not known); undefined: it did not answer. */
+  askLeases(leases: readonly LeaseAsked[]): Promise<readonly (readonly number[] | undefined)[]> {
+    const term = this.#options.state.keeperEpoch('edges');
+    return Promise.all(
+      this.voters().map(async (id) => {
+        const answer = await this.#peers
+          .get(id)
+          ?.client.ask(term, { what: 'leases', leases })
+          .catch(() => undefined);
+        return answer?.complete === true ? (answer.answers as readonly number[]) : undefined;
+      }),
+    );
+  }
+
+  /** Whether the keeper is this replica, or answered the last time it was asked. */
+  get hearsKeeper(): boolean {
+    const holder = this.#options.state.keeperHolder('edges');
+    const keeper = holder === undefined ? undefined : replicaOf(holder);
+    if (keeper === undefined) return false;
+    return keeper === this.#options.self || this.#peers.get(keeper)?.error === undefined;
   }
 
   /** One look at everybody; at most one at a time. Never throws. */

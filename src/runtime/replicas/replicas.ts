@@ -4,7 +4,7 @@ import { TendrilError } from '../../model/index.ts';
 import { PROOF_EVERY, type Projector } from '../../projector/index.ts';
 import type { WorkerRegistry } from '../worker-registry.ts';
 import type { Verdict } from './compare.ts';
-import type { ReplicaAnswer, ReplicaQuestion, ReplicaStatement } from './peer-client.ts';
+import type { LeaseAsked, ReplicaAnswer, ReplicaQuestion, ReplicaStatement } from './peer-client.ts';
 import { ProofRing } from './proof-ring.ts';
 import { ReplicaGroup, type ReplicaGroupOptions, type ReplicaRow } from './replica-group.ts';
 
@@ -25,6 +25,8 @@ interface Parts {
   readonly logEnded: () => boolean;
   readonly onOdd: (why: string) => void;
   readonly onBegin: () => Promise<void>;
+  /** How long leases were silent here, ms; -1: not known. */
+  readonly leases: (asked: readonly LeaseAsked[]) => readonly number[];
   readonly logger: ReplicaGroupOptions['logger'];
 }
 
@@ -99,7 +101,9 @@ export class Replicas {
       });
     // Its sidecars were sent away.
     if (this.#parts.out() !== undefined) return { answers: [], complete: true };
-    const answers = await registry.ask<unknown>(asked as unknown as ReplicaQuestion);
+    const question = asked as unknown as ReplicaQuestion;
+    if (question.what === 'leases') return { answers: this.#parts.leases(question.leases), complete: true };
+    const answers = await registry.ask<unknown>(question);
     return { answers, complete: answers.length >= Math.max(1, workers) };
   }
 

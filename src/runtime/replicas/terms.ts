@@ -22,8 +22,13 @@ export class Terms {
     if (isHeard === false) this.#unheard += 1;
   }
 
+  /** How many times longer a keeper of the newest term is waited for. */
+  get patience(): number {
+    return 2 ** Math.min(this.#unheard, MAX_DOUBLINGS);
+  }
+
   /** Of the keeper of the newest term. */
   silentMs(now: number): number {
-    return (now - this.#at) / 2 ** Math.min(this.#unheard, MAX_DOUBLINGS);
+    return (now - this.#at) / this.patience;
   }
 }

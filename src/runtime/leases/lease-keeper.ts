@@ -1,0 +1,123 @@
+/**
+ * Which leases have run out: signs of life in, expiries out. Pure: time comes by argument, from a clock that is never set.
+ *
+ * Invariants:
+ * K1 A lease is overdue only when neither its registration, nor a sign of life of its holder, nor the beginning of this watch is less
+ *    than its TTL ago. While the process stood still (two calls more than `MAX_GAP_MS` apart) no time passes.
+ * K2 Through expiry at most half of a service's leases (rounded down) are ever out, those that ran out before counted on both sides;
+ *    the others stay, and the service is in panic.
+ * K3 Those that are silent for longest go first.
+ * K4 A lease that ran out is forgotten after `FORGET_MS`, and only while no other lease of its service is overdue: what is forgotten
+ *    no longer counts in K2.
+ */
+
+/** What the keeper reads of a lease; the same object as long as no event changed it. */
+export interface Lease {
+  readonly service: string;
+  readonly id: string;
+  readonly source: string;
+  readonly ttlMs: number;
+  readonly expired?: true;
+  readonly offset: number;
+}
+
+export interface Panic {
+  readonly service: string;
+  /** All leases of the service, those that ran out among them. */
+  readonly leases: number;
+  readonly expired: number;
+  /** Silent for longer than their TTL, and kept. */
+  readonly overdue: number;
+}
+
+export interface LeaseDecision {
+  readonly expire: readonly Lease[];
+  readonly forget: readonly Lease[];
+  readonly panics: readonly Panic[];
+}
+
+/** Calls further apart mean that the process did not run, ms. */
+const MAX_GAP_MS = 2_000;
+/** How long a lease that ran out is shown and counted, ms. */
+export const FORGET_MS = 600_000;
+
+export class LeaseKeeper {
+  /** Last sign of life, by lease object: an event makes another object, and begins anew. */
+  readonly #seen = new WeakMap<Lease, number>();
+  #last: number;
+  /** ms in which the process stood still. */
+  #lost = 0;
+  /** Beginning of this watch, as a time of `#at`. */
+  #since: number;
+
+  constructor(now: number) {
+    this.#last = now;
+    this.#since = now;
+  }
+
+  /** Time that counts (K1). */
+  #at(now: number): number {
+    const gap = now - this.#last;
+    if (gap > MAX_GAP_MS) this.#lost += gap;
+    this.#last = Math.max(this.#last, now);
+    return this.#last - this.#lost;
+  }
+
+  /** All leases have their whole TTL from now on: nobody could reach this process, or another one has taken the signs of life. */
+  begin(now: number): void {
+    this.#since = this.#at(now);
+  }
+
+  /** @param agoMs how long ago the sign of life was */
+  renew(lease: Lease, now: number, agoMs = 0): void {
+    const at = this.#at(now) - agoMs;
+    this.#seen.set(lease, Math.max(at, this.#seen.get(lease) ?? at));
+  }
+
+  /** Since the last sign of life that is known here, at most since this watch began. */
+  silentMs(lease: Lease, now: number): number {
+    const at = this.#at(now);
+    return at - Math.max(this.#since, this.#seen.get(lease) ?? this.#since);
+  }
+
+  /** Leases that may have run out, and those that did for long enough; new ones begin with this call. */
+  overdue(leases: Iterable<Lease>, now: number): readonly Lease[] {
+    const at = this.#at(now);
+    const found: Lease[] = [];
+    for (const lease of leases) {
+      const seen = this.#seen.get(lease);
+      if (seen === undefined) this.#seen.set(lease, at);
+      else if (at - Math.max(this.#since, seen) >= (lease.expired === true ? FORGET_MS : lease.ttlMs))
+        found.push(lease);
+    }
+    return found;
+  }
+
+  /** @param overdue of `overdue`; what was heard since is left out */
+  decide(overdue: readonly Lease[], leasesOf: (service: string) => readonly Lease[], now: number): LeaseDecision {
+    const expire: Lease[] = [];
+    const forget: Lease[] = [];
+    const panics: Panic[] = [];
+    const byService = new Map<string, Lease[]>();
+    for (const lease of overdue) {
+      const group = byService.get(lease.service);
+      if (group === undefined) byService.set(lease.service, [lease]);
+      else group.push(lease);
+    }
+    for (const [service, group] of byService) {
+      const held = group.filter((lease) => lease.expired !== true && this.silentMs(lease, now) >= lease.ttlMs);
+      if (held.length === 0) {
+        forget.push(...group.filter((lease) => lease.expired === true));
+        continue;
+      }
+      const all = leasesOf(service);
+      const out = all.filter(({ expired }) => expired === true).length;
+      const allowed = Math.max(0, Math.floor(all.length / 2) - out);
+      held.sort((a, b) => this.silentMs(b, now) - this.silentMs(a, now));
+      expire.push(...held.slice(0, allowed));
+      if (held.length > allowed)
+        panics.push({ service, leases: all.length, expired: out + allowed, overdue: held.length - allowed });
+    }
+    return { expire, forget, panics };
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * Leases of a core: takes signs of life, looks every second which leases ran out, asks the other replicas whether they heard of those,
+ * and writes what the keeper decides. Effects only; the decisions are `LeaseKeeper`'s.
+ *
+ * Invariants:
+ * L1 Only the replica that keeps the edges lets leases expire, fenced by its term.
+ * L2 Nothing expires in a round in which a replica that may have taken signs of life did not answer.
+ * L3 When such a replica leaves, or is silent for so long that it is no longer waited for, all leases begin anew: what it had heard is
+ *    lost.
+ */
+import type { LeasesPort, LeaseView } from '../../admin/index.ts';
+import { type Ingest, OWN_SOURCE } from '../../ingest/index.ts';
+import { parseServiceName, TendrilError } from '../../model/index.ts';
+import type { FoldState } from '../../projector/index.ts';
+import type { KeeperChoice, LeaseAsked } from '../replicas/index.ts';
+import { type Lease, LeaseKeeper, type Panic } from './lease-keeper.ts';
+
+const ROUND_MS = 1_000;
+/** Of one question, and of one batch of events. */
+const CHUNK = 500;
+/** Decided on in one round; what is above waits for the next one. */
+const MAX_OVERDUE = 10_000;
+
+export interface LeaseElectorate {
+  /** Replicas that may have taken signs of life, this one not among them. */
+  voters(): readonly string[];
+  /** For each voter: how long each lease was silent there, ms, or -1 where it does not know it; undefined: no answer. */
+  ask(leases: readonly LeaseAsked[]): Promise<readonly (readonly number[] | undefined)[]>;
+  readonly choice: () => KeeperChoice;
+}
+
+export interface LeasesOptions {
+  readonly state: Pick<FoldState, 'leases' | 'leasesOf' | 'lease' | 'leaseCount' | 'endpointOf'>;
+  readonly ingest: Pick<Ingest, 'submit'>;
+  /** Absent: this is the only control plane of its log. */
+  readonly others: LeaseElectorate | undefined;
+  /** The term of this keeper; begins one where there is none. */
+  readonly term: () => Promise<number>;
+  /** Why this replica may take no sign of life. */
+  readonly refuse: () => TendrilError | undefined;
+  /** ms, never set and never going back. */
+  readonly monotonic: () => number;
+  readonly logger: Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>;
+}
+
+export class Leases implements LeasesPort {
+  readonly #options: LeasesOptions;
+  readonly #keeper: LeaseKeeper;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #isKeeper = false;
+  #voters: readonly string[] = [];
+  #panics: readonly Panic[] = [];
+  readonly counters = { heartbeats: 0, renewed: 0, taken: 0, expired: 0, panics: 0, incomplete: 0 };
+
+  constructor(options: LeasesOptions) {
+    this.#options = options;
+    this.#keeper = new LeaseKeeper(options.monotonic());
+  }
+
+  /** Holders can reach this process from now on. */
+  start(): void {
+    this.#keeper.begin(this.#options.monotonic());
+    this.#timer = setInterval(() => void this.round(), ROUND_MS);
+    this.#timer.unref();
+  }
+
+  get held(): number {
+    return this.#options.state.leaseCount;
+  }
+
+  /** Services of which more leases are silent than may expire. */
+  get panics(): readonly Panic[] {
+    return this.#panics;
+  }
+
+  lease(service: string, id: string, source: string): LeaseView | undefined {
+    return this.#options.state.lease(service, id, source);
+  }
+
+  leasesOf(service: string): readonly LeaseView[] {
+    return this.#options.state.leasesOf(service);
+  }
+
+  endpointOf(service: string, id: string, source: string): ReturnType<LeasesPort['endpointOf']> {
+    return this.#options.state.endpointOf(service, id, source);
+  }
+
+  renew(lease: LeaseView, how: 'registered' | 'heartbeat'): void {
+    const refused = this.#options.refuse();
+    if (refused !== undefined) throw refused;
+    this.counters[how === 'heartbeat' ? 'heartbeats' : 'renewed'] += 1;
+    this.#keeper.renew(lease, this.#options.monotonic());
+  }
+
+  taken({ service, id, holder }: LeaseView): TendrilError {
+    this.counters.taken += 1;
+    return new TendrilError('LEASE_TAKEN', `the lease of endpoint "${id}" of ${service} is held by "${holder}" now`, {
+      remedy: 'stop one of the two processes, or give each its own endpoint id',
+    });
+  }
+
+  silentMs(lease: LeaseView): number | undefined {
+    const { others, monotonic } = this.#options;
+    return others === undefined || this.#isKeeper ? this.#keeper.silentMs(lease, monotonic()) : undefined;
+  }
+
+  /** Of the keeper on another replica: how long each lease was silent here; -1: not known. */
+  answer(asked: readonly LeaseAsked[]): readonly number[] {
+    const now = this.#options.monotonic();
+    return asked.map(([service, id, source, offset]) => {
+      const lease = this.#options.state.lease(service, id, source);
+      if (lease === undefined) return -1;
+      // Changed by an event that the keeper has not folded yet.
+      return lease.offset > offset ? 0 : this.#keeper.silentMs(lease, now);
+    });
+  }
+
+  /** One look; at most one at a time. Never throws. */
+  round(): Promise<void> {
+    this.#running ??= this.#round()
+      .catch((error: unknown) => {
+        const code = error instanceof TendrilError ? error.code : 'INTERNAL';
+        this.#options.logger.warn({ code, err: error }, 'a round of the lease keeper failed; the next one tries again');
+      })
+      .finally(() => {
+        this.#running = undefined;
+      });
+    return this.#running;
+  }
+
+  async #round(): Promise<void> {
+    const { state, others, monotonic } = this.#options;
+    const before = this.#isKeeper;
+    this.#isKeeper = others === undefined || others.choice() === 'mine';
+    if (!this.#isKeeper) {
+      this.#panics = [];
+      // Counts the gaps between rounds all the same.
+      this.#keeper.overdue([], monotonic());
+      return;
+    }
+    const voters = others?.voters() ?? [];
+    const lost = this.#voters.some((id) => !voters.includes(id));
+    this.#voters = voters;
+    // L3, and of the keeper before this one nothing is known.
+    if (others !== undefined && (!before || lost)) this.#keeper.begin(monotonic());
+    const overdue = this.#keeper.overdue(state.leases(), monotonic()).slice(0, MAX_OVERDUE);
+    if (!(await this.#askOthers(overdue))) {
+      this.counters.incomplete += 1;
+      return;
+    }
+    const decision = this.#keeper.decide(overdue, (service) => state.leasesOf(service), monotonic());
+    this.#alarm(decision.panics);
+    const ended = await this.#write(decision.expire, 'no heartbeat for longer than its TTL');
+    await this.#write(decision.forget, 'ran out long ago');
+    if (ended === 0) return;
+    this.counters.expired += ended;
+    this.#options.logger.info({ leases: ended }, 'leases ran out: their holders were silent for longer than the TTL');
+  }
+
+  /** False: not everybody answered (L2). */
+  async #askOthers(overdue: readonly Lease[]): Promise<boolean> {
+    const { others, monotonic } = this.#options;
+    if (others === undefined || this.#voters.length === 0) return true;
+    const held = overdue.filter(({ expired }) => expired !== true);
+    for (let from = 0; from < held.length; from += CHUNK) {
+      const chunk = held.slice(from, from + CHUNK);
+      const answers = await others.ask(chunk.map(({ service, id, source, offset }) => [service, id, source, offset]));
+      const now = monotonic();
+      for (const answer of answers) chunk.forEach((lease, at) => this.#heard(lease, answer?.[at] ?? -1, now));
+      if (answers.some((answer) => answer?.length !== chunk.length)) return false;
+    }
+    return true;
+  }
+
+  #heard(lease: Lease, silentMs: number, now: number): void {
+    if (silentMs >= 0 && silentMs < lease.ttlMs) this.#keeper.renew(lease, now, silentMs);
+  }
+
+  /** How many were applied. A lease that was renewed meanwhile stays. */
+  async #write(leases: readonly Lease[], reason: string): Promise<number> {
+    if (leases.length === 0) return 0;
+    const epoch = await this.#options.term();
+    let applied = 0;
+    for (let from = 0; from < leases.length; from += CHUNK) {
+      const now = this.#options.monotonic();
+      const events = leases.slice(from, from + CHUNK).flatMap((lease) => {
+        if (lease.expired !== true && this.#keeper.silentMs(lease, now) < lease.ttlMs) return [];
+        const { namespace = '', name = '' } = parseServiceName(lease.service) ?? {};
+        const data = { namespace, service: name, id: lease.id, seen: lease.offset, epoch };
+        return [{ type: 'endpoint.expired', source: lease.source, reason, data }];
+      });
+      if (events.length === 0) continue;
+      const answer = await this.#options.ingest.submit({ events, caller: OWN_SOURCE, atomic: false, internal: true });
+      applied += answer.events.filter(({ status }) => status === 'applied').length;
+    }
+    return applied;
+  }
+
+  #alarm(panics: readonly Panic[]): void {
+    const known = new Set(this.#panics.map(({ service }) => service));
+    for (const panic of panics) {
+      if (known.has(panic.service)) continue;
+      this.counters.panics += 1;
+      this.#options.logger.error(
+        { ...panic },
+        `panic: too many leases of ${panic.service} are silent; at most half expire, the others stay`,
+      );
+    }
+    this.#panics = panics;
+  }
+
+  /** No further rounds. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+}
