@@ -5,4 +5,12 @@ export type { ConnectionStats, ConnectionStatus, HostPort } from './connection.t
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
 export type { ClientEffect, HostEffect, RefusedEffect, RequestEffect, UpdateEffect } from './effect.ts';
 export type { ResourceKind } from './kinds.ts';
+export {
+  type Relay,
+  type RelayedEnvoy,
+  type RelayOptions,
+  type RelayState,
+  type RelayStatus,
+  startRelay,
+} from './relay/index.ts';
 export { ClientSession, type ClientSessionOptions } from './session.ts';
