@@ -10,6 +10,7 @@ import { suite, test } from 'node:test';
 import { type Relay, startRelay } from '../../src/sidecar-client/index.ts';
 import { callHttp } from '../support/clients.ts';
 import { requirePart } from '../support/parts.ts';
+import { freePort } from '../support/ports.ts';
 import { eventually, serviceEvents, startMesh } from './harness.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
 import { Toys } from './toys.ts';
@@ -25,6 +26,7 @@ suite('relay', { skip: requirePart('envoy') }, () => {
     const mesh = await startMesh({ log: 'lmdb', child: true });
     const start = (port: number): Promise<Relay> =>
       startRelay({ listen: { host: '127.0.0.1', port }, upstreams: [mesh.server.xds], cacheDir, mesh: 'default' });
+    const outboundPort = await freePort();
     let relay = await start(0);
     let sidecar: Sidecar | undefined;
     try {
@@ -37,7 +39,7 @@ suite('relay', { skip: requirePart('envoy') }, () => {
           ),
         );
       const begin = async (): Promise<Sidecar> => {
-        const made = await startSidecar({ service: 'caller.default', id: ID }, relay.address);
+        const made = await startSidecar({ service: 'caller.default', id: ID, outboundPort }, relay.address);
         sidecar = made;
         return made;
       };
