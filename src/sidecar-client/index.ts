@@ -27,4 +27,12 @@ export {
   type RegistrationState,
   register,
 } from './register/index.ts';
+export {
+  type Relay,
+  type RelayedEnvoy,
+  type RelayOptions,
+  type RelayState,
+  type RelayStatus,
+  startRelay,
+} from './relay/index.ts';
 export { ClientSession, type ClientSessionOptions } from './session.ts';
