@@ -133,6 +133,15 @@ const WRONG: readonly (readonly [argv: readonly string[], words: RegExp])[] = [
   [['agent', '--service', 'a.b', '--port', '80', '--label', 'x'], /--label is "x"; allowed: NAME=VALUE/],
   [['agent', '--service', 'a.b', '--port', '80', '--restart', 'no'], /--restart is "no"; allowed: on, off/],
   [['agent', '--service', 'a.b', '--port', '80', '--status', '0.0.0.0:1'], /--status is .* not loopback/],
+  [
+    ['agent', '--service', 'a.b', '--port', '80', '--cache', 'x'],
+    /--cache is for the local xDS endpoint; add --listen-xds/,
+  ],
+  [['agent', '--service', 'a.b', '--port', '80', '--listen-xds', '10.0.0.1:1'], /not loopback/],
+  [
+    ['agent', '--service', 'a.b', '--port', '80', '--listen-xds', '127.0.0.1:0', '--xds', 'x'],
+    /--xds is "x"; allowed: HOST:PORT/,
+  ],
   [['agent', '--service', 'a.b', '--port', '80', '--lable', 'x=y', '--', 'x'], /did you mean --label\?/],
   [['verify', 'x'], /too many words/],
   [['snapshot', 'export'], /something is missing/],

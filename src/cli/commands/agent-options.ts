@@ -26,6 +26,10 @@ export const AGENT_OPTIONS: Options = {
   restart: { type: 'string' },
   'restart-limit': { type: 'string' },
   'if-taken': { type: 'string' },
+  'listen-xds': { type: 'string' },
+  xds: { type: 'string', multiple: true },
+  cache: { type: 'string' },
+  mesh: { type: 'string' },
   status: { type: 'string' },
   log: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -56,6 +60,11 @@ export const AGENT_HELP: readonly string[] = [
   '--grace TIME              time for running requests, behind the drain (default 1s)',
   '--kill-after TIME         from SIGTERM to SIGKILL (default 10s)',
   '--if-taken stay|fail      exit code when another process took the endpoint: that of the application, or 1 (default stay)',
+  '--listen-xds HOST:PORT    serve xDS to its Envoy there (loopback only), also while every control plane is down (docs/relay.md)',
+  '--xds HOST:PORT           xDS address of the control plane, for --listen-xds; repeat it for several (default 127.0.0.1:18000)',
+  '--cache DIR               where the last good configuration outlives the agent; without it, in memory only',
+  '--mesh NAME               name of the mesh (default "default"): a cache of another one is not used',
+  '',
   '--status HOST:PORT        answer GET /status there (loopback only)',
   '--log text|json           lines for people, or JSON (default text)',
   '',
@@ -65,7 +74,8 @@ export const AGENT_HELP: readonly string[] = [
 
 const LOOPBACK = /^(?:127(?:\.[0-9]{1,3}){3}|::1|localhost)$/;
 
-const texts = (args: Arguments, name: string): readonly string[] => {
+/** Values of an option that may be repeated. */
+export const texts = (args: Arguments, name: string): readonly string[] => {
   const value = args.values[name];
   return (Array.isArray(value) ? value : []).filter((one) => typeof one === 'string');
 };
@@ -97,15 +107,23 @@ const ports = (args: Arguments, name: string, isShort: boolean): Record<string, 
     }),
   );
 
-export const hostPort = (args: Arguments, name: string): HostPort | undefined => {
+/** `HOST:PORT`, `[IPv6]:PORT`; undefined: it is neither. */
+export const parseAddress = (value: string): HostPort | undefined => {
+  const [, six, four, port = ''] = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]\s]+)):([0-9]{1,5})$/.exec(value) ?? [];
+  const host = six ?? four;
+  return host === undefined || Number(port) > 65_535 ? undefined : { host, port: Number(port) };
+};
+
+/** An address to listen on. Throws `USAGE` when it is not loopback. */
+export const localAddress = (args: Arguments, name: string): HostPort | undefined => {
   const value = text(args, name);
   if (value === undefined) return undefined;
-  const [, six, four, port = ''] = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(value) ?? [];
-  const host = six ?? four;
-  if (host === undefined || Number(port) > 65_535) throw usageError(`--${name} is "${value}"; allowed: HOST:PORT`);
+  const address = parseAddress(value);
+  if (address === undefined) throw usageError(`--${name} is "${value}"; allowed: HOST:PORT`);
+  const { host } = address;
   if (!LOOPBACK.test(host))
     throw usageError(`--${name} is "${value}", which is not loopback; there is no authentication: name 127.0.0.1`);
-  return { host, port: Number(port) };
+  return address;
 };
 
 const defined = <T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } =>

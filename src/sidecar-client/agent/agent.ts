@@ -118,7 +118,9 @@ export const startAgent = (options: AgentOptions): Agent => {
           break;
         case 'drain':
           stopWatching();
-          void registration.drain(options.drainMs).then((how) => tell({ is: 'drained', how: sayDrained(how) }));
+          void registration
+            .drain(options.drainMs)
+            .then((how) => tell({ is: 'drained', how: sayDrained(how, registration.state.takenBy) }));
           break;
         case 'say':
           say({ level: effect.level, text: effect.text, ...(effect.code === undefined ? {} : { code: effect.code }) });

@@ -57,7 +57,11 @@ export const sayRegistration = (say: (saying: Saying) => void): ((state: Registr
 const list = (names: readonly string[]): string =>
   names.length > 3 ? `${names.slice(0, 3).join(', ')} and more` : names.join(', ');
 
-export const sayDrained = ({ withdrawn, acknowledged, waiting, silent, tookMs }: Drained): string => {
+export const sayDrained = (
+  { withdrawn, acknowledged, waiting, silent, tookMs }: Drained,
+  takenBy: string | undefined,
+): string => {
+  if (takenBy !== undefined) return 'the endpoint belongs to another process: there is nothing to withdraw';
   if (!withdrawn) return 'the endpoint was not withdrawn: it was not registered, or goes when its lease runs out';
   if (acknowledged) return `the endpoint is withdrawn, and no sidecar holds it any more (${tookMs} ms)`;
   const who = [

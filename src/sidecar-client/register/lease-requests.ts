@@ -22,7 +22,8 @@ const readAnswer = ({ status, body }: AdminAnswer): LeaseAnswer => {
     const offset = Array.isArray(body.offsets) ? number(body.offsets[0]) : number(body.offset);
     return { is: 'ok', ...(ttlMs === undefined ? {} : { ttlMs }), ...(offset === undefined ? {} : { offset }) };
   }
-  if (code === 'LEASE_TAKEN') return { is: 'taken', holder: text(body.holder) ?? message };
+  if (code === 'LEASE_TAKEN')
+    return { is: 'taken', holder: text(body.holder) ?? /held by "([^"]+)"/.exec(message)?.[1] ?? message };
   if (code === 'LEASE_UNKNOWN' || code === 'ENDPOINT_UNKNOWN') return { is: 'unknown' };
   return { is: 'refused', code, message };
 };
