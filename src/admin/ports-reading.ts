@@ -282,6 +282,8 @@ export interface HolderView {
   /** Resources of them that it holds, and those that it refuses as of now. */
   readonly resources: number;
   readonly refused: number;
+  /** Assignments (EDS) of them that it has not acknowledged as they are now, and does not refuse. */
+  readonly pending: number;
 }
 
 /** What sidecars hold against a full mesh; see `GET /v1/proxies?savings=1`. */

@@ -1,6 +1,6 @@
 /** Command lines: `node:util` parseArgs with errors that say what is allowed and what was perhaps meant. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { nearestWord, TendrilError } from '../model/index.ts';
+import { nearestWord, TendrilError } from '../model/basics.ts';
 import { FORMATS, type Format } from './output.ts';
 
 export type Options = NonNullable<ParseArgsConfig['options']>;

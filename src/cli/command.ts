@@ -38,5 +38,7 @@ export interface CommandEntry {
    * the command ends what it started.
    */
   readonly ends: 'at-once' | 'in-order';
+  /** A signal that the command handles itself instead. */
+  readonly passes?: 'SIGHUP';
   readonly load: () => Promise<Command>;
 }

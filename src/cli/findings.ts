@@ -1,5 +1,5 @@
 /** How a finding reads on a terminal. */
-import type { Finding } from '../model/index.ts';
+import type { Finding } from '../model/basics.ts';
 
 /** `file:line:column: error E101: message [/pointer]` and, below it, what to do. */
 export const findingLines = (finding: Finding): string[] => {

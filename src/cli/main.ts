@@ -15,7 +15,8 @@ const SAME_KEY_MS = 200;
 
 const argv = process.argv.slice(2);
 const controller = new AbortController();
-const inOrder = commands.find(({ name }) => name === commandNameOf(argv))?.ends === 'in-order';
+const entry = commands.find(({ name }) => name === commandNameOf(argv));
+const inOrder = entry?.ends === 'in-order';
 let first: number | undefined;
 
 const interrupted = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {
@@ -28,7 +29,7 @@ const interrupted = (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void => {
 };
 process.on('SIGINT', interrupted);
 process.on('SIGTERM', interrupted);
-process.on('SIGHUP', interrupted);
+if (entry?.passes !== 'SIGHUP') process.on('SIGHUP', interrupted);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;

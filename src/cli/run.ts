@@ -1,5 +1,5 @@
 /** Finds the command, runs it, and turns every error into lines a person can act on: code, place, remedy. */
-import { nearestWord, TendrilError } from '../model/index.ts';
+import { nearestWord, TendrilError } from '../model/basics.ts';
 import type { Command, CommandEntry, Io } from './command.ts';
 import { commands } from './commands/index.ts';
 import { findingLines } from './findings.ts';

@@ -218,7 +218,11 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     get joins() {
       return { nodes: hub.nodes, joined: hub.counters.joined };
     },
-    holdersOf: (services) => holdersOf(openSessions(), new Set(services)),
+    holdersOf: (services) => {
+      const members = [...streams].flatMap(({ member }) => member ?? []);
+      const behind = members.filter(({ pending }) => pending !== undefined).map(({ session }) => session);
+      return holdersOf(openSessions(), new Set(services), new Set(behind));
+    },
     resourcesOf: (node) => {
       const found = [...streams].filter((stream) => stream.member?.session.facts.id === node);
       if (found.length === 0) return undefined;

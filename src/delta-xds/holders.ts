@@ -9,6 +9,8 @@ export interface Holder {
   readonly ports: readonly string[];
   readonly resources: number;
   readonly refused: number;
+  /** Assignments (EDS) of them that it has not taken as they are now, and does not refuse. */
+  readonly pending: number;
 }
 
 /** Service port that a resource is of; undefined: it is a sidecar's own. Virtual hosts and TCP listeners have a prefix. */
@@ -26,10 +28,12 @@ const LOOKS_PER_TURN = 8_192;
 /**
  * Sessions without a subject among the services are passed over; of the others the resources are looked at. In slices: others have
  * their turn in between, and streams may come and go meanwhile.
+ * @param behind sessions that have not noted the last changes yet
  */
 export const holdersOf = async (
   sessions: Iterable<StreamSession>,
   services: ReadonlySet<string>,
+  behind: ReadonlySet<StreamSession> = new Set(),
 ): Promise<readonly Holder[]> => {
   const holders: Holder[] = [];
   let looks = 0;
@@ -43,18 +47,20 @@ export const holdersOf = async (
     const ports = new Set<string>();
     let resources = 0;
     let refusals = 0;
-    for (const { type, name, version, refused } of session.resources()) {
+    let pending = 0;
+    for (const { type, name, version, acked, refused, due } of session.resources()) {
       looks++;
       const port = servicePortOf(type, name);
       if (port === undefined || !services.has(serviceOf(port))) continue;
       if (refused !== undefined) refusals++;
+      else if (type === 'eds' && (version !== acked || due === true || behind.has(session))) pending++;
       if (version === '') continue;
       resources++;
       ports.add(port);
     }
-    if (resources + refusals === 0) continue;
+    if (resources + refusals + pending === 0) continue;
     const { id, caller } = session.facts;
-    holders.push({ node: id, caller, ports: [...ports], resources, refused: refusals });
+    holders.push({ node: id, caller, ports: [...ports], resources, refused: refusals, pending });
   }
   return holders;
 };

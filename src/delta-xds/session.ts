@@ -146,7 +146,7 @@ export class Session implements StreamSession {
 
   resources(): HeldResource[] {
     const list: HeldResource[] = [];
-    for (const { type, subscription, ledger } of this.#state.channels.values()) {
+    for (const { type, subscription, ledger, now, dirty } of this.#state.channels.values()) {
       const parked = refusedNow(this.#state, type, ledger.parked);
       for (const [name, { sent, good }] of ledger.held) {
         const refused = parked.get(name);
@@ -157,6 +157,7 @@ export class Session implements StreamSession {
           ...(good === undefined ? {} : { acked: good.version }),
           ...(refused === undefined ? {} : { refused }),
           asked: type === 'vhds' ? this.#state.asksHost(name) : subscription.has(name),
+          ...(now.has(name) || dirty.has(name) ? { due: true } : {}),
         });
       }
       for (const [name, version] of parked)

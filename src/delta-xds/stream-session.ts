@@ -21,6 +21,8 @@ export interface HeldResource {
   readonly refused?: string;
   /** Asked for by this very name; a virtual host: by a host that it answers. */
   readonly asked: boolean;
+  /** In line to be compared with what is now. */
+  readonly due?: true;
 }
 
 /** One type on one stream, in short. */

@@ -48,6 +48,7 @@ export interface HolderRow {
   readonly ports: readonly string[];
   readonly resources: number;
   readonly refused: number;
+  readonly pending: number;
 }
 
 export interface ResourceRow {
@@ -158,7 +159,7 @@ export class Proxies {
   ): Promise<{ readonly holders: readonly HolderRow[]; readonly complete: boolean }> {
     const { answers, complete } = await this.#options.registry.askAll<readonly Holder[]>({ what: 'holders', services });
     const byNode = new Map<string, HolderRow>();
-    for (const { node, caller, ports, resources, refused } of answers.flat()) {
+    for (const { node, caller, ports, resources, refused, pending } of answers.flat()) {
       const known = byNode.get(node);
       byNode.set(node, {
         id: node,
@@ -166,6 +167,7 @@ export class Proxies {
         ports: [...new Set([...(known?.ports ?? []), ...ports])].sort(),
         resources: resources + (known?.resources ?? 0),
         refused: refused + (known?.refused ?? 0),
+        pending: pending + (known?.pending ?? 0),
       });
     }
     return { holders: [...byNode.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), complete };

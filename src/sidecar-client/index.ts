@@ -1,4 +1,15 @@
 /** The sidecar client: a caller's sidecar in this process (`tendril/sidecar-client`). */
+export {
+  type Agent,
+  type AgentOptions,
+  type AgentStatus,
+  DEFAULT_RESTARTS,
+  type RestartOptions,
+  type Saying,
+  type StatusServer,
+  serveStatus,
+  startAgent,
+} from './agent/index.ts';
 export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
 export type { CacheProblem } from './cache.ts';
 export { connectSidecar, type SidecarClient, type SidecarOptions, type SidecarStats } from './client.ts';
@@ -7,6 +18,25 @@ export type { ConnectionStats, ConnectionStatus, HostPort } from './connection.t
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
 export type { ClientEffect, HostEffect, RefusedEffect, RequestEffect, UpdateEffect } from './effect.ts';
 export type { ResourceKind } from './kinds.ts';
+export {
+  type Drained,
+  type HealthOptions,
+  type Probe,
+  type ProbeResult,
+  parseProbe,
+  type RegisterOptions,
+  type Registration,
+  type RegistrationState,
+  register,
+} from './register/index.ts';
+export {
+  type Relay,
+  type RelayedEnvoy,
+  type RelayOptions,
+  type RelayState,
+  type RelayStatus,
+  startRelay,
+} from './relay/index.ts';
 export type { ServiceHandle } from './service-handle.ts';
 export { ClientSession, type ClientSessionOptions, type EarlierLife } from './session.ts';
 export { type ClientOptions, type ClientStatus, createClient, type TendrilClient } from './tendril-client.ts';

@@ -216,7 +216,7 @@ export const startCore = async (t: TestContext, options: CoreOptions = {}): Prom
           const refused = held.filter(({ state }) => state === 'refused').length;
           return held.length === 0
             ? []
-            : [{ id: proxy.id, service: proxy.service, ports, resources: held.length, refused }];
+            : [{ id: proxy.id, service: proxy.service, ports, resources: held.length, refused, pending: 0 }];
         }),
       }),
     },

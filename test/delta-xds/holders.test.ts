@@ -30,3 +30,36 @@ test('many sessions are looked at over several turns', async () => {
   );
   assert.ok(turns > 0);
 });
+
+test('pending: assignments not taken as they are now, by those who do not refuse them', async () => {
+  const session = (id: string, rows: readonly object[]): StreamSession =>
+    ({
+      facts: { id, caller: 'web.shop', namespace: 'shop', proxyless: false },
+      subjects: new Set(['cart.shop']),
+      resources: () => rows,
+    }) as unknown as StreamSession;
+  const eds = { type: 'eds', name: 'cart.shop:80', version: 'v2', acked: 'v2' };
+  const behind = session('behind', [eds]);
+  const sessions = [
+    session('took it', [eds, { ...eds, name: 'cart.shop:81' }]),
+    session('was sent it', [{ ...eds, acked: 'v1' }, eds]),
+    session('will be sent it', [{ ...eds, due: true }]),
+    session('refuses it', [{ ...eds, acked: 'v1', refused: 'v2' }]),
+    session('is to give it back', [{ ...eds, version: '' }]),
+    // Envoy withholds the answer about clusters while one of them warms: it says nothing of endpoints.
+    session('warms', [{ type: 'cds', name: 'cart.shop:80', version: 'v2' }, eds]),
+    session('of another', [{ ...eds, name: 'pay.shop:80', acked: 'v1' }, eds]),
+    behind,
+  ];
+  const holders = await holdersOf(sessions, new Set(['cart.shop']), new Set([behind]));
+  assert.deepEqual(Object.fromEntries(holders.map(({ node, pending }) => [node, pending])), {
+    'took it': 0,
+    'was sent it': 1,
+    'will be sent it': 1,
+    'refuses it': 0,
+    'is to give it back': 1,
+    warms: 0,
+    'of another': 0,
+    behind: 1,
+  });
+});

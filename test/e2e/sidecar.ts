@@ -8,6 +8,8 @@ export interface SidecarInput {
   readonly service: string;
   readonly endpoint?: string;
   readonly inboundPort?: number;
+  /** Default: a port that is free. */
+  readonly outboundPort?: number;
   readonly concurrency?: number;
   readonly drainTimeS?: number;
   readonly id?: string;
@@ -75,7 +77,7 @@ const QUIET_LIMIT_MS = 30_000;
 
 /** Starts an Envoy with the bootstrap that `tendril bootstrap envoy` writes. It may not be LIVE yet. */
 export const startSidecar = async (input: SidecarInput, xds: HostPort | readonly HostPort[]): Promise<Sidecar> => {
-  const outboundPort = await freePort();
+  const outboundPort = input.outboundPort ?? (await freePort());
   const id = input.id ?? `sidecar~${input.endpoint ?? outboundPort}~${input.service}`;
   const { service, endpoint, inboundPort, region, zone, needs, concurrency, drainTimeS } = input;
   const written = envoyBootstrap({

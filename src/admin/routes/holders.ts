@@ -3,7 +3,7 @@ import { type PolicyDocument, parseScopeKey, parseServiceName, scopeKeyOf, servi
 import { nextField, pageOf, pageParams } from '../paging.ts';
 import type { AdminPorts, DocumentView, HolderView } from '../ports.ts';
 import { refusal } from '../problem.ts';
-import { type AnyRoute, integerParam, route } from '../route.ts';
+import { type AnyRoute, flagParam, integerParam, route } from '../route.ts';
 import { documentsOfPort } from '../why.ts';
 import { keyOf, refOf, storedOf, unknownDocument } from './document-parts.ts';
 
@@ -26,7 +26,11 @@ const ofService = route({
   method: 'GET',
   path: '/v1/services/{namespace}/{name}/holders',
   summary: 'Connected sidecars that hold resources of a service.',
-  query: { ...pageParams, port: integerParam('Only of this port.', { min: 1, max: 65_535, default: undefined }) },
+  query: {
+    ...pageParams,
+    port: integerParam('Only of this port.', { min: 1, max: 65_535, default: undefined }),
+    pending: flagParam('Only those that have not acknowledged the endpoints of the service as they are now.'),
+  },
   answers: { 200: PAGE_SAYS },
   handle: async ({ path, ports, query }) => {
     const name = serviceName(path.namespace ?? '', path.name ?? '');
@@ -34,7 +38,9 @@ const ofService = route({
       throw refusal('E104', `"${name}" does not fit; allowed are two DNS labels`);
     const wanted = query.port === undefined ? undefined : `${name}:${query.port}`;
     const { holders: all, complete } = await ports.proxies.holders([name]);
-    const holders = all.filter(({ ports: held }) => wanted === undefined || held.includes(wanted));
+    const holders = all.filter(
+      ({ ports: held, pending }) => (wanted === undefined || held.includes(wanted)) && (!query.pending || pending > 0),
+    );
     return {
       body: {
         service: name,
@@ -83,6 +89,7 @@ const callersOf = async (ports: AdminPorts, stored: DocumentView): Promise<Holde
       ports: [],
       resources: holds,
       refused: typeof refused === 'number' ? refused : 0,
+      pending: 0,
     }));
   return { holders, complete };
 };

@@ -15,6 +15,13 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./demo.ts')).demo,
   },
   {
+    name: 'agent',
+    summary: 'run beside an application: register it, follow its life, drain it',
+    ends: 'in-order',
+    passes: 'SIGHUP',
+    load: async () => (await import('./agent.ts')).agent,
+  },
+  {
     name: 'apply',
     summary: 'apply documents, all or none',
     ends: 'at-once',

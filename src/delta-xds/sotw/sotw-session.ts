@@ -131,7 +131,7 @@ export class SotwSession implements StreamSession {
 
   resources(): HeldResource[] {
     const list: HeldResource[] = [];
-    for (const { type, subscription, held, parked } of this.#state.channels.values()) {
+    for (const { type, subscription, held, parked, now, dirty, stale } of this.#state.channels.values()) {
       const refused = refusedNow(this.#state, type, parked);
       for (const [name, { sent, good }] of held) {
         const version = refused.get(name);
@@ -142,6 +142,7 @@ export class SotwSession implements StreamSession {
           ...(good === undefined ? {} : { acked: good.version }),
           ...(version === undefined ? {} : { refused: version }),
           asked: subscription.has(name),
+          ...(stale || now.has(name) || dirty.has(name) ? { due: true } : {}),
         });
       }
       for (const [name, version] of refused)

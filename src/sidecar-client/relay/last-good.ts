@@ -1,0 +1,105 @@
+/**
+ * What the Envoys of one node last held and acknowledged: in memory, and on disk behind a store. Secrets stay in memory.
+ *
+ * Bound: bytes per node; what does not fit is not kept, and counted.
+ */
+import { SDS } from '../../proto/index.ts';
+import { type RawResource, readResource } from './wire.ts';
+
+/** What a session reads. */
+export interface LastGoodView {
+  /** Resources of all types. */
+  readonly size: number;
+  get(typeUrl: string, name: string): RawResource | undefined;
+  /** By its name or by one of its aliases. */
+  find(typeUrl: string, asked: string): RawResource | undefined;
+  all(typeUrl: string): Iterable<RawResource>;
+}
+
+/** Where it is kept beyond the process: called for every change, reads at once. */
+export interface LastGoodStore {
+  load(node: string): Iterable<{ readonly typeUrl: string; readonly raw: Uint8Array }>;
+  put(node: string, typeUrl: string, name: string, raw: Uint8Array): void;
+  remove(node: string, typeUrl: string, name: string): void;
+}
+
+/** Bytes of all resources of one node. */
+const MAX_NODE_BYTES = 64 * 2 ** 20;
+
+const copyOf = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes);
+
+export class LastGood implements LastGoodView {
+  readonly node: string;
+  readonly #types = new Map<string, Map<string, RawResource>>();
+  /** Type, then alias -> name. */
+  readonly #aliases = new Map<string, Map<string, string>>();
+  readonly #store: LastGoodStore | undefined;
+  readonly #maxBytes: number;
+  size = 0;
+  bytes = 0;
+  /** Resources that did not fit. */
+  notKept = 0;
+
+  constructor(node: string, store: LastGoodStore | undefined, maxBytes: number = MAX_NODE_BYTES) {
+    this.node = node;
+    this.#store = store;
+    this.#maxBytes = maxBytes;
+    for (const { typeUrl, raw } of store?.load(node) ?? []) this.#set(typeUrl, readResource(copyOf(raw)));
+  }
+
+  get(typeUrl: string, name: string): RawResource | undefined {
+    return this.#types.get(typeUrl)?.get(name);
+  }
+
+  find(typeUrl: string, asked: string): RawResource | undefined {
+    return this.get(typeUrl, asked) ?? this.get(typeUrl, this.#aliases.get(typeUrl)?.get(asked) ?? '');
+  }
+
+  all(typeUrl: string): Iterable<RawResource> {
+    return this.#types.get(typeUrl)?.values() ?? [];
+  }
+
+  /** An Envoy has acknowledged it. One without body is no configuration and is not kept. */
+  keep(typeUrl: string, resource: RawResource): void {
+    const before = this.get(typeUrl, resource.name);
+    // A name that does not exist never replaces a virtual host that is there (envoy-wire2, section 0, fact 4).
+    if (!resource.hasBody) return;
+    if (this.bytes - (before?.raw.length ?? 0) + resource.raw.length > this.#maxBytes) {
+      this.notKept++;
+      this.drop(typeUrl, resource.name);
+      return;
+    }
+    const same = before !== undefined && Buffer.compare(before.raw, resource.raw) === 0;
+    if (same) return;
+    const raw = copyOf(resource.raw);
+    this.#set(typeUrl, { ...resource, raw });
+    if (typeUrl !== SDS) this.#store?.put(this.node, typeUrl, resource.name, raw);
+  }
+
+  drop(typeUrl: string, name: string): void {
+    if (!this.#delete(typeUrl, name)) return;
+    if (typeUrl !== SDS) this.#store?.remove(this.node, typeUrl, name);
+  }
+
+  #set(typeUrl: string, resource: RawResource): void {
+    this.#delete(typeUrl, resource.name);
+    const names = this.#types.get(typeUrl) ?? new Map<string, RawResource>();
+    this.#types.set(typeUrl, names.set(resource.name, resource));
+    const aliases = this.#aliases.get(typeUrl) ?? new Map<string, string>();
+    this.#aliases.set(typeUrl, aliases);
+    for (const alias of resource.aliases) aliases.set(alias, resource.name);
+    this.size++;
+    this.bytes += resource.raw.length;
+  }
+
+  #delete(typeUrl: string, name: string): boolean {
+    const resource = this.get(typeUrl, name);
+    if (resource === undefined) return false;
+    this.#types.get(typeUrl)?.delete(name);
+    const aliases = this.#aliases.get(typeUrl);
+    for (const alias of resource.aliases) if (aliases?.get(alias) === name) aliases.delete(alias);
+    this.size--;
+    this.bytes -= resource.raw.length;
+    return true;
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * A local xDS endpoint for Envoys: between them and the control planes, with the last good configuration of each node, so that an Envoy
+ * that restarts while every control plane is down has what it had.
+ */
+import { type ChannelCredentials, type Client, type MethodDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
+import { TendrilError } from '../../model/index.ts';
+import { GRPC_PATHS } from '../../proto/index.ts';
+import type { StoreLogger } from '../../store/index.ts';
+import type { BackoffOptions } from '../backoff.ts';
+import type { HostPort } from '../connection.ts';
+import { AdsStream } from './ads-stream.ts';
+import { LastGood } from './last-good.ts';
+import { problemOf, ResourceStore, type StoreProblem } from './resource-store.ts';
+import type { RelayCounters, RelayState } from './session.ts';
+import { type EnvoyCall, SIDE_PATHS, type SideCounters, SideStream } from './side-stream.ts';
+import { clientOf, same } from './uplink.ts';
+
+export interface RelayOptions {
+  /** A loopback address: whoever reaches it can take the identity of any node. Port 0: one that is free. */
+  readonly listen: HostPort;
+  /** xDS addresses of the control planes. */
+  readonly upstreams: readonly HostPort[];
+  /** Where last good configurations outlive this process; absent: in memory only. */
+  readonly cacheDir?: string;
+  /** Name of the mesh: a cache folder of another one is not used. */
+  readonly mesh: string;
+  readonly log?: StoreLogger;
+  /** Towards the control planes; default plaintext. */
+  readonly credentials?: ChannelCredentials;
+  readonly backoff?: BackoffOptions;
+}
+
+export interface RelayedEnvoy extends RelayCounters {
+  readonly node: string;
+  readonly state: RelayState;
+}
+
+export interface RelayStatus {
+  /** The control plane that answers; undefined: none does, or no Envoy is connected. */
+  readonly controlPlane: HostPort | undefined;
+  readonly envoys: readonly RelayedEnvoy[];
+  /** Last good configurations in memory. */
+  readonly lastGood: readonly {
+    readonly node: string;
+    readonly resources: number;
+    readonly bytes: number;
+    readonly notKept: number;
+  }[];
+  readonly cache: {
+    /** Folder of the copy on disk; undefined: there is none. */
+    readonly path: string | undefined;
+    /** Changes that are not on disk yet. */
+    readonly waiting: number;
+    readonly problem: StoreProblem | undefined;
+    /** Why what was found at the start was thrown away. */
+    readonly emptied: string | undefined;
+  };
+  readonly side: Readonly<SideCounters>;
+}
+
+export interface Relay {
+  readonly address: HostPort;
+  status(): RelayStatus;
+  /** Ends all streams and writes what waits. */
+  close(): Promise<void>;
+}
+
+/** Nodes at a time; a further one is refused. One agent has one Envoy, or a few. */
+const MAX_NODES = 64;
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+
+const methodOf = (path: string): MethodDefinition<Buffer, Buffer> => ({
+  path,
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: same,
+  requestDeserialize: same,
+  responseSerialize: same,
+  responseDeserialize: same,
+});
+
+class RunningRelay implements Relay {
+  address: HostPort;
+  readonly #options: RelayOptions;
+  readonly #store: ResourceStore | undefined;
+  readonly #storeProblem: StoreProblem | undefined;
+  readonly #server = new Server({
+    'grpc.max_receive_message_length': 64 * 2 ** 20,
+    'grpc.max_send_message_length': -1,
+    'grpc.enable_channelz': 0,
+  });
+  readonly #nodes = new Map<string, LastGood>();
+  readonly #streams = new Set<AdsStream>();
+  readonly #sides = new Set<SideStream>();
+  readonly #side: SideCounters = { open: 0, accessLogsDropped: 0 };
+  #up: { readonly at: HostPort; readonly client: Client } | undefined;
+
+  constructor(options: RelayOptions, store: ResourceStore | undefined, storeProblem: StoreProblem | undefined) {
+    this.#options = options;
+    this.#store = store;
+    this.#storeProblem = storeProblem;
+    this.address = options.listen;
+    const paths = [GRPC_PATHS.delta, ...SIDE_PATHS];
+    this.#server.addService(Object.fromEntries(paths.map((path) => [path, methodOf(path)])), {
+      [GRPC_PATHS.delta]: (call: EnvoyCall) => this.#delta(call),
+      ...Object.fromEntries(SIDE_PATHS.map((path) => [path, (call: EnvoyCall) => this.#sideStream(path, call)])),
+    });
+  }
+
+  async listen(): Promise<void> {
+    const { host, port } = this.#options.listen;
+    const at = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    try {
+      const bound = await new Promise<number>((done, fail) =>
+        this.#server.bindAsync(at, ServerCredentials.createInsecure(), (error, given) =>
+          error === null ? done(given) : fail(error),
+        ),
+      );
+      this.address = { host, port: bound };
+    } catch (cause) {
+      throw new TendrilError(
+        'RELAY_LISTEN',
+        `cannot listen on ${at}: ${cause instanceof Error ? cause.message : cause}`,
+        {
+          remedy: 'choose another port, or stop what listens there',
+          cause,
+        },
+      );
+    }
+  }
+
+  #delta(call: EnvoyCall): void {
+    const { upstreams, credentials, backoff, log } = this.#options;
+    const stream: AdsStream = new AdsStream(call, {
+      upstreams,
+      ...(credentials === undefined ? {} : { credentials }),
+      ...(backoff === undefined ? {} : { backoff }),
+      lastGood: (node) => this.#lastGood(node),
+      heldElsewhere: (asking, typeUrl, name) =>
+        [...this.#streams].some(
+          (other) =>
+            other !== asking && other.session.nodeId === asking.session.nodeId && other.session.holds(typeUrl, name),
+        ),
+      onUp: (to) => this.#controlPlaneUp(to),
+      onDown: (why) => {
+        const others = [...this.#streams].some((other) => other !== stream && other.session.state === 'up');
+        if (this.#up === undefined || others) return;
+        log?.warn({ why, controlPlane: this.#up.at }, 'control plane lost; the last good configuration answers');
+        this.#up.client.close();
+        this.#up = undefined;
+      },
+      onClose: (closed) => this.#streams.delete(closed),
+    });
+    this.#streams.add(stream);
+  }
+
+  #controlPlaneUp(at: HostPort): void {
+    const known = this.#up?.at;
+    if (known?.host === at.host && known.port === at.port) return;
+    this.#up?.client.close();
+    this.#up = { at, client: clientOf(at, this.#options.credentials) };
+    this.#options.log?.info({ controlPlane: at }, 'control plane reached');
+    for (const side of [...this.#sides]) side.controlPlaneBack();
+  }
+
+  #sideStream(path: string, call: EnvoyCall): void {
+    const side: SideStream = new SideStream(path, call, this.#up?.client, this.#side, () => {
+      if (this.#sides.delete(side)) this.#side.open--;
+    });
+    this.#sides.add(side);
+  }
+
+  #lastGood(node: string): LastGood {
+    const known = this.#nodes.get(node);
+    if (known !== undefined) return known;
+    if (this.#nodes.size >= MAX_NODES) {
+      const used = new Set([...this.#streams].map(({ session }) => session.nodeId));
+      const idle = [...this.#nodes.keys()].find((each) => !used.has(each));
+      if (idle === undefined)
+        throw new TendrilError('RELAY_NODES', `${MAX_NODES} nodes use this relay already`, {
+          remedy: 'run a relay for each application, or a few of them',
+        });
+      this.#nodes.delete(idle);
+    }
+    const made = new LastGood(node, this.#store);
+    this.#nodes.set(node, made);
+    return made;
+  }
+
+  status(): RelayStatus {
+    return {
+      controlPlane: this.#up?.at,
+      envoys: [...this.#streams].map(({ session }) => ({
+        node: session.nodeId ?? '',
+        state: session.state,
+        ...session.counters,
+      })),
+      lastGood: [...this.#nodes.values()].map(({ node, size, bytes, notKept }) => ({
+        ...{ node, resources: size, bytes, notKept },
+      })),
+      cache: {
+        path: this.#store?.path,
+        waiting: this.#store?.waiting ?? 0,
+        problem: this.#storeProblem ?? this.#store?.problem,
+        emptied: this.#store?.emptied,
+      },
+      side: { ...this.#side },
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const stream of [...this.#streams]) stream.end();
+    for (const side of [...this.#sides]) side.end();
+    this.#server.forceShutdown();
+    this.#up?.client.close();
+    this.#up = undefined;
+    await this.#store?.close();
+  }
+}
+
+const openStore = async ({
+  cacheDir,
+  mesh,
+  log,
+}: RelayOptions): Promise<{ readonly store?: ResourceStore; readonly problem?: StoreProblem }> => {
+  if (cacheDir === undefined) return {};
+  try {
+    return { store: await ResourceStore.open({ dir: cacheDir, mesh, ...(log === undefined ? {} : { logger: log }) }) };
+  } catch (error) {
+    const problem = problemOf(error);
+    log?.warn({ ...problem, cacheDir }, 'no copy on disk; last good configurations are kept in memory only');
+    return { problem };
+  }
+};
+
+/**
+ * Starts the endpoint. A cache folder that cannot be used (foreign, locked, not writable) is named in the status and does without; a
+ * damaged one is emptied. @throws TendrilError `USAGE` (no upstream, no loopback address), `RELAY_LISTEN`.
+ */
+export const startRelay = async (options: RelayOptions): Promise<Relay> => {
+  if (options.upstreams.length === 0)
+    throw new TendrilError('USAGE', 'no control plane is given', { remedy: 'give the xDS address of one at least' });
+  if (!isLoopback(options.listen.host))
+    throw new TendrilError('USAGE', `the relay listens on loopback only, not on ${options.listen.host}`, {
+      remedy: 'use 127.0.0.1 or ::1',
+    });
+  const { store, problem } = await openStore(options);
+  const relay = new RunningRelay(options, store, problem);
+  try {
+    await relay.listen();
+  } catch (error) {
+    await store?.close();
+    throw error;
+  }
+  return relay;
+};

@@ -1,0 +1,173 @@
+/**
+ * Last good configurations on disk: an LMDB environment of checked records, written behind in batches.
+ *
+ * Bound: changes are joined by key while they wait, so there are never more than resources. A disk that is full, and a folder that cannot
+ * be used, cost the copy on disk and nothing else: the reason stands in `problem`.
+ */
+import { TendrilError } from '../../model/index.ts';
+import {
+  createDiskGuard,
+  type DiskGuard,
+  type Environment,
+  openEnvironment,
+  type StoreLogger,
+  type Table,
+} from '../../store/index.ts';
+import type { LastGoodStore } from './last-good.ts';
+
+export interface ResourceStoreOptions {
+  /** The environment lies in its folder `relay`. Made with mode 0700, files 0600. */
+  readonly dir: string;
+  /** A folder of another mesh is refused. */
+  readonly mesh: string;
+  readonly logger?: StoreLogger;
+  /** Bytes of the disk that stay free, default 16 MiB. */
+  readonly reserveBytes?: number;
+  /** How long changes are gathered, ms; default 100. */
+  readonly flushMs?: number;
+}
+
+/** What is wrong with the copy on disk. */
+export interface StoreProblem {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+type Key = readonly [node: string, typeUrl: string, name: string];
+
+const NAME = 'relay';
+const SCHEMA = { name: 'tendril-relay-cache', version: 1 } as const;
+const FLUSH_MS = 100;
+const RETRY_MS = 1_000;
+const RESERVE_BYTES = 16 * 2 ** 20;
+const COMMIT_OPERATIONS = 5_000;
+
+export const problemOf = (error: unknown): StoreProblem =>
+  error instanceof TendrilError
+    ? { code: error.code, message: error.message, ...(error.remedy === undefined ? {} : { remedy: error.remedy }) }
+    : { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
+
+export class ResourceStore implements LastGoodStore {
+  readonly path: string;
+  /** Why there is no copy on disk, or an older one than memory has; undefined: all is well. */
+  problem: StoreProblem | undefined;
+  /** Why the content found at the start was thrown away; undefined: it was not. */
+  readonly emptied: string | undefined;
+  readonly #environment: Environment;
+  readonly #guard: DiskGuard;
+  readonly #table: Table<Key>;
+  readonly #flushMs: number;
+  readonly #waiting = new Map<string, { readonly key: Key; readonly raw: Uint8Array | undefined }>();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  private constructor(environment: Environment, guard: DiskGuard, flushMs: number) {
+    this.#environment = environment;
+    this.#guard = guard;
+    this.#flushMs = flushMs;
+    this.path = environment.path;
+    this.emptied = environment.opened.emptied;
+    this.#table = environment.table<Key>('resources');
+  }
+
+  /** Throws `TendrilError` as `openEnvironment` does; a damaged environment is emptied instead. */
+  static async open(options: ResourceStoreOptions): Promise<ResourceStore> {
+    const { dir, mesh, logger, reserveBytes = RESERVE_BYTES, flushMs = FLUSH_MS } = options;
+    const guard = createDiskGuard({ path: dir, reserveBytes });
+    try {
+      const given = { dir, name: NAME, mesh, schema: SCHEMA, derived: true, guard };
+      const environment = await openEnvironment({ ...given, ...(logger === undefined ? {} : { logger }) });
+      return new ResourceStore(environment, guard, flushMs);
+    } catch (error) {
+      guard.close();
+      throw error;
+    }
+  }
+
+  /** All of a node. A damaged record ends it: the node's copy is then removed, and named in `problem`. */
+  *load(node: string): Generator<{ readonly typeUrl: string; readonly raw: Uint8Array }> {
+    const found: { typeUrl: string; raw: Uint8Array }[] = [];
+    try {
+      for (const { key, body } of this.#table.range(from(node))) {
+        if (key[0] !== node) break;
+        found.push({ typeUrl: key[1], raw: Uint8Array.from(body) });
+      }
+    } catch (error) {
+      this.problem = problemOf(error);
+      for (const key of this.#table.keys(from(node))) {
+        if (key[0] !== node) break;
+        this.#add(key, undefined);
+      }
+      return;
+    }
+    yield* found;
+  }
+
+  put(node: string, typeUrl: string, name: string, raw: Uint8Array): void {
+    this.#add([node, typeUrl, name], raw);
+  }
+
+  remove(node: string, typeUrl: string, name: string): void {
+    this.#add([node, typeUrl, name], undefined);
+  }
+
+  /** Nodes with a last good configuration. */
+  nodes(): string[] {
+    const nodes = new Set<string>();
+    for (const [node] of this.#table.keys()) nodes.add(node);
+    return [...nodes];
+  }
+
+  /** Changes that are not on disk yet. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  #add(key: Key, raw: Uint8Array | undefined): void {
+    if (this.#closed) return;
+    this.#waiting.set(key.join('\0'), { key, raw });
+    this.#timer ??= setTimeout(() => this.#flush(), this.#flushMs);
+  }
+
+  #flush(): void {
+    this.#timer = undefined;
+    this.#running = this.#running.then(() => this.#write());
+  }
+
+  async #write(): Promise<void> {
+    while (this.#waiting.size > 0) {
+      const batch = [...this.#waiting].slice(0, COMMIT_OPERATIONS);
+      for (const [at] of batch) this.#waiting.delete(at);
+      try {
+        await this.#environment.commit((commit) => {
+          for (const [, { key, raw }] of batch)
+            if (raw === undefined) commit.remove(this.#table, key);
+            else commit.put(this.#table, key, raw);
+        });
+        this.problem = undefined;
+      } catch (error) {
+        this.problem = problemOf(error);
+        // A name that LMDB cannot take would stop all others for ever.
+        if (this.problem.code === 'INVALID_KEY') continue;
+        for (const [at, change] of batch) if (!this.#waiting.has(at)) this.#waiting.set(at, change);
+        if (!this.#closed) this.#timer ??= setTimeout(() => this.#flush(), RETRY_MS);
+        return;
+      }
+    }
+  }
+
+  /** Writes what waits, then closes. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#flush();
+    await this.#running;
+    await this.#environment.close();
+    this.#guard.close();
+  }
+}
+
+const from = (node: string): { start: Key } => ({ start: [node] as unknown as Key });

@@ -1,0 +1,287 @@
+/**
+ * One Envoy's aggregated delta stream through the relay: a pure machine. Facts in (Envoy's requests, a control plane's responses,
+ * reachable, lost), effects out. While a control plane is there, messages pass as they are; while none is, the last good
+ * configuration of the node answers.
+ *
+ * Invariants (cited by the tests as R1, R2, …):
+ *  R1 Nothing that a control plane does or fails to do ends Envoy's stream.
+ *  R2 What Envoy acknowledged becomes last good, and only that; what it refused never does; removals and names given up end it.
+ *  R3 A control plane sees only nonces of its own present stream. Answers to other responses end here; the names in them pass on.
+ *  R4 On a new stream of a control plane the first request of each type names all that Envoy wants and the versions it holds; the
+ *     stream's first request carries the node as Envoy wrote it.
+ *  R5 Such a stream begins when Envoy has answered everything it was sent (or a time is over), so nothing held is sent again.
+ *  R6 Answers made here have nonces of their own, and give only what Envoy does not hold or asks for.
+ *  R7 A name that the last good configuration lacks stays asked for; a later stream names it.
+ */
+import { TendrilError } from '../../model/index.ts';
+import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest, VHDS } from '../../proto/index.ts';
+import type { LastGoodView } from './last-good.ts';
+import { answersTo, type LocalAnswer } from './stand-alone.ts';
+import { type InFlight, Subscription } from './subscription.ts';
+import { nodeField, type RawResource, readResponse, request } from './wire.ts';
+
+export type RelayEffect =
+  | { readonly kind: 'to-envoy'; readonly bytes: Uint8Array }
+  | { readonly kind: 'to-control-plane'; readonly bytes: Uint8Array }
+  | { readonly kind: 'keep'; readonly typeUrl: string; readonly resource: RawResource }
+  | { readonly kind: 'drop'; readonly typeUrl: string; readonly name: string }
+  /** Call `onSettleOver` when some seconds have passed. */
+  | { readonly kind: 'settle' };
+
+export interface RelaySessionOptions {
+  /** The last good configuration of a node; asked once, when its name is known. */
+  readonly lastGood: (nodeId: string) => LastGoodView;
+}
+
+export interface RelayCounters {
+  /** Responses passed on from a control plane, and resources in them. */
+  relayed: number;
+  relayedResources: number;
+  /** Responses made here, and resources in them. */
+  local: number;
+  localResources: number;
+  /** Responses that Envoy refused. */
+  refused: number;
+  /** Streams of a control plane begun. */
+  upstreams: number;
+}
+
+/**
+ * connecting: nothing is known yet; away: no control plane; joining: one is there, Envoy still has responses to answer;
+ * up: messages pass.
+ */
+export type RelayState = 'connecting' | 'away' | 'joining' | 'up';
+
+/** Bytes of resources in one response made here. */
+const RESPONSE_BYTES = 4 * 2 ** 20;
+const NONCE = 'relay-';
+
+export class RelaySession {
+  readonly counters: RelayCounters = {
+    ...{ relayed: 0, relayedResources: 0, local: 0, localResources: 0, refused: 0, upstreams: 0 },
+  };
+  readonly #options: RelaySessionOptions;
+  readonly #types = new Map<string, Subscription>();
+  readonly #primed = new Set<string>();
+  #node: { readonly id: string; readonly field: Uint8Array; readonly lastGood: LastGoodView } | undefined;
+  #state: RelayState = 'connecting';
+  /** Answers were made here since the control plane was lost, or may be. */
+  #alone = false;
+  #stream = 0;
+  #heard = false;
+  #nonces = 0;
+
+  constructor(options: RelaySessionOptions) {
+    this.#options = options;
+  }
+
+  get state(): RelayState {
+    return this.#state;
+  }
+
+  /** Name of the node; undefined before Envoy's first message. */
+  get nodeId(): string | undefined {
+    return this.#node?.id;
+  }
+
+  /** A control plane has been asked by an Envoy that holds nothing, and has said nothing. */
+  get starving(): boolean {
+    return this.#state === 'up' && !this.#heard && [...this.#types.values()].every((type) => !type.answered);
+  }
+
+  /** Envoy holds it, or was sent it. */
+  holds(typeUrl: string, name: string): boolean {
+    const type = this.#types.get(typeUrl);
+    return type !== undefined && (type.held.has(name) || type.isInFlight(name));
+  }
+
+  /** Throws `TendrilError` `XDS_MALFORMED` or `XDS_LIMIT`: the stream cannot go on. */
+  onRequest(bytes: Uint8Array): RelayEffect[] {
+    const message = decodeDeltaRequest(bytes);
+    if (this.#node === undefined) {
+      if (message.node === undefined || message.node.id === '')
+        throw new TendrilError('XDS_MALFORMED', 'the first message of the stream has no node with an id', {
+          remedy: 'set node.id in the bootstrap of Envoy',
+        });
+      const { id } = message.node;
+      this.#node = { id, field: nodeField(bytes), lastGood: this.#options.lastGood(id) };
+    }
+    const out: RelayEffect[] = [];
+    const type = this.#typeOf(message.typeUrl);
+    const first = !type.opened;
+    const passes = this.#answerTo(type, message, out);
+    this.#subscribe(type, message, out);
+    if (this.#state === 'up') {
+      const names = message.subscribe.length + message.unsubscribe.length > 0;
+      if (passes) out.push({ kind: 'to-control-plane', bytes });
+      else if (names)
+        out.push({
+          kind: 'to-control-plane',
+          bytes: request({
+            typeUrl: message.typeUrl,
+            subscribe: message.subscribe,
+            unsubscribe: message.unsubscribe,
+          }),
+        });
+      return out;
+    }
+    const asks = first || message.subscribe.length > 0;
+    if (this.#alone && asks) this.#serve(out, first && type.held.size > 0 ? undefined : message);
+    this.#join(out);
+    return out;
+  }
+
+  /** A control plane can be reached: a stream to it is open, and nothing has been said on it. */
+  onReady(): RelayEffect[] {
+    const out: RelayEffect[] = [];
+    this.#state = 'joining';
+    this.#join(out);
+    if ((this.#state as RelayState) === 'joining') out.push({ kind: 'settle' });
+    return out;
+  }
+
+  /** R5: Envoy has had its time. */
+  onSettleOver(): RelayEffect[] {
+    const out: RelayEffect[] = [];
+    if (this.#state === 'joining' && this.#node !== undefined) this.#begin(out);
+    return out;
+  }
+
+  /** Throws `TendrilError` `XDS_MALFORMED` or `XDS_LIMIT`: this control plane is to be left. */
+  onResponse(bytes: Uint8Array): RelayEffect[] {
+    if (this.#state !== 'up') return [];
+    const response = readResponse(bytes);
+    this.#heard = true;
+    this.counters.relayed++;
+    this.counters.relayedResources += response.resources.length;
+    this.#sent({ ...response, stream: this.#stream });
+    return [{ kind: 'to-envoy', bytes }];
+  }
+
+  /** The control plane's stream has ended, or none of them could be reached. */
+  onLost(): RelayEffect[] {
+    const out: RelayEffect[] = [];
+    this.#state = 'away';
+    this.#alone = true;
+    if (this.#node !== undefined) this.#serve(out, undefined);
+    return out;
+  }
+
+  #typeOf(typeUrl: string): Subscription {
+    const known = this.#types.get(typeUrl);
+    if (known !== undefined) return known;
+    const made = new Subscription(typeUrl);
+    this.#types.set(typeUrl, made);
+    return made;
+  }
+
+  /** R2, R3. Gives whether the message may pass to the control plane as it is. */
+  #answerTo(type: Subscription, message: DeltaRequest, out: RelayEffect[]): boolean {
+    if (message.responseNonce === '') return true;
+    const sent = type.settle(message.responseNonce);
+    if (sent === undefined) return false;
+    if (message.errorDetail === undefined) {
+      type.acknowledged(sent);
+      if (sent.stream !== 0) {
+        for (const resource of sent.resources) out.push({ kind: 'keep', typeUrl: type.typeUrl, resource });
+        for (const name of sent.removed) out.push({ kind: 'drop', typeUrl: type.typeUrl, name });
+      }
+    } else {
+      this.counters.refused++;
+      if (sent.stream === 0) this.#refusedHere(type, sent, out);
+    }
+    return this.#state === 'up' && sent.stream === this.#stream;
+  }
+
+  /** A configuration that this Envoy does not take: each resource by itself, and what is bad is last good no longer. */
+  #refusedHere(type: Subscription, { resources }: InFlight, out: RelayEffect[]): void {
+    const [only] = resources;
+    if (resources.length === 1 && only !== undefined)
+      out.push({ kind: 'drop', typeUrl: type.typeUrl, name: only.name });
+    else
+      for (const resource of resources) this.#send(out, { typeUrl: type.typeUrl, resources: [resource], removed: [] });
+    if (type.typeUrl !== VHDS) return;
+    const configurations = new Set(resources.map(({ name }) => `${name.slice(0, name.indexOf('/'))}/-`));
+    this.#send(out, { typeUrl: VHDS, resources: [], removed: [...configurations] });
+  }
+
+  #subscribe(type: Subscription, message: DeltaRequest, out: RelayEffect[]): void {
+    if (!type.opened) {
+      type.opened = true;
+      type.wildcard = message.subscribe.length === 0 || message.subscribe.includes('*');
+      for (const [name, version] of message.initialResourceVersions) type.held.set(name, version);
+      if (type.held.size > 0) type.answered = true;
+    }
+    type.subscribe(message.subscribe);
+    for (const name of type.unsubscribe(message.unsubscribe)) out.push({ kind: 'drop', typeUrl: type.typeUrl, name });
+  }
+
+  /** R5 */
+  #join(out: RelayEffect[]): void {
+    if (this.#state !== 'joining' || this.#node === undefined) return;
+    for (const { inFlight } of this.#types.values()) if (inFlight.length > 0) return;
+    this.#begin(out);
+  }
+
+  /** R4 */
+  #begin(out: RelayEffect[]): void {
+    this.#state = 'up';
+    this.#alone = false;
+    this.#heard = false;
+    this.#stream++;
+    this.counters.upstreams++;
+    let node = this.#node?.field;
+    for (const type of this.#types.values()) {
+      // A type whose names were all given up would be read as one that wants everything.
+      if (!type.opened || (!type.wildcard && type.names.size === 0)) continue;
+      const { subscribe, versions } = type.again();
+      const { typeUrl } = type;
+      out.push({
+        kind: 'to-control-plane',
+        bytes: request({ typeUrl, subscribe, initialResourceVersions: versions }, node),
+      });
+      node = undefined;
+    }
+  }
+
+  /** R6, R7 */
+  #serve(out: RelayEffect[], message: DeltaRequest | undefined): void {
+    if (this.#node === undefined) return;
+    const asked = message === undefined ? {} : { asked: { typeUrl: message.typeUrl, names: message.subscribe } };
+    const questions = { types: this.#types, lastGood: this.#node.lastGood, primed: this.#primed, ...asked };
+    for (const answer of answersTo(questions)) for (const part of inParts(answer)) this.#send(out, part);
+  }
+
+  #send(out: RelayEffect[], { typeUrl, resources, removed }: LocalAnswer): void {
+    const nonce = `${NONCE}${++this.#nonces}`;
+    this.counters.local++;
+    this.counters.localResources += resources.length;
+    this.#sent({ typeUrl, nonce, resources, removed, stream: 0 });
+    const raw = resources.map((resource) => resource.raw);
+    out.push({ kind: 'to-envoy', bytes: composeDeltaResponse({ typeUrl, nonce, resources: raw, removed }) });
+  }
+
+  #sent(response: InFlight): void {
+    this.#typeOf(response.typeUrl).sent(response);
+    if (response.typeUrl !== VHDS) return;
+    for (const name of [...response.resources.map((resource) => resource.name), ...response.removed])
+      this.#primed.add(name.slice(0, name.indexOf('/')));
+  }
+}
+
+const inParts = ({ typeUrl, resources, removed }: LocalAnswer): LocalAnswer[] => {
+  const parts: { typeUrl: string; resources: RawResource[]; removed: readonly string[] }[] = [];
+  let part: RawResource[] = [];
+  let bytes = 0;
+  parts.push({ typeUrl, resources: part, removed });
+  for (const resource of resources) {
+    if (bytes > 0 && bytes + resource.raw.length > RESPONSE_BYTES) {
+      part = [];
+      bytes = 0;
+      parts.push({ typeUrl, resources: part, removed: [] });
+    }
+    part.push(resource);
+    bytes += resource.raw.length;
+  }
+  return parts;
+};

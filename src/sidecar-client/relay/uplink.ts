@@ -1,0 +1,147 @@
+/** The way to one of several control planes for one Envoy stream: tried in turn, each at once; after a whole round, a wait with full jitter. */
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  connectivityState,
+  credentials,
+} from '@grpc/grpc-js';
+import { GRPC_PATHS } from '../../proto/index.ts';
+import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from '../backoff.ts';
+import type { HostPort } from '../connection.ts';
+
+export interface UplinkOptions {
+  readonly upstreams: readonly HostPort[];
+  readonly credentials?: ChannelCredentials;
+  readonly backoff?: BackoffOptions;
+  readonly random?: () => number;
+  readonly onReady: (to: HostPort) => void;
+  readonly onMessage: (bytes: Buffer) => void;
+  /** The stream has ended, or a whole round of attempts has failed; it goes on trying. */
+  readonly onLost: (why: string) => void;
+}
+
+export const same = (bytes: Buffer): Buffer => bytes;
+
+/** How long one address may take, ms; all of a round together half of what an Envoy waits (`initial_fetch_timeout` 2 s). */
+const ROUND_MS = 1_000;
+
+const CHANNEL = {
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  // As the client's own connection: a control plane that stands still is left after 15 s.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.enable_channelz': 0,
+  'grpc.use_local_subchannel_pool': 1,
+};
+
+export const clientOf = ({ host, port }: HostPort, given?: ChannelCredentials): Client =>
+  new Client(`${host.includes(':') ? `[${host}]` : host}:${port}`, given ?? credentials.createInsecure(), CHANNEL);
+
+/** Calls back once: whether the channel got ready within `ms`. */
+const whenReady = (client: Client, ms: number, done: (ready: boolean) => void): void => {
+  const channel = client.getChannel();
+  const deadline = Date.now() + ms;
+  const look = (late: boolean): void => {
+    const state = channel.getConnectivityState(true);
+    if (state === connectivityState.READY) return done(true);
+    if (late || state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN)
+      return done(false);
+    channel.watchConnectivityState(state, deadline, (error) => look(error !== undefined && error !== null));
+  };
+  look(false);
+};
+
+export class Uplink {
+  readonly #options: UplinkOptions;
+  readonly #random: () => number;
+  #client: Client | undefined;
+  #stream: ClientDuplexStream<Buffer, Buffer> | undefined;
+  #next: number;
+  #tried = 0;
+  #rounds = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+    this.#random = options.random ?? Math.random;
+    this.#next = Math.floor(this.#random() * options.upstreams.length);
+  }
+
+  start(): void {
+    const { upstreams, onReady } = this.#options;
+    const to = upstreams[this.#next++ % upstreams.length];
+    if (this.#closed || to === undefined) return;
+    const client = clientOf(to, this.#options.credentials);
+    this.#client = client;
+    whenReady(client, ROUND_MS / upstreams.length, (ready) => {
+      if (this.#closed || this.#client !== client) return;
+      if (!ready) return this.#failed(`${to.host}:${to.port} does not answer`);
+      const stream = client.makeBidiStreamRequest(GRPC_PATHS.delta, same, same);
+      this.#stream = stream;
+      stream.on('data', (message: Buffer) => {
+        if (this.#stream !== stream) return;
+        this.#rounds = 0;
+        this.#options.onMessage(message);
+      });
+      stream.on('error', (error) => this.lost(error.message, stream));
+      stream.on('end', () => this.lost('the control plane ended the stream', stream));
+      onReady(to);
+    });
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#stream?.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  }
+
+  /** Bytes that the control plane has not taken yet. */
+  get unsent(): number {
+    return this.#stream?.writableLength ?? 0;
+  }
+
+  pause(): void {
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    this.#stream?.resume();
+  }
+
+  /** Leaves the present stream; the next is tried after a wait. */
+  lost(why: string, stream = this.#stream): void {
+    if (this.#closed || stream === undefined || this.#stream !== stream) return;
+    this.#drop();
+    this.#wait(why);
+  }
+
+  #failed(why: string): void {
+    this.#drop();
+    if (++this.#tried < this.#options.upstreams.length) return this.start();
+    this.#wait(why);
+  }
+
+  #wait(why: string): void {
+    this.#tried = 0;
+    const ms = backoffMs(this.#rounds++, this.#random, this.#options.backoff ?? DEFAULT_BACKOFF);
+    this.#timer = setTimeout(() => this.start(), ms);
+    this.#options.onLost(why);
+  }
+
+  #drop(): void {
+    const [stream, client] = [this.#stream, this.#client];
+    this.#stream = undefined;
+    this.#client = undefined;
+    // A stream that is cancelled says so once more.
+    stream?.on('error', () => undefined);
+    stream?.cancel();
+    client?.close();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#drop();
+  }
+}
