@@ -45,10 +45,9 @@ const whenReady = (client: Client, ms: number, done: (ready: boolean) => void): 
   const deadline = Date.now() + ms;
   const look = (late: boolean): void => {
     const state = channel.getConnectivityState(true);
-    if (state === connectivityState.READY) return done(true);
-    if (late || state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN)
-      return done(false);
-    channel.watchConnectivityState(state, deadline, (error) => look(error !== undefined && error !== null));
+    const failed = state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN;
+    if (state === connectivityState.READY || failed || late) done(state === connectivityState.READY);
+    else channel.watchConnectivityState(state, deadline, (error) => look(error !== undefined && error !== null));
   };
   look(false);
 };
@@ -118,8 +117,8 @@ export class Uplink {
 
   #failed(why: string): void {
     this.#drop();
-    if (++this.#tried < this.#options.upstreams.length) return this.start();
-    this.#wait(why);
+    if (++this.#tried < this.#options.upstreams.length) this.start();
+    else this.#wait(why);
   }
 
   #wait(why: string): void {
