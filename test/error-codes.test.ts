@@ -1,14 +1,20 @@
-/** docs/errors.md has every code that src/ gives, with meaning and remedy, and no code that nobody gives. */
+/** docs/errors.md has every code that src/ and bench/sim/ give, with meaning and remedy, and no code that nobody gives. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { repositoryRoot } from './support/root.ts';
 
-const src = join(repositoryRoot, 'src');
-const sources = readdirSync(src, { recursive: true, encoding: 'utf8' })
+/** What users run: the program, and the simulation that `tendril bench` loads. */
+const FOLDERS = ['src', 'bench/sim'];
+const sources = FOLDERS.flatMap((folder) =>
+  readdirSync(join(repositoryRoot, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+)
   .filter((name) => name.endsWith('.ts') && !name.includes('generated'))
-  .map((name) => ({ name, text: readFileSync(join(src, name), 'utf8').replace(/^\s*(?:\/\*\*?|\*|\/\/).*$/gm, '') }));
+  .map((name) => ({
+    name,
+    text: readFileSync(join(repositoryRoot, name), 'utf8').replace(/^\s*(?:\/\*\*?|\*|\/\/).*$/gm, ''),
+  }));
 
 /** Words in capitals that are codes of Envoy, HTTP, Kafka or Node, and names of the environment. */
 const FOREIGN =
@@ -58,7 +64,7 @@ test('every code of src/ is explained', () => {
   for (const word of document.match(/`(?:expect|batch|unreadable|rejected)`/g) ?? []) explained.add(word.slice(1, -1));
   assert.ok(given.size > 130, `${given.size} codes found: the reader is broken`);
   assert.deepEqual(
-    [...given].filter(([code]) => !explained.has(code)).map(([code, file]) => `${code} (src/${file})`),
+    [...given].filter(([code]) => !explained.has(code)).map(([code, file]) => `${code} (${file})`),
     [],
   );
 });

@@ -1,6 +1,6 @@
 /** A sidecar in this process: holds what a caller may use, asks for what it calls. */
 import type { ChannelCredentials } from '@grpc/grpc-js';
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 import type { ProtoNode } from '../proto/index.ts';
 import type { BackoffOptions } from './backoff.ts';
 import { Connection, type ConnectionStats, type ConnectionStatus, type HostPort } from './connection.ts';

@@ -20,8 +20,10 @@ import {
   decodeVirtualHost,
   type Endpoint,
 } from './decode.ts';
+import { DomainIndex } from './domain-index.ts';
 import type { ClientEffect } from './effect.ts';
 import { KINDS, type ResourceKind, URLS } from './kinds.ts';
+import { WantedAssignments } from './wanted-assignments.ts';
 
 export interface ClientSessionOptions {
   readonly node: ProtoNode;
@@ -53,10 +55,11 @@ export class ClientSession {
   /** Asked host -> version of its negative answer; '': its virtual host was removed; undefined: waiting, or answered by a virtual host. */
   readonly #askedHosts = new Map<string, string | undefined>();
   readonly #askedClusters = new Set<string>();
-  /** Domain -> virtual host. */
-  readonly #domains = new Map<string, string>();
+  /** Which virtual host answers which of the hosts asked for. */
+  readonly #domains = new DomainIndex();
   /** Types whose first message has been sent on this stream. */
   readonly #opened = new Set<ResourceKind>();
+  readonly #wanted = new WantedAssignments();
   /** Assignments asked for on this stream. */
   readonly #askedAssignments = new Set<string>();
   #connected = false;
@@ -90,7 +93,7 @@ export class ClientSession {
         versions.set(this.#prefix + host, version);
     const first = versions.size === 0 && asked.length === 0;
     this.#request(out, 'vhds', { subscribe: first ? NO_NAMES : ['*', ...asked], versions });
-    const eds = this.#wantedAssignments();
+    const eds = this.#wanted.names();
     if (eds.length > 0) this.#askAssignments(out, eds, NO_NAMES);
     return out;
   }
@@ -107,6 +110,7 @@ export class ClientSession {
     if (this.#askedHosts.has(host))
       return this.#askedHosts.get(host) === undefined ? [] : [{ kind: 'host', host, virtualHost: undefined }];
     this.#askedHosts.set(host, undefined);
+    this.#domains.watch(host);
     const out: ClientEffect[] = [];
     if (this.#connected) this.#request(out, 'vhds', { subscribe: [this.#prefix + host] });
     return out;
@@ -123,13 +127,7 @@ export class ClientSession {
 
   /** The virtual host that answers a host; a wildcard domain counts. */
   virtualHostOf(host: string): string | undefined {
-    const exact = this.#domains.get(host);
-    if (exact !== undefined) return exact;
-    for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
-      const wild = this.#domains.get(`*${host.slice(dot)}`);
-      if (wild !== undefined) return wild;
-    }
-    return undefined;
+    return this.#domains.virtualHostOf(host);
   }
 
   hostOf(name: string): DecodedHost | undefined {
@@ -197,50 +195,59 @@ export class ClientSession {
     }
     const table = this.#table(type);
     // An assignment that no cluster of ours uses is accepted and not kept.
-    const wanted = type === 'eds' ? new Set(this.#wantedAssignments()) : undefined;
     const changed: string[] = [];
     for (const { name, held } of changes) {
-      if (held === undefined || wanted?.has(name) === false) continue;
+      if (held === undefined || (type === 'eds' && !this.#wanted.has(name))) continue;
       changed.push(name);
+      if (type === 'cds') this.#wanted.move(this.#edsOf(name), (held.value as DecodedCluster).eds);
       table.set(name, held);
     }
+    if (type === 'cds') for (const name of removed) this.#wanted.move(this.#edsOf(name), undefined);
     const gone = removed.filter((name) => table.delete(name));
-    if (type === 'vhds') this.#reindex(resources, out);
+    if (type === 'vhds') this.#reindex(changes as readonly HostChange[], removed, resources, out);
     if (changed.length > 0 || gone.length > 0) out.push({ kind: 'update', type, changed, removed: gone });
     return undefined;
   }
 
   /** C5 */
   #conflict(changes: readonly HostChange[], removed: readonly string[]): string | undefined {
-    const owners = new Map(this.#domains);
-    const touched = new Set([...removed, ...changes.map(({ name }) => name)]);
-    for (const [domain, owner] of owners) if (touched.has(owner)) owners.delete(domain);
-    for (const { name, held } of changes)
-      for (const domain of held?.value.domains ?? []) {
-        if (owners.has(domain))
-          return `Only unique values for domains are permitted. Duplicate entry of domain ${domain}`;
-        owners.set(domain, name);
-      }
-    return undefined;
+    const domain = this.#domains.conflict([
+      ...removed.map((name) => ({ name, domains: NO_NAMES })),
+      ...changes.map(({ name, held }) => ({ name, domains: held?.value.domains ?? NO_NAMES })),
+    ]);
+    return domain === undefined
+      ? undefined
+      : `Only unique values for domains are permitted. Duplicate entry of domain ${domain}`;
   }
 
-  /** Domains anew, and answers to the hosts asked for. */
-  #reindex(resources: readonly DecodedResource[], out: ClientEffect[]): void {
-    const before = new Map<string, string | undefined>();
-    for (const host of this.#askedHosts.keys()) before.set(host, this.virtualHostOf(host));
-    this.#domains.clear();
-    for (const [name, { value }] of this.#hosts) for (const domain of value.domains) this.#domains.set(domain, name);
+  /** Domains of what changed, and answers to the hosts asked for that they touch. */
+  #reindex(
+    changes: readonly HostChange[],
+    removed: readonly string[],
+    resources: readonly DecodedResource[],
+    out: ClientEffect[],
+  ): void {
+    const kept = changes.flatMap(({ name, held }) =>
+      held === undefined ? [] : [{ name, domains: held.value.domains }],
+    );
+    const answers = this.#domains.apply([...removed.map((name) => ({ name, domains: NO_NAMES })), ...kept]);
     const negatives = new Map<string, string>();
     for (const { name, version, body } of resources) if (body === undefined) negatives.set(name, version);
-    for (const [host, negative] of this.#askedHosts) {
-      const virtualHost = this.virtualHostOf(host);
+    const touched = new Map(answers.map((answer) => [answer.host, answer]));
+    const came = new Set(resources.map(({ name }) => name));
+    for (const name of negatives.keys()) {
+      const host = name.slice(this.#prefix.length);
+      if (touched.has(host) || !name.startsWith(this.#prefix) || !this.#askedHosts.has(host)) continue;
+      const now = this.virtualHostOf(host);
+      touched.set(host, { host, before: now, after: now });
+    }
+    for (const { host, before, after } of touched.values()) {
       const said = negatives.get(this.#prefix + host);
-      if (virtualHost !== undefined) {
+      if (after !== undefined) {
         this.#askedHosts.set(host, undefined);
-        if (before.get(host) !== virtualHost || resources.some(({ name }) => name === virtualHost))
-          out.push({ kind: 'host', host, virtualHost });
-      } else if (said !== undefined || before.get(host) !== undefined) {
-        this.#askedHosts.set(host, said ?? negative ?? '');
+        if (before !== after || came.has(after)) out.push({ kind: 'host', host, virtualHost: after });
+      } else if (said !== undefined || before !== undefined) {
+        this.#askedHosts.set(host, said ?? this.#askedHosts.get(host) ?? '');
         out.push({ kind: 'host', host, virtualHost: undefined });
       }
     }
@@ -257,18 +264,15 @@ export class ClientSession {
     return tables[type];
   }
 
-  #wantedAssignments(): string[] {
-    const names = new Set<string>();
-    for (const { value } of this.#clusters.values()) if (value.eds !== undefined) names.add(value.eds);
-    return [...names];
+  #edsOf(cluster: string): string | undefined {
+    return this.#clusters.get(cluster)?.value.eds;
   }
 
   /** C4 */
   #assignmentDifference(): { readonly come: readonly string[]; readonly gone: readonly string[] } {
-    const wanted = new Set(this.#wantedAssignments());
-    const gone = [...this.#askedAssignments].filter((name) => !wanted.has(name));
-    for (const name of gone) this.#assignments.delete(name);
-    return { come: [...wanted].filter((name) => !this.#askedAssignments.has(name)), gone };
+    const difference = this.#wanted.difference(this.#askedAssignments);
+    for (const name of difference.gone) this.#assignments.delete(name);
+    return difference;
   }
 
   #askAssignments(out: ClientEffect[], come: readonly string[], gone: readonly string[]): void {

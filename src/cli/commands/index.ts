@@ -152,4 +152,10 @@ export const commands: readonly CommandEntry[] = [
     ends: 'at-once',
     load: async () => (await import('./version.ts')).version,
   },
+  {
+    name: 'bench',
+    summary: 'compare what simulated meshes cost',
+    ends: 'in-order',
+    load: async () => (await import('./bench.ts')).bench,
+  },
 ];

@@ -5,7 +5,7 @@
 import type { ConfigSource } from '../config-source.ts';
 
 export interface CallEndpoint {
-  /** IP literal. */
+  /** IP literal; of a cluster whose endpoints are found by DNS: the host name. */
   readonly address: string;
   readonly port: number;
   /** `address:port`, IPv6 in brackets. Equal for the same place in every assignment. */
@@ -82,10 +82,31 @@ export interface UpstreamCluster {
   readonly connectTimeoutMs: number;
   readonly maxConnections: number;
   readonly maxPending: number;
+  /** To one endpoint. Unlimited: 4294967295, as in all limits. */
+  readonly maxConnectionsPerEndpoint: number;
+  /** After so many requests a connection is closed. */
+  readonly maxRequestsPerConnection: number;
   /** `1`: HTTP/1.1, `2`: HTTP/2 with prior knowledge. */
   readonly protocol: 1 | 2;
   /** Health of an endpoint changed, endpoints came or went. */
   onChange(listener: () => void): () => void;
+  stats(): ClusterCallStats;
+}
+
+/** What a cluster counts. */
+export interface ClusterCallStats {
+  /** Calls that run, retries included. */
+  readonly active: number;
+  /** Retries that run. */
+  readonly retries: number;
+  /** Calls refused because `requests` ran already, since the start. */
+  readonly overflows: number;
+  /** Retries refused by the budget, since the start. */
+  readonly retriesRefused: number;
+  /** Ejections since the start. */
+  readonly ejections: number;
+  /** Endpoints that are ejected now. */
+  readonly ejected: number;
 }
 
 export interface CallCore {
@@ -102,4 +123,6 @@ export type CreateCallCore = (options: {
   readonly source: ConfigSource;
   /** [0, 1). */
   readonly random: () => number;
+  /** Address that calls come from: the hash key `ip`. Default 127.0.0.1, which is what a sidecar sees of its application. */
+  readonly sourceAddress?: string;
 }) => CallCore;

@@ -1,0 +1,82 @@
+/** Results of one side: a `result.json`, a folder with one or with several runs, or a list of those separated by commas. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { TendrilError } from '../../../src/model/index.ts';
+import { RESULT_FORMAT, type SimResult } from '../result.ts';
+
+export interface ReadResult {
+  readonly path: string;
+  readonly result: SimResult;
+}
+
+const FILE = 'result.json';
+const REMEDY = 'name a folder that tendril bench sim has written (--out), or its result.json';
+/** Folders below the one that is named: `--out runs/1`, `--out runs/2`. */
+const MAX_RUNS = 100;
+
+const unreadable = (path: string, what: string, cause?: unknown): TendrilError =>
+  new TendrilError('BENCH_RESULT', `${path}: ${what}`, { remedy: REMEDY, cause });
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+
+/** Throws `BENCH_RESULT` for what is no file, no JSON, or no result of this format. */
+export const readResult = (path: string): SimResult => {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw unreadable(path, 'cannot be read', error);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw unreadable(path, `is not JSON (${error instanceof Error ? error.message : String(error)})`, error);
+  }
+  const format = typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined;
+  if (format !== RESULT_FORMAT)
+    throw unreadable(
+      path,
+      `is not a result of this version: its format is ${JSON.stringify(format) ?? 'not said'}, not "${RESULT_FORMAT}"`,
+    );
+  const result = value as SimResult;
+  const needed = [
+    'options',
+    'machine',
+    'outcome',
+    'seconds',
+    'processes',
+    'bytes',
+    'lost',
+    'unneeded',
+    'faults',
+    'goals',
+  ];
+  const missing = needed.filter((name) => typeof result[name as keyof SimResult] !== 'object');
+  if (missing.length > 0) throw unreadable(path, `is not whole: ${missing.join(', ')} missing`);
+  return result;
+};
+
+const filesOf = (path: string): readonly string[] => {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) throw unreadable(path, 'does not exist');
+  if (!stat.isDirectory()) return [path];
+  if (isFile(join(path, FILE))) return [join(path, FILE)];
+  const below = readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && isFile(join(path, entry.name, FILE)))
+    .map((entry) => join(path, entry.name, FILE))
+    .sort();
+  if (below.length === 0) throw unreadable(path, `holds no ${FILE}, and no folder that does`);
+  if (below.length > MAX_RUNS) throw unreadable(path, `holds ${below.length} runs; at most ${MAX_RUNS} are compared`);
+  return below;
+};
+
+/** Throws `BENCH_RESULT`; gives at least one. */
+export const readSide = (words: string): readonly ReadResult[] => {
+  const paths = words
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+  if (paths.length === 0) throw unreadable(JSON.stringify(words), 'names nothing');
+  return paths.flatMap(filesOf).map((path) => ({ path, result: readResult(path) }));
+};

@@ -1,0 +1,2 @@
+/** The door of the simulation: what `tendril bench` loads. */
+export { runCompare } from './compare/index.ts';

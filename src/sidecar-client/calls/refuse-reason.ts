@@ -1,0 +1,21 @@
+/** What the session asks before it acknowledges a resource: a reason here becomes a NACK. */
+import type { ConfigKind } from '../config-source.ts';
+import { decodeCluster } from './cluster-settings.ts';
+import { decodeEndpoints } from './endpoints.ts';
+import { decodeRoutes } from './routes.ts';
+
+const DECODERS: Readonly<Record<ConfigKind, (body: Uint8Array) => unknown>> = {
+  cluster: decodeCluster,
+  assignment: decodeEndpoints,
+  virtualHost: (body) => decodeRoutes(body, ''),
+};
+
+/** Why calls cannot use a resource, in one sentence with the field; undefined: they can. */
+export const refuseReason = (kind: ConfigKind, body: Uint8Array): string | undefined => {
+  try {
+    DECODERS[kind](body);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+};
