@@ -4,6 +4,7 @@
  * `store`, `sidecar-client`. A test holds their imports to it.
  */
 export { isObject } from './documents/json.ts';
+export { formatDuration, parseDuration } from './documents/text/duration.ts';
 export { nearestWord } from './documents/text/suggest.ts';
 export * from './finding.ts';
 export * from './names.ts';
