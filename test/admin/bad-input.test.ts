@@ -627,6 +627,7 @@ describe('what is no JSON, or no event', () => {
     }
     for (const holder of ['', 'a%20b', '%C3%A4', 'x'.repeat(129)])
       await refused(core, 400, 'E102', 'PUT', `${at}?lease=30s&holder=${holder}`, good);
+    await refused(core, 400, 'E102', 'PUT', `${at}?holder=h`, good);
     await refused(core, 400, 'E104', 'PUT', `${at}?lease=30s`, { address: 'nowhere' });
     await refused(core, 400, 'E102', 'PUT', at, { ...good, lease: { ttlMs: 30_000, holder: 'h' } });
     const outside = { namespace: 'shop', service: 'cart', id: 'a', ...good, lease: { ttlMs: 30_000, holder: 'h' } };

@@ -59,7 +59,7 @@ const open = async (
 
 /** 1,000 leases fall silent; half-way the control plane starts again and knows only its log. */
 export const stormRounds = async (context: TestContext): Promise<void> => {
-  const counts = Array.from({ length: 40 }, (_, at) => 1 + ((at * 7) % 49));
+  const counts = Array.from({ length: 42 }, (_, at) => 1 + ((at * 8) % 49));
   const { core, leases, time, restart } = await open(context, counts);
   const { fold } = core.projector;
   const run = async (keeper: Leases, seconds: number): Promise<void> => {

@@ -148,6 +148,8 @@ const put = route({
       });
     const { lease } = context.query;
     if (lease !== undefined) return registerLease(context, ref, fields, lease);
+    if (context.query.holder !== undefined)
+      throw refusal('E102', 'holder is given without lease', { pointer: '?holder', remedy: 'add lease=30s' });
     return submit(
       context,
       { type: 'endpoint.registered', data: { ...fields, ...ref } },

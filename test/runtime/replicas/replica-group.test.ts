@@ -206,3 +206,22 @@ test('a name that somebody else uses is said once, not fought for', async (t) =>
   await mesh.rounds();
   assert.equal(mesh.core.log.head().offset, offset + 1, 'nothing more is written for some minutes');
 });
+
+test('leases: a replica that is not heard counts for twice the time after which it would follow the keeper; one that is out does not', async (t) => {
+  const mesh = await start(t, 'a', 'b', 'c');
+  await elect(mesh, 1, 'a');
+  await mesh.rounds();
+  const voters = () => mesh.groups.get('a')?.voters();
+  assert.deepEqual(voters(), ['b', 'c']);
+  mesh.silent.add('b');
+  // One that does not hear the beginning of a term waits twice as long as lostMs.
+  mesh.now += 4_000;
+  await mesh.groups.get('a')?.round();
+  assert.deepEqual(voters(), ['b', 'c']);
+  assert.deepEqual(await mesh.groups.get('a')?.askLeases([]), [undefined, ['c']]);
+  mesh.now += 1;
+  assert.deepEqual(voters(), ['c']);
+  mesh.out.add('c');
+  await mesh.groups.get('a')?.round();
+  assert.deepEqual(voters(), []);
+});
