@@ -14,13 +14,14 @@
  *     question; its clusters and assignments go when the server removes them.
  *  C7 What is restored is named on the first stream with its versions, like what is held after a lost stream.
  */
-import type { DecodedResource, DeltaRequest, DeltaResponse, ProtoNode } from '../proto/index.ts';
+import type { DecodedResource, DeltaResponse, ProtoNode } from '../proto/index.ts';
 import type { ConfigKind, HeldResource } from './config-source.ts';
 import { type DecodedCluster, type DecodedHost, decodeAssignment, type Endpoint } from './decode.ts';
 import { DomainIndex } from './domain-index.ts';
 import type { ClientEffect } from './effect.ts';
 import { decodeResource, type Held } from './held.ts';
 import { KINDS, type ResourceKind, URLS } from './kinds.ts';
+import { StreamRequests } from './stream-requests.ts';
 import { WantedAssignments } from './wanted-assignments.ts';
 
 export interface ClientSessionOptions {
@@ -39,7 +40,6 @@ export interface ClientSessionOptions {
 
 const INTERNAL = 13;
 const NO_NAMES: readonly string[] = [];
-const NO_VERSIONS: ReadonlyMap<string, string> = new Map();
 
 export class ClientSession {
   readonly #options: ClientSessionOptions;
@@ -54,8 +54,7 @@ export class ClientSession {
   readonly #askedClusters = new Set<string>();
   /** Which virtual host answers which of the hosts asked for. */
   readonly #domains = new DomainIndex();
-  /** Types whose first message has been sent on this stream. */
-  readonly #opened = new Set<ResourceKind>();
+  readonly #requests: StreamRequests;
   readonly #wanted = new WantedAssignments();
   /** Assignments asked for on this stream. */
   readonly #askedAssignments = new Set<string>();
@@ -64,10 +63,10 @@ export class ClientSession {
   /** Virtual hosts unsubscribed on this stream. */
   readonly #declined = new Set<string>();
   #connected = false;
-  #nodeSent = false;
 
   constructor(options: ClientSessionOptions) {
     this.#options = options;
+    this.#requests = new StreamRequests(options.node);
     this.#prefix = `${options.routeConfiguration ?? 'outbound'}/`;
   }
 
@@ -78,16 +77,20 @@ export class ClientSession {
   /** A stream is open: says who we are, what we hold and what we want. */
   onConnected(): ClientEffect[] {
     this.#connected = true;
-    this.#nodeSent = false;
-    this.#opened.clear();
+    this.#requests.begin();
     this.#askedAssignments.clear();
     this.#declined.clear();
     this.#released.clear();
     const out: ClientEffect[] = [];
     const rc = this.#prefix.slice(0, -1);
-    this.#open(out, 'cds', this.#askedClusters.size > 0 ? ['*', ...this.#askedClusters] : NO_NAMES, this.#clusters);
-    if (this.#options.listeners === true) this.#open(out, 'lds', NO_NAMES, this.#listeners);
-    this.#open(out, 'rds', [rc], this.#routes);
+    this.#requests.open(
+      out,
+      'cds',
+      this.#askedClusters.size > 0 ? ['*', ...this.#askedClusters] : NO_NAMES,
+      this.#clusters,
+    );
+    if (this.#options.listeners === true) this.#requests.open(out, 'lds', NO_NAMES, this.#listeners);
+    this.#requests.open(out, 'rds', [rc], this.#routes);
     const asked = [...this.#askedHosts.keys()].map((host) => this.#prefix + host);
     const versions = new Map<string, string>();
     for (const [name, { version }] of this.#hosts) versions.set(name, version);
@@ -95,7 +98,7 @@ export class ClientSession {
       if (version !== undefined && version !== '' && !versions.has(this.#prefix + host))
         versions.set(this.#prefix + host, version);
     const first = versions.size === 0 && asked.length === 0;
-    this.#request(out, 'vhds', { subscribe: first ? NO_NAMES : ['*', ...asked], versions });
+    this.#requests.add(out, 'vhds', { subscribe: first ? NO_NAMES : ['*', ...asked], versions });
     const eds = this.#wanted.names();
     if (eds.length > 0) this.#askAssignments(out, eds, NO_NAMES);
     return out;
@@ -116,7 +119,7 @@ export class ClientSession {
     this.#released.delete(host);
     this.#domains.watch(host);
     const out: ClientEffect[] = [];
-    if (this.#connected) this.#request(out, 'vhds', { subscribe: [this.#prefix + host] });
+    if (this.#connected) this.#requests.add(out, 'vhds', { subscribe: [this.#prefix + host] });
     return out;
   }
 
@@ -125,7 +128,7 @@ export class ClientSession {
     if (this.#askedClusters.has(name)) return [];
     this.#askedClusters.add(name);
     const out: ClientEffect[] = [];
-    if (this.#connected) this.#request(out, 'cds', { subscribe: [name] });
+    if (this.#connected) this.#requests.add(out, 'cds', { subscribe: [name] });
     return out;
   }
 
@@ -192,7 +195,7 @@ export class ClientSession {
       this.#declined.add(virtualHost);
       out.push({ kind: 'update', type: 'vhds', changed: NO_NAMES, removed: [virtualHost] });
     }
-    if (this.#connected) this.#request(out, 'vhds', { unsubscribe });
+    if (this.#connected) this.#requests.add(out, 'vhds', { unsubscribe });
     return out;
   }
 
@@ -200,7 +203,7 @@ export class ClientSession {
   releaseCluster(name: string): ClientEffect[] {
     if (!this.#askedClusters.delete(name)) return [];
     const out: ClientEffect[] = [];
-    if (this.#connected) this.#request(out, 'cds', { unsubscribe: [name] });
+    if (this.#connected) this.#requests.add(out, 'cds', { unsubscribe: [name] });
     return out;
   }
 
@@ -236,12 +239,15 @@ export class ClientSession {
     const out: ClientEffect[] = [];
     const type = KINDS.get(response.typeUrl);
     if (type === undefined) {
-      out.push({ kind: 'request', request: this.#message(response.typeUrl, { responseNonce: response.nonce }) });
+      out.push({
+        kind: 'request',
+        request: this.#requests.message(response.typeUrl, { responseNonce: response.nonce }),
+      });
       return out;
     }
     const error = this.#take(type, response, out);
     const eds = type === 'cds' && error === undefined ? this.#wanted.difference(this.#askedAssignments) : undefined;
-    this.#request(out, type, {
+    this.#requests.add(out, type, {
       responseNonce: response.nonce,
       ...(error === undefined ? {} : { errorDetail: { code: INTERNAL, message: error } }),
     });
@@ -312,7 +318,7 @@ export class ClientSession {
     if (late.length === 0) return;
     const unsubscribe = late.map(({ name }) => name);
     for (const name of unsubscribe) this.#declined.add(name);
-    this.#request(out, 'vhds', { unsubscribe });
+    this.#requests.add(out, 'vhds', { unsubscribe });
   }
 
   /** C5 */
@@ -378,38 +384,8 @@ export class ClientSession {
   #askAssignments(out: ClientEffect[], come: readonly string[], gone: readonly string[]): void {
     for (const name of come) this.#askedAssignments.add(name);
     for (const name of gone) this.#askedAssignments.delete(name);
-    if (this.#opened.has('eds')) this.#request(out, 'eds', { subscribe: come, unsubscribe: gone });
-    else this.#open(out, 'eds', come, this.#assignments);
-  }
-
-  #open(
-    out: ClientEffect[],
-    type: ResourceKind,
-    subscribe: readonly string[],
-    held: ReadonlyMap<string, Held<unknown>>,
-  ): void {
-    const versions = new Map<string, string>();
-    for (const [name, { version }] of held) versions.set(name, version);
-    this.#request(out, type, { subscribe, versions });
-  }
-
-  #request(out: ClientEffect[], type: ResourceKind, parts: RequestParts): void {
-    this.#opened.add(type);
-    out.push({ kind: 'request', request: this.#message(URLS[type], parts) });
-  }
-
-  #message(typeUrl: string, parts: RequestParts): DeltaRequest {
-    const node = this.#nodeSent ? {} : { node: this.#options.node };
-    this.#nodeSent = true;
-    return {
-      ...node,
-      typeUrl,
-      subscribe: parts.subscribe ?? NO_NAMES,
-      unsubscribe: parts.unsubscribe ?? NO_NAMES,
-      initialResourceVersions: parts.versions ?? NO_VERSIONS,
-      responseNonce: parts.responseNonce ?? '',
-      ...(parts.errorDetail === undefined ? {} : { errorDetail: parts.errorDetail }),
-    };
+    if (this.#requests.hasOpened('eds')) this.#requests.add(out, 'eds', { subscribe: come, unsubscribe: gone });
+    else this.#requests.open(out, 'eds', come, this.#assignments);
   }
 }
 
@@ -423,14 +399,6 @@ export interface EarlierLife {
 }
 
 type Changes = Pick<DeltaResponse, 'resources' | 'removed'>;
-
-interface RequestParts {
-  readonly subscribe?: readonly string[];
-  readonly unsubscribe?: readonly string[];
-  readonly versions?: ReadonlyMap<string, string>;
-  readonly responseNonce?: string;
-  readonly errorDetail?: { readonly code: number; readonly message: string };
-}
 
 interface HostChange {
   readonly name: string;

@@ -214,7 +214,8 @@ test('the example of docs/client.md runs', async () => {
   mesh.set('eds', name, assignmentBody(name, 'e-1', [9001]));
   mesh.set('vhds', name, virtualHostBody('h-1', ['payments.shop', name], [name]));
   const { port } = await serve(mesh);
-  const [, example = ''] = /```js\n([^]*?)```/.exec(readFileSync(join(repositoryRoot, 'docs/client.md'), 'utf8')) ?? [];
+  const [, example = ''] =
+    /```js\n([\s\S]*?)```/.exec(readFileSync(join(repositoryRoot, 'docs/client.md'), 'utf8')) ?? [];
   const dir = folder();
   const entry = new URL('../../src/sidecar-client/index.js', import.meta.url).href;
   writeFileSync(
