@@ -11,8 +11,9 @@ export {
   startAgent,
 } from './agent/index.ts';
 export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
-export type { CacheProblem } from './cache.ts';
+export type { CacheProblem } from './cache-record.ts';
 export { connectSidecar, type SidecarClient, type SidecarOptions, type SidecarStats } from './client.ts';
+export type { ClientOptions, ClientStatus, TendrilClient } from './client-types.ts';
 export type { ConfigChange, ConfigKind, ConfigSource, HeldResource } from './config-source.ts';
 export type { ConnectionStats, ConnectionStatus, HostPort } from './connection.ts';
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
@@ -39,4 +40,4 @@ export {
 } from './relay/index.ts';
 export type { ServiceHandle } from './service-handle.ts';
 export { ClientSession, type ClientSessionOptions, type EarlierLife } from './session.ts';
-export { type ClientOptions, type ClientStatus, createClient, type TendrilClient } from './tendril-client.ts';
+export { createClient } from './tendril-client.ts';

@@ -10,16 +10,18 @@
  *  C3 The first message of a type on a stream, and only that, carries the versions held; only the stream's first message the node.
  *  C4 Assignments are asked for exactly for the EDS clusters held.
  *  C5 No domain is held by two virtual hosts: such a response is rejected as Envoy does.
- *  C6 What is released is unsubscribed once and named by no later stream; it is held until the server removes it.
+ *  C6 What is released is unsubscribed once and named by no later stream. A virtual host goes at once, as in Envoy, and comes back by a
+ *     question; its clusters and assignments go when the server removes them.
  *  C7 What is restored is named on the first stream with its versions, like what is held after a lost stream.
  */
-import type { DecodedResource, DeltaRequest, DeltaResponse, ProtoNode } from '../proto/index.ts';
+import type { DecodedResource, DeltaResponse, ProtoNode } from '../proto/index.ts';
 import type { ConfigKind, HeldResource } from './config-source.ts';
 import { type DecodedCluster, type DecodedHost, decodeAssignment, type Endpoint } from './decode.ts';
 import { DomainIndex } from './domain-index.ts';
 import type { ClientEffect } from './effect.ts';
 import { decodeResource, type Held } from './held.ts';
 import { KINDS, type ResourceKind, URLS } from './kinds.ts';
+import { StreamRequests } from './stream-requests.ts';
 import { WantedAssignments } from './wanted-assignments.ts';
 
 export interface ClientSessionOptions {
@@ -38,7 +40,6 @@ export interface ClientSessionOptions {
 
 const INTERNAL = 13;
 const NO_NAMES: readonly string[] = [];
-const NO_VERSIONS: ReadonlyMap<string, string> = new Map();
 
 export class ClientSession {
   readonly #options: ClientSessionOptions;
@@ -53,16 +54,19 @@ export class ClientSession {
   readonly #askedClusters = new Set<string>();
   /** Which virtual host answers which of the hosts asked for. */
   readonly #domains = new DomainIndex();
-  /** Types whose first message has been sent on this stream. */
-  readonly #opened = new Set<ResourceKind>();
+  readonly #requests: StreamRequests;
   readonly #wanted = new WantedAssignments();
   /** Assignments asked for on this stream. */
   readonly #askedAssignments = new Set<string>();
+  /** Hosts released on this stream: an answer that is still on its way is not taken. */
+  readonly #released = new Set<string>();
+  /** Virtual hosts unsubscribed on this stream. */
+  readonly #declined = new Set<string>();
   #connected = false;
-  #nodeSent = false;
 
   constructor(options: ClientSessionOptions) {
     this.#options = options;
+    this.#requests = new StreamRequests(options.node);
     this.#prefix = `${options.routeConfiguration ?? 'outbound'}/`;
   }
 
@@ -73,14 +77,20 @@ export class ClientSession {
   /** A stream is open: says who we are, what we hold and what we want. */
   onConnected(): ClientEffect[] {
     this.#connected = true;
-    this.#nodeSent = false;
-    this.#opened.clear();
+    this.#requests.begin();
     this.#askedAssignments.clear();
+    this.#declined.clear();
+    this.#released.clear();
     const out: ClientEffect[] = [];
     const rc = this.#prefix.slice(0, -1);
-    this.#open(out, 'cds', this.#askedClusters.size > 0 ? ['*', ...this.#askedClusters] : NO_NAMES, this.#clusters);
-    if (this.#options.listeners === true) this.#open(out, 'lds', NO_NAMES, this.#listeners);
-    this.#open(out, 'rds', [rc], this.#routes);
+    this.#requests.open(
+      out,
+      'cds',
+      this.#askedClusters.size > 0 ? ['*', ...this.#askedClusters] : NO_NAMES,
+      this.#clusters,
+    );
+    if (this.#options.listeners === true) this.#requests.open(out, 'lds', NO_NAMES, this.#listeners);
+    this.#requests.open(out, 'rds', [rc], this.#routes);
     const asked = [...this.#askedHosts.keys()].map((host) => this.#prefix + host);
     const versions = new Map<string, string>();
     for (const [name, { version }] of this.#hosts) versions.set(name, version);
@@ -88,7 +98,7 @@ export class ClientSession {
       if (version !== undefined && version !== '' && !versions.has(this.#prefix + host))
         versions.set(this.#prefix + host, version);
     const first = versions.size === 0 && asked.length === 0;
-    this.#request(out, 'vhds', { subscribe: first ? NO_NAMES : ['*', ...asked], versions });
+    this.#requests.add(out, 'vhds', { subscribe: first ? NO_NAMES : ['*', ...asked], versions });
     const eds = this.#wanted.names();
     if (eds.length > 0) this.#askAssignments(out, eds, NO_NAMES);
     return out;
@@ -106,9 +116,10 @@ export class ClientSession {
     if (this.#askedHosts.has(host))
       return this.#askedHosts.get(host) === undefined ? [] : [{ kind: 'host', host, virtualHost: undefined }];
     this.#askedHosts.set(host, undefined);
+    this.#released.delete(host);
     this.#domains.watch(host);
     const out: ClientEffect[] = [];
-    if (this.#connected) this.#request(out, 'vhds', { subscribe: [this.#prefix + host] });
+    if (this.#connected) this.#requests.add(out, 'vhds', { subscribe: [this.#prefix + host] });
     return out;
   }
 
@@ -117,7 +128,7 @@ export class ClientSession {
     if (this.#askedClusters.has(name)) return [];
     this.#askedClusters.add(name);
     const out: ClientEffect[] = [];
-    if (this.#connected) this.#request(out, 'cds', { subscribe: [name] });
+    if (this.#connected) this.#requests.add(out, 'cds', { subscribe: [name] });
     return out;
   }
 
@@ -165,15 +176,26 @@ export class ClientSession {
     return { hosts: [...this.#askedHosts.keys()], clusters: [...this.#askedClusters] };
   }
 
-  /**
-   * Gives up a host that was asked for (C6). What the control plane keeps for this caller for another reason stays, for it says so; the
-   * rest it takes back.
-   */
+  /** Gives up a host that was asked for, and its virtual host unless another host asked for is answered by it (C6). */
   release(host: string): ClientEffect[] {
-    if (!this.#askedHosts.delete(host)) return [];
+    if (!this.#askedHosts.has(host)) return [];
+    const virtualHost = this.virtualHostOf(host);
+    this.#askedHosts.delete(host);
+    this.#released.add(host);
     this.#domains.unwatch(host);
+    const unsubscribe = [this.#prefix + host];
     const out: ClientEffect[] = [];
-    if (this.#connected) this.#request(out, 'vhds', { unsubscribe: [this.#prefix + host] });
+    if (
+      virtualHost !== undefined &&
+      ![...this.#askedHosts.keys()].some((one) => this.virtualHostOf(one) === virtualHost)
+    ) {
+      if (virtualHost !== this.#prefix + host) unsubscribe.push(virtualHost);
+      this.#hosts.delete(virtualHost);
+      this.#domains.apply([{ name: virtualHost, domains: NO_NAMES }]);
+      this.#declined.add(virtualHost);
+      out.push({ kind: 'update', type: 'vhds', changed: NO_NAMES, removed: [virtualHost] });
+    }
+    if (this.#connected) this.#requests.add(out, 'vhds', { unsubscribe });
     return out;
   }
 
@@ -181,7 +203,7 @@ export class ClientSession {
   releaseCluster(name: string): ClientEffect[] {
     if (!this.#askedClusters.delete(name)) return [];
     const out: ClientEffect[] = [];
-    if (this.#connected) this.#request(out, 'cds', { unsubscribe: [name] });
+    if (this.#connected) this.#requests.add(out, 'cds', { unsubscribe: [name] });
     return out;
   }
 
@@ -217,16 +239,20 @@ export class ClientSession {
     const out: ClientEffect[] = [];
     const type = KINDS.get(response.typeUrl);
     if (type === undefined) {
-      out.push({ kind: 'request', request: this.#message(response.typeUrl, { responseNonce: response.nonce }) });
+      out.push({
+        kind: 'request',
+        request: this.#requests.message(response.typeUrl, { responseNonce: response.nonce }),
+      });
       return out;
     }
     const error = this.#take(type, response, out);
     const eds = type === 'cds' && error === undefined ? this.#wanted.difference(this.#askedAssignments) : undefined;
-    this.#request(out, type, {
+    this.#requests.add(out, type, {
       responseNonce: response.nonce,
       ...(error === undefined ? {} : { errorDetail: { code: INTERNAL, message: error } }),
     });
     if (error !== undefined) out.push({ kind: 'refused', type, message: error });
+    if (type === 'vhds' && error === undefined && this.#released.size > 0) this.#declineLate(response, out);
     if (eds !== undefined && (eds.come.length > 0 || eds.gone.length > 0)) {
       this.#askAssignments(out, eds.come, eds.gone);
       const removed = eds.gone.filter((name) => this.#assignments.delete(name));
@@ -247,7 +273,7 @@ export class ClientSession {
       if (refusal !== undefined) return refusal;
       const decoded = decodeResource(type, resource, this.#options);
       if ('error' in decoded) return decoded.error;
-      changes.push({ name, held: decoded.held });
+      changes.push({ name, held: type === 'vhds' && this.#isDeclined(name, decoded.held) ? undefined : decoded.held });
     }
     for (const name of removed) {
       if (names.has(name)) return `duplicate name ${name} found in the union of added+removed resources`;
@@ -271,6 +297,28 @@ export class ClientSession {
     if (type === 'vhds') this.#reindex(changes as readonly HostChange[], removed, resources, out);
     if (changed.length > 0 || gone.length > 0) out.push({ kind: 'update', type, changed, removed: gone });
     return undefined;
+  }
+
+  /** C6: it answers hosts that were released, and none that is asked for. */
+  #isDeclined(name: string, held: Held<unknown> | undefined): boolean {
+    if (held === undefined || this.#released.size === 0 || this.#hosts.has(name)) return false;
+    const { domains } = held.value as DecodedHost;
+    if (domains.some((domain) => this.#askedHosts.has(domain) || domain.startsWith('*'))) {
+      this.#declined.delete(name);
+      return false;
+    }
+    return this.#declined.has(name) || domains.some((domain) => this.#released.has(domain));
+  }
+
+  /** The server answered before it was told of the release: what it believes to be held is unsubscribed. */
+  #declineLate({ resources }: DeltaResponse, out: ClientEffect[]): void {
+    const late = resources.filter(
+      ({ name, body }) => body !== undefined && !this.#hosts.has(name) && !this.#declined.has(name),
+    );
+    if (late.length === 0) return;
+    const unsubscribe = late.map(({ name }) => name);
+    for (const name of unsubscribe) this.#declined.add(name);
+    this.#requests.add(out, 'vhds', { unsubscribe });
   }
 
   /** C5 */
@@ -336,38 +384,8 @@ export class ClientSession {
   #askAssignments(out: ClientEffect[], come: readonly string[], gone: readonly string[]): void {
     for (const name of come) this.#askedAssignments.add(name);
     for (const name of gone) this.#askedAssignments.delete(name);
-    if (this.#opened.has('eds')) this.#request(out, 'eds', { subscribe: come, unsubscribe: gone });
-    else this.#open(out, 'eds', come, this.#assignments);
-  }
-
-  #open(
-    out: ClientEffect[],
-    type: ResourceKind,
-    subscribe: readonly string[],
-    held: ReadonlyMap<string, Held<unknown>>,
-  ): void {
-    const versions = new Map<string, string>();
-    for (const [name, { version }] of held) versions.set(name, version);
-    this.#request(out, type, { subscribe, versions });
-  }
-
-  #request(out: ClientEffect[], type: ResourceKind, parts: RequestParts): void {
-    this.#opened.add(type);
-    out.push({ kind: 'request', request: this.#message(URLS[type], parts) });
-  }
-
-  #message(typeUrl: string, parts: RequestParts): DeltaRequest {
-    const node = this.#nodeSent ? {} : { node: this.#options.node };
-    this.#nodeSent = true;
-    return {
-      ...node,
-      typeUrl,
-      subscribe: parts.subscribe ?? NO_NAMES,
-      unsubscribe: parts.unsubscribe ?? NO_NAMES,
-      initialResourceVersions: parts.versions ?? NO_VERSIONS,
-      responseNonce: parts.responseNonce ?? '',
-      ...(parts.errorDetail === undefined ? {} : { errorDetail: parts.errorDetail }),
-    };
+    if (this.#requests.hasOpened('eds')) this.#requests.add(out, 'eds', { subscribe: come, unsubscribe: gone });
+    else this.#requests.open(out, 'eds', come, this.#assignments);
   }
 }
 
@@ -381,14 +399,6 @@ export interface EarlierLife {
 }
 
 type Changes = Pick<DeltaResponse, 'resources' | 'removed'>;
-
-interface RequestParts {
-  readonly subscribe?: readonly string[];
-  readonly unsubscribe?: readonly string[];
-  readonly versions?: ReadonlyMap<string, string>;
-  readonly responseNonce?: string;
-  readonly errorDetail?: { readonly code: number; readonly message: string };
-}
 
 interface HostChange {
   readonly name: string;

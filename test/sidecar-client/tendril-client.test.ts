@@ -1,13 +1,16 @@
 /** The application's client against a real xDS server: first use, watching, release, and what its cache on disk gives the next process. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { type AdsServer, createAdsServer } from '../../src/delta-xds/index.ts';
 import { type ClientOptions, createClient, type TendrilClient } from '../../src/sidecar-client/index.ts';
 import { assignmentBody, clusterBody, MemoryMesh, virtualHostBody } from '../delta-xds/support/memory-mesh.ts';
 import { freePort } from '../support/ports.ts';
+import { repositoryRoot } from '../support/root.ts';
 
 const open: (() => unknown)[] = [];
 after(async () => {
@@ -91,7 +94,7 @@ test('a service is asked for on first use; pick, watch and iteration see its end
     seen.push(endpoints.map((endpoint) => endpoint.port));
     if (seen.length === 2) break;
     mesh.set('eds', 'cart.shop:80', assignmentBody('cart.shop:80', 'e-2', [2, 5]));
-    server.wake();
+    await server.wake();
   }
   assert.deepEqual(seen, [
     [1, 2],
@@ -202,4 +205,23 @@ test('K1: a file where the folder should be; addresses that are none', async () 
   const node = { service: 'app', namespace: 'shop' };
   await assert.rejects(createClient({ addresses: ['nowhere'], node }), { code: 'CLIENT_ADDRESS' });
   await assert.rejects(createClient({ addresses: [], node }), { code: 'CLIENT_ADDRESS' });
+});
+
+test('the example of docs/client.md runs', async () => {
+  const mesh = new MemoryMesh();
+  const name = 'payments.shop:8080';
+  mesh.set('cds', name, clusterBody(name, 'c-1', true));
+  mesh.set('eds', name, assignmentBody(name, 'e-1', [9001]));
+  mesh.set('vhds', name, virtualHostBody('h-1', ['payments.shop', name], [name]));
+  const { port } = await serve(mesh);
+  const [, example = ''] =
+    /```js\n([\s\S]*?)```/.exec(readFileSync(join(repositoryRoot, 'docs/client.md'), 'utf8')) ?? [];
+  const dir = folder();
+  const entry = new URL('../../src/sidecar-client/index.js', import.meta.url).href;
+  writeFileSync(
+    join(dir, 'example.mjs'),
+    example.replace('tendril/sidecar-client', entry).replace('127.0.0.1:18000', `127.0.0.1:${port}`),
+  );
+  const { stdout } = await promisify(execFile)(process.execPath, ['example.mjs'], { cwd: dir, timeout: 20_000 });
+  assert.match(stdout, /^127\.0\.0\.1 9001\n\[\n? *\{/);
 });
