@@ -33,6 +33,7 @@ export const run = async (
   readonly services: number;
   readonly fromStart: Spread;
   readonly fromCreate: Spread;
+  readonly cpuFromCreate: Spread;
   readonly endpoints: number;
 }> => {
   const { services = 1_000, endpoints = 10, restarts = 10 } = options;
@@ -60,6 +61,7 @@ export const run = async (
       services,
       fromStart: spreadOf(reports.map(({ fromStartMs }) => fromStartMs)),
       fromCreate: spreadOf(reports.map(({ fromCreateMs }) => fromCreateMs)),
+      cpuFromCreate: spreadOf(reports.map(({ cpuMs }) => cpuMs)),
       endpoints: Math.min(...reports.map(({ endpoints: found }) => found)),
     };
   } finally {
