@@ -66,7 +66,10 @@ export class SimMesh {
     this.services =
       shape === 'boutique'
         ? BOUTIQUE_SERVICES.map(([name, port, protocol]) => ({ name, port, protocol }))
-        : Array.from({ length: services }, (_, index) => ({ name: `svc-${index}`, port: 80, protocol: 'http' }) as const);
+        : Array.from(
+            { length: services },
+            (_, index) => ({ name: `svc-${index}`, port: 80, protocol: 'http' }) as const,
+          );
     for (const [index, { name }] of this.services.entries()) this.#indexes.set(name, index);
     this.counts = shape === 'alibaba' ? this.#pareto(randomFrom(seed)) : this.services.map(() => options.endpoints);
     this.deps = shape === 'boutique' ? this.#boutique() : this.#drawn(randomFrom(seed + 1));
@@ -80,7 +83,9 @@ export class SimMesh {
   }
 
   #boutique(): readonly (readonly number[])[] {
-    return this.services.map(({ name }) => (BOUTIQUE_CALLS[name] ?? []).map((callee) => this.#indexes.get(callee) ?? 0));
+    return this.services.map(({ name }) =>
+      (BOUTIQUE_CALLS[name] ?? []).map((callee) => this.#indexes.get(callee) ?? 0),
+    );
   }
 
   #drawn(random: () => number): readonly (readonly number[])[] {
@@ -159,7 +164,12 @@ export class SimMesh {
     if (isHealthy) this.#unhealthy.delete(key);
     else this.#unhealthy.add(key);
     const { name = '' } = this.services[service] ?? {};
-    const data = { namespace: NAMESPACE, service: name, id: `${name}-${endpoint}`, health: isHealthy ? 'healthy' : 'unhealthy' };
+    const data = {
+      namespace: NAMESPACE,
+      service: name,
+      id: `${name}-${endpoint}`,
+      health: isHealthy ? 'healthy' : 'unhealthy',
+    };
     return { type: 'endpoint.health-changed', data };
   }
 

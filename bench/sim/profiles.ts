@@ -33,7 +33,8 @@ export const PROFILES: readonly Profile[] = [
   },
   {
     name: 'ten-thousand',
-    shows: '10,000 sidecars, 5,000 services, 100 changes/s, and 1/s of a service that all hold: propagation, loop lag, nothing lost',
+    shows:
+      '10,000 sidecars, 5,000 services, 100 changes/s, and 1/s of a service that all hold: propagation, loop lag, nothing lost',
     defaults: { sidecars: 10_000, services: 5_000, endpoints: 10, deps: 10, churn: 100, hot: 1, durationS: 60 },
   },
   {
@@ -43,7 +44,8 @@ export const PROFILES: readonly Profile[] = [
   },
   {
     name: 'alibaba',
-    shows: "sizes and popularity as in Alibaba's published traces: few very large services, most small (1/20 of the services)",
+    shows:
+      "sizes and popularity as in Alibaba's published traces: few very large services, most small (1/20 of the services)",
     defaults: { sidecars: 2_000, services: 3_388, endpoints: 27, deps: 8, churn: 50, hot: 0 },
     shape: 'alibaba',
   },

@@ -60,8 +60,7 @@ const read = (name: string, version: string, body: Uint8Array): SeenAssignment =
   for (const { lbEndpoints } of ClusterLoadAssignment.decode(body).endpoints)
     for (const { endpoint, healthStatus } of lbEndpoints ?? []) {
       const address = endpoint?.address?.socketAddress?.address ?? '';
-      const isHealthy =
-        !healthStatus || healthStatus === HealthStatus.UNKNOWN || healthStatus === HealthStatus.HEALTHY;
+      const isHealthy = !healthStatus || healthStatus === HealthStatus.HEALTHY;
       addresses.push(isHealthy ? address : `${address}!`);
       const change = changeOf(address);
       if (change !== undefined) changes.add(change);
