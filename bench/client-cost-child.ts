@@ -12,6 +12,8 @@ export interface ClientCostTask {
   readonly names: readonly string[];
   /** The application has allocated as one that works does, before the base is measured. */
   readonly busy: boolean;
+  /** Folder of its cache on disk; undefined: without. */
+  readonly cacheDir?: string;
 }
 
 /** MB of 2^20 bytes. */
@@ -68,32 +70,33 @@ const work = (): void => {
 
 const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
-const run = async ({ port, names, busy }: ClientCostTask): Promise<ClientCostReport> => {
+const run = async ({ port, names, busy, cacheDir }: ClientCostTask): Promise<ClientCostReport> => {
   if (busy) {
     work();
     collect();
   }
   const base = memory();
   const begun = performance.now();
-  const { connectSidecar } = await import('../src/sidecar-client/index.ts');
+  const { createClient } = await import('../src/sidecar-client/index.ts');
   const loadMs = performance.now() - begun;
   const loaded = memory();
   const started = performance.now();
-  const client = connectSidecar({
+  const client = await createClient({
     addresses: [{ host: '127.0.0.1', port }],
     // A caller of its own each time: siblings of earlier ones would be sent everything in one response.
-    node: { id: `bench~${process.pid}`, metadata: { service: `caller-${process.pid}`, namespace: 'default' } },
+    node: { id: `bench~${process.pid}`, service: `caller-${process.pid}`, namespace: 'default' },
+    ...(cacheDir === undefined ? {} : { cacheDir }),
     timeoutMs: 30_000,
   });
-  await client.start();
   for (let from = 0; from < names.length; from += PARALLEL)
-    await Promise.all(names.slice(from, from + PARALLEL).map((name) => client.hold(name)));
+    await Promise.all(names.slice(from, from + PARALLEL).map((name) => client.service(name).ready()));
   const holdMs = performance.now() - started;
   await sleep(SETTLE_MS);
   const held = memory();
   collect();
-  const endpoints = names.reduce((sum, name) => sum + (client.endpoints(name)?.length ?? 0), 0);
   const collected = memory();
+  let endpoints = 0;
+  for (const name of names) endpoints += (await client.service(name).endpoints()).length;
   await client.close();
   return { base, loaded, held, collected, loadMs: Math.round(loadMs), holdMs: Math.round(holdMs), endpoints };
 };

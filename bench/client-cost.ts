@@ -6,6 +6,9 @@
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { serviceEvents, startMesh } from '../test/e2e/harness.ts';
 import type { ClientCostReport, ClientCostTask } from './client-cost-child.ts';
 import { round } from './spread.ts';
@@ -64,6 +67,7 @@ const mediansOf = (costs: readonly ClientCost[]): ClientCost => {
 export const run = async (options: ClientCostOptions = {}): Promise<Readonly<Record<string, unknown>>> => {
   const { services = 1_000, endpoints = 10, rounds = 3 } = options;
   const mesh = await startMesh({ child: true });
+  const folder = mkdtempSync(join(tmpdir(), 'tendril-client-'));
   try {
     const names = Array.from({ length: services }, (_, at) => `svc-${at}.default:80`);
     const events = names.flatMap((_, at) =>
@@ -79,12 +83,16 @@ export const run = async (options: ClientCostOptions = {}): Promise<Readonly<Rec
       nothing: { names: [], busy: false },
       ten: { names: names.slice(0, 10), busy: false },
       all: { names, busy: false },
+      allCached: { names, busy: false, cached: true },
       nothingBusy: { names: [], busy: true },
       allBusy: { names, busy: true },
     } as const;
     const costs = Object.fromEntries(Object.keys(rows).map((row) => [row, [] as ClientCost[]]));
     for (let at = 0; at < rounds; at++)
-      for (const [row, task] of Object.entries(rows)) costs[row]?.push(await costOf({ port, ...task }));
+      for (const [row, { names: wanted, busy, ...more }] of Object.entries(rows)) {
+        const cacheDir = 'cached' in more ? { cacheDir: join(folder, `cache-${at}`) } : {};
+        costs[row]?.push(await costOf({ port, names: wanted, busy, ...cacheDir }));
+      }
     const medians = Object.fromEntries(Object.entries(costs).map(([row, runs]) => [row, mediansOf(runs)]));
     const above = (row: string, empty: string, name: 'rssMb' | 'collectedRssMb' | 'collectedHeapMb'): number =>
       round((medians[row]?.[name] ?? Number.NaN) - (medians[empty]?.[name] ?? Number.NaN));
@@ -95,11 +103,13 @@ export const run = async (options: ClientCostOptions = {}): Promise<Readonly<Rec
       medians,
       heldServicesMb: {
         rss: above('all', 'nothing', 'rssMb'),
+        rssCached: above('allCached', 'nothing', 'rssMb'),
         rssBusy: above('allBusy', 'nothingBusy', 'rssMb'),
         heap: above('all', 'nothing', 'collectedHeapMb'),
       },
     };
   } finally {
     await mesh.stop();
+    rmSync(folder, { recursive: true, force: true });
   }
 };

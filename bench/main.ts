@@ -136,6 +136,11 @@ const SUITES: readonly Suite[] = [
     quick: { services: 200, rounds: 1 },
     goals: ['sidecar client <= 30 MB RSS above Node', '1,000 services held <= 12 MB'],
   },
+  {
+    name: 'client-restart',
+    quick: { services: 100, restarts: 3 },
+    goals: ['control planes down: first endpoint from the cache on disk <= 200 ms'],
+  },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];
 

@@ -21,6 +21,8 @@ export type ToClient =
   | { readonly t: 'start'; readonly share: ClientShare }
   /** For each service: addresses that an assignment should have. Answered by `held`. */
   | { readonly t: 'check'; readonly truth: readonly (readonly string[])[] }
+  /** The largest push is counted anew. */
+  | { readonly t: 'mark' }
   | { readonly t: 'stop' };
 
 /** Sums since the start of the process. */

@@ -113,6 +113,10 @@ class ClientProcess {
     this.#lastAnswered = 0;
   }
 
+  mark(): void {
+    this.#counts.largestPush = 0;
+  }
+
   check(truth: readonly (readonly string[])[]): void {
     let [lostSidecars, lostResources] = [0, 0];
     const examples: string[] = [];
@@ -136,7 +140,8 @@ process.on('message', (message: ToClient) => {
   else if (message.t === 'check') {
     client?.tick();
     client?.check(message.truth);
-  } else process.exit(0);
+  } else if (message.t === 'mark') client?.mark();
+  else process.exit(0);
 });
 // The run is gone: nobody wants to know any more.
 process.on('disconnect', () => process.exit(0));

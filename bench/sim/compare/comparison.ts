@@ -51,12 +51,16 @@ const sideOf = (figures: readonly ReadonlyMap<string, Figure>[], name: string): 
 const warningsOf = (a: readonly SimResult[], b: readonly SimResult[], differs: boolean): string[] => {
   const runs = Math.min(a.length, b.length);
   const unfinished = [...a, ...b].filter(({ outcome }) => outcome.status !== 'complete').length;
+  const busy = [...a, ...b].filter(({ machine }) => machine.load > machine.cpus / 2).length;
   const chance = Math.round(chanceOfApart(a.length, b.length) * 100);
   return [
     ...(differs
       ? ['The two sides are not of the same run: what differs is named, and is a cause of what changed.']
       : []),
     ...(unfinished > 0 ? [`${unfinished} of the runs did not end as they should; their figures are of a part.`] : []),
+    ...(busy > 0
+      ? [`${busy} of the runs began while something else was at work on the machine: their times say little.`]
+      : []),
     ...(runs < 2
       ? [
           'One run on a side: its seconds, or wide margins, stand in for runs. Weak; three runs a side or more say more.',

@@ -161,7 +161,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'bench',
-    summary: 'compare what simulated meshes cost',
+    summary: 'simulate a mesh of any size, and compare what runs cost',
     ends: 'in-order',
     load: async () => (await import('./bench.ts')).bench,
   },

@@ -1,0 +1,130 @@
+/** Options of a simulation: defaults of the profile, flags over them, and what cannot be, said before anything starts. */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { nearestWord, TendrilError } from '../../src/model/index.ts';
+import { BASE, FULL_MESH_SIDECARS, PROFILES, type Profile } from './profiles.ts';
+import type { SimOptions } from './result.ts';
+
+const usage = (message: string, remedy = 'tendril bench sim --profile list'): TendrilError =>
+  new TendrilError('USAGE', `bench sim: ${message}`, { remedy });
+
+/** Flag -> option, lowest, highest. */
+const NUMBERS = {
+  sidecars: ['sidecars', 1, 100_000],
+  services: ['services', 1, 100_000],
+  endpoints: ['endpoints', 1, 3_000],
+  deps: ['deps', 1, 10_000],
+  churn: ['churn', 0, 10_000],
+  hot: ['hot', 0, 100],
+  duration: ['durationS', 1, 86_400],
+  seed: ['seed', 0, 2 ** 31],
+  workers: ['workers', 0, 64],
+  clients: ['clients', 1, 64],
+  'per-conn': ['perConnection', 1, 100],
+  probes: ['probes', 0, 100],
+} as const satisfies Readonly<Record<string, readonly [keyof SimOptions, number, number]>>;
+
+const FLAGS = [...Object.keys(NUMBERS), 'profile', 'mode', 'log', 'out'];
+
+/** Files that a process needs besides its connections. */
+const OTHER_FILES = 100;
+
+export interface Asked {
+  readonly options: SimOptions;
+  readonly profile: Profile;
+  readonly out: string | undefined;
+}
+
+/** Throws `USAGE` for what is not known, no number, out of bounds, or does not go together. */
+export const optionsOf = (argv: readonly string[]): Asked => {
+  const unknown = argv
+    .map((word) => /^--([^=]+)/.exec(word)?.[1])
+    .find((name) => name !== undefined && !FLAGS.includes(name));
+  if (unknown !== undefined) {
+    const meant = nearestWord(unknown, FLAGS);
+    throw usage(
+      `unknown option --${unknown}${meant === undefined ? '' : ` (did you mean --${meant}?)`}`,
+      'tendril bench --help',
+    );
+  }
+  let values: Readonly<Record<string, unknown>>;
+  try {
+    const options = Object.fromEntries(FLAGS.map((name) => [name, { type: 'string' as const }]));
+    values = parseArgs({ args: [...argv], options, strict: true }).values;
+  } catch (error) {
+    const said = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    throw usage(`${said}; a value that begins with a dash is written --option=VALUE`, 'tendril bench --help');
+  }
+  const word = (name: string): string | undefined => values[name] as string | undefined;
+  const name = word('profile') ?? 'default';
+  const profile = PROFILES.find((candidate) => candidate.name === name);
+  if (profile === undefined)
+    throw usage(`--profile is "${name}"; there are ${PROFILES.map((candidate) => candidate.name).join(', ')}`);
+  const mode = word('mode') ?? 'on-demand';
+  if (mode !== 'on-demand' && mode !== 'full-mesh') throw usage(`--mode is "${mode}"; allowed: on-demand, full-mesh`);
+  const log = word('log') ?? profile.defaults.log ?? BASE.log;
+  if (log !== 'lmdb' && log !== 'memory') throw usage(`--log is "${log}"; allowed: lmdb, memory`);
+  const full = mode === 'full-mesh' ? { sidecars: FULL_MESH_SIDECARS } : {};
+  const numbers: Record<string, number> = {};
+  for (const [flag, [option, min, max]] of Object.entries(NUMBERS)) {
+    const given = word(flag);
+    if (given === undefined) continue;
+    const text = option === 'durationS' ? given.replace(/s$/, '') : given;
+    const number = Number(text);
+    if (text.trim() === '' || !Number.isInteger(number) || number < min || number > max)
+      throw usage(`--${flag} is "${given}"; allowed: a whole number from ${min} to ${max}`);
+    numbers[option] = number;
+  }
+  const options: SimOptions = { ...BASE, ...profile.defaults, ...full, ...numbers, log, mode, profile: name };
+  check(options, profile);
+  return { options, profile, out: word('out') };
+};
+
+const check = (options: SimOptions, { shape, fault }: Profile): void => {
+  const { services, deps, churn, hot, durationS, log } = options;
+  if (shape === 'boutique' && (services !== 12 || hot > 0))
+    throw usage(
+      'boutique has its 12 services, and none that all hold',
+      'leave out --services and --hot, or take another profile',
+    );
+  if (deps > services)
+    throw usage(
+      `--deps ${deps} is more than --services ${services}`,
+      `--deps ${services} or fewer, or --services ${deps} or more`,
+    );
+  if ((churn + hot) * durationS > 2 ** 24 - 1)
+    throw usage(
+      `${(churn + hot) * durationS} changes have no addresses of their own`,
+      'a shorter --duration, or less --churn',
+    );
+  if (fault === 'reconnect-storm' && log === 'memory')
+    throw usage('a control plane on a log in memory has nothing after kill -9', '--log lmdb');
+};
+
+/** Soft and hard limit on open files of this process, and so of those that it starts. */
+const fileLimits = (): { readonly soft: number; readonly hard: number } => {
+  const [, soft, hard] =
+    /^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+  const number = (text: string | undefined): number => (text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text));
+  return { soft: number(soft), hard: number(hard) };
+};
+
+/** Throws `USAGE` when a process would need more files than it may open: which one, which limit, how to raise it. */
+export const checkFiles = (options: SimOptions, limits = fileLimits()): void => {
+  const { sidecars, clients, workers, perConnection, probes } = options;
+  const connections = Math.ceil((sidecars + probes) / perConnection);
+  const needs = [
+    [workers > 1 ? 'an xDS worker' : 'the control plane', Math.ceil(connections / Math.max(1, workers)) + OTHER_FILES],
+    ['a client process', Math.ceil(connections / clients) + OTHER_FILES],
+  ] as const;
+  const [who, needed] = needs[0][1] >= needs[1][1] ? needs[0] : needs[1];
+  if (needed <= limits.soft) return;
+  const raise =
+    needed <= limits.hard
+      ? `ulimit -n ${needed} (the hard limit is ${limits.hard})`
+      : `the hard limit is ${limits.hard} too: raise it as root (LimitNOFILE= of systemd, /etc/security/limits.conf)`;
+  throw usage(
+    `${sidecars} sidecars need ${needed} open files in ${who}, and the limit (ulimit -n) is ${limits.soft}`,
+    `${raise}; or --per-conn ${Math.ceil(needed / limits.soft) + 1}, which shares connections`,
+  );
+};

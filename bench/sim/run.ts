@@ -1,0 +1,279 @@
+/** A simulation from its options to its result: load, connect, churn, fault, drain, probe. Whatever ends it, what was measured is kept. */
+import { cpus, loadavg, totalmem } from 'node:os';
+import { Changes } from './changes.ts';
+import type { ClientShare } from './client/messages.ts';
+import { monotonicMs } from './clock.ts';
+import { ControlPlane } from './control-plane.ts';
+import { runFault, runStorm } from './faults.ts';
+import { Fleet } from './fleet.ts';
+import { goalsOf } from './goals.ts';
+import { SimMesh } from './mesh.ts';
+import type { Asked } from './options.ts';
+import { percentilesOf, round } from './percentiles.ts';
+import { Propagation } from './propagation.ts';
+import { Recorder, serverPeak } from './recorder.ts';
+import { RESULT_FORMAT, type SimResult } from './result.ts';
+
+export interface RunInput extends Asked {
+  readonly command: string;
+  readonly version: string;
+  readonly signal: AbortSignal;
+  /** A line of progress. */
+  readonly progress: (line: string) => void;
+  /** A terminal gets a line every second. */
+  readonly everyMs: number;
+  /** The server, when it is up: for tests that end it. */
+  readonly onServer?: (server: ControlPlane) => void;
+}
+
+const AT_ONCE = 100;
+const QUIET_MS = 2_200;
+const CONNECT_MS = 300_000;
+const MOST_QUIET_MS = 60_000;
+
+const pause = (ms: number): Promise<void> => new Promise((next) => setTimeout(next, ms));
+type Parts = { -readonly [K in keyof Omit<SimResult, 'goals'>]: SimResult[K] };
+
+export const runSimulation = async (input: RunInput): Promise<SimResult> => {
+  const { options, profile, progress, everyMs, signal } = input;
+  const { sidecars, clients, perConnection, probes, mode } = options;
+  const { services, endpoints, deps, hot: hotRate, seed } = options;
+  const meshOptions = { services, endpoints, deps, hot: hotRate, seed, shape: profile.shape ?? ('uniform' as const) };
+  const mesh = new SimMesh(meshOptions);
+  const isFull = mode === 'full-mesh';
+  const holders = isFull ? mesh.services.map(() => sidecars) : mesh.holders(sidecars);
+  const server = new ControlPlane(options);
+  const [churn, hot] = [new Propagation(), new Propagation()];
+  let fleet: Fleet | undefined;
+  let probing: Fleet | undefined;
+  const recorder = new Recorder(server, () => fleet, churn, hot);
+  const changes = new Changes(mesh, server, holders, recorder);
+  const result: Parts = {
+    format: RESULT_FORMAT,
+    at: new Date().toISOString(),
+    version: input.version,
+    command: input.command,
+    shows: profile.shows,
+    options,
+    machine: {
+      cpus: cpus().length,
+      model: cpus()[0]?.model ?? '',
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      node: process.version,
+      platform: process.platform,
+      load: round(loadavg()[0] ?? 0, 2),
+    },
+    outcome: { status: 'complete' },
+    meshHash: mesh.hash(),
+    phases: recorder.phases,
+    seconds: recorder.seconds,
+    processes: [],
+    bytes: { cds: 0, eds: 0, vhds: 0, rds: 0, lds: 0, other: 0 },
+    pushes: 0,
+    resources: 0,
+    lost: { sidecars: 0, resources: 0, examples: [] },
+    unneeded: { foreign: 0, repeated: 0, examples: [] },
+    refused: 0,
+    reconnects: 0,
+    faults: [],
+  };
+  // Ends every wait: Ctrl-C, or a process that died.
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  if (signal.aborted) end();
+  signal.addEventListener('abort', end, { once: true });
+  const over = new Promise<never>((_, fail) =>
+    ended.signal.addEventListener('abort', () => fail(new Error('ended')), { once: true }),
+  );
+  over.catch(() => undefined);
+  server.onDied = (how) => {
+    const log = server.log;
+    result.outcome = { status: 'server-died', message: `the control plane died in mid-run (${how})`, log };
+    end();
+  };
+  const onClientLost = (how: string): void => {
+    result.outcome = { status: 'failed', message: how };
+    end();
+  };
+  let [shown, phaseName] = [0, ''];
+  const show = setInterval(() => {
+    const second = recorder.seconds.at(-1);
+    if (second === undefined || recorder.seconds.length === shown) return;
+    shown = recorder.seconds.length;
+    const lag = second.loopLagMs === undefined ? '' : `, loop lag P99 ${second.loopLagMs} ms`;
+    const p99 = second.propagation === undefined ? '' : `, P99 ${second.propagation.p99} ms`;
+    progress(
+      `${Math.round(second.atMs / 1_000)} s ${phaseName}: ${second.connected} connected, ${second.pushes} pushes/s${p99}${lag}`,
+    );
+  }, everyMs);
+  const phase = async <T>(name: Parameters<Recorder['begin']>[0], act: () => Promise<T>): Promise<T> => {
+    if (ended.signal.aborted) throw new Error('ended');
+    phaseName = name;
+    await recorder.begin(name);
+    try {
+      return await Promise.race([act(), over]);
+    } finally {
+      const { phase: done, lag } = await recorder.end();
+      if (name === 'churn') {
+        if (lag !== undefined) result.loopLag = lag;
+        result.serverRssAnonMiB = recorder.serverRssAnonMiB();
+        const count = (churn.figures()?.changes ?? 0) + (hot.figures()?.changes ?? 0);
+        if (count > 0) result.serverCpuPerChangeMs = round((done.serverCpuS * 1_000) / count);
+      }
+    }
+  };
+  /** Nothing came for as long as two ticks. */
+  const quiet = async (): Promise<void> => {
+    const began = monotonicMs();
+    let [pushes, since] = [-1, began];
+    while (!ended.signal.aborted && monotonicMs() - since < QUIET_MS && monotonicMs() - began < MOST_QUIET_MS) {
+      await pause(100);
+      const now = fleet?.counts().pushes ?? 0;
+      if (now === pushes) continue;
+      pushes = now;
+      since = monotonicMs();
+    }
+  };
+  const shares = (total: number, processes: number, needsAll: boolean, prefix: string): ClientShare[] => {
+    const each = Math.ceil(total / processes);
+    return Array.from({ length: processes }, (_, index) => ({
+      mesh: meshOptions,
+      port: server.xdsPort,
+      from: index * each,
+      count: Math.max(0, Math.min(each, total - index * each)),
+      perConnection,
+      needsAll,
+      prefix,
+      atOnce: profile.isCold === true ? total : AT_ONCE,
+    })).filter(({ count }) => count > 0);
+  };
+  const completed = async (who: Fleet, count: number): Promise<void> => {
+    const began = monotonicMs();
+    while (who.completed < count && !ended.signal.aborted && monotonicMs() - began < CONNECT_MS) await pause(50);
+  };
+
+  try {
+    await phase('load', async () => {
+      await server.start();
+      input.onServer?.(server);
+      await server.load(mesh.events());
+    });
+    const onArrival = (change: number, at: number): void => {
+      if (!churn.arrived(change, at)) hot.arrived(change, at);
+    };
+    await phase('connect', async () => {
+      const began = monotonicMs();
+      fleet = new Fleet(shares(sidecars, clients, isFull, 'sim'), onArrival, onClientLost);
+      await completed(fleet, sidecars);
+      const totalMs = Math.round(monotonicMs() - began);
+      const { bytes } = fleet.counts();
+      const all = bytes.cds + bytes.eds + bytes.vhds + bytes.rds + bytes.other;
+      result.connect = {
+        sidecars,
+        completed: fleet.completed,
+        each: percentilesOf(fleet.completions),
+        totalMs,
+        bytesPerSidecar: Math.round(all / sidecars),
+        listenerBytesPerSidecar: Math.round(bytes.lds / sidecars),
+      };
+      if (fleet.completed < sidecars)
+        throw new Error(`only ${fleet.completed} of ${sidecars} sidecars were configured within ${totalMs / 1_000} s`);
+    });
+    await phase('settle', quiet);
+    if (options.churn > 0 || options.hot > 0)
+      await phase('churn', () =>
+        changes.steady(
+          { churn: options.churn, hot: options.hot, seconds: options.durationS },
+          churn,
+          hot,
+          ended.signal,
+        ),
+      );
+    const { fault } = profile;
+    if (fault !== undefined && fleet !== undefined) {
+      const context = {
+        mesh,
+        server,
+        fleet: fleet as Fleet,
+        changes,
+        holders,
+        sidecars,
+        recorder,
+        hot,
+        signal: ended.signal,
+        quiet,
+      };
+      await phase('fault', async () => {
+        if (fault === 'reconnect-storm') result.storm = await runStorm(context);
+        else result.faults = [await runFault(fault, context)];
+      });
+    }
+    await phase('drain', async () => {
+      await changes.settle();
+      await quiet();
+      const truth = mesh.services.map((_, service) => mesh.endpointsOf(service));
+      const held = await fleet?.check(truth);
+      if (held !== undefined)
+        result.lost = { sidecars: held.lostSidecars, resources: held.lostResources, examples: held.examples };
+    });
+    if (probes > 0 && !isFull)
+      await phase('probe', async () => {
+        probing = new Fleet(shares(probes, 1, true, 'probe'), () => undefined, onClientLost);
+        await completed(probing, probes);
+        const { bytes, resources } = probing.counts();
+        const perSidecar = (bytes.cds + bytes.eds + bytes.vhds + bytes.rds + bytes.other) / probes;
+        result.fullMesh = {
+          probes,
+          bytesPerSidecar: Math.round(perSidecar),
+          listenerBytesPerSidecar: Math.round(bytes.lds / probes),
+          resourcesPerSidecar: Math.round(resources / probes),
+          firstConfigurationMs: percentilesOf(probing.completions).p50,
+          bytesRatio: round(perSidecar / (result.connect?.bytesPerSidecar ?? perSidecar), 1),
+        };
+      });
+  } catch (error) {
+    if (signal.aborted)
+      result.outcome = {
+        status: 'interrupted',
+        message: 'interrupted: the figures are of what was measured until then',
+      };
+    else if (result.outcome.status === 'complete')
+      result.outcome = {
+        status: 'failed',
+        message: error instanceof Error ? error.message : String(error),
+        log: server.log,
+      };
+  } finally {
+    clearInterval(show);
+    recorder.stop();
+    recorder.look();
+    end();
+    await Promise.all([fleet?.stop(), probing?.stop()]);
+    await server.stop();
+  }
+  const counts = (fleet as Fleet | undefined)?.counts();
+  if (counts !== undefined) {
+    result.bytes = counts.bytes;
+    result.pushes = counts.pushes;
+    result.resources = counts.resources;
+    result.unneeded = {
+      foreign: counts.foreign,
+      repeated: counts.repeated,
+      examples: (fleet as Fleet | undefined)?.examples ?? [],
+    };
+    result.refused = counts.refused;
+    // Sidecars that came back after the storm did what they should.
+    result.reconnects = Math.max(0, counts.reconnects - (result.storm === undefined ? 0 : counts.reconnects));
+  }
+  result.processes = recorder.processes();
+  result.serverRssAnonPeakMiB = serverPeak(recorder.seconds);
+  const [churnFigures, hotFigures] = [churn.figures(), hot.figures()];
+  if (churnFigures !== undefined) result.churn = churnFigures;
+  if (hotFigures !== undefined) result.hot = hotFigures;
+  result.seconds = recorder.seconds.map((second, index) => {
+    const from = recorder.began + (recorder.seconds[index - 1]?.atMs ?? 0);
+    const to = recorder.began + second.atMs;
+    return { ...second, coalesced: churn.coalescedBetween(from, to) + hot.coalescedBetween(from, to) };
+  });
+  return { ...result, goals: goalsOf(result) };
+};

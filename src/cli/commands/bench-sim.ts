@@ -1,0 +1,27 @@
+/** `tendril bench sim`: a mesh of a given size, its control plane and its sidecars, here and now. */
+import { packageVersion } from '../../runtime/index.ts';
+import type { Io } from '../command.ts';
+
+export const SIM_USAGE = 'bench sim [--profile P] [options]';
+export const SIM_HELP = [
+  'sim --profile P     options to begin with; `--profile list` names them and what each shows',
+  '  --sidecars N --services S --endpoints E --deps D   size: sidecars; services, endpoints of each; services a sidecar calls',
+  '  --churn R --hot R --duration T                     changes/s over all endpoints, and of the service all call; seconds',
+  '  --seed X            same seed, same mesh and changes',
+  '  --mode M            on-demand, full-mesh (everything to everybody; 50 sidecars by default)',
+  '  --workers W --clients C --log L   xDS workers (0: one process); client processes; lmdb, memory',
+  '  --per-conn K        sidecars that share a connection (default 1, as Envoys do)',
+  '  --probes N          sidecars that take the full mesh at the end, for comparison (default 2)',
+  '  --out DIR           result.json, result.md, report.html (default ./tendril-bench/<time>-<profile>)',
+];
+
+export const sim = async (argv: readonly string[], io: Io): Promise<number> => {
+  const { simulate } = await import('../../../bench/sim/index.ts');
+  return simulate(argv, {
+    out: io.out,
+    err: io.err,
+    signal: io.signal,
+    version: packageVersion(),
+    isTerminal: process.stderr.isTTY === true,
+  });
+};
