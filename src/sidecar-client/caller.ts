@@ -1,0 +1,55 @@
+/** Calls on a source of configuration: one core for HTTP and gRPC, so that both see the same load and the same ejections. */
+import { fetch as undiciFetch } from 'undici';
+import { createCallCore, type CallCore } from './calls/index.ts';
+import type { ConfigSource } from './config-source.ts';
+import { registerGrpc } from './grpc/index.ts';
+import { type DispatcherOptions, MeshDispatcher } from './http/index.ts';
+
+/** Ejections that are over are looked for so often, ms. */
+const SWEEP_MS = 1_000;
+
+export interface CallerOptions extends DispatcherOptions {
+  readonly source: ConfigSource;
+  /** Address that calls come from, for the hash key `ip`. Default 127.0.0.1. */
+  readonly sourceAddress?: string;
+}
+
+export interface Caller {
+  readonly core: CallCore;
+  readonly dispatcher: MeshDispatcher;
+  /** `fetch` of undici for `http://<service>.<namespace>[:<port>]/…`. It rejects with a `TypeError` whose `cause` has the code. */
+  readonly fetch: typeof undiciFetch;
+  /** See `registerTendril`; once. Taken back by `close`. */
+  registerGrpc(name: string): void;
+  /** Waits for the HTTP calls that run; `now`: cuts them. */
+  close(options?: { readonly now?: boolean }): Promise<void>;
+}
+
+export const createCaller = (options: CallerOptions): Caller => {
+  const { source, sourceAddress, random = Math.random, nowMs = () => performance.now() } = options;
+  const core = createCallCore({ source, random, ...(sourceAddress === undefined ? {} : { sourceAddress }) });
+  const dispatcher = new MeshDispatcher(core, source, { ...options, random, nowMs });
+  const trace = { random, sampledShare: options.traceSampledShare ?? 0 };
+  const sweeping = setInterval(() => core.sweep(nowMs()), SWEEP_MS);
+  sweeping.unref();
+  const names: (() => void)[] = [];
+  return {
+    core,
+    dispatcher,
+    fetch: (input, init) => undiciFetch(input, { ...init, dispatcher }),
+    registerGrpc: (name) => void names.push(registerGrpc(name, { core, source, trace, nowMs })),
+    close: async ({ now = false } = {}) => {
+      for (const forget of names) forget();
+      await (now ? dispatcher.destroy() : dispatcher.close());
+      clearInterval(sweeping);
+      core.close();
+    },
+  };
+};
+
+/**
+ * Makes `tendril:///<service>.<namespace>:<port>` a target of grpc-js, called by this client; several clients in one process:
+ * `tendril://<name>/<host>`. To be called before the first channel. Throws `CALL_NAME_TAKEN`.
+ */
+export const registerTendril = (client: { readonly caller: Caller; readonly name?: string }): void =>
+  client.caller.registerGrpc(client.name ?? 'default');
