@@ -69,6 +69,7 @@ const SUITES: readonly Suite[] = [
       '<= 150 bytes per edge end, 1 KB per node',
     ],
   },
+  { name: 'pick', quick: { calls: 20_000, rounds: 3 }, goals: ['pick <= 1 us, 10 to 1,000 endpoints'] },
   { name: 'session-cost', quick: { changes: 20 }, goals: ['a few us a session and change'] },
   {
     name: 'transport',

@@ -27,9 +27,7 @@ export const isWordCode = (code: number): boolean =>
 const POSIX: Readonly<Record<string, RegExp>> = {
   alnum: /[0-9A-Za-z]/,
   alpha: /[A-Za-z]/,
-  ascii: /[\x20-\x7e]|\p{Cc}/u,
   blank: /[\t ]/,
-  cntrl: /\p{Cc}/u,
   digit: /[0-9]/,
   graph: /[!-~]/,
   lower: /[a-z]/,
@@ -57,6 +55,14 @@ const not =
   (test: CharTest): CharTest =>
   (code) =>
     !test(code);
+
+const posixTest = (name: string): CharTest => {
+  if (name === 'ascii') return (code) => code < 0x80;
+  if (name === 'cntrl') return (code) => code < 0x20 || code === 0x7f;
+  const named = POSIX[name];
+  if (named === undefined) throw new SyntaxError(`invalid character class range [:${name}:]`);
+  return is(named);
+};
 
 /** With `ignoreCase`: also the other case of the code point. */
 const folded = (test: CharTest, { ignoreCase }: RegexFlags): CharTest => {
@@ -211,9 +217,8 @@ export class RegexParser {
     for (let first = true; first || !this.#take(/\]/y); first = false) {
       const posix = this.#take(/\[:(\^?)([a-z]+):\]/y);
       if (posix !== undefined) {
-        const named = POSIX[posix[2] ?? ''];
-        if (named === undefined) throw new SyntaxError(`invalid character class range ${posix[0]}`);
-        tests.push(posix[1] === '^' ? not(is(named)) : is(named));
+        const test = posixTest(posix[2] ?? '');
+        tests.push(posix[1] === '^' ? not(test) : test);
         continue;
       }
       const low = this.#text[this.#at] === '\\' ? this.#escape() : this.#code();
