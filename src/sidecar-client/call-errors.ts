@@ -4,12 +4,14 @@ import type { PickRefusal } from './calls/index.ts';
 
 export const unknownHost = (authority: string): TendrilError =>
   new TendrilError('CALL_UNKNOWN_HOST', `${authority}: no service of the mesh that this caller may use`, {
-    remedy: 'check name, namespace and port; for hosts outside the mesh set passthrough, or call them without this client',
+    remedy:
+      'check name, namespace and port; for hosts outside the mesh set passthrough, or call them without this client',
   });
 
 export const noRoute = (authority: string, path: string): TendrilError =>
   new TendrilError('CALL_NO_ROUTE', `${authority}: no route takes ${path}`, {
-    remedy: 'a Route of the service answers or redirects this request itself, or takes no such request: see tendril route',
+    remedy:
+      'a Route of the service answers or redirects this request itself, or takes no such request: see tendril route',
   });
 
 export const refused = (cluster: string, refusal: PickRefusal): TendrilError =>

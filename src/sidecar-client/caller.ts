@@ -1,6 +1,6 @@
 /** Calls on a source of configuration: one core for HTTP and gRPC, so that both see the same load and the same ejections. */
 import { fetch as undiciFetch } from 'undici';
-import { createCallCore, type CallCore } from './calls/index.ts';
+import { type CallCore, createCallCore } from './calls/index.ts';
 import type { ConfigSource } from './config-source.ts';
 import { registerGrpc } from './grpc/index.ts';
 import { type DispatcherOptions, MeshDispatcher } from './http/index.ts';

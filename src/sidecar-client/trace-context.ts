@@ -31,7 +31,8 @@ export interface TraceRules {
  * What to change in a request's headers: undefined: nothing, the context is kept as it is. Else `traceparent` is to be set, and a
  * `tracestate`, which has no meaning without its `traceparent`, to be removed.
  */
-export const startTrace = (traceparent: string | undefined, { random, sampledShare }: TraceRules): string | undefined =>
-  traceparent !== undefined && isTraceparent(traceparent)
-    ? undefined
-    : newTraceparent(random, random() < sampledShare);
+export const startTrace = (
+  traceparent: string | undefined,
+  { random, sampledShare }: TraceRules,
+): string | undefined =>
+  traceparent !== undefined && isTraceparent(traceparent) ? undefined : newTraceparent(random, random() < sampledShare);

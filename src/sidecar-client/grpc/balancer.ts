@@ -9,8 +9,8 @@
 import { connectivityState, experimental, Metadata, status } from '@grpc/grpc-js';
 import { refused } from '../call-errors.ts';
 import type { CallEndpoint, CallOutcome, Pick, UpstreamCluster } from '../calls/index.ts';
-import { POLICY } from './resolver.ts';
 import { callerOf, type GrpcCaller } from './registry.ts';
+import { POLICY } from './resolver.ts';
 import { Subchannels } from './subchannels.ts';
 
 /** A call that is picked for but does not begin (its credentials failed, it was cancelled) is given up after so long, ms. */
@@ -105,7 +105,11 @@ export class TendrilBalancer implements experimental.LoadBalancer {
   /** Calls that wait are picked for again. READY means here: calls are taken; whether there are connections shows at the pick. */
   #tell(): void {
     if (this.#open)
-      this.#helper.updateState(connectivityState.READY, { pick: (args) => this.#pick(args) } as experimental.Picker, null);
+      this.#helper.updateState(
+        connectivityState.READY,
+        { pick: (args) => this.#pick(args) } as experimental.Picker,
+        null,
+      );
   }
 
   #tellSoon(): void {
@@ -119,7 +123,11 @@ export class TendrilBalancer implements experimental.LoadBalancer {
   }
 
   #watch(cluster: UpstreamCluster): void {
-    if (!this.#watched.has(cluster)) this.#watched.set(cluster, cluster.onChange(() => this.#tellSoon()));
+    if (!this.#watched.has(cluster))
+      this.#watched.set(
+        cluster,
+        cluster.onChange(() => this.#tellSoon()),
+      );
   }
 
   #forgetGone(): void {

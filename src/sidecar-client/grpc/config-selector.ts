@@ -1,5 +1,5 @@
 /** The route of one call of gRPC, in the words of grpc-js: time-out, retries, and what the balancer needs. */
-import { experimental, type Metadata, status } from '@grpc/grpc-js';
+import { type experimental, type Metadata, status } from '@grpc/grpc-js';
 import type { ChosenRoute, RetryRules } from '../calls/index.ts';
 import { startTrace } from '../trace-context.ts';
 import type { GrpcCaller } from './registry.ts';
@@ -19,7 +19,9 @@ const retryable = (rules: RetryRules, code: number): boolean =>
   rules.retryable({ end: 'answered', status: 200, grpcStatus: code }) ||
   (code === status.UNAVAILABLE && rules.retryable({ end: 'reset' }));
 
-const CODES: readonly number[] = Object.values(status).filter((code) => typeof code === 'number' && code > 0) as number[];
+const CODES: readonly number[] = Object.values(status).filter(
+  (code) => typeof code === 'number' && code > 0,
+) as number[];
 
 const retryPolicy = (rules: RetryRules): CallConfig['methodConfig']['retryPolicy'] => {
   const retryableStatusCodes = CODES.filter((code) => retryable(rules, code));

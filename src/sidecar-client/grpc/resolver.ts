@@ -65,7 +65,9 @@ export class TendrilResolver implements experimental.Resolver {
       .ready(this.#authority)
       .then(
         (found) =>
-          found ? this.#found(caller) : this.#fail('no service of the mesh that this caller may use (CALL_UNKNOWN_HOST)'),
+          found
+            ? this.#found(caller)
+            : this.#fail('no service of the mesh that this caller may use (CALL_UNKNOWN_HOST)'),
         (error: Error) => this.#fail(error.message),
       )
       .finally(() => {

@@ -5,7 +5,10 @@ import type { CallEndpoint } from '../calls/index.ts';
 export class Subchannels {
   readonly #helper: experimental.ChannelControlHelper;
   readonly #onChange: () => void;
-  readonly #all = new Map<string, { readonly subchannel: experimental.SubchannelInterface; readonly forget: () => void }>();
+  readonly #all = new Map<
+    string,
+    { readonly subchannel: experimental.SubchannelInterface; readonly forget: () => void }
+  >();
   options: ChannelOptions = {};
 
   constructor(helper: experimental.ChannelControlHelper, onChange: () => void) {

@@ -149,10 +149,7 @@ export class HttpCall implements TryListener {
       headersTimeout: this.#options.headersTimeout ?? 0,
       bodyTimeout: this.#options.bodyTimeout ?? 0,
     };
-    const attempt = new Try(
-      { cluster: route.cluster, pick, connections: connections(cluster), options, nowMs },
-      this,
-    );
+    const attempt = new Try({ cluster: route.cluster, pick, connections: connections(cluster), options, nowMs }, this);
     this.#try = attempt;
     const perTryMs = route.retry?.perTryTimeoutMs ?? 0;
     if (perTryMs > 0)

@@ -61,7 +61,8 @@ export class MeshDispatcher extends Dispatcher {
       nowMs: options.nowMs ?? (() => performance.now()),
       connections: (cluster) => this.#connections(cluster),
       replayBytes: options.replayBytes ?? REPLAY_BYTES,
-      elsewhere: outside === undefined ? undefined : (request, handler) => void outside.dispatch(request as never, handler),
+      elsewhere:
+        outside === undefined ? undefined : (request, handler) => void outside.dispatch(request as never, handler),
     };
   }
 
@@ -131,7 +132,7 @@ export class MeshDispatcher extends Dispatcher {
   #connections(cluster: UpstreamCluster): Connections {
     let made = this.#clusters.get(cluster);
     if (made === undefined) {
-      for (const [other, connections] of this.#clusters) 
+      for (const [other, connections] of this.#clusters)
         if (connections.open === 0 && this.#clusters.delete(other)) void connections.close();
       made = new Connections(cluster);
       this.#clusters.set(cluster, made);

@@ -31,8 +31,10 @@ export class ReplayBody {
     this.#given = body;
     this.#bound = bound;
     if (!isStreamed(body)) return;
-    const made: Partial<AsyncIterable<Uint8Array> & Iterable<Uint8Array>> = body;
-    this.#source = (made[Symbol.asyncIterator] ?? made[Symbol.iterator])?.call(body) as AsyncIterator<Uint8Array>;
+    const begin = (body[Symbol.asyncIterator] ?? body[Symbol.iterator]) as
+      | (() => AsyncIterator<Uint8Array>)
+      | undefined;
+    this.#source = begin?.call(body);
   }
 
   get streamed(): boolean {
@@ -76,7 +78,10 @@ export class ReplayBody {
       } else if (this.#error !== undefined) throw this.#error;
       else if (this.#ended) return;
       // A try that was given up may have begun to read: its chunk is for whoever reads now.
-      else await (this.#pulling ??= this.#pull());
+      else {
+        this.#pulling ??= this.#pull();
+        await this.#pulling;
+      }
     }
   }
 

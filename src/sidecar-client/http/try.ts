@@ -132,11 +132,7 @@ export class Try implements Dispatcher.DispatchHandlers {
     this.#listener.complete(trailers);
   }
 
-  onUpgrade(
-    status: number,
-    headers: Buffer[] | string[] | null,
-    socket: import('node:stream').Duplex,
-  ): void {
+  onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: import('node:stream').Duplex): void {
     if (this.#ended) {
       socket.destroy();
       return;
