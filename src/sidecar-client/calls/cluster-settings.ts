@@ -59,7 +59,18 @@ const DEFAULT_PANIC = 50;
 const DEFAULT_ZONE_FROM = 6;
 const DEFAULT_TABLE = 65_537;
 const DEFAULT_RING = 1024;
-const DEFAULT_MAX_RING = 8 * 1024 * 1024;
+
+/** Envoy's own bounds; a table that is not of prime size could not be filled. */
+const MAX_TABLE = 5_000_011;
+const MAX_RING = 8 * 1024 * 1024;
+/** More choices than this change nothing but the time they take. */
+const MAX_CHOICES = 100;
+
+const isPrime = (number: number): boolean => {
+  if (!Number.isInteger(number) || number < 2) return false;
+  for (let divisor = 2; divisor * divisor <= number; divisor++) if (number % divisor === 0) return false;
+  return true;
+};
 
 const POLICY = 'envoy.load_balancing_policies.';
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
@@ -83,7 +94,7 @@ const known = (name: string, bytes: Uint8Array): Balancing | undefined => {
     case 'least_request': {
       const { choiceCount, localityLbConfig } = LeastRequest.decode(bytes);
       return {
-        balancer: { kind: 'leastRequest', choices: choiceCount?.value ?? 2 },
+        balancer: { kind: 'leastRequest', choices: Math.min(choiceCount?.value ?? 2, MAX_CHOICES) },
         zoneFrom: zoneFrom(localityLbConfig),
       };
     }
@@ -91,7 +102,9 @@ const known = (name: string, bytes: Uint8Array): Balancing | undefined => {
       return { balancer: { kind: 'random' }, zoneFrom: zoneFrom(RandomLb.decode(bytes).localityLbConfig) };
     case 'ring_hash': {
       const { minimumRingSize, maximumRingSize, consistentHashingLbConfig } = RingHash.decode(bytes);
-      const maxSize = Number(maximumRingSize?.value ?? DEFAULT_MAX_RING);
+      const maxSize = Number(maximumRingSize?.value ?? MAX_RING);
+      if (!(maxSize >= 1 && maxSize <= MAX_RING))
+        throw unusable('load_balancing_policy', `a ring of ${maxSize} entries, 1 to ${MAX_RING} are allowed`);
       return {
         balancer: {
           kind: 'ringHash',
@@ -103,11 +116,18 @@ const known = (name: string, bytes: Uint8Array): Balancing | undefined => {
       };
     }
     case 'maglev': {
-      const { tableSize, consistentHashingLbConfig } = Maglev.decode(bytes);
+      const maglev = Maglev.decode(bytes);
+      const { consistentHashingLbConfig } = maglev;
+      const tableSize = Number(maglev.tableSize?.value ?? DEFAULT_TABLE);
+      if (tableSize > MAX_TABLE || !isPrime(tableSize))
+        throw unusable(
+          'load_balancing_policy',
+          `a Maglev table of ${tableSize} places, a prime up to ${MAX_TABLE} is allowed`,
+        );
       return {
         balancer: {
           kind: 'maglev',
-          tableSize: Number(tableSize?.value ?? DEFAULT_TABLE),
+          tableSize,
           boundPercent: consistentHashingLbConfig?.hashBalanceFactor?.value ?? 0,
         },
         zoneFrom: undefined,

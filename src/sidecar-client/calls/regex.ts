@@ -8,6 +8,8 @@
 import { type Assertion, type CharTest, isWordCode, type RegexNode, RegexParser } from './regex-parse.ts';
 
 const MAX_STATES = 10_000;
+/** Nodes put together, empty ones too: `((){1000}){1000}` has no state at all. */
+const MAX_NODES = 100_000;
 
 type State =
   | { readonly kind: 'char'; readonly test: CharTest; readonly next: number }
@@ -21,6 +23,7 @@ export class Regex {
   /** Step in which a state was last entered. */
   readonly #seen: Int32Array;
   #step = 0;
+  #nodes = 0;
 
   /** Throws `SyntaxError` at what RE2 would not take, and at more than 10,000 states. */
   constructor(source: string) {
@@ -79,6 +82,8 @@ export class Regex {
 
   /** From back to front: the first state of the node, after which comes `next`. */
   #build(node: RegexNode, next: number): number {
+    this.#nodes += 1;
+    if (this.#nodes > MAX_NODES) throw new SyntaxError('nested repetitions multiply to too much');
     switch (node.kind) {
       case 'char':
         return this.#add({ kind: 'char', test: node.test, next });

@@ -6,30 +6,54 @@ import type { CallFacts } from './types.ts';
 
 const GRPC = /^application\/grpc(?:\+|$)/;
 
-/** Takes path and query apart. */
-export const matchFacts = (facts: CallFacts): MatchFacts => {
-  const { path } = facts;
-  const fragment = path.indexOf('#');
-  const whole = fragment < 0 ? path : path.slice(0, fragment);
-  const mark = whole.indexOf('?');
-  let parameters: Map<string, string> | undefined;
-  return {
-    ...facts,
-    header: (name) => facts.header(name),
-    plainPath: mark < 0 ? whole : whole.slice(0, mark),
-    query: (name) => {
-      if (parameters === undefined) {
-        parameters = new Map();
-        for (const part of mark < 0 ? [] : whole.slice(mark + 1).split('&')) {
-          const equals = part.indexOf('=');
-          const key = equals < 0 ? part : part.slice(0, equals);
-          if (!parameters.has(key)) parameters.set(key, equals < 0 ? '' : part.slice(equals + 1));
-        }
-      }
-      return parameters.get(name);
-    },
-  };
+/** A call with its path taken apart; the query only when a route asks for it. */
+class TakenApart implements MatchFacts {
+  readonly #facts: CallFacts;
+  readonly plainPath: string;
+  readonly #query: string;
+  #parameters: Map<string, string> | undefined;
+
+  constructor(facts: CallFacts) {
+    this.#facts = facts;
+    const { path } = facts;
+    const fragment = path.indexOf('#');
+    const whole = fragment < 0 ? path : path.slice(0, fragment);
+    const mark = whole.indexOf('?');
+    this.plainPath = mark < 0 ? whole : whole.slice(0, mark);
+    this.#query = mark < 0 ? '' : whole.slice(mark + 1);
+  }
+
+  get authority(): string {
+    return this.#facts.authority;
+  }
+  get method(): string {
+    return this.#facts.method;
+  }
+  get path(): string {
+    return this.#facts.path;
+  }
+
+  header(name: string): string | undefined {
+    return this.#facts.header(name);
+  }
+
+  query(name: string): string | undefined {
+    this.#parameters ??= parametersOf(this.#query);
+    return this.#parameters.get(name);
+  }
+}
+
+const parametersOf = (query: string): Map<string, string> => {
+  const parameters = new Map<string, string>();
+  for (const part of query === '' ? [] : query.split('&')) {
+    const equals = part.indexOf('=');
+    const name = equals < 0 ? part : part.slice(0, equals);
+    if (!parameters.has(name)) parameters.set(name, equals < 0 ? '' : part.slice(equals + 1));
+  }
+  return parameters;
 };
+
+export const matchFacts = (facts: CallFacts): MatchFacts => new TakenApart(facts);
 
 const pathTest = (match: RouteMatch, place: string): TextTest => {
   const { path, prefix, pathSeparatedPrefix, safeRegex } = match;
@@ -54,6 +78,6 @@ export const routeTest = (match: RouteMatch, place: string): ((facts: MatchFacts
     ...match.headers.map((header, index) => headerTest(header, `${place}.headers[${index}]`)),
     ...match.queryParameters.map((query, index) => queryTest(query, `${place}.query_parameters[${index}]`)),
   ];
-  if (match.grpc) rest.push(({ header }) => GRPC.test(header('content-type') ?? ''));
+  if (match.grpc) rest.push((facts) => GRPC.test(facts.header('content-type') ?? ''));
   return (facts) => path(facts.plainPath) && rest.every((test) => test(facts));
 };

@@ -7,11 +7,12 @@ import type { CallFacts } from './types.ts';
 export type TextTest = (text: string) => boolean;
 
 /** What a route is chosen by, with the path taken apart once. */
-export interface MatchFacts extends CallFacts {
+export interface MatchFacts extends Omit<CallFacts, 'header'> {
+  header(name: string): string | undefined;
   /** Path without query and fragment. */
   readonly plainPath: string;
   /** First value of a query parameter as it was sent; without `=`: empty. Undefined: absent. */
-  readonly query: (name: string) => string | undefined;
+  query(name: string): string | undefined;
 }
 
 /** A test of whole texts. */

@@ -115,6 +115,20 @@ test('E2, E3: endpoints that leave let others in, down to the share that may be 
   assert.equal(ejections.out, 0);
 });
 
+test('E4: a clock that jumps back keeps nothing out longer than its time from then on', () => {
+  const records = Array.from({ length: 2 }, newEjectionRecord);
+  const ejections = new Ejections();
+  ejections.update(RULES, new Set(records));
+  ejections.sweep(1_000_000);
+  for (let count = 0; count < 2; count++) for (const record of records) ejections.report(record, failed, 1_000_000);
+  assert.equal(ejections.out, 1);
+  ejections.sweep(0);
+  ejections.sweep(1_000);
+  assert.equal(ejections.out, 1);
+  for (let now = 2_000; now <= 6_000; now += 1_000) ejections.sweep(now);
+  assert.equal(ejections.out, 0);
+});
+
 test('what ends of calls count as', () => {
   const table: readonly (readonly [CallOutcome, number | undefined])[] = [
     [{ end: 'answered', status: 404 }, 404],

@@ -95,4 +95,6 @@ test('an expression that JavaScript would take for ever on, and one with too man
   assert.equal(new Regex('(a*)*b').test('a'.repeat(3_000)), false);
   assert.equal(new Regex('(a|a)*(a|a)*').test('a'.repeat(3_000)), true);
   assert.throws(() => new Regex('((a{100}){100}){100}'), /more than 10000 states/);
+  assert.throws(() => new Regex('(((){1000}){1000}){1000}'), /multiply/);
+  assert.throws(() => new Regex('('.repeat(100_000)));
 });

@@ -1,7 +1,15 @@
 /** What a chosen route says: cluster by weight, time-outs, retries, hash keys; from documents, and from virtual hosts by hand. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type IRoute, type IRouteAction, VirtualHost } from '../../../src/proto/index.ts';
+import {
+  type IRoute,
+  type IRouteAction,
+  Maglev,
+  packAny,
+  RingHash,
+  TYPE_URLS,
+  VirtualHost,
+} from '../../../src/proto/index.ts';
 import {
   type CallOutcome,
   type ChosenRoute,
@@ -158,6 +166,12 @@ test('no answer: an authority not held, a route that redirects or answers itself
 
 describe('what cannot be used is refused with field and reason', () => {
   const match = (fields: object): Uint8Array => bytes([{ match: { prefix: '/', ...fields }, route: { cluster: 'c' } }]);
+  const lb = (name: string, typedConfig: ReturnType<typeof packAny>): Uint8Array =>
+    cluster({
+      loadBalancingPolicy: {
+        policies: [{ typedExtensionConfig: { name: `envoy.load_balancing_policies.${name}`, typedConfig } }],
+      },
+    });
   const table: readonly (readonly [
     kind: 'virtualHost' | 'cluster' | 'assignment',
     body: Uint8Array,
@@ -184,6 +198,16 @@ describe('what cannot be used is refused with field and reason', () => {
       'cluster',
       cluster({ loadBalancingPolicy: { policies: [{ typedExtensionConfig: { name: 'my.own' } }] } }),
       /^load_balancing_policy: /,
+    ],
+    [
+      'cluster',
+      lb('maglev', packAny(TYPE_URLS.Maglev, Maglev, { tableSize: { value: 100 } })),
+      /a Maglev table of 100 places, a prime/,
+    ],
+    [
+      'cluster',
+      lb('ring_hash', packAny(TYPE_URLS.RingHash, RingHash, { maximumRingSize: { value: 2 ** 40 } })),
+      /a ring of 1099511627776 entries/,
     ],
     ['assignment', Uint8Array.of(0x0a, 0xff), /./],
   ];
