@@ -10,6 +10,8 @@ const SWEEP_MS = 1_000;
 
 export interface CallerOptions extends DispatcherOptions {
   readonly source: ConfigSource;
+  /** Of a client that has one: it is used, and left open by `close`. Default: a core of its own. */
+  readonly core?: CallCore;
   /** Address that calls come from, for the hash key `ip`. Default 127.0.0.1. */
   readonly sourceAddress?: string;
 }
@@ -27,7 +29,8 @@ export interface Caller {
 
 export const createCaller = (options: CallerOptions): Caller => {
   const { source, sourceAddress, random = Math.random, nowMs = () => performance.now() } = options;
-  const core = createCallCore({ source, random, ...(sourceAddress === undefined ? {} : { sourceAddress }) });
+  const core =
+    options.core ?? createCallCore({ source, random, ...(sourceAddress === undefined ? {} : { sourceAddress }) });
   const dispatcher = new MeshDispatcher(core, source, { ...options, random, nowMs });
   const trace = { random, sampledShare: options.traceSampledShare ?? 0 };
   const sweeping = setInterval(() => core.sweep(nowMs()), SWEEP_MS);
@@ -42,7 +45,7 @@ export const createCaller = (options: CallerOptions): Caller => {
       for (const forget of names) forget();
       await (now ? dispatcher.destroy() : dispatcher.close());
       clearInterval(sweeping);
-      core.close();
+      if (options.core === undefined) core.close();
     },
   };
 };

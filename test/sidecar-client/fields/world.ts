@@ -29,6 +29,8 @@ export interface World {
   /** So many calls, one after the other: answers and how often. */
   many(count: number, one: () => Promise<string>): Promise<Readonly<Record<string, number>>>;
   pass(ms: number): void;
+  /** Of grpc-js. */
+  target(authority: string): string;
 }
 
 let worlds = 0;
@@ -118,6 +120,7 @@ export const world = (t: TestContext, { yaml = '', endpoints, zone, ...options }
       }
       return seen;
     },
+    target: (authority) => `tendril://${name}/${authority}`,
     pass: (ms) => {
       now += ms;
       caller.core.sweep(now);
