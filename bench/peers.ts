@@ -1,13 +1,15 @@
 /**
- * Ours against go-control-plane's linear cache with the tools of `peerbench`: same load, same mesh, in turn, medians of the rounds.
+ * Ours against go-control-plane's linear and snapshot caches with the tools of `peerbench`: same load, same mesh, in turn, medians of the rounds.
  *
  * `npm run bench -- peers [--only NAME[,NAME]] [--rounds 3] [--peerbench DIR] [--contestants LABEL[;LABEL]]
- * [--serve-flags 'FLAGS OF OURS'] [--profile DIR] [--quick]`. Only runs when named: it takes the better part of an hour.
+ * [--serve-flags 'FLAGS OF OURS'] [--profile DIR] [--quick]`. Only runs when named: it takes the better part of an hour. Without Go, or
+ * without the sources of the tools, nothing is measured and that is said; figures of earlier runs stay.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { NotMeasured } from './not-measured.ts';
 import { runLoad } from './peers/load.ts';
 import { LagScraper } from './peers/loop-lag.ts';
 import { type Contestant, type Figures, FULL, type Measurement, measurements, QUICK } from './peers/measurements.ts';
@@ -128,13 +130,10 @@ const compare = async (
   };
 };
 
-export const run = async (options: PeersOptions = {}): Promise<Readonly<Record<string, PeerRecord | string>>> => {
+export const run = async (options: PeersOptions = {}): Promise<Readonly<Record<string, PeerRecord>> | NotMeasured> => {
   const quick = options.quick ?? false;
   const tools = findTools(root, options.peerbench ?? process.env.TENDRIL_PEERBENCH ?? '../shared/peerbench');
-  if (typeof tools === 'string') {
-    say(`peers: not measured: ${tools}`);
-    return { missing: tools };
-  }
+  if (typeof tools === 'string') return { notMeasured: tools };
   const profile = options.profile === undefined ? undefined : resolve(root, options.profile);
   if (profile !== undefined) mkdirSync(profile, { recursive: true });
   const all = measurements(quick ? QUICK : FULL, {
@@ -149,9 +148,10 @@ export const run = async (options: PeersOptions = {}): Promise<Readonly<Record<s
       );
   const file = join(results, 'peers.json');
   const known = existsSync(file)
-    ? (JSON.parse(readFileSync(file, 'utf8')) as { figures: Record<string, PeerRecord> }).figures
+    ? (JSON.parse(readFileSync(file, 'utf8')) as { figures: Record<string, PeerRecord> | NotMeasured }).figures
     : {};
-  const records: Record<string, PeerRecord> = quick ? {} : known;
+  const records: Record<string, PeerRecord> =
+    quick || 'notMeasured' in known ? {} : (known as Record<string, PeerRecord>);
   for (const measurement of all.filter(({ name }) => only === undefined || only.includes(name))) {
     say(`${measurement.name}: ${measurement.title}`);
     const rounds = Number(options.rounds ?? (quick ? 1 : ROUNDS));

@@ -43,6 +43,12 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   cli: ['runtime', 'sidecar-client', 'model'],
 };
 
+/** Other doors than `index.ts` alone: what loads little. */
+const DOORS: Readonly<Record<string, readonly string[]>> = { model: ['index.ts', 'basics.ts'] };
+
+/** What an application loads with `tendril/sidecar-client`; each costs it memory, the schema library and YAML most (docs/bench.md). */
+const CLIENT_PACKAGES = ['@grpc/grpc-js', 'lmdb', 'protobufjs/minimal.js', 'undici'];
+
 const findRoot = (from: string): string => {
   try {
     readFileSync(join(from, 'package.json'));
@@ -82,12 +88,37 @@ test('every module imports only what the table allows, by the door', () => {
       if (to === from) continue;
       const where = `${relative(root, file)} imports ${specifier}`;
       if (!(TABLE[from] ?? []).includes(to)) problems.push(`${where}: ${from} may not import ${to}`);
-      else if (relative(join(source, to), target) !== 'index.ts')
+      else if (!(DOORS[to] ?? ['index.ts']).includes(relative(join(source, to), target)))
         problems.push(`${where}: enter ${to} by its index.ts`);
     }
   }
   assert.ok(seen > 50, `only ${seen} imports seen: the reader of imports is broken`);
   assert.deepEqual(problems, []);
+});
+
+test('the sidecar client loads no package that an application would pay for without need', () => {
+  const seen = new Set<string>();
+  const packages = new Set<string>();
+  const load = (file: string): void => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    // Imports of types alone are gone when it runs, and what is imported with import() loads when it is needed.
+    const text = readFileSync(file, 'utf8').replaceAll(
+      /(?:^|\n)\s*(?:import|export) type\s[^;]*;|\bimport\([^)]*\)/g,
+      '',
+    );
+    for (const specifier of importsOf(text)) {
+      if (specifier.startsWith('.')) load(join(dirname(file), specifier));
+      else if (!specifier.startsWith('node:')) packages.add(specifier);
+    }
+  };
+  load(join(source, 'sidecar-client', 'index.ts'));
+  assert.ok(seen.size > 20, `only ${seen.size} files seen: the reader of imports is broken`);
+  assert.ok(packages.has('@grpc/grpc-js'));
+  assert.deepEqual(
+    [...packages].filter((name) => !CLIENT_PACKAGES.includes(name)),
+    [],
+  );
 });
 
 test('model uses no Node built-in', () => {

@@ -13,7 +13,7 @@ interface Spread {
   readonly max: number;
 }
 
-type ByType = Readonly<
+export type ByType = Readonly<
   Record<string, { readonly bytes: number; readonly responses: number; readonly resources: number }>
 >;
 
@@ -25,6 +25,7 @@ interface Triggered {
   readonly lastSidecarMs: Spread;
   readonly missing: number;
   readonly superseded: number;
+  readonly byType: ByType;
   readonly triggerCallMs: Spread;
   readonly changesPerSecondSent: number;
   readonly deliveriesPerSecond?: number;
@@ -41,6 +42,8 @@ export interface LoadReport {
     readonly synced: number;
     readonly allSyncedMs: number;
     readonly firstConfigMs: Spread;
+    /** Messages before HTTP/2 framing, bytes for each sidecar. */
+    readonly payloadBytesToSync: Spread;
     readonly server: { readonly cpuS: number };
   };
   readonly propagation?: Triggered;
@@ -86,7 +89,7 @@ export const runLoad = async (tools: PeerTools, server: RunningPeer, options: Lo
   const child = spawn(
     tools.xdsload,
     [
-      ...['--addr', server.xds, '--n', String(options.sidecars), '--mode', 'ondemand', '--mesh', options.mesh],
+      ...['--addr', server.xds, '--n', String(options.sidecars), '--mode', server.asks, '--mesh', options.mesh],
       ...['--cds-name', trigger.cdsName, '--pid', String(first), '--trigger-resource', trigger.resource],
       ...['--trigger-url', trigger.url, '--trigger-body', trigger.body, ...options.flags],
     ],

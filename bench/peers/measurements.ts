@@ -1,5 +1,5 @@
 /** What is compared with whom, and the figures asked for. */
-import { cpuInAll, type Load, rssPerConnection } from './load.ts';
+import { type ByType, cpuInAll, type Load, rssPerConnection } from './load.ts';
 import { lagBetween, type Scrape } from './loop-lag.ts';
 import type { RunningPeer, ServerKind } from './servers.ts';
 import type { MeshSize } from './tools.ts';
@@ -78,7 +78,10 @@ export interface Forms {
   readonly profile?: string;
 }
 
-const LINEAR: ServerKind = { name: 'linear' };
+const LINEAR: ServerKind = { name: 'linear', peer: 'linear' };
+
+/** Every sidecar is sent the whole mesh; measured where its sidecars are few enough for the bytes. */
+const SNAPSHOT: ServerKind = { name: 'snapshot', peer: 'snapshot' };
 
 const ours = (name: string, workers: number, log: 'memory' | 'lmdb', { flags, profile }: Forms): ServerKind => ({
   name,
@@ -140,6 +143,8 @@ const spread =
     return values.length < 2 ? undefined : Math.max(...values) / Math.min(...values);
   };
 
+const bytesOf = (byType: ByType): number => Object.values(byType).reduce((sum, { bytes }) => sum + bytes, 0);
+
 const propagated = (load: Load, sidecars: number): Figures => {
   const { propagation: found, initial } = load.report;
   if (found === undefined) throw new Error(`only ${initial.synced} sidecars were complete`);
@@ -149,6 +154,8 @@ const propagated = (load: Load, sidecars: number): Figures => {
     lastP50Ms: found.lastSidecarMs.p50,
     missing: found.missing,
     superseded: found.superseded,
+    firstBytesPerSidecar: initial.payloadBytesToSync.p50,
+    bytesPerDelivery: bytesOf(found.byType) / found.changes / sidecars,
     cpuUsPerDelivery: (load.cpuS.propagation / found.changes / sidecars) * 1e6,
     cpuMsPerChange: (load.cpuS.propagation / found.changes) * 1e3,
     postP50Ms: found.triggerCallMs.p50,
@@ -167,6 +174,7 @@ const propagation = (scale: Scale, forms: Forms): Measurement => {
     title: `one endpoint change to ${scale.sidecars} sidecars, 10 dependencies, ${scale.services} services, ${scale.triggers} changes`,
     contestants: [
       ...contestants(mesh, forms),
+      { label: 'snapshot', kind: SNAPSHOT, mesh },
       { label: 'one worker, durable', kind: ours('one worker, durable', 1, 'lmdb', forms), mesh },
       { label: 'one process', kind: ours('one process', 0, 'memory', forms), mesh },
     ],
@@ -216,7 +224,7 @@ const storm = (scale: Scale, forms: Forms): Measurement => {
   return {
     name: 'storm',
     title: `${scale.sidecars} sidecars reconnect at once with the versions that they hold`,
-    contestants: contestants(mesh, forms),
+    contestants: [...contestants(mesh, forms), { label: 'snapshot', kind: SNAPSHOT, mesh }],
     flags: ['--triggers', '1', '--storms', '1'],
     figures: ({ load, sidecars }) => {
       const found = load.report.storms?.[0];

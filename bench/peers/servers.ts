@@ -1,4 +1,4 @@
-/** The servers that are compared, each started anew for a run: ours in its forms, and go-control-plane's linear cache. */
+/** The servers that are compared, each started anew for a run: ours in its forms, and go-control-plane's caches. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,8 @@ import type { PeerTools } from './tools.ts';
 
 export interface ServerKind {
   readonly name: string;
-  /** Undefined: the peer. */
+  /** The peer's cache: `linear` sends what is asked for by name, `snapshot` the whole mesh to everybody. */
+  readonly peer?: 'linear' | 'snapshot';
   readonly ours?: {
     readonly workers: number;
     readonly log: 'memory' | 'lmdb';
@@ -23,6 +24,8 @@ export interface ServerKind {
 
 export interface RunningPeer {
   readonly xds: string;
+  /** What its sidecars ask for: clusters by name, or everything by wildcard. */
+  readonly asks: 'ondemand' | 'full';
   /** Processes that hold streams. */
   readonly serving: readonly number[];
   /** All of them. */
@@ -155,6 +158,7 @@ const startOurs = async (ours: NonNullable<ServerKind['ours']>, mesh: string): P
   writeFileSync(body, JSON.stringify({ events: [{ type: 'endpoint.registered', data }] }));
   return {
     xds,
+    asks: 'ondemand',
     serving: workers === 0 ? pids : pids.filter((pid) => commandOf(pid).includes('xds-worker')),
     pids,
     trigger: { url: `${api}/v1/events`, body, resource: 'svc-0.mesh:80', cdsName: '{{.Svc}}.mesh:80' },
@@ -166,10 +170,10 @@ const startOurs = async (ours: NonNullable<ServerKind['ours']>, mesh: string): P
   };
 };
 
-const startLinear = async (tools: PeerTools, mesh: string): Promise<RunningPeer> => {
+const startGo = async (mode: 'linear' | 'snapshot', tools: PeerTools, mesh: string): Promise<RunningPeer> => {
   const folder = mkdtempSync(join(tmpdir(), 'tendril-peers-'));
   const [xds, http] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
-  const child = spawn(tools.gcpserver, ['--mesh', mesh, '--mode', 'linear', '--listen', xds, '--http', http], {
+  const child = spawn(tools.gcpserver, ['--mesh', mesh, '--mode', mode, '--listen', xds, '--http', http], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   await orEnd(child, () => lineOf(child, 'stderr', /ready/));
@@ -178,6 +182,7 @@ const startLinear = async (tools: PeerTools, mesh: string): Promise<RunningPeer>
   const pids = [child.pid ?? 0];
   return {
     xds,
+    asks: mode === 'linear' ? 'ondemand' : 'full',
     serving: pids,
     pids,
     trigger: { url: `http://${http}/update`, body, resource: 'svc-0', cdsName: '{{.Svc}}' },
@@ -190,4 +195,4 @@ const startLinear = async (tools: PeerTools, mesh: string): Promise<RunningPeer>
 };
 
 export const startPeer = (kind: ServerKind, tools: PeerTools, mesh: string): Promise<RunningPeer> =>
-  kind.ours === undefined ? startLinear(tools, mesh) : startOurs(kind.ours, mesh);
+  kind.ours === undefined ? startGo(kind.peer ?? 'linear', tools, mesh) : startOurs(kind.ours, mesh);

@@ -41,7 +41,8 @@ export const findTools = (root: string, folder: string): PeerTools | string => {
       cwd: source,
       encoding: 'utf8',
     });
-    if (go.error !== undefined) return `peerbench needs Go (1.26 or newer) to be built: ${go.error.message}`;
+    if (go.error !== undefined)
+      return `Go not found (${(go.error as NodeJS.ErrnoException).code ?? go.error.message}): the tools of peerbench need Go 1.26 or newer to be built; put go on the PATH`;
     if (go.status !== 0) return `peerbench could not be built with go build in ${source}: ${go.stderr.slice(-2_000)}`;
   }
   const [gcpserver = '', genmesh = '', xdsload = ''] = built;

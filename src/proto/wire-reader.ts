@@ -2,7 +2,7 @@
  * Reads protobuf wire format by hand from bytes that a stranger sent: every length is checked, every list bounded, and whatever is
  * wrong becomes a `TendrilError` (`XDS_MALFORMED`, `XDS_LIMIT`). Source: protobuf.dev, "Encoding".
  */
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 
 /** Bounds of a decoded discovery message. */
 export interface WireLimits {

@@ -10,7 +10,7 @@ const SWEEP_MS = 1_000;
 
 export interface CallerOptions extends DispatcherOptions {
   readonly source: ConfigSource;
-  /** Of a client that has one: it is used, and left open by `close`. Default: a core of its own. */
+  /** Of a client that has one: it is used, and left to it: `close` and `sweep` are its own. Default: a core of its own. */
   readonly core?: CallCore;
   /** Address that calls come from, for the hash key `ip`. Default 127.0.0.1. */
   readonly sourceAddress?: string;
@@ -33,8 +33,8 @@ export const createCaller = (options: CallerOptions): Caller => {
     options.core ?? createCallCore({ source, random, ...(sourceAddress === undefined ? {} : { sourceAddress }) });
   const dispatcher = new MeshDispatcher(core, source, { ...options, random, nowMs });
   const trace = { random, sampledShare: options.traceSampledShare ?? 0 };
-  const sweeping = setInterval(() => core.sweep(nowMs()), SWEEP_MS);
-  sweeping.unref();
+  const sweeping = options.core === undefined ? setInterval(() => core.sweep(nowMs()), SWEEP_MS) : undefined;
+  sweeping?.unref();
   const names: (() => void)[] = [];
   return {
     core,
@@ -50,9 +50,14 @@ export const createCaller = (options: CallerOptions): Caller => {
   };
 };
 
+/** Of a client (`createClient`), on its core: what `service(…)` picks and what calls do count together. Close it before the client. */
+export const callerFor = (
+  client: ConfigSource & { calls(): CallCore },
+  options: Omit<CallerOptions, 'source' | 'core' | 'nowMs'> = {},
+): Caller => createCaller({ ...options, source: client, core: client.calls() });
+
 /**
- * Makes `tendril:///<service>.<namespace>:<port>` a target of grpc-js, called by this client; several clients in one process:
- * `tendril://<name>/<host>`. To be called before the first channel. Throws `CALL_NAME_TAKEN`.
+ * Makes `tendril:///<service>.<namespace>:<port>` a target of grpc-js; several in one process: `tendril://<name>/<host>`. To be called
+ * before the first channel. Throws `CALL_NAME_TAKEN`.
  */
-export const registerTendril = (client: { readonly caller: Caller; readonly name?: string }): void =>
-  client.caller.registerGrpc(client.name ?? 'default');
+export const registerTendril = (caller: Caller, name = 'default'): void => caller.registerGrpc(name);

@@ -1,11 +1,11 @@
 /** A sidecar in this process: holds what a caller may use, asks for what it calls. */
 import type { ChannelCredentials } from '@grpc/grpc-js';
-import { TendrilError } from '../model/index.ts';
 import type { ProtoNode } from '../proto/index.ts';
+import { Asker, isServicePort } from './asker.ts';
 import type { BackoffOptions } from './backoff.ts';
 import { Connection, type ConnectionStats, type ConnectionStatus, type HostPort } from './connection.ts';
 import type { DecodedHost, Endpoint } from './decode.ts';
-import type { ClientEffect, UpdateEffect } from './effect.ts';
+import type { UpdateEffect } from './effect.ts';
 import type { ResourceKind } from './kinds.ts';
 import { ClientSession } from './session.ts';
 
@@ -56,17 +56,8 @@ export interface SidecarClient {
 }
 
 const KINDS: readonly ResourceKind[] = ['cds', 'eds', 'lds', 'rds', 'vhds'];
-const TIMEOUT_MS = 5_000;
-
-const lost = (what: string, ms: number): TendrilError =>
-  new TendrilError('SIDECAR_TIMEOUT', `${what}: no answer from the control plane within ${ms} ms`, {
-    remedy: 'check that the control plane runs and that the address is its --xds address',
-  });
-
-const closed = (): TendrilError => new TendrilError('SIDECAR_CLOSED', 'the sidecar client has been closed');
 
 export const connectSidecar = (options: SidecarOptions): SidecarClient => {
-  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const session = new ClientSession({
     node: {
       id: options.node.id,
@@ -78,92 +69,34 @@ export const connectSidecar = (options: SidecarOptions): SidecarClient => {
     },
     ...(options.listeners === undefined ? {} : { listeners: options.listeners }),
   });
-  /** Waiting for something to become true; looked at after every effect. */
-  const waits = new Set<{ readonly look: () => boolean; readonly fail: (error: TendrilError) => void }>();
-  const look = (): void => {
-    for (const wait of waits) if (wait.look()) waits.delete(wait);
-  };
-  const answered = new Set<string>();
-  let isClosed = false;
+  const asker = new Asker(session, options.timeoutMs);
 
   const connection = new Connection({
     addresses: options.addresses,
     session,
     onEffect: (effect) => {
-      if (effect.kind === 'host') answered.add(effect.host);
       if (effect.kind === 'update') options.onUpdate?.(effect);
-      look();
+      asker.onEffect(effect);
     },
     onStatus: (status) => {
       options.onStatus?.(status);
-      look();
+      asker.look();
     },
     ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
     ...(options.random === undefined ? {} : { random: options.random }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
   });
 
-  /** Resolves with the first value that is not undefined. `run` is carried out after the wait has begun. */
-  const until = <T>(what: string, read: () => T | undefined, effects: readonly ClientEffect[]): Promise<T> =>
-    new Promise((done, fail) => {
-      if (isClosed) {
-        fail(closed());
-        return;
-      }
-      const wait = {
-        look: () => {
-          const value = read();
-          if (value === undefined) return false;
-          clearTimeout(timer);
-          done(value);
-          return true;
-        },
-        fail: (error: TendrilError) => {
-          clearTimeout(timer);
-          fail(error);
-        },
-      };
-      const timer = setTimeout(() => {
-        waits.delete(wait);
-        fail(lost(what, timeoutMs));
-      }, timeoutMs);
-      waits.add(wait);
-      connection.run(effects);
-      if (wait.look()) waits.delete(wait);
-    });
-
-  const ask = async (authority: string): Promise<DecodedHost | undefined> => {
-    const host = authority.toLowerCase();
-    const effects = session.ask(host);
-    const found = await until(
-      `host ${host}`,
-      () => {
-        const name = session.virtualHostOf(host);
-        if (name !== undefined) return { host: session.hostOf(name) };
-        return answered.has(host) ? { host: undefined } : undefined;
-      },
-      effects,
-    );
-    return found.host;
-  };
-
-  /** Endpoints of a cluster, asked for by name if it is not held. */
-  const endpointsOf = (cluster: string): Promise<readonly Endpoint[]> =>
-    until(
-      `cluster ${cluster}`,
-      () => session.endpoints(cluster),
-      session.cluster(cluster) === undefined ? session.askCluster(cluster) : [],
-    );
+  asker.attach(connection);
 
   const resolve = async (authority: string): Promise<readonly Endpoint[]> => {
-    const host = await ask(authority);
+    const host = await asker.ask(authority);
     if (host === undefined) {
-      // TCP services have no virtual host: their service port is their cluster.
-      if (!/^[^:/]+\.[^:/]+:[0-9]+$/.test(authority)) return [];
-      return (await endpointsOf(authority.toLowerCase())).filter(({ healthy }) => healthy);
+      if (!isServicePort(authority)) return [];
+      return (await asker.endpointsOf(authority.toLowerCase())).filter(({ healthy }) => healthy);
     }
     const lists = await Promise.all(
-      host.targets.filter(({ weight }) => weight > 0).map(({ cluster }) => endpointsOf(cluster)),
+      host.targets.filter(({ weight }) => weight > 0).map(({ cluster }) => asker.endpointsOf(cluster)),
     );
     return lists.flat().filter(({ healthy }) => healthy);
   };
@@ -171,13 +104,13 @@ export const connectSidecar = (options: SidecarOptions): SidecarClient => {
   const client: SidecarClient = {
     start: () => {
       connection.start();
-      return until('start', () => (connection.connected ? true : undefined), []).then(() => undefined);
+      return asker.until('start', () => (connection.connected ? true : undefined), []).then(() => undefined);
     },
-    ask,
+    ask: (host) => asker.ask(host),
     hold: async (servicePort) => {
-      const host = await ask(servicePort);
-      if (host === undefined) return (await endpointsOf(servicePort)).length > 0;
-      await Promise.all(host.targets.map(({ cluster }) => endpointsOf(cluster)));
+      const host = await asker.ask(servicePort);
+      if (host === undefined) return (await asker.endpointsOf(servicePort)).length > 0;
+      await Promise.all(host.targets.map(({ cluster }) => asker.endpointsOf(cluster)));
       return true;
     },
     resolve,
@@ -192,10 +125,8 @@ export const connectSidecar = (options: SidecarOptions): SidecarClient => {
       >,
     }),
     close: async () => {
-      isClosed = true;
       connection.close();
-      for (const wait of waits) wait.fail(closed());
-      waits.clear();
+      asker.close();
     },
   };
   if (options.idle !== true) connection.start();

@@ -41,6 +41,9 @@ export interface ConnectionStats {
   refused: number;
 }
 
+/** A stream that stood this long counts as healthy: the waits begin anew. */
+const HEALTHY_MS = 5_000;
+
 const same = (bytes: Buffer): Buffer => bytes;
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -64,6 +67,8 @@ export class Connection {
   #next: number;
   #failures = 0;
   #heard = false;
+  /** When the stream's first response came, by `performance.now`. */
+  #heardAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #started = false;
   #closed = false;
@@ -126,7 +131,7 @@ export class Connection {
       if (this.#stream !== stream) return;
       if (!this.#heard) {
         this.#heard = true;
-        this.#failures = 0;
+        this.#heardAt = performance.now();
         onStatus?.({ is: 'connected', to });
       }
       try {
@@ -151,10 +156,14 @@ export class Connection {
 
   #lost(stream: ClientDuplexStream<Buffer, Buffer>, why: string): void {
     if (this.#stream !== stream) return;
+    const wasHealthy = this.#heard && performance.now() - this.#heardAt >= HEALTHY_MS;
     this.#drop();
     this.#options.session.onDisconnected();
     if (this.#closed) return;
-    const ms = backoffMs(this.#failures++, this.#random, this.#options.backoff ?? DEFAULT_BACKOFF);
+    if (wasHealthy) this.#failures = 0;
+    // Another control plane most likely stands: it is tried at once, but only after a stream that stood, so nobody goes round in a storm.
+    const isAtOnce = wasHealthy && this.#options.addresses.length > 1;
+    const ms = isAtOnce ? 0 : backoffMs(this.#failures++, this.#random, this.#options.backoff ?? DEFAULT_BACKOFF);
     this.#options.onStatus?.({ is: 'waiting', ms, why });
     this.#timer = setTimeout(() => this.#connect(), ms);
   }
@@ -166,8 +175,11 @@ export class Connection {
     this.#heard = false;
     // A stream that is cancelled says so once more.
     stream?.on('error', () => undefined);
-    stream?.cancel();
-    client?.close();
+    // Not in this turn: nghttp2 of Node 20 spins for ever when a stream is reset in the turn that read the server's GOAWAY.
+    setImmediate(() => {
+      stream?.cancel();
+      client?.close();
+    });
   }
 
   close(): void {

@@ -68,3 +68,13 @@ export const decodeVirtualHost = (body: Uint8Array): DecodedHost => {
   }
   return { name, domains, targets };
 };
+
+/** Every cluster that a virtual host's routes send calls to. */
+export const clustersOf = (body: Uint8Array): readonly string[] => {
+  const names = new Set<string>();
+  for (const { route } of VirtualHost.decode(body).routes) {
+    if (route?.cluster) names.add(route.cluster);
+    for (const { name } of route?.weightedClusters?.clusters ?? []) if (name) names.add(name);
+  }
+  return [...names];
+};

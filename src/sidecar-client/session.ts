@@ -6,22 +6,21 @@
  *
  * Invariants (cited by the tests as C1, C2, …):
  *  C1 Every response is acknowledged or rejected, once, in order. Nothing of a rejected response is taken.
- *  C2 A host or cluster is asked for once in the client's life; the next stream's first message names it again.
+ *  C2 A host or cluster is asked for once until it is released; the next stream's first message names it again.
  *  C3 The first message of a type on a stream, and only that, carries the versions held; only the stream's first message the node.
  *  C4 Assignments are asked for exactly for the EDS clusters held.
  *  C5 No domain is held by two virtual hosts: such a response is rejected as Envoy does.
+ *  C6 What is released is unsubscribed once and named by no later stream; it is held until the server removes it.
+ *  C7 What is restored is named on the first stream with its versions, like what is held after a lost stream.
  */
 import type { DecodedResource, DeltaRequest, DeltaResponse, ProtoNode } from '../proto/index.ts';
-import {
-  type DecodedCluster,
-  type DecodedHost,
-  decodeAssignment,
-  decodeCluster,
-  decodeVirtualHost,
-  type Endpoint,
-} from './decode.ts';
+import type { ConfigKind, HeldResource } from './config-source.ts';
+import { type DecodedCluster, type DecodedHost, decodeAssignment, type Endpoint } from './decode.ts';
+import { DomainIndex } from './domain-index.ts';
 import type { ClientEffect } from './effect.ts';
+import { decodeResource, type Held } from './held.ts';
 import { KINDS, type ResourceKind, URLS } from './kinds.ts';
+import { WantedAssignments } from './wanted-assignments.ts';
 
 export interface ClientSessionOptions {
   readonly node: ProtoNode;
@@ -29,13 +28,12 @@ export interface ClientSessionOptions {
   readonly listeners?: boolean;
   /** Route configuration under which hosts are asked. Default `outbound`. */
   readonly routeConfiguration?: string;
+  /** Keeps the bytes of clusters, assignments and virtual hosts (`resource`), and decodes endpoints where they are used. Default false. */
+  readonly bodies?: boolean;
+  /** Why the client cannot use a resource's content; undefined: it can. A reason becomes a NACK. */
+  readonly check?: (kind: ConfigKind, body: Uint8Array) => string | undefined;
   /** Refuses a resource with a reason: for tests of NACKs. */
   readonly refuse?: (type: ResourceKind, name: string, version: string) => string | undefined;
-}
-
-interface Held<T> {
-  readonly version: string;
-  readonly value: T;
 }
 
 const INTERNAL = 13;
@@ -46,17 +44,18 @@ export class ClientSession {
   readonly #options: ClientSessionOptions;
   readonly #prefix: string;
   readonly #clusters = new Map<string, Held<DecodedCluster>>();
-  readonly #assignments = new Map<string, Held<readonly Endpoint[]>>();
+  readonly #assignments = new Map<string, Held<readonly Endpoint[] | undefined>>();
   readonly #hosts = new Map<string, Held<DecodedHost>>();
   readonly #listeners = new Map<string, Held<undefined>>();
   readonly #routes = new Map<string, Held<undefined>>();
   /** Asked host -> version of its negative answer; '': its virtual host was removed; undefined: waiting, or answered by a virtual host. */
   readonly #askedHosts = new Map<string, string | undefined>();
   readonly #askedClusters = new Set<string>();
-  /** Domain -> virtual host. */
-  readonly #domains = new Map<string, string>();
+  /** Which virtual host answers which of the hosts asked for. */
+  readonly #domains = new DomainIndex();
   /** Types whose first message has been sent on this stream. */
   readonly #opened = new Set<ResourceKind>();
+  readonly #wanted = new WantedAssignments();
   /** Assignments asked for on this stream. */
   readonly #askedAssignments = new Set<string>();
   #connected = false;
@@ -90,7 +89,7 @@ export class ClientSession {
         versions.set(this.#prefix + host, version);
     const first = versions.size === 0 && asked.length === 0;
     this.#request(out, 'vhds', { subscribe: first ? NO_NAMES : ['*', ...asked], versions });
-    const eds = this.#wantedAssignments();
+    const eds = this.#wanted.names();
     if (eds.length > 0) this.#askAssignments(out, eds, NO_NAMES);
     return out;
   }
@@ -107,6 +106,7 @@ export class ClientSession {
     if (this.#askedHosts.has(host))
       return this.#askedHosts.get(host) === undefined ? [] : [{ kind: 'host', host, virtualHost: undefined }];
     this.#askedHosts.set(host, undefined);
+    this.#domains.watch(host);
     const out: ClientEffect[] = [];
     if (this.#connected) this.#request(out, 'vhds', { subscribe: [this.#prefix + host] });
     return out;
@@ -123,13 +123,7 @@ export class ClientSession {
 
   /** The virtual host that answers a host; a wildcard domain counts. */
   virtualHostOf(host: string): string | undefined {
-    const exact = this.#domains.get(host);
-    if (exact !== undefined) return exact;
-    for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
-      const wild = this.#domains.get(`*${host.slice(dot)}`);
-      if (wild !== undefined) return wild;
-    }
-    return undefined;
+    return this.#domains.virtualHostOf(host);
   }
 
   hostOf(name: string): DecodedHost | undefined {
@@ -144,7 +138,72 @@ export class ClientSession {
   endpoints(cluster: string): readonly Endpoint[] | undefined {
     const held = this.#clusters.get(cluster)?.value;
     if (held === undefined) return undefined;
-    return held.eds === undefined ? [] : this.#assignments.get(held.eds)?.value;
+    if (held.eds === undefined) return [];
+    const assignment = this.#assignments.get(held.eds);
+    if (assignment?.resource === undefined) return assignment?.value;
+    return decodeAssignment(assignment.resource.body).endpoints;
+  }
+
+  /** A cluster is held, and its assignment if it has one. */
+  isComplete(cluster: string): boolean {
+    const held = this.#clusters.get(cluster)?.value;
+    return held !== undefined && (held.eds === undefined || this.#assignments.has(held.eds));
+  }
+
+  /** Bytes of what is held, with option `bodies`. The same object until it changes. */
+  resource(kind: 'cds' | 'eds' | 'vhds', name: string): HeldResource | undefined {
+    return this.#table(kind).get(name)?.resource;
+  }
+
+  /** How much is held. */
+  counts(): { readonly clusters: number; readonly assignments: number; readonly virtualHosts: number } {
+    return { clusters: this.#clusters.size, assignments: this.#assignments.size, virtualHosts: this.#hosts.size };
+  }
+
+  /** Hosts and clusters asked for and not released. */
+  asked(): { readonly hosts: readonly string[]; readonly clusters: readonly string[] } {
+    return { hosts: [...this.#askedHosts.keys()], clusters: [...this.#askedClusters] };
+  }
+
+  /**
+   * Gives up a host that was asked for (C6). What the control plane keeps for this caller for another reason stays, for it says so; the
+   * rest it takes back.
+   */
+  release(host: string): ClientEffect[] {
+    if (!this.#askedHosts.delete(host)) return [];
+    this.#domains.unwatch(host);
+    const out: ClientEffect[] = [];
+    if (this.#connected) this.#request(out, 'vhds', { unsubscribe: [this.#prefix + host] });
+    return out;
+  }
+
+  /** Gives up a cluster that was asked for by name (C6). */
+  releaseCluster(name: string): ClientEffect[] {
+    if (!this.#askedClusters.delete(name)) return [];
+    const out: ClientEffect[] = [];
+    if (this.#connected) this.#request(out, 'cds', { unsubscribe: [name] });
+    return out;
+  }
+
+  /**
+   * Takes what an earlier life of this client held, before the first stream, which names it (C7). Gives why some of it was left out:
+   * what would be refused from a control plane is not taken from a disk.
+   */
+  restore(earlier: EarlierLife): string[] {
+    for (const host of earlier.hosts) {
+      this.#askedHosts.set(host, undefined);
+      this.#domains.watch(host);
+    }
+    for (const cluster of earlier.clusters) this.#askedClusters.add(cluster);
+    const problems: string[] = [];
+    // Assignments are kept for clusters held only: clusters first.
+    for (const type of ['cds', 'eds', 'vhds'] as const)
+      for (const { name, version, body } of earlier[type]) {
+        const resources = [{ name, version, body, typeUrl: URLS[type], aliases: NO_NAMES }];
+        const problem = this.#take(type, { resources, removed: NO_NAMES }, []);
+        if (problem !== undefined) problems.push(`${type} ${name}: ${problem}`);
+      }
+    return problems;
   }
 
   /** Name -> version of everything held of a type. */
@@ -162,19 +221,22 @@ export class ClientSession {
       return out;
     }
     const error = this.#take(type, response, out);
-    const eds = type === 'cds' && error === undefined ? this.#assignmentDifference() : undefined;
+    const eds = type === 'cds' && error === undefined ? this.#wanted.difference(this.#askedAssignments) : undefined;
     this.#request(out, type, {
       responseNonce: response.nonce,
       ...(error === undefined ? {} : { errorDetail: { code: INTERNAL, message: error } }),
     });
     if (error !== undefined) out.push({ kind: 'refused', type, message: error });
-    if (eds !== undefined && (eds.come.length > 0 || eds.gone.length > 0))
+    if (eds !== undefined && (eds.come.length > 0 || eds.gone.length > 0)) {
       this.#askAssignments(out, eds.come, eds.gone);
+      const removed = eds.gone.filter((name) => this.#assignments.delete(name));
+      if (removed.length > 0) out.push({ kind: 'update', type: 'eds', changed: NO_NAMES, removed });
+    }
     return out;
   }
 
   /** Takes a response whole, or says why not. */
-  #take(type: ResourceKind, { resources, removed }: DeltaResponse, out: ClientEffect[]): string | undefined {
+  #take(type: ResourceKind, { resources, removed }: Changes, out: ClientEffect[]): string | undefined {
     const names = new Set<string>();
     const changes: { readonly name: string; readonly held: Held<unknown> | undefined }[] = [];
     for (const resource of resources) {
@@ -183,9 +245,9 @@ export class ClientSession {
       names.add(name);
       const refusal = this.#options.refuse?.(type, name, version);
       if (refusal !== undefined) return refusal;
-      const decoded = decode(type, resource);
+      const decoded = decodeResource(type, resource, this.#options);
       if ('error' in decoded) return decoded.error;
-      changes.push({ name, held: decoded.value === undefined ? undefined : { version, value: decoded.value } });
+      changes.push({ name, held: decoded.held });
     }
     for (const name of removed) {
       if (names.has(name)) return `duplicate name ${name} found in the union of added+removed resources`;
@@ -197,50 +259,59 @@ export class ClientSession {
     }
     const table = this.#table(type);
     // An assignment that no cluster of ours uses is accepted and not kept.
-    const wanted = type === 'eds' ? new Set(this.#wantedAssignments()) : undefined;
     const changed: string[] = [];
     for (const { name, held } of changes) {
-      if (held === undefined || wanted?.has(name) === false) continue;
+      if (held === undefined || (type === 'eds' && !this.#wanted.has(name))) continue;
       changed.push(name);
+      if (type === 'cds') this.#wanted.move(this.#edsOf(name), (held.value as DecodedCluster).eds);
       table.set(name, held);
     }
+    if (type === 'cds') for (const name of removed) this.#wanted.move(this.#edsOf(name), undefined);
     const gone = removed.filter((name) => table.delete(name));
-    if (type === 'vhds') this.#reindex(resources, out);
+    if (type === 'vhds') this.#reindex(changes as readonly HostChange[], removed, resources, out);
     if (changed.length > 0 || gone.length > 0) out.push({ kind: 'update', type, changed, removed: gone });
     return undefined;
   }
 
   /** C5 */
   #conflict(changes: readonly HostChange[], removed: readonly string[]): string | undefined {
-    const owners = new Map(this.#domains);
-    const touched = new Set([...removed, ...changes.map(({ name }) => name)]);
-    for (const [domain, owner] of owners) if (touched.has(owner)) owners.delete(domain);
-    for (const { name, held } of changes)
-      for (const domain of held?.value.domains ?? []) {
-        if (owners.has(domain))
-          return `Only unique values for domains are permitted. Duplicate entry of domain ${domain}`;
-        owners.set(domain, name);
-      }
-    return undefined;
+    const domain = this.#domains.conflict([
+      ...removed.map((name) => ({ name, domains: NO_NAMES })),
+      ...changes.map(({ name, held }) => ({ name, domains: held?.value.domains ?? NO_NAMES })),
+    ]);
+    return domain === undefined
+      ? undefined
+      : `Only unique values for domains are permitted. Duplicate entry of domain ${domain}`;
   }
 
-  /** Domains anew, and answers to the hosts asked for. */
-  #reindex(resources: readonly DecodedResource[], out: ClientEffect[]): void {
-    const before = new Map<string, string | undefined>();
-    for (const host of this.#askedHosts.keys()) before.set(host, this.virtualHostOf(host));
-    this.#domains.clear();
-    for (const [name, { value }] of this.#hosts) for (const domain of value.domains) this.#domains.set(domain, name);
+  /** Domains of what changed, and answers to the hosts asked for that they touch. */
+  #reindex(
+    changes: readonly HostChange[],
+    removed: readonly string[],
+    resources: readonly DecodedResource[],
+    out: ClientEffect[],
+  ): void {
+    const kept = changes.flatMap(({ name, held }) =>
+      held === undefined ? [] : [{ name, domains: held.value.domains }],
+    );
+    const answers = this.#domains.apply([...removed.map((name) => ({ name, domains: NO_NAMES })), ...kept]);
     const negatives = new Map<string, string>();
     for (const { name, version, body } of resources) if (body === undefined) negatives.set(name, version);
-    for (const [host, negative] of this.#askedHosts) {
-      const virtualHost = this.virtualHostOf(host);
+    const touched = new Map(answers.map((answer) => [answer.host, answer]));
+    const came = new Set(resources.map(({ name }) => name));
+    for (const name of negatives.keys()) {
+      const host = name.slice(this.#prefix.length);
+      if (touched.has(host) || !name.startsWith(this.#prefix) || !this.#askedHosts.has(host)) continue;
+      const now = this.virtualHostOf(host);
+      touched.set(host, { host, before: now, after: now });
+    }
+    for (const { host, before, after } of touched.values()) {
       const said = negatives.get(this.#prefix + host);
-      if (virtualHost !== undefined) {
+      if (after !== undefined) {
         this.#askedHosts.set(host, undefined);
-        if (before.get(host) !== virtualHost || resources.some(({ name }) => name === virtualHost))
-          out.push({ kind: 'host', host, virtualHost });
-      } else if (said !== undefined || before.get(host) !== undefined) {
-        this.#askedHosts.set(host, said ?? negative ?? '');
+        if (before !== after || came.has(after)) out.push({ kind: 'host', host, virtualHost: after });
+      } else if (said !== undefined || before !== undefined) {
+        this.#askedHosts.set(host, said ?? this.#askedHosts.get(host) ?? '');
         out.push({ kind: 'host', host, virtualHost: undefined });
       }
     }
@@ -257,20 +328,11 @@ export class ClientSession {
     return tables[type];
   }
 
-  #wantedAssignments(): string[] {
-    const names = new Set<string>();
-    for (const { value } of this.#clusters.values()) if (value.eds !== undefined) names.add(value.eds);
-    return [...names];
+  #edsOf(cluster: string): string | undefined {
+    return this.#clusters.get(cluster)?.value.eds;
   }
 
   /** C4 */
-  #assignmentDifference(): { readonly come: readonly string[]; readonly gone: readonly string[] } {
-    const wanted = new Set(this.#wantedAssignments());
-    const gone = [...this.#askedAssignments].filter((name) => !wanted.has(name));
-    for (const name of gone) this.#assignments.delete(name);
-    return { come: [...wanted].filter((name) => !this.#askedAssignments.has(name)), gone };
-  }
-
   #askAssignments(out: ClientEffect[], come: readonly string[], gone: readonly string[]): void {
     for (const name of come) this.#askedAssignments.add(name);
     for (const name of gone) this.#askedAssignments.delete(name);
@@ -309,6 +371,17 @@ export class ClientSession {
   }
 }
 
+/** What was held, and asked for, when an earlier process ended. */
+export interface EarlierLife {
+  readonly cds: readonly HeldResource[];
+  readonly eds: readonly HeldResource[];
+  readonly vhds: readonly HeldResource[];
+  readonly hosts: readonly string[];
+  readonly clusters: readonly string[];
+}
+
+type Changes = Pick<DeltaResponse, 'resources' | 'removed'>;
+
 interface RequestParts {
   readonly subscribe?: readonly string[];
   readonly unsubscribe?: readonly string[];
@@ -321,39 +394,3 @@ interface HostChange {
   readonly name: string;
   readonly held: Held<DecodedHost> | undefined;
 }
-
-/** `value` undefined: a body-less resource. */
-const decode = (
-  type: ResourceKind,
-  { name, body, typeUrl, aliases }: DecodedResource,
-): { readonly value: unknown } | { readonly error: string } => {
-  if (body === undefined) {
-    if (type === 'vhds' && aliases.length > 0) return { value: undefined };
-    return { error: `resource ${name} has no body` };
-  }
-  if (typeUrl !== URLS[type])
-    return { error: `type URL ${typeUrl ?? ''} embedded in an individual Any does not match` };
-  try {
-    switch (type) {
-      case 'cds': {
-        const cluster = decodeCluster(body);
-        return cluster.name === name ? { value: cluster } : { error: `cluster ${cluster.name} came as ${name}` };
-      }
-      case 'eds': {
-        const { clusterName, endpoints } = decodeAssignment(body);
-        return clusterName === name
-          ? { value: endpoints }
-          : { error: `Unexpected EDS cluster (expecting ${name}): ${clusterName}` };
-      }
-      case 'vhds': {
-        const host = decodeVirtualHost(body);
-        return host.name === name ? { value: host } : { error: `virtual host ${host.name} came as ${name}` };
-      }
-      case 'lds':
-      case 'rds':
-        return { value: true };
-    }
-  } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
-  }
-};

@@ -11,7 +11,7 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 
 /** `f_type` of statfs(2). LMDB maps its file: on these, other hosts' writes and locks are not seen, or not in order. */
 const UNFIT_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([

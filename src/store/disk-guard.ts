@@ -9,7 +9,7 @@
  */
 import { existsSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 
 export type DiskState = 'ok' | 'full';
 

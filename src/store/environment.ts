@@ -13,7 +13,7 @@
  *    follows damage would be lost with it. Reading goes on.
  */
 import { statSync } from 'node:fs';
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 import type { TableKey } from './checked-record.ts';
 import { markClean } from './clean-marker.ts';
 import { commitCause } from './commit-cause.ts';

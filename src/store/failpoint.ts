@@ -5,7 +5,7 @@
  *
  * It lives here because log and projector both import `store`; `delta-xds`, which must not, gets it by argument.
  */
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 
 export const FAILPOINTS = [
   /** The log has taken events, nothing of them is written. */

@@ -1,5 +1,5 @@
 /** The record that binds an environment to a mesh and a schema. */
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 
 export interface EnvironmentSchema {
   readonly name: string;

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 import { checkEnvironment } from './check.ts';
 import { isClean, removeCleanMark } from './clean-marker.ts';
 import { prepareDirectory, preparePrivateFiles, requireFitFileSystem } from './data-dir.ts';

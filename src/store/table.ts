@@ -1,5 +1,5 @@
 /** A named table of an environment: keys in order, every value framed with a checksum that each read verifies. */
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 import { CHECKSUM_BYTES, frame, seal, showKey, type TableKey } from './checked-record.ts';
 import type { LmdbTable } from './lmdb-root.ts';
 import { asDamage, unseal } from './unseal.ts';

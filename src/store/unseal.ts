@@ -1,5 +1,5 @@
 /** Reading a framed record. Apart from the framing itself, so that the checking process need not load the model. */
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 import { CHECKSUM_BYTES, isIntact, showKey, type TableKey } from './checked-record.ts';
 
 /**

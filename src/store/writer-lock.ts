@@ -24,7 +24,7 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 import { storageError } from './data-dir.ts';
 
 /** Who holds a lock. `start`, `boot` and `namespace` are empty where the system does not tell. */

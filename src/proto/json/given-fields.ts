@@ -1,5 +1,5 @@
 /** Which fields a JSON object gives, by descriptor; names, repetition and oneofs are checked here. */
-import { nearestWord } from '../../model/index.ts';
+import { nearestWord } from '../../model/basics.ts';
 import type { FieldType, MessageType } from './api-types.ts';
 import { NULL_VALUE } from './plain-types.ts';
 import { ProtoJsonError } from './proto-json-error.ts';

@@ -7,7 +7,7 @@
  * 2. Nothing is guessed: an unknown field, a field given twice (in both spellings), two members of a oneof, or a value of another
  *    type is an error with its path.
  */
-import { isObject } from '../../model/index.ts';
+import { isObject } from '../../model/basics.ts';
 import { type FieldType, fullNameOf, type MessageType, messageType } from './api-types.ts';
 import { ByteSink } from './byte-sink.ts';
 import { fieldsIn } from './given-fields.ts';

@@ -1,5 +1,5 @@
 /** Types of fields that are no messages: scalars and enums. */
-import { nearestWord } from '../../model/index.ts';
+import { nearestWord } from '../../model/basics.ts';
 import { enumType } from './api-types.ts';
 import { ProtoJsonError, show } from './proto-json-error.ts';
 import { type Scalar, scalarOf } from './scalars.ts';

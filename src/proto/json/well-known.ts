@@ -2,7 +2,7 @@
  * Messages with a JSON form of their own: Duration, Timestamp, FieldMask, wrappers, Struct, Value, ListValue, Empty (protobuf.dev,
  * "ProtoJSON Format"). `Any` is in message-encoder.ts.
  */
-import { isObject } from '../../model/index.ts';
+import { isObject } from '../../model/basics.ts';
 import { ByteSink } from './byte-sink.ts';
 import { ProtoJsonError, show } from './proto-json-error.ts';
 import { scalarOf } from './scalars.ts';

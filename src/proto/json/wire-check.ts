@@ -1,5 +1,5 @@
 /** Whether bytes are a message of a type, by its descriptor: structure, wire types of known fields, UTF-8 of texts. */
-import { TendrilError } from '../../model/index.ts';
+import { TendrilError } from '../../model/basics.ts';
 import { BYTES, WireReader } from '../wire-reader.ts';
 import { enumType, type FieldType, type MessageType, messageType } from './api-types.ts';
 import { ProtoJsonError } from './proto-json-error.ts';

@@ -1,0 +1,254 @@
+/**
+ * The second level of a client's cache: what its session holds, on disk, so that a process that starts while every control plane is
+ * away serves its last known good. The first level is the session itself.
+ *
+ * Invariants (cited by the tests as K1, K2, …)
+ *  K1 A cache never keeps a client from working: what is wrong with it is a problem with a code, and the client goes on from memory.
+ *  K2 A folder of another mesh or node, or one in use, is neither read nor written.
+ *  K3 What fails a checksum is not served: all of the content is thrown away and made again from the control plane.
+ *  K4 Changes that wait to be written are names, so they are bounded by what is held or was; each is written as it is then.
+ *  K5 Age is never negative: a clock that went back makes it unknown.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { TendrilError } from '../model/basics.ts';
+import type { DiskGuard, Environment, Table } from '../store/index.ts';
+import type { HeldResource } from './config-source.ts';
+import type { EarlierLife } from './session.ts';
+
+export interface CacheProblem {
+  /** `CACHE_FOREIGN`, `CACHE_IN_USE`, `CACHE_CORRUPT`, `CACHE_UNUSABLE`, `CACHE_FULL`. */
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export type CachedKind = 'cds' | 'eds' | 'vhds';
+
+export interface CacheOptions {
+  /** Folder of this client alone; made with mode 0700. */
+  readonly dir: string;
+  readonly mesh: string;
+  readonly node: string;
+  /** Wall clock, ms. */
+  readonly now: () => number;
+  readonly onProblem: (problem: CacheProblem) => void;
+  /** What is held now, asked when it is written. */
+  readonly read: (kind: CachedKind, name: string) => HeldResource | undefined;
+  readonly asked: () => { readonly hosts: readonly string[]; readonly clusters: readonly string[] };
+  /** Bytes that must stay free on the disk (default 64 MiB). */
+  readonly reserveBytes?: number;
+  /** How long changes are gathered before they are written, ms (default 250). */
+  readonly writeMs?: number;
+}
+
+export interface EarlierState extends EarlierLife {
+  /** Since it was last known to be what the control plane says, ms; undefined: unknown, the clock went back. */
+  readonly ageMs: number | undefined;
+}
+
+export interface ClientCache {
+  /** Undefined: nothing there. */
+  readonly earlier: EarlierState | undefined;
+  noteChange(kind: CachedKind, names: readonly string[]): void;
+  /** Hosts or clusters were asked for or released. */
+  noteAsked(): void;
+  /** What is held is what the control plane says now. */
+  noteLive(): void;
+  close(): Promise<void>;
+}
+
+const FOLDER = 'client';
+const SCHEMA = { name: 'sidecar-cache', version: 1 };
+const RESERVE_BYTES = 64 * 2 ** 20;
+const WRITE_MS = 250;
+/** LMDB's bound of a key, with room for the kind: such a name is kept in memory only. */
+const MAX_NAME_BYTES = 1_800;
+const KINDS: readonly CachedKind[] = ['cds', 'eds', 'vhds'];
+const STATE: [string, string] = ['state', 'state'];
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  CACHE_FOREIGN: 'give every client a folder of its own, or remove this one if nobody needs it any more',
+  CACHE_IN_USE: 'give every client a folder of its own',
+  CACHE_CORRUPT: 'nothing to do: it is made again from the control plane; look at the disk if it comes again',
+  CACHE_FULL: 'free space on the disk; writing goes on by itself',
+  CACHE_UNUSABLE: 'make the folder readable and writable for this user, on a local disk',
+};
+
+const CODES: Readonly<Record<string, string>> = {
+  MESH_MISMATCH: 'CACHE_FOREIGN',
+  DATA_FOREIGN: 'CACHE_FOREIGN',
+  DATA_FROM_NEWER_VERSION: 'CACHE_FOREIGN',
+  LOG_LOCKED: 'CACHE_IN_USE',
+  DATA_CORRUPT: 'CACHE_CORRUPT',
+  CORRUPT_RECORD: 'CACHE_CORRUPT',
+  DISK_FULL: 'CACHE_FULL',
+};
+
+const problemOf = (code: string, message: string): CacheProblem => ({ code, message, remedy: REMEDIES[code] ?? '' });
+
+const problemFrom = (error: unknown): CacheProblem => {
+  const found = error instanceof TendrilError ? CODES[error.code] : undefined;
+  return problemOf(found ?? 'CACHE_UNUSABLE', error instanceof Error ? error.message : String(error));
+};
+
+/** `[length of version, 2 bytes][version][body]` */
+const encodeRecord = ({ version, body }: HeldResource): Buffer => {
+  const head = Buffer.from(version);
+  const length = Buffer.alloc(2);
+  length.writeUInt16LE(head.length);
+  return Buffer.concat([length, head, body]);
+};
+
+const decodeRecord = (name: string, record: Buffer): HeldResource => {
+  const end = 2 + record.readUInt16LE(0);
+  return { name, version: record.toString('utf8', 2, end), body: new Uint8Array(record.subarray(end)) };
+};
+
+interface StateRecord {
+  /** Wall clock, ms. */
+  readonly liveAt: number;
+  readonly hosts: readonly string[];
+  readonly clusters: readonly string[];
+}
+
+const load = (table: Table<[string, string]>, nowMs: number): EarlierState | undefined => {
+  const state = table.get(STATE);
+  if (state === undefined) return undefined;
+  const { liveAt, hosts, clusters } = JSON.parse(state.toString()) as StateRecord;
+  const found: Record<CachedKind, HeldResource[]> = { cds: [], eds: [], vhds: [] };
+  for (const { key, body } of table.range()) {
+    const [kind, name] = key;
+    if (kind in found) found[kind as CachedKind].push(decodeRecord(name, body));
+  }
+  const ageMs = nowMs - liveAt;
+  return { ...found, hosts, clusters, ageMs: ageMs >= 0 ? ageMs : undefined };
+};
+
+/** Never throws: undefined when the folder cannot be used, after `onProblem` (K1). */
+export const openCache = async (options: CacheOptions): Promise<ClientCache | undefined> => {
+  // Loaded here: LMDB costs an application without a cache nothing.
+  const { openEnvironment, createDiskGuard } = await import('../store/index.ts');
+  const guard = createDiskGuard({ path: options.dir, reserveBytes: options.reserveBytes ?? RESERVE_BYTES });
+  const open = (): Promise<Environment> =>
+    openEnvironment({
+      dir: options.dir,
+      name: FOLDER,
+      mesh: `${options.mesh} node ${options.node}`,
+      schema: SCHEMA,
+      mode: 'visible',
+      derived: true,
+      guard,
+      mapSize: 2 ** 32,
+    });
+  let environment: Environment | undefined;
+  try {
+    environment = await open();
+    const { emptied } = environment.opened;
+    if (emptied !== undefined) options.onProblem(problemOf('CACHE_CORRUPT', emptied));
+    let earlier: EarlierState | undefined;
+    try {
+      earlier = load(environment.table('held'), options.now());
+    } catch (error) {
+      // K3: a record is damaged.
+      options.onProblem(problemOf('CACHE_CORRUPT', error instanceof Error ? error.message : String(error)));
+      await environment.close();
+      for (const file of ['data.mdb', 'lock.mdb', 'clean.json'])
+        rmSync(join(options.dir, FOLDER, file), { force: true });
+      environment = await open();
+    }
+    return new DiskCache(options, environment, guard, earlier);
+  } catch (error) {
+    options.onProblem(problemFrom(error));
+    guard.close();
+    await environment?.close().catch(() => undefined);
+    return undefined;
+  }
+};
+
+class DiskCache implements ClientCache {
+  readonly earlier: EarlierState | undefined;
+  readonly #options: CacheOptions;
+  readonly #environment: Environment;
+  readonly #guard: DiskGuard;
+  readonly #table: Table<[string, string]>;
+  readonly #dirty = new Map<CachedKind, Set<string>>(KINDS.map((kind) => [kind, new Set<string>()]));
+  #isStateDirty = false;
+  #liveAt: number;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #lastCode: string | undefined;
+  #isClosed = false;
+
+  constructor(options: CacheOptions, environment: Environment, guard: DiskGuard, earlier: EarlierState | undefined) {
+    this.#options = options;
+    this.#environment = environment;
+    this.#guard = guard;
+    this.earlier = earlier;
+    this.#table = environment.table('held');
+    this.#liveAt = options.now() - (earlier?.ageMs ?? 0);
+  }
+
+  noteChange(kind: CachedKind, names: readonly string[]): void {
+    for (const name of names) if (Buffer.byteLength(name) <= MAX_NAME_BYTES) this.#dirty.get(kind)?.add(name);
+    this.#schedule();
+  }
+
+  noteAsked(): void {
+    this.#isStateDirty = true;
+    this.#schedule();
+  }
+
+  noteLive(): void {
+    this.#liveAt = this.#options.now();
+    this.noteAsked();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#isClosed) return;
+    this.#timer = setTimeout(() => {
+      this.#writing = this.#write().finally(() => {
+        this.#timer = undefined;
+        // What changed while it was written, or was refused by a full disk.
+        if (this.#isStateDirty || KINDS.some((kind) => (this.#dirty.get(kind)?.size ?? 0) > 0)) this.#schedule();
+      });
+    }, this.#options.writeMs ?? WRITE_MS);
+    this.#timer.unref();
+  }
+
+  async #write(): Promise<void> {
+    const taken = KINDS.map((kind) => [kind, [...(this.#dirty.get(kind) ?? [])]] as const);
+    for (const names of this.#dirty.values()) names.clear();
+    this.#isStateDirty = false;
+    try {
+      await this.#environment.commit((batch) => {
+        for (const [kind, names] of taken)
+          for (const name of names) {
+            const held = this.#options.read(kind, name);
+            if (held === undefined) batch.remove(this.#table, [kind, name]);
+            else batch.put(this.#table, [kind, name], encodeRecord(held));
+          }
+        const state: StateRecord = { liveAt: this.#liveAt, ...this.#options.asked() };
+        batch.put(this.#table, STATE, Buffer.from(JSON.stringify(state)));
+      });
+      this.#lastCode = undefined;
+    } catch (error) {
+      const problem = problemFrom(error);
+      if (problem.code !== this.#lastCode) this.#options.onProblem(problem);
+      this.#lastCode = problem.code;
+      if (problem.code !== 'CACHE_FULL') return;
+      for (const [kind, names] of taken) for (const name of names) this.#dirty.get(kind)?.add(name);
+      this.#isStateDirty = true;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#writing;
+    await this.#write();
+    await this.#environment.close().catch((error: unknown) => this.#options.onProblem(problemFrom(error)));
+    this.#guard.close();
+  }
+}

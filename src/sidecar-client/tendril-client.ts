@@ -1,0 +1,295 @@
+/** The client of an application: services by name, their configuration in memory and on disk, asked for on first use. */
+import { hostname } from 'node:os';
+import type { ChannelCredentials } from '@grpc/grpc-js';
+import { TendrilError } from '../model/basics.ts';
+import { Asker, isServicePort } from './asker.ts';
+import type { BackoffOptions } from './backoff.ts';
+import { type CacheProblem, type ClientCache, openCache } from './cache.ts';
+import { type CallCore, createCallCore, refuseReason } from './calls/index.ts';
+import type { ConfigChange, ConfigKind, ConfigSource, HeldResource } from './config-source.ts';
+import { Connection, type ConnectionStatus, type HostPort } from './connection.ts';
+import { clustersOf } from './decode.ts';
+import type { UpdateEffect } from './effect.ts';
+import { IdleServices } from './idle-services.ts';
+import { Service, type ServiceHandle } from './service-handle.ts';
+import { ClientSession } from './session.ts';
+
+export interface ClientOptions {
+  /** Control planes (their `--xds` addresses): the first is a random one, the next is tried when one is lost. */
+  readonly addresses: readonly (HostPort | string)[];
+  /** Who calls. `id` must be this instance's own, and the same after a restart (default `sidecar~<host name>~<service>.<namespace>`). */
+  readonly node: {
+    readonly service: string;
+    readonly namespace: string;
+    readonly id?: string;
+    readonly region?: string;
+    readonly zone?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+  /** Folder of this client alone for the cache on disk. Default: no cache on disk. */
+  readonly cacheDir?: string;
+  /** Name of the mesh, for the cache (default `default`). */
+  readonly mesh?: string;
+  /** Default: plaintext. */
+  readonly credentials?: ChannelCredentials;
+  /** How long a question may wait for its answer, ms (default 5,000). */
+  readonly timeoutMs?: number;
+  /** A service that nobody watches is released so long after its last use, ms (default 600,000). */
+  readonly idleMs?: number;
+  readonly backoff?: BackoffOptions;
+  readonly random?: () => number;
+  /** Wall clock, ms. */
+  readonly now?: () => number;
+  readonly onStatus?: (status: ConnectionStatus) => void;
+  /** Told once of each problem: of the cache (`CACHE_*`), and of resources refused (`CALLS_UNUSABLE`). Default: `process.emitWarning`. */
+  readonly log?: (problem: CacheProblem) => void;
+}
+
+export interface ClientStatus {
+  readonly connected: boolean;
+  /** `live`: the control plane says it now; `cache`: the last known good; `none`: nothing is held yet. */
+  readonly source: 'live' | 'cache' | 'none';
+  /** Since the control plane last stood behind what is served, ms; 0 when live; undefined: unknown (nothing held, or the clock went back). */
+  readonly ageMs: number | undefined;
+  /** Wall clock of the same moment, ms. */
+  readonly since: number | undefined;
+  /** Resources held. */
+  readonly held: { readonly clusters: number; readonly assignments: number; readonly virtualHosts: number };
+  /** Responses refused since the start. */
+  readonly refused: number;
+  /** `off`: no `cacheDir`, or it cannot be used: `problem` says why. The last problem stays. */
+  readonly cache: { readonly state: 'on' | 'off'; readonly problem?: CacheProblem };
+}
+
+export interface TendrilClient extends ConfigSource {
+  /** A service by an authority: `<service>.<namespace>`, with `:<port>`, or an external host. Asks nothing yet. */
+  service(authority: string): ServiceHandle;
+  /** Asks for several services at once. Rejects with the first `SIDECAR_TIMEOUT`. */
+  prefetch(authorities: readonly string[]): Promise<void>;
+  /** Routes and clusters as calls use them; made at first use. */
+  calls(): CallCore;
+  status(): ClientStatus;
+  /** Writes what the cache does not have yet, and ends the stream. */
+  close(): Promise<void>;
+}
+
+const CONFIG_KINDS: Readonly<Partial<Record<UpdateEffect['type'], ConfigKind>>> = {
+  cds: 'cluster',
+  eds: 'assignment',
+  vhds: 'virtualHost',
+};
+const IDLE_MS = 600_000;
+/** How often the cache is told that what it has still holds. */
+const LIVE_MS = 15_000;
+const SWEEP_MS = 1_000;
+
+const parseAddress = (address: HostPort | string): HostPort => {
+  if (typeof address !== 'string') return address;
+  const [, host = '', port = ''] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(address) ?? [];
+  if (host !== '' && Number(port) > 0 && Number(port) < 65_536) return { host, port: Number(port) };
+  throw new TendrilError('CLIENT_ADDRESS', `addresses: "${address}" is no HOST:PORT`, {
+    remedy: 'name the --xds address of a control plane, as in 127.0.0.1:18000',
+  });
+};
+
+const warn = ({ code, message, remedy }: CacheProblem): void =>
+  process.emitWarning(`${message}; ${remedy}`, { type: 'TendrilWarning', code });
+
+/**
+ * Reads the cache, begins to connect, and resolves without waiting for the control plane: what was cached can be used at once.
+ * @throws TendrilError `CLIENT_ADDRESS`. Nothing that is wrong with the cache throws.
+ */
+export const createClient = async (options: ClientOptions): Promise<TendrilClient> => {
+  const { node, random = Math.random, now = Date.now, log = warn } = options;
+  const addresses = options.addresses.map(parseAddress);
+  if (addresses.length === 0)
+    throw new TendrilError('CLIENT_ADDRESS', 'addresses: none given', { remedy: 'name at least one control plane' });
+  const caller = `${node.service}.${node.namespace}`;
+  const id = node.id ?? `sidecar~${hostname()}~${caller}`;
+  const locality = { region: node.region ?? '', zone: node.zone ?? '' };
+  const session = new ClientSession({
+    node: {
+      id,
+      cluster: caller,
+      metadata: {
+        service: node.service,
+        namespace: node.namespace,
+        ...(node.labels === undefined ? {} : { labels: { ...node.labels } }),
+      },
+      locality: { ...locality, subzone: '' },
+      userAgentName: 'tendril-client',
+      clientFeatures: [],
+    },
+    bodies: true,
+    check: refuseReason,
+  });
+
+  let problem: CacheProblem | undefined;
+  const cache: ClientCache | undefined =
+    options.cacheDir === undefined
+      ? undefined
+      : await openCache({
+          dir: options.cacheDir,
+          mesh: options.mesh ?? 'default',
+          node: id,
+          now,
+          onProblem: (found) => {
+            problem = found;
+            log(found);
+          },
+          read: (kind, name) => session.resource(kind, name),
+          asked: () => session.asked(),
+        });
+  const idle = new IdleServices(options.idleMs ?? IDLE_MS);
+  if (cache?.earlier !== undefined) {
+    for (const message of session.restore(cache.earlier)) {
+      problem = { code: 'CACHE_CORRUPT', message, remedy: 'nothing to do: it is asked for anew' };
+      log(problem);
+    }
+    for (const host of [...cache.earlier.hosts, ...cache.earlier.clusters]) idle.touch(host, performance.now());
+  }
+
+  /** When the last stream was lost, by `performance.now`. */
+  let liveAt: number | undefined;
+  let wasLive = false;
+  const asker = new Asker(session, options.timeoutMs);
+  const listeners = new Set<(change: ConfigChange) => void>();
+  const connection = new Connection({
+    addresses,
+    session,
+    random,
+    onEffect: (effect) => {
+      if (effect.kind === 'refused')
+        log({
+          code: 'CALLS_UNUSABLE',
+          message: effect.message,
+          remedy: 'the last good version is kept; docs/calls.md',
+        });
+      if (effect.kind === 'update') changed(effect);
+      asker.onEffect(effect);
+    },
+    onStatus: (status) => {
+      if (status.is === 'connected') cache?.noteLive();
+      if (status.is === 'connected') wasLive = true;
+      else if (wasLive) {
+        wasLive = false;
+        liveAt = performance.now();
+      }
+      options.onStatus?.(status);
+      asker.look();
+    },
+    ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+  });
+  asker.attach(connection);
+
+  const changed = ({ type, changed: names, removed }: UpdateEffect): void => {
+    const kind = CONFIG_KINDS[type];
+    if (kind === undefined || type === 'lds' || type === 'rds') return;
+    const all = removed.length === 0 ? names : [...names, ...removed];
+    cache?.noteChange(type, all);
+    for (const listener of [...listeners]) listener({ kind, names: all });
+  };
+
+  const assignmentOf = (cluster: string): HeldResource | undefined => {
+    const eds = session.cluster(cluster)?.eds;
+    return eds === undefined ? undefined : session.resource('eds', eds);
+  };
+  const ready = async (authority: string): Promise<boolean> => {
+    const name = authority.toLowerCase();
+    idle.touch(name, performance.now());
+    const host = await asker.ask(name);
+    cache?.noteAsked();
+    if (host === undefined) return false;
+    const body = session.resource('vhds', host.name)?.body;
+    await Promise.all((body === undefined ? [] : clustersOf(body)).map((cluster) => asker.cluster(cluster)));
+    return true;
+  };
+  /** The same for TCP services, whose service port is their cluster; one that does not exist comes without endpoints. */
+  const readyService = async (authority: string): Promise<boolean> => {
+    if (await ready(authority)) return true;
+    if (!isServicePort(authority)) return false;
+    return (await asker.endpointsOf(authority)).length > 0;
+  };
+
+  let core: CallCore | undefined;
+  const client: TendrilClient = {
+    locality,
+    virtualHostOf: (authority) => {
+      const name = session.virtualHostOf(authority.toLowerCase());
+      return name === undefined ? undefined : session.resource('vhds', name);
+    },
+    cluster: (name) => session.resource('cds', name),
+    assignmentOf,
+    ready,
+    touch: (authority) => idle.touch(authority.toLowerCase(), performance.now()),
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    service: (authority) =>
+      new Service(authority.toLowerCase(), {
+        source: client,
+        core: client.calls,
+        now: () => performance.now(),
+        ready: readyService,
+        hold: (name, by) => idle.hold(name, by, performance.now()),
+      }),
+    prefetch: async (authorities) => {
+      await Promise.all(authorities.map((authority) => readyService(authority.toLowerCase())));
+    },
+    calls: () => {
+      core ??= createCallCore({ source: client, random });
+      return core;
+    },
+    status: () => {
+      const held = session.counts();
+      const age = ageMs();
+      const isEmpty = held.clusters + held.assignments + held.virtualHosts === 0;
+      return {
+        connected: connection.connected,
+        source: connection.connected ? 'live' : isEmpty ? 'none' : 'cache',
+        ageMs: isEmpty && !connection.connected ? undefined : age,
+        since: age === undefined || (isEmpty && !connection.connected) ? undefined : now() - age,
+        held,
+        refused: connection.stats.refused,
+        cache: { state: cache === undefined ? 'off' : 'on', ...(problem === undefined ? {} : { problem }) },
+      };
+    },
+    close: async () => {
+      clearInterval(sweeper);
+      clearInterval(beat);
+      if (connection.connected) cache?.noteLive();
+      connection.close();
+      asker.close();
+      core?.close();
+      listeners.clear();
+      await cache?.close();
+    },
+  };
+
+  const restoredAt = performance.now();
+  const ageMs = (): number | undefined => {
+    if (connection.connected) return 0;
+    if (liveAt !== undefined) return performance.now() - liveAt;
+    const before = cache?.earlier?.ageMs;
+    return before === undefined ? undefined : before + performance.now() - restoredAt;
+  };
+  const sweeper = setInterval(() => {
+    core?.sweep(performance.now());
+    // While no control plane is there nothing is given up: it could not be had again.
+    const over = connection.connected ? idle.takeIdle(performance.now()) : [];
+    for (const name of over) {
+      connection.run([...session.release(name), ...session.releaseCluster(name)]);
+      asker.forget(name);
+    }
+    if (over.length > 0) cache?.noteAsked();
+  }, SWEEP_MS);
+  sweeper.unref();
+  const beat = setInterval(() => {
+    if (connection.connected) cache?.noteLive();
+  }, LIVE_MS);
+  beat.unref();
+  connection.start();
+  return client;
+};
