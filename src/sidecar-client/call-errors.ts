@@ -1,5 +1,5 @@
 /** Why a call has no answer: the codes are in docs/errors.md. */
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 import type { PickRefusal } from './calls/index.ts';
 
 export const unknownHost = (authority: string): TendrilError =>

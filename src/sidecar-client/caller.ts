@@ -21,7 +21,7 @@ export interface Caller {
   readonly dispatcher: MeshDispatcher;
   /** `fetch` of undici for `http://<service>.<namespace>[:<port>]/…`. It rejects with a `TypeError` whose `cause` has the code. */
   readonly fetch: typeof undiciFetch;
-  /** See `registerTendril`; once. Taken back by `close`. */
+  /** For `tendril://<name>/<host>` of grpc-js, as `registerTendril`. Taken back by `close`. */
   registerGrpc(name: string): void;
   /** Waits for the HTTP calls that run; `now`: cuts them. */
   close(options?: { readonly now?: boolean }): Promise<void>;
@@ -49,15 +49,3 @@ export const createCaller = (options: CallerOptions): Caller => {
     },
   };
 };
-
-/** Of a client (`createClient`), on its core: what `service(…)` picks and what calls do count together. Close it before the client. */
-export const callerFor = (
-  client: ConfigSource & { calls(): CallCore },
-  options: Omit<CallerOptions, 'source' | 'core' | 'nowMs'> = {},
-): Caller => createCaller({ ...options, source: client, core: client.calls() });
-
-/**
- * Makes `tendril:///<service>.<namespace>:<port>` a target of grpc-js; several in one process: `tendril://<name>/<host>`. To be called
- * before the first channel. Throws `CALL_NAME_TAKEN`.
- */
-export const registerTendril = (caller: Caller, name = 'default'): void => caller.registerGrpc(name);

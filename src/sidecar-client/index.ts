@@ -1,13 +1,14 @@
 /** The sidecar client: a caller's sidecar in this process (`tendril/sidecar-client`). */
 export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
 export type { CacheProblem } from './cache.ts';
-export { type Caller, type CallerOptions, callerFor, createCaller, registerTendril } from './caller.ts';
+export type { Caller, CallerOptions } from './caller.ts';
+export { callerFor, type RegisterOptions, registerTendril } from './calling.ts';
 export { connectSidecar, type SidecarClient, type SidecarOptions, type SidecarStats } from './client.ts';
 export type { ConfigChange, ConfigKind, ConfigSource, HeldResource } from './config-source.ts';
 export type { ConnectionStats, ConnectionStatus, HostPort } from './connection.ts';
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
 export type { ClientEffect, HostEffect, RefusedEffect, RequestEffect, UpdateEffect } from './effect.ts';
-export { type DispatcherOptions, type DispatcherStats, MeshDispatcher } from './http/index.ts';
+export type { DispatcherOptions, DispatcherStats, MeshDispatcher } from './http/index.ts';
 export type { ResourceKind } from './kinds.ts';
 export type { ServiceHandle } from './service-handle.ts';
 export { ClientSession, type ClientSessionOptions, type EarlierLife } from './session.ts';

@@ -58,8 +58,8 @@ test('weights, header route, retry elsewhere, ejection, gRPC; and calls go on wh
     addresses: [`127.0.0.1:${port}`],
     node: { service: 'web', namespace: 'shop', id: 'web-1' },
   });
-  const caller = callerFor(client);
-  registerTendril(caller, 'joined');
+  const caller = await callerFor(client);
+  t.after(registerTendril(client, { name: 'joined' }));
   const stub = new grpc.Client('tendril://joined/echo.shop:80', grpc.credentials.createInsecure());
   t.after(async () => {
     stub.close();

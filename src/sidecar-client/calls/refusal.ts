@@ -1,5 +1,5 @@
 /** Why a resource cannot be used by the core of calls. */
-import { TendrilError } from '../../model/index.ts';
+import { TendrilError } from '../../model/basics.ts';
 
 /** Thrown while decoding; `place` is the protobuf field. */
 export const unusable = (place: string, what: string): TendrilError =>

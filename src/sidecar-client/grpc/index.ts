@@ -1,6 +1,6 @@
 /** Calls of gRPC: a resolver and a balancer for grpc-js (docs/calls.md). */
 import { experimental } from '@grpc/grpc-js';
-import { TendrilError } from '../../model/index.ts';
+import { TendrilError } from '../../model/basics.ts';
 import { TendrilBalancer, TendrilBalancingConfig } from './balancer.ts';
 import { addCaller, type GrpcCaller, removeCaller } from './registry.ts';
 import { POLICY, SCHEME, TendrilResolver } from './resolver.ts';

@@ -3,7 +3,7 @@
  * `http:` URLs alone: `https:` is for hosts outside the mesh (`passthrough`).
  */
 import { Agent, Dispatcher } from 'undici';
-import { TendrilError } from '../../model/index.ts';
+import { TendrilError } from '../../model/basics.ts';
 import { overflow } from '../call-errors.ts';
 import type { CallCore, UpstreamCluster } from '../calls/index.ts';
 import type { ConfigSource } from '../config-source.ts';
