@@ -13,6 +13,7 @@ import type { CallCore, CallOutcome, ChosenRoute, UpstreamCluster } from '../cal
 import type { ConfigSource } from '../config-source.ts';
 import { startTrace, type TraceRules } from '../trace-context.ts';
 import type { Connections } from './connections.ts';
+import { handedOn } from './handed-on.ts';
 import { flatHeaders, headerOf, withoutHeader } from './headers.ts';
 import { ReplayBody } from './replay-body.ts';
 import { Try, type TryListener } from './try.ts';
@@ -62,8 +63,7 @@ export class HttpCall implements TryListener {
     this.#options = options;
     this.#handler = handler;
     this.#onEnd = onEnd;
-    const origin = new URL(String(options.origin));
-    this.#authority = origin.host;
+    this.#authority = new URL(String(options.origin)).host;
     this.#body = new ReplayBody(options.body, context.replayBytes);
   }
 
@@ -228,18 +228,11 @@ export class HttpCall implements TryListener {
     const { elsewhere } = this.#context;
     if (elsewhere === undefined) throw unknownHost(this.#authority);
     this.#finish();
-    const handler = this.#handler;
-    elsewhere(this.#options, {
-      onConnect: (abort) => {
-        this.#elsewhereAbort = abort;
-        if (this.#cancelled !== undefined) abort(this.#cancelled);
-      },
-      onHeaders: (status, headers, resume, text) => handler.onHeaders?.(status, headers, resume, text) ?? true,
-      onData: (chunk) => handler.onData?.(chunk) ?? true,
-      onComplete: (trailers) => handler.onComplete?.(trailers),
-      onError: (error) => handler.onError?.(error),
-      onUpgrade: (status, headers, socket) => handler.onUpgrade?.(status, headers, socket),
-    });
+    const taken = (abort: (error?: Error) => void): void => {
+      this.#elsewhereAbort = abort;
+      if (this.#cancelled !== undefined) abort(this.#cancelled);
+    };
+    elsewhere(this.#options, handedOn(this.#handler, taken));
   }
 
   #fail(error: Error): void {
