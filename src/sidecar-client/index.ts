@@ -1,9 +1,10 @@
 /** The sidecar client: a caller's sidecar in this process (`tendril/sidecar-client`). */
 export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
-export type { CacheProblem } from './cache.ts';
+export type { CacheProblem } from './cache-record.ts';
 export type { Caller, CallerOptions } from './caller.ts';
 export { callerFor, type RegisterOptions, registerTendril } from './calling.ts';
 export { connectSidecar, type SidecarClient, type SidecarOptions, type SidecarStats } from './client.ts';
+export type { ClientOptions, ClientStatus, TendrilClient } from './client-types.ts';
 export type { ConfigChange, ConfigKind, ConfigSource, HeldResource } from './config-source.ts';
 export type { ConnectionStats, ConnectionStatus, HostPort } from './connection.ts';
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
@@ -12,4 +13,4 @@ export type { DispatcherOptions, DispatcherStats, MeshDispatcher } from './http/
 export type { ResourceKind } from './kinds.ts';
 export type { ServiceHandle } from './service-handle.ts';
 export { ClientSession, type ClientSessionOptions, type EarlierLife } from './session.ts';
-export { type ClientOptions, type ClientStatus, createClient, type TendrilClient } from './tendril-client.ts';
+export { createClient } from './tendril-client.ts';

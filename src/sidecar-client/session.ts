@@ -10,7 +10,8 @@
  *  C3 The first message of a type on a stream, and only that, carries the versions held; only the stream's first message the node.
  *  C4 Assignments are asked for exactly for the EDS clusters held.
  *  C5 No domain is held by two virtual hosts: such a response is rejected as Envoy does.
- *  C6 What is released is unsubscribed once and named by no later stream; it is held until the server removes it.
+ *  C6 What is released is unsubscribed once and named by no later stream. A virtual host goes at once, as in Envoy, and comes back by a
+ *     question; its clusters and assignments go when the server removes them.
  *  C7 What is restored is named on the first stream with its versions, like what is held after a lost stream.
  */
 import type { DecodedResource, DeltaRequest, DeltaResponse, ProtoNode } from '../proto/index.ts';
@@ -58,6 +59,10 @@ export class ClientSession {
   readonly #wanted = new WantedAssignments();
   /** Assignments asked for on this stream. */
   readonly #askedAssignments = new Set<string>();
+  /** Hosts released on this stream: an answer that is still on its way is not taken. */
+  readonly #released = new Set<string>();
+  /** Virtual hosts unsubscribed on this stream. */
+  readonly #declined = new Set<string>();
   #connected = false;
   #nodeSent = false;
 
@@ -76,6 +81,8 @@ export class ClientSession {
     this.#nodeSent = false;
     this.#opened.clear();
     this.#askedAssignments.clear();
+    this.#declined.clear();
+    this.#released.clear();
     const out: ClientEffect[] = [];
     const rc = this.#prefix.slice(0, -1);
     this.#open(out, 'cds', this.#askedClusters.size > 0 ? ['*', ...this.#askedClusters] : NO_NAMES, this.#clusters);
@@ -106,6 +113,7 @@ export class ClientSession {
     if (this.#askedHosts.has(host))
       return this.#askedHosts.get(host) === undefined ? [] : [{ kind: 'host', host, virtualHost: undefined }];
     this.#askedHosts.set(host, undefined);
+    this.#released.delete(host);
     this.#domains.watch(host);
     const out: ClientEffect[] = [];
     if (this.#connected) this.#request(out, 'vhds', { subscribe: [this.#prefix + host] });
@@ -165,15 +173,26 @@ export class ClientSession {
     return { hosts: [...this.#askedHosts.keys()], clusters: [...this.#askedClusters] };
   }
 
-  /**
-   * Gives up a host that was asked for (C6). What the control plane keeps for this caller for another reason stays, for it says so; the
-   * rest it takes back.
-   */
+  /** Gives up a host that was asked for, and its virtual host unless another host asked for is answered by it (C6). */
   release(host: string): ClientEffect[] {
-    if (!this.#askedHosts.delete(host)) return [];
+    if (!this.#askedHosts.has(host)) return [];
+    const virtualHost = this.virtualHostOf(host);
+    this.#askedHosts.delete(host);
+    this.#released.add(host);
     this.#domains.unwatch(host);
+    const unsubscribe = [this.#prefix + host];
     const out: ClientEffect[] = [];
-    if (this.#connected) this.#request(out, 'vhds', { unsubscribe: [this.#prefix + host] });
+    if (
+      virtualHost !== undefined &&
+      ![...this.#askedHosts.keys()].some((one) => this.virtualHostOf(one) === virtualHost)
+    ) {
+      if (virtualHost !== this.#prefix + host) unsubscribe.push(virtualHost);
+      this.#hosts.delete(virtualHost);
+      this.#domains.apply([{ name: virtualHost, domains: NO_NAMES }]);
+      this.#declined.add(virtualHost);
+      out.push({ kind: 'update', type: 'vhds', changed: NO_NAMES, removed: [virtualHost] });
+    }
+    if (this.#connected) this.#request(out, 'vhds', { unsubscribe });
     return out;
   }
 
@@ -227,6 +246,7 @@ export class ClientSession {
       ...(error === undefined ? {} : { errorDetail: { code: INTERNAL, message: error } }),
     });
     if (error !== undefined) out.push({ kind: 'refused', type, message: error });
+    if (type === 'vhds' && error === undefined && this.#released.size > 0) this.#declineLate(response, out);
     if (eds !== undefined && (eds.come.length > 0 || eds.gone.length > 0)) {
       this.#askAssignments(out, eds.come, eds.gone);
       const removed = eds.gone.filter((name) => this.#assignments.delete(name));
@@ -247,7 +267,7 @@ export class ClientSession {
       if (refusal !== undefined) return refusal;
       const decoded = decodeResource(type, resource, this.#options);
       if ('error' in decoded) return decoded.error;
-      changes.push({ name, held: decoded.held });
+      changes.push({ name, held: type === 'vhds' && this.#isDeclined(name, decoded.held) ? undefined : decoded.held });
     }
     for (const name of removed) {
       if (names.has(name)) return `duplicate name ${name} found in the union of added+removed resources`;
@@ -271,6 +291,28 @@ export class ClientSession {
     if (type === 'vhds') this.#reindex(changes as readonly HostChange[], removed, resources, out);
     if (changed.length > 0 || gone.length > 0) out.push({ kind: 'update', type, changed, removed: gone });
     return undefined;
+  }
+
+  /** C6: it answers hosts that were released, and none that is asked for. */
+  #isDeclined(name: string, held: Held<unknown> | undefined): boolean {
+    if (held === undefined || this.#released.size === 0 || this.#hosts.has(name)) return false;
+    const { domains } = held.value as DecodedHost;
+    if (domains.some((domain) => this.#askedHosts.has(domain) || domain.startsWith('*'))) {
+      this.#declined.delete(name);
+      return false;
+    }
+    return this.#declined.has(name) || domains.some((domain) => this.#released.has(domain));
+  }
+
+  /** The server answered before it was told of the release: what it believes to be held is unsubscribed. */
+  #declineLate({ resources }: DeltaResponse, out: ClientEffect[]): void {
+    const late = resources.filter(
+      ({ name, body }) => body !== undefined && !this.#hosts.has(name) && !this.#declined.has(name),
+    );
+    if (late.length === 0) return;
+    const unsubscribe = late.map(({ name }) => name);
+    for (const name of unsubscribe) this.#declined.add(name);
+    this.#request(out, 'vhds', { unsubscribe });
   }
 
   /** C5 */

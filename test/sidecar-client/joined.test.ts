@@ -32,7 +32,7 @@ const CALLER = 'app.shop';
 /** One client, one server, and the wire between them in steps. */
 class Pair {
   readonly mesh = new MemoryMesh();
-  readonly client: ClientSession;
+  client: ClientSession;
   readonly said: string[] = [];
   /** Every message, client to server `>` and back `<`, in short. */
   readonly log: string[] = [];
@@ -47,13 +47,11 @@ class Pair {
   #timers: { readonly at: number; readonly run: () => void }[] = [];
   #streams = 0;
   #version = 0;
+  readonly #refuse: ConstructorParameters<typeof Pair>[0];
 
   constructor(refuse?: (type: string, name: string, version: string) => string | undefined) {
-    this.client = new ClientSession({
-      node: nodeOf(CALLER),
-      listeners: true,
-      ...(refuse === undefined ? {} : { refuse }),
-    });
+    this.#refuse = refuse;
+    this.client = this.#session();
     this.mesh.listeners.set('outbound', listenerBody('outbound', 'l-1'));
     this.#view = this.mesh.attach(nodeOf(CALLER));
     this.#hub = new Hub({
@@ -71,6 +69,33 @@ class Pair {
       },
       tag: () => `s${++this.#streams}`,
     });
+  }
+
+  #session(): ClientSession {
+    return new ClientSession({
+      node: nodeOf(CALLER),
+      listeners: true,
+      bodies: true,
+      ...(this.#refuse === undefined ? {} : { refuse: this.#refuse }),
+    });
+  }
+
+  /** A new process with what the disk kept of the old one (C7). */
+  restart(): void {
+    const before = this.client;
+    const held = (type: 'cds' | 'eds' | 'vhds') =>
+      [...before.versions(type).keys()].flatMap((name) => before.resource(type, name) ?? []);
+    this.client = this.#session();
+    const problems = this.client.restore({
+      cds: held('cds'),
+      eds: held('eds'),
+      vhds: held('vhds'),
+      ...before.asked(),
+    });
+    assert.deepEqual(problems, []);
+    for (const type of ['cds', 'eds', 'vhds'] as const)
+      assert.deepEqual(new Map(this.client.versions(type)), new Map(before.versions(type)));
+    this.connect();
   }
 
   connect(): void {
@@ -187,6 +212,15 @@ class Pair {
       );
     }
   }
+
+  /** Nothing is held that no host asked for leads to (C6). */
+  checkNothingElse(hosts: ReadonlySet<string>): void {
+    const view = this.mesh.attach(nodeOf(CALLER));
+    const wanted = new Set([...hosts].flatMap((host) => view.resolveHost(host) ?? []));
+    for (const name of this.client.versions('vhds').keys()) assert.ok(wanted.has(name.slice('outbound/'.length)), name);
+    for (const type of ['cds', 'eds'] as const)
+      for (const name of this.client.versions(type).keys()) assert.ok(wanted.has(name), `${type} ${name}`);
+  }
 }
 
 const shortRequest = (request: DeltaRequest): string => {
@@ -259,6 +293,52 @@ test('the client says what an Envoy says: first stream, question, second stream 
   ]);
 });
 
+test('what is released is unsubscribed once, taken back by the server, and named by no later stream (C6)', () => {
+  const pair = new Pair();
+  pair.service('cart.shop:80');
+  pair.connect();
+  pair.run(pair.client.ask('cart.shop'));
+  pair.settle();
+  pair.log.length = 0;
+  pair.run(pair.client.release('cart.shop'));
+  pair.run(pair.client.release('cart.shop'));
+  assert.equal(pair.client.virtualHostOf('cart.shop'), undefined);
+  pair.settle();
+  pair.log.push('reconnect');
+  pair.connect();
+  pair.settle();
+  pair.log.push('ask');
+  pair.run(pair.client.ask('cart.shop'));
+  pair.settle();
+  pair.check(['cart.shop']);
+  assert.deepEqual(pair.log, [
+    '> VirtualHost unsub outbound/cart.shop outbound/cart.shop:80',
+    '< Cluster  removed cart.shop:80',
+    '> Cluster ack',
+    '> ClusterLoadAssignment unsub cart.shop:80',
+    'reconnect',
+    '> Cluster node',
+    '> Listener irv outbound=l-1',
+    '> RouteConfiguration sub outbound irv outbound=rc',
+    '> VirtualHost',
+    '< Cluster ',
+    '> Cluster ack',
+    '< Listener ',
+    '> Listener ack',
+    '< VirtualHost  removed outbound/-',
+    '> VirtualHost ack',
+    'ask',
+    '> VirtualHost sub outbound/cart.shop',
+    '< Cluster cart.shop:80@c-1',
+    '> Cluster ack',
+    '> ClusterLoadAssignment sub cart.shop:80',
+    '< ClusterLoadAssignment cart.shop:80@e-1',
+    '> ClusterLoadAssignment ack',
+    '< VirtualHost outbound/cart.shop:80@h-1',
+    '> VirtualHost ack',
+  ]);
+});
+
 test('a refused response changes nothing, and is asked for no more (C1, C5)', () => {
   const pair = new Pair((type, _, version) => (type === 'vhds' && version === 'h-2' ? 'no' : undefined));
   pair.service('cart.shop:80');
@@ -286,6 +366,8 @@ test('fuzzed together: any order of questions, changes, messages and reconnects 
     { weight: 1, arbitrary: fc.record({ do: fc.constant('gone' as const), at: fc.nat({ max: 2 }) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('endpoints' as const), at: fc.nat({ max: 2 }) }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('ask' as const), at: fc.nat({ max: 4 }) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('release' as const), at: fc.nat({ max: 4 }) }) },
+    { weight: 1, arbitrary: fc.constant({ do: 'restart' as const, at: 0 }) },
     { weight: 6, arbitrary: fc.constant({ do: 'up' as const, at: 0 }) },
     { weight: 6, arbitrary: fc.constant({ do: 'down' as const, at: 0 }) },
     { weight: 3, arbitrary: fc.constant({ do: 'wake' as const, at: 0 }) },
@@ -316,6 +398,15 @@ test('fuzzed together: any order of questions, changes, messages and reconnects 
             pair.run(pair.client.ask(host));
             break;
           }
+          case 'release': {
+            const host = hosts[one.at] ?? '';
+            asked.delete(host);
+            pair.run(pair.client.release(host));
+            break;
+          }
+          case 'restart':
+            pair.restart();
+            break;
           case 'up':
             pair.stepUp();
             break;
@@ -332,6 +423,7 @@ test('fuzzed together: any order of questions, changes, messages and reconnects 
       }
       pair.settle();
       pair.check(asked);
+      pair.checkNothingElse(asked);
       assert.deepEqual(
         pair.log.filter((line) => line.includes('nack')),
         [],
