@@ -12,12 +12,15 @@ export {
 } from './agent/index.ts';
 export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
 export type { CacheProblem } from './cache-record.ts';
+export type { Caller, CallerOptions } from './caller.ts';
+export { callerFor, type RegisterOptions, registerTendril } from './calling.ts';
 export { connectSidecar, type SidecarClient, type SidecarOptions, type SidecarStats } from './client.ts';
 export type { ClientOptions, ClientStatus, TendrilClient } from './client-types.ts';
 export type { ConfigChange, ConfigKind, ConfigSource, HeldResource } from './config-source.ts';
 export type { ConnectionStats, ConnectionStatus, HostPort } from './connection.ts';
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
 export type { ClientEffect, HostEffect, RefusedEffect, RequestEffect, UpdateEffect } from './effect.ts';
+export type { DispatcherOptions, DispatcherStats, MeshDispatcher } from './http/index.ts';
 export type { ResourceKind } from './kinds.ts';
 export {
   type Drained,

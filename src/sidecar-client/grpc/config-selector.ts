@@ -1,0 +1,73 @@
+/** The route of one call of gRPC, in the words of grpc-js: time-out, retries, and what the balancer needs. */
+import { type experimental, type Metadata, status } from '@grpc/grpc-js';
+import type { ChosenRoute, RetryRules } from '../calls/index.ts';
+import { startTrace } from '../trace-context.ts';
+import type { GrpcCaller } from './registry.ts';
+
+/** As grpc-js keeps them: without the deadline's own field names. */
+export type CallConfig = ReturnType<experimental.ConfigSelector['invoke']>;
+
+/** Goes to the balancer with each try of a call; the same object for all of them. */
+export interface PickInformation extends Record<string, string> {
+  readonly cluster: string;
+}
+
+const seconds = (ms: number): string => `${ms / 1000}s`;
+
+/** A connection that breaks in a call is UNAVAILABLE to grpc-js, which can not be told from a server's own. */
+const retryable = (rules: RetryRules, code: number): boolean =>
+  rules.retryable({ end: 'answered', status: 200, grpcStatus: code }) ||
+  (code === status.UNAVAILABLE && rules.retryable({ end: 'reset' }));
+
+const CODES: readonly number[] = Object.values(status).filter(
+  (code) => typeof code === 'number' && code > 0,
+) as number[];
+
+const retryPolicy = (rules: RetryRules): CallConfig['methodConfig']['retryPolicy'] => {
+  const retryableStatusCodes = CODES.filter((code) => retryable(rules, code));
+  if (retryableStatusCodes.length === 0) return undefined;
+  return {
+    maxAttempts: rules.attempts + 1,
+    initialBackoff: seconds(rules.backoffBaseMs),
+    maxBackoff: seconds(rules.backoffMaxMs),
+    backoffMultiplier: 2,
+    retryableStatusCodes,
+  };
+};
+
+const methodConfig = ({ timeoutMs, retry }: ChosenRoute): CallConfig['methodConfig'] => {
+  const policy = retry === undefined ? undefined : retryPolicy(retry);
+  return {
+    name: [],
+    ...(timeoutMs > 0
+      ? { timeout: { seconds: Math.floor(timeoutMs / 1000), nanos: Math.round((timeoutMs % 1000) * 1_000_000) } }
+      : {}),
+    ...(policy === undefined ? {} : { retryPolicy: policy }),
+  };
+};
+
+const headerOf = (metadata: Metadata, name: string): string | undefined => {
+  if (name.endsWith('-bin')) return undefined;
+  const values = metadata.get(name);
+  if (values.length > 0) return values.join(',');
+  return name === 'content-type' ? 'application/grpc' : undefined;
+};
+
+/** `metadata` is the call's own copy: the trace context is begun in it. */
+export const configOf = (caller: GrpcCaller, authority: string, path: string, metadata: Metadata): CallConfig => {
+  const { core, source, trace } = caller;
+  source.touch(authority);
+  const route = core.route({ authority, method: 'POST', path, header: (name) => headerOf(metadata, name) });
+  const config = { dynamicFilterFactories: [], pickInformation: {} };
+  if (route === undefined) return { ...config, methodConfig: { name: [] }, status: status.UNAVAILABLE };
+  const traceparent = startTrace(headerOf(metadata, 'traceparent'), trace);
+  if (traceparent !== undefined) {
+    metadata.set('traceparent', traceparent);
+    metadata.remove('tracestate');
+  }
+  const pickInformation: PickInformation = {
+    cluster: route.cluster,
+    ...(route.hashKey === undefined ? {} : { hashKey: route.hashKey }),
+  };
+  return { ...config, methodConfig: methodConfig(route), pickInformation, status: status.OK };
+};

@@ -1,0 +1,36 @@
+/** Headers as undici's callers give them, in one form: names and values in turn. */
+import type { Dispatcher } from 'undici';
+
+type Given = Dispatcher.DispatchOptions['headers'];
+
+const add = (flat: string[], name: string, value: unknown): void => {
+  if (value === undefined || value === null) return;
+  if (Array.isArray(value)) for (const one of value) flat.push(name, String(one));
+  else flat.push(name, String(value));
+};
+
+export const flatHeaders = (given: Given): string[] => {
+  const flat: string[] = [];
+  if (given === undefined || given === null) return flat;
+  if (Array.isArray(given) && !given.some(Array.isArray)) {
+    for (let index = 0; index + 1 < given.length; index += 2) add(flat, String(given[index]), given[index + 1]);
+    return flat;
+  }
+  const pairs = Symbol.iterator in given ? (given as Iterable<[string, unknown]>) : Object.entries(given);
+  for (const [name, value] of pairs) add(flat, name, value);
+  return flat;
+};
+
+/** Several values are joined with `,`. `name`: lower case. */
+export const headerOf = (flat: readonly string[], name: string): string | undefined => {
+  let found: string | undefined;
+  for (let index = 0; index < flat.length; index += 2)
+    if (flat[index]?.toLowerCase() === name) {
+      const value = flat[index + 1] ?? '';
+      found = found === undefined ? value : `${found},${value}`;
+    }
+  return found;
+};
+
+export const withoutHeader = (flat: readonly string[], name: string): string[] =>
+  flat.filter((_, index) => flat[index - (index % 2)]?.toLowerCase() !== name);
