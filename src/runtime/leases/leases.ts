@@ -167,7 +167,8 @@ export class Leases implements LeasesPort {
       const chunk = held.slice(from, from + CHUNK);
       const answers = await others.ask(chunk.map(({ service, id, source, offset }) => [service, id, source, offset]));
       const now = monotonic();
-      for (const answer of answers) chunk.forEach((lease, at) => this.#heard(lease, answer?.[at] ?? -1, now));
+      for (const answer of answers)
+        for (const [at, lease] of chunk.entries()) this.#heard(lease, answer?.[at] ?? -1, now);
       if (answers.some((answer) => answer?.length !== chunk.length)) return false;
     }
     return true;

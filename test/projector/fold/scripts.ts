@@ -51,12 +51,20 @@ const registered = fc
 const deregistered = fc
   .tuple(namespace, name, source)
   .map(([ns, service, by]) => told('service.deregistered', { namespace: ns, name: service }, { source: by }));
+const lease = fc.record({ ttlMs: fc.constantFrom(3_000, 30_000), holder: fc.constantFrom('h', 'i') });
 const endpointRegistered = fc
-  .tuple(namespace, name, endpointId, address, endpointExtras, source)
-  .map(([ns, service, id, ip, extras, by]) =>
+  .tuple(namespace, name, endpointId, address, endpointExtras, source, rarely(lease, 1))
+  .map(([ns, service, id, ip, extras, by, held]) =>
     told(
       'endpoint.registered',
-      { namespace: ns, service, id, address: ip, ...extras } as EventData['endpoint.registered'],
+      {
+        namespace: ns,
+        service,
+        id,
+        address: ip,
+        ...extras,
+        ...(held === undefined || !by.startsWith('lease:') ? {} : { lease: held }),
+      } as EventData['endpoint.registered'],
       { source: by },
     ),
   );

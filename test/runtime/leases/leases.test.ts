@@ -1,0 +1,158 @@
+/** Leases of one and of two replicas on a real fold and gateway: L1 to L3 of src/runtime/leases/leases.ts. Time is the test's. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { Leases } from '../../../src/runtime/leases/index.ts';
+import { type Core, recordingLogger, startCore } from '../../admin/core.ts';
+
+const TTL = 10_000;
+const SERVICE = 'cart.shop';
+
+class Mesh {
+  readonly core: Core;
+  readonly replicas = new Map<string, Leases>();
+  readonly silent = new Set<string>();
+  readonly gone = new Set<string>();
+  keeper = 'a';
+  now = 0;
+  term = 0;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  static async start(t: TestContext, ids: readonly string[]): Promise<Mesh> {
+    const mesh = new Mesh(await startCore(t));
+    for (const id of ids) mesh.join(id);
+    await mesh.elect('a');
+    return mesh;
+  }
+
+  join(id: string): Leases {
+    const others = (): string[] => [...this.replicas.keys()].filter((other) => other !== id && !this.gone.has(other));
+    const leases = new Leases({
+      state: this.core.projector.fold,
+      ingest: this.core.ingest,
+      others: {
+        voters: others,
+        ask: async (asked) =>
+          others().map((other) => (this.silent.has(other) ? undefined : this.replicas.get(other)?.answer(asked))),
+        choice: () => (this.keeper === id ? 'mine' : 'theirs'),
+      },
+      term: async () => this.term,
+      refuse: () => undefined,
+      monotonic: () => this.now,
+      logger: recordingLogger(),
+    });
+    this.replicas.set(id, leases);
+    return leases;
+  }
+
+  async elect(id: string): Promise<void> {
+    this.keeper = id;
+    this.term += 1;
+    const data = { keeper: 'edges', epoch: this.term, holder: `${id}/1` };
+    await this.core.ingest.submit({ events: [{ type: 'keeper.elected', data }], caller: 'tendril', internal: true });
+  }
+
+  async register(count: number, holder = 'h'): Promise<void> {
+    const events = Array.from({ length: count }, (_, at) => ({
+      type: 'endpoint.registered',
+      source: 'lease:local',
+      data: { namespace: 'shop', service: 'cart', id: `e${at}`, address: '10.0.0.1', lease: { ttlMs: TTL, holder } },
+    }));
+    await this.core.ingest.submit({ events, caller: 'lease:local' });
+  }
+
+  /** A second each, with heartbeats of these endpoints at a replica. */
+  async run(ms: number, ids: readonly string[] = [], at = 'a'): Promise<void> {
+    for (const end = this.now + ms; this.now < end; ) {
+      this.now += 1_000;
+      for (const id of ids) {
+        const lease = this.core.projector.fold.lease(SERVICE, id, 'lease:local');
+        if (lease !== undefined && lease.expired !== true) this.replicas.get(at)?.renew(lease, 'heartbeat');
+      }
+      for (const [id, leases] of this.replicas) if (!this.gone.has(id)) await leases.round();
+    }
+  }
+
+  get served(): number {
+    return this.core.projector.fold.endpointCount(SERVICE);
+  }
+}
+
+test('a dead holder: its endpoint is served no longer, stands there as expired, and comes back when it registers again', async (t) => {
+  const mesh = await Mesh.start(t, ['a']);
+  await mesh.register(3);
+  await mesh.run(2 * TTL, ['e0', 'e1']);
+  const { fold } = mesh.core.projector;
+  assert.equal(mesh.served, 2);
+  assert.equal(fold.endpoint(SERVICE, 'e2'), undefined);
+  assert.equal(fold.lease(SERVICE, 'e2', 'lease:local')?.expired, true);
+  await mesh.register(3, 'h2');
+  assert.equal(mesh.served, 3);
+  assert.equal(fold.lease(SERVICE, 'e2', 'lease:local')?.expired, undefined);
+  await mesh.run(2 * TTL, ['e0', 'e1', 'e2']);
+  assert.equal(mesh.served, 3);
+  assert.deepEqual(mesh.replicas.get('a')?.panics, []);
+});
+
+test('L1: a heartbeat at any replica counts; a keeper whose term is over changes nothing', async (t) => {
+  const mesh = await Mesh.start(t, ['a', 'b']);
+  await mesh.register(4);
+  await mesh.run(4 * TTL, ['e0', 'e1', 'e2', 'e3'], 'b');
+  assert.equal(mesh.served, 4);
+  // Another one has begun a term that this keeper does not know of yet.
+  const stale = mesh.term;
+  await mesh.elect('b');
+  mesh.keeper = 'a';
+  mesh.term = stale;
+  const { rejected } = mesh.core.projector.fold.counters;
+  await mesh.run(3 * TTL);
+  assert.equal(mesh.served, 4);
+  assert.ok(mesh.core.projector.fold.counters.rejected > rejected, 'it was fenced, not idle');
+});
+
+test('L2: nothing expires while a replica that may have heard of it does not answer', async (t) => {
+  const mesh = await Mesh.start(t, ['a', 'b']);
+  await mesh.register(4);
+  mesh.silent.add('b');
+  await mesh.run(5 * TTL);
+  assert.equal(mesh.served, 4);
+  assert.ok((mesh.replicas.get('a')?.counters.incomplete ?? 0) > 0);
+  mesh.silent.delete('b');
+  await mesh.run(2_000);
+  assert.equal(mesh.served, 2);
+});
+
+test('L3: a replica dies, keeper or not: whole TTLs from then on, no wrong expiry, and the dead go afterwards', async (t) => {
+  const mesh = await Mesh.start(t, ['a', 'b']);
+  await mesh.register(4);
+  const alive = ['e0', 'e1', 'e2'];
+  await mesh.run(TTL - 2_000, alive, 'a');
+  // The keeper dies; its clients are at the other one a moment later.
+  mesh.gone.add('a');
+  await mesh.elect('b');
+  await mesh.run(TTL - 3_000, [], 'b');
+  assert.equal(mesh.served, 4);
+  await mesh.run(2_000, alive, 'b');
+  assert.equal(mesh.served, 4);
+  await mesh.run(TTL, alive, 'b');
+  assert.equal(mesh.served, 3);
+  assert.equal(mesh.core.projector.fold.lease(SERVICE, 'e3', 'lease:local')?.expired, true);
+  // One that is no keeper dies, with all that it had heard.
+  mesh.join('c');
+  await mesh.run(2 * TTL, alive, 'c');
+  mesh.gone.add('c');
+  await mesh.run(TTL - 3_000, [], 'b');
+  await mesh.run(2 * TTL, alive, 'b');
+  assert.equal(mesh.served, 3);
+});
+
+test('a replica that has just started says of leases that it has not heard: not for longer than it lives', async (t) => {
+  const mesh = await Mesh.start(t, ['a', 'b']);
+  await mesh.register(2);
+  await mesh.run(TTL - 1_000, ['e0', 'e1'], 'b');
+  mesh.join('b');
+  await mesh.run(TTL - 3_000);
+  assert.equal(mesh.served, 2);
+});

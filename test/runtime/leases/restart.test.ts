@@ -1,0 +1,70 @@
+/** Leases over a `kill -9` of the whole server: nobody who goes on loses its endpoint, and who does not is found out. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import {
+  cleanUp,
+  descendants,
+  gone,
+  type Serve,
+  serve,
+  sleep,
+  temporaryFolder,
+  until,
+} from '../../cli/support/tendril.ts';
+
+after(cleanUp);
+
+const AT = '/v1/services/shop/cart/endpoints';
+const ALIVE = ['e0', 'e1', 'e2'];
+
+const send = (server: Serve, method: string, path: string, body: object): Promise<Response> =>
+  fetch(`${server.api}${path}`, {
+    method,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+
+const beat = async (server: Serve): Promise<void> => {
+  for (const id of ALIVE) {
+    const answer = await send(server, 'POST', `${AT}/${id}:heartbeat`, { holder: 'h' });
+    assert.equal(answer.status, 200, `${id}: ${await answer.text()}`);
+  }
+};
+
+const shown = async (server: Serve): Promise<{ readonly served: string[]; readonly expired: string[] }> => {
+  const body = (await (await fetch(`${server.api}/v1/services/shop/cart`)).json()) as {
+    readonly endpoints: readonly { readonly id: string }[];
+    readonly expired?: readonly { readonly id: string }[];
+  };
+  return { served: body.endpoints.map(({ id }) => id), expired: (body.expired ?? []).map(({ id }) => id) };
+};
+
+test('kill -9 for longer than the TTL: every lease begins anew, 0 wrong expiries, the dead one goes', async () => {
+  const args = ['--data', join(temporaryFolder(), 'data'), '--workers', '0'];
+  const first = await serve(args);
+  const event = {
+    type: 'service.registered',
+    data: { namespace: 'shop', name: 'cart', ports: [{ port: 80, protocol: 'http' }] },
+  };
+  assert.equal((await send(first, 'POST', '/v1/events', { events: [event] })).status, 200);
+  for (const id of [...ALIVE, 'dead'])
+    assert.equal((await send(first, 'PUT', `${AT}/${id}?lease=3s&holder=h`, { address: '10.0.0.1' })).status, 200);
+  await beat(first);
+  const rows = descendants(first.pid);
+  process.kill(first.pid, 'SIGKILL');
+  for (const { pid } of rows) process.kill(pid, 'SIGKILL');
+  await gone(rows);
+  await sleep(3_000);
+  const second = await serve(args);
+  assert.deepEqual(await shown(second), { served: ['dead', ...ALIVE], expired: [] });
+  const end = await until(
+    async () => {
+      await beat(second);
+      const now = await shown(second);
+      return now.expired.length > 0 ? now : undefined;
+    },
+    () => second.err(),
+  );
+  assert.deepEqual(end, { served: ALIVE, expired: ['dead'] });
+});
