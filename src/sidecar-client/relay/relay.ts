@@ -166,10 +166,11 @@ class RunningRelay implements Relay {
   }
 
   #sideStream(path: string, call: EnvoyCall): void {
-    const side: SideStream = new SideStream(path, call, this.#up?.client, this.#side, () => {
+    const side: SideStream = new SideStream(path, call, this.#side, () => {
       if (this.#sides.delete(side)) this.#side.open--;
     });
     this.#sides.add(side);
+    side.start(this.#up?.client);
   }
 
   #lastGood(node: string): LastGood {
