@@ -1,7 +1,7 @@
 /** The relay over real sockets: its cache on disk, control planes that hang, side streams, several Envoys of one node. */
 import assert from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -114,14 +114,24 @@ test('the copy on disk is private, and serves a relay that starts anew beside a 
   const files = readdirSync(join(cacheDir, 'relay')).filter((name) => name.endsWith('.mdb'));
   assert.ok(files.length > 0);
   for (const file of files) assert.equal(statSync(join(cacheDir, 'relay', file)).mode & 0o077, 0, file);
-  const hanging = createServer(() => undefined);
+  const sockets = new Set<Socket>();
+  const hanging = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
   await new Promise<void>((done) => hanging.listen(0, '127.0.0.1', done));
-  kept(hanging);
+  kept({
+    close: () => {
+      hanging.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  });
   const relay = await relayTo([portOf(hanging)], cacheDir);
   const client = envoy(relay);
   await until('the virtual host is there', () => client.versions('vhds').get('outbound/a.shop:80') === 'h-1');
   assert.deepEqual([...client.versions('eds')], [['a.shop:80', 'e-1']]);
   assert.equal(relay.status().envoys[0]?.relayed, 0);
+  await client.close();
+  const next = envoy(relay);
+  await until('and to the next Envoy', () => next.versions('vhds').get('outbound/a.shop:80') === 'h-1');
+  assert.equal(sockets.size, 1, 'attempts do not pile up connections');
 });
 
 test('two Envoys of one node are both served; a change reaches both; what one gives up the other keeps', async () => {
