@@ -59,6 +59,11 @@ const SUITES: readonly Suite[] = [
     goals: ['<= 8 MiB each', 'others: CPU per change +10 % at most, none dropped', 'newest state, not the backlog'],
   },
   { name: 'first-request', quick: { sidecars: 2 }, goals: ['above a warm one P50 <= 6 ms'] },
+  {
+    name: 'relay',
+    quick: { rounds: 2 },
+    goals: ['an Envoy restarted without a control plane has its configuration within 2 s'],
+  },
   { name: 'held-bytes', quick: { large: 500 }, goals: ['<= 2.5 KB', 'the same at 100 and 5,000 services within 5 %'] },
   { name: 'unknown-host', quick: {}, goals: ['P99 <= 100 ms over 1,000'] },
   {

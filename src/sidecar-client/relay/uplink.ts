@@ -10,7 +10,14 @@ import { GRPC_PATHS } from '../../proto/index.ts';
 import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from '../backoff.ts';
 import type { HostPort } from '../connection.ts';
 
+/**
+ * Connections under way to control planes that accept and say nothing, by address. grpc-js 1.x does not end the socket of a channel that
+ * is closed before the first settings frame, so such a channel is used by the next attempt instead of being left behind.
+ */
+export type UnderWay = Map<string, Client[]>;
+
 export interface UplinkOptions {
+  readonly underWay: UnderWay;
   readonly upstreams: readonly HostPort[];
   readonly credentials?: ChannelCredentials;
   readonly backoff?: BackoffOptions;
@@ -45,10 +52,9 @@ const whenReady = (client: Client, ms: number, done: (ready: boolean) => void): 
   const deadline = Date.now() + ms;
   const look = (late: boolean): void => {
     const state = channel.getConnectivityState(true);
-    if (state === connectivityState.READY) return done(true);
-    if (late || state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN)
-      return done(false);
-    channel.watchConnectivityState(state, deadline, (error) => look(error !== undefined && error !== null));
+    const failed = state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN;
+    if (state === connectivityState.READY || failed || late) done(state === connectivityState.READY);
+    else channel.watchConnectivityState(state, deadline, (error) => look(error !== undefined && error !== null));
   };
   look(false);
 };
@@ -57,6 +63,8 @@ export class Uplink {
   readonly #options: UplinkOptions;
   readonly #random: () => number;
   #client: Client | undefined;
+  /** Its address. */
+  #at = '';
   #stream: ClientDuplexStream<Buffer, Buffer> | undefined;
   #next: number;
   #tried = 0;
@@ -74,7 +82,8 @@ export class Uplink {
     const { upstreams, onReady } = this.#options;
     const to = upstreams[this.#next++ % upstreams.length];
     if (this.#closed || to === undefined) return;
-    const client = clientOf(to, this.#options.credentials);
+    this.#at = `${to.host}:${to.port}`;
+    const client = this.#options.underWay.get(this.#at)?.pop() ?? clientOf(to, this.#options.credentials);
     this.#client = client;
     whenReady(client, ROUND_MS / upstreams.length, (ready) => {
       if (this.#closed || this.#client !== client) return;
@@ -118,8 +127,8 @@ export class Uplink {
 
   #failed(why: string): void {
     this.#drop();
-    if (++this.#tried < this.#options.upstreams.length) return this.start();
-    this.#wait(why);
+    if (++this.#tried < this.#options.upstreams.length) this.start();
+    else this.#wait(why);
   }
 
   #wait(why: string): void {
@@ -136,7 +145,11 @@ export class Uplink {
     // A stream that is cancelled says so once more.
     stream?.on('error', () => undefined);
     stream?.cancel();
-    client?.close();
+    if (client?.getChannel().getConnectivityState(false) !== connectivityState.CONNECTING) client?.close();
+    else {
+      const { underWay } = this.#options;
+      underWay.set(this.#at, [...(underWay.get(this.#at) ?? []), client]);
+    }
   }
 
   close(): void {
