@@ -3,7 +3,7 @@
  * that restarts while every control plane is down has what it had.
  */
 import { type ChannelCredentials, type Client, type MethodDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
-import { TendrilError } from '../../model/index.ts';
+import { TendrilError } from '../../model/basics.ts';
 import { GRPC_PATHS } from '../../proto/index.ts';
 import type { StoreLogger } from '../../store/index.ts';
 import type { BackoffOptions } from '../backoff.ts';

@@ -4,7 +4,7 @@
  * Bound: changes are joined by key while they wait, so there are never more than resources. A disk that is full, and a folder that cannot
  * be used, cost the copy on disk and nothing else: the reason stands in `problem`.
  */
-import { TendrilError } from '../../model/index.ts';
+import { TendrilError } from '../../model/basics.ts';
 import {
   createDiskGuard,
   type DiskGuard,

@@ -13,7 +13,7 @@
  *  R6 Answers made here have nonces of their own, and give only what Envoy does not hold or asks for.
  *  R7 A name that the last good configuration lacks stays asked for; a later stream names it.
  */
-import { TendrilError } from '../../model/index.ts';
+import { TendrilError } from '../../model/basics.ts';
 import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest, VHDS } from '../../proto/index.ts';
 import type { LastGoodView } from './last-good.ts';
 import { answersTo, type LocalAnswer } from './stand-alone.ts';
