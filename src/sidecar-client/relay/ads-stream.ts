@@ -6,7 +6,8 @@ import { type RelayEffect, RelaySession } from './session.ts';
 import type { EnvoyCall } from './side-stream.ts';
 import { Uplink, type UplinkOptions } from './uplink.ts';
 
-export interface AdsStreamOptions extends Pick<UplinkOptions, 'upstreams' | 'credentials' | 'backoff' | 'random'> {
+export interface AdsStreamOptions
+  extends Pick<UplinkOptions, 'upstreams' | 'underWay' | 'credentials' | 'backoff' | 'random'> {
   /** The last good configuration of a node; told once, with the stream's first message. Throws when there are too many. */
   readonly lastGood: (nodeId: string) => LastGood;
   /** Another stream of this node holds it. */

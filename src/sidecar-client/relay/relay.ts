@@ -13,7 +13,7 @@ import { LastGood } from './last-good.ts';
 import { problemOf, ResourceStore, type StoreProblem } from './resource-store.ts';
 import type { RelayCounters, RelayState } from './session.ts';
 import { type EnvoyCall, SIDE_PATHS, type SideCounters, SideStream } from './side-stream.ts';
-import { clientOf, same } from './uplink.ts';
+import { clientOf, same, type UnderWay } from './uplink.ts';
 
 export interface RelayOptions {
   /** A loopback address: whoever reaches it can take the identity of any node. Port 0: one that is free. */
@@ -93,6 +93,7 @@ class RunningRelay implements Relay {
   });
   readonly #nodes = new Map<string, LastGood>();
   readonly #streams = new Set<AdsStream>();
+  readonly #underWay: UnderWay = new Map();
   readonly #sides = new Set<SideStream>();
   readonly #side: SideCounters = { open: 0, accessLogsDropped: 0 };
   #up: { readonly at: HostPort; readonly client: Client } | undefined;
@@ -135,6 +136,7 @@ class RunningRelay implements Relay {
     const { upstreams, credentials, backoff, log } = this.#options;
     const stream: AdsStream = new AdsStream(call, {
       upstreams,
+      underWay: this.#underWay,
       ...(credentials === undefined ? {} : { credentials }),
       ...(backoff === undefined ? {} : { backoff }),
       lastGood: (node) => this.#lastGood(node),
@@ -166,10 +168,11 @@ class RunningRelay implements Relay {
   }
 
   #sideStream(path: string, call: EnvoyCall): void {
-    const side: SideStream = new SideStream(path, call, this.#up?.client, this.#side, () => {
+    const side: SideStream = new SideStream(path, call, this.#side, () => {
       if (this.#sides.delete(side)) this.#side.open--;
     });
     this.#sides.add(side);
+    side.start(this.#up?.client);
   }
 
   #lastGood(node: string): LastGood {
@@ -216,6 +219,8 @@ class RunningRelay implements Relay {
     this.#server.forceShutdown();
     this.#up?.client.close();
     this.#up = undefined;
+    for (const client of [...this.#underWay.values()].flat()) client.close();
+    this.#underWay.clear();
     await this.#store?.close();
   }
 }

@@ -31,7 +31,7 @@ export class SideStream {
   #up: ClientDuplexStream<Buffer, Buffer> | undefined;
   #ended = false;
 
-  constructor(path: string, call: EnvoyCall, client: Client | undefined, counters: SideCounters, onClose: () => void) {
+  constructor(path: string, call: EnvoyCall, counters: SideCounters, onClose: () => void) {
     this.#path = path;
     this.#call = call;
     this.#counters = counters;
@@ -44,6 +44,10 @@ export class SideStream {
     });
     call.on('cancelled', () => this.#over());
     call.on('error', () => this.#over());
+  }
+
+  /** `client`: towards the control plane; undefined: there is none. May call `onClose` at once. */
+  start(client: Client | undefined): void {
     if (client === undefined) this.#lost();
     else this.#pipe(client);
   }

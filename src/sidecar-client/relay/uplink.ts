@@ -10,7 +10,14 @@ import { GRPC_PATHS } from '../../proto/index.ts';
 import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from '../backoff.ts';
 import type { HostPort } from '../connection.ts';
 
+/**
+ * Connections under way to control planes that accept and say nothing, by address. grpc-js 1.x does not end the socket of a channel that
+ * is closed before the first settings frame, so such a channel is used by the next attempt instead of being left behind.
+ */
+export type UnderWay = Map<string, Client[]>;
+
 export interface UplinkOptions {
+  readonly underWay: UnderWay;
   readonly upstreams: readonly HostPort[];
   readonly credentials?: ChannelCredentials;
   readonly backoff?: BackoffOptions;
@@ -56,6 +63,8 @@ export class Uplink {
   readonly #options: UplinkOptions;
   readonly #random: () => number;
   #client: Client | undefined;
+  /** Its address. */
+  #at = '';
   #stream: ClientDuplexStream<Buffer, Buffer> | undefined;
   #next: number;
   #tried = 0;
@@ -73,7 +82,8 @@ export class Uplink {
     const { upstreams, onReady } = this.#options;
     const to = upstreams[this.#next++ % upstreams.length];
     if (this.#closed || to === undefined) return;
-    const client = clientOf(to, this.#options.credentials);
+    this.#at = `${to.host}:${to.port}`;
+    const client = this.#options.underWay.get(this.#at)?.pop() ?? clientOf(to, this.#options.credentials);
     this.#client = client;
     whenReady(client, ROUND_MS / upstreams.length, (ready) => {
       if (this.#closed || this.#client !== client) return;
@@ -135,7 +145,11 @@ export class Uplink {
     // A stream that is cancelled says so once more.
     stream?.on('error', () => undefined);
     stream?.cancel();
-    client?.close();
+    if (client?.getChannel().getConnectivityState(false) !== connectivityState.CONNECTING) client?.close();
+    else {
+      const { underWay } = this.#options;
+      underWay.set(this.#at, [...(underWay.get(this.#at) ?? []), client]);
+    }
   }
 
   close(): void {

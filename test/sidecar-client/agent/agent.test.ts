@@ -69,7 +69,11 @@ const run = async (
     say: ({ code, text }) => said.push(`${code ?? ''} ${text}`),
     ...more,
   });
-  t.after(() => agent.kill());
+  // At once, also when the test has failed in the middle: an application that is only killed would be started again.
+  t.after(() => {
+    agent.stop();
+    agent.stop();
+  });
   return {
     agent,
     port,
@@ -147,9 +151,22 @@ test('liveness: an application that hangs is killed when it does not listen, and
 test('never ready: said with the reason, not registered, exit code 1; too many ends: the endpoint goes, exit code 1', async (t) => {
   const here = await serveHere(t, 1);
   const never = await run(t, here, 0, { ready: parseProbe('cmd:false'), startupMs: 150 });
-  await never.says(/^APP_NEVER_READY .*cmd:false: exit code 1; it is not registered/);
+  await never.says(/^APP_NEVER_READY .*; it is not registered, and goes on being probed/);
+  await until(
+    () => (never.agent.status().application.ready.why === 'cmd:false: exit code 1' ? true : undefined),
+    () => JSON.stringify(never.agent.status()),
+  );
   assert.equal(await healthOf(here), undefined);
   assert.equal(never.agent.status().registration.is, 'waiting');
+  // It has heard of SIGTERM by then.
+  await until(
+    () =>
+      fetch(`http://127.0.0.1:${never.port}/`).then(
+        () => true,
+        () => undefined,
+      ),
+    () => never.said.join('\n'),
+  );
   never.agent.stop();
   // The application says 5 itself; one that says 0 is in the tests of the machine.
   assert.equal(await never.agent.ended, 5);

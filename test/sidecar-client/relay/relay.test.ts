@@ -1,0 +1,245 @@
+/** The relay over real sockets: its cache on disk, control planes that hang, side streams, several Envoys of one node. */
+import assert from 'node:assert/strict';
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { Client, credentials } from '@grpc/grpc-js';
+import { createAdsServer } from '../../../src/delta-xds/index.ts';
+import { encodeResource, GRPC_PATHS, SDS } from '../../../src/proto/index.ts';
+import { connectSidecar, type Relay, type SidecarClient, startRelay } from '../../../src/sidecar-client/index.ts';
+import { LastGood } from '../../../src/sidecar-client/relay/last-good.ts';
+import { ResourceStore } from '../../../src/sidecar-client/relay/resource-store.ts';
+import { readResource } from '../../../src/sidecar-client/relay/wire.ts';
+import {
+  assignmentBody,
+  clusterBody,
+  listenerBody,
+  MemoryMesh,
+  virtualHostBody,
+} from '../../delta-xds/support/memory-mesh.ts';
+import { freePort, portOf } from '../../support/ports.ts';
+
+const open: { close(): unknown }[] = [];
+after(async () => {
+  for (const one of open.reverse()) await one.close();
+});
+const kept = <T extends { close(): unknown }>(one: T): T => {
+  open.push(one);
+  return one;
+};
+
+const NODE = 'sidecar~1~app.shop';
+const loopback = (port: number) => ({ host: '127.0.0.1', port });
+const folder = (): string => {
+  const path = mkdtempSync(join(tmpdir(), 'tendril-relay-'));
+  kept({ close: () => rmSync(path, { recursive: true, force: true }) });
+  return path;
+};
+
+const service = (mesh: MemoryMesh, name: string, version: string): void => {
+  mesh.set('cds', name, clusterBody(name, `c-${version}`, true));
+  mesh.set('eds', name, assignmentBody(name, `e-${version}`, [1]));
+  mesh.set('vhds', name, virtualHostBody(`h-${version}`, [name.slice(0, name.indexOf(':')), name], [name]));
+};
+
+const controlPlane = async (port = 0, accessLogs?: (message: Uint8Array) => void) => {
+  const mesh = new MemoryMesh();
+  mesh.listeners.set('outbound', listenerBody('outbound', 'l-1'));
+  for (const name of ['a.shop:80', 'b.shop:80']) service(mesh, name, '1');
+  const server = createAdsServer({
+    source: mesh,
+    clock: () => performance.now(),
+    now: Date.now,
+    random: Math.random,
+    logger: { info: () => undefined, warn: () => undefined },
+    identifier: 'test',
+    ...(accessLogs === undefined
+      ? {}
+      : {
+          sideRoutes: new Map([
+            [
+              GRPC_PATHS.accessLogs,
+              () => ({ onMessage: accessLogs, onHalfClose: () => undefined, onClose: () => undefined }),
+            ],
+          ]),
+        }),
+  });
+  return { mesh, server, port: (await server.listen('127.0.0.1', port)).port };
+};
+
+const envoy = (relay: Relay): SidecarClient =>
+  kept(
+    connectSidecar({
+      addresses: [relay.address],
+      node: { id: NODE, cluster: 'app.shop' },
+      listeners: true,
+      backoff: { baseMs: 10, maxMs: 50 },
+    }),
+  );
+
+const relayTo = async (ports: readonly number[], cacheDir?: string): Promise<Relay> =>
+  kept(
+    await startRelay({
+      listen: loopback(0),
+      upstreams: ports.map(loopback),
+      mesh: 'default',
+      backoff: { baseMs: 10, maxMs: 50 },
+      ...(cacheDir === undefined ? {} : { cacheDir }),
+    }),
+  );
+
+const until = async (what: string, check: () => boolean): Promise<void> => {
+  for (const end = Date.now() + 10_000; !check(); await new Promise((next) => setTimeout(next, 10)))
+    if (Date.now() > end) assert.fail(`not within 10 s: ${what}`);
+};
+
+/** A cache in which the node holds `a.shop:80`. */
+const filled = async (cacheDir: string): Promise<void> => {
+  const { server, port } = await controlPlane();
+  const relay = await relayTo([port], cacheDir);
+  const client = envoy(relay);
+  assert.equal(await client.hold('a.shop:80'), true);
+  await until('it is last good', () => relay.status().lastGood[0]?.resources === 5);
+  await client.close();
+  await relay.close();
+  await server.close();
+};
+
+test('the copy on disk is private, and serves a relay that starts anew beside a control plane that hangs', async () => {
+  const cacheDir = folder();
+  await filled(cacheDir);
+  assert.equal(statSync(join(cacheDir, 'relay')).mode & 0o777, 0o700);
+  const files = readdirSync(join(cacheDir, 'relay')).filter((name) => name.endsWith('.mdb'));
+  assert.ok(files.length > 0);
+  for (const file of files) assert.equal(statSync(join(cacheDir, 'relay', file)).mode & 0o077, 0, file);
+  const sockets = new Set<Socket>();
+  const hanging = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
+  await new Promise<void>((done) => hanging.listen(0, '127.0.0.1', done));
+  kept({
+    close: () => {
+      hanging.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  });
+  const relay = await relayTo([portOf(hanging)], cacheDir);
+  const client = envoy(relay);
+  await until('the virtual host is there', () => client.versions('vhds').get('outbound/a.shop:80') === 'h-1');
+  assert.deepEqual([...client.versions('eds')], [['a.shop:80', 'e-1']]);
+  assert.equal(relay.status().envoys[0]?.relayed, 0);
+  await client.close();
+  const next = envoy(relay);
+  await until('and to the next Envoy', () => next.versions('vhds').get('outbound/a.shop:80') === 'h-1');
+  assert.equal(sockets.size, 1, 'attempts do not pile up connections');
+});
+
+test('two Envoys of one node are both served; a change reaches both; what one gives up the other keeps', async () => {
+  const { mesh, server, port } = await controlPlane();
+  const relay = await relayTo([port]);
+  const [one, other] = [envoy(relay), envoy(relay)];
+  assert.deepEqual(await Promise.all([one.hold('a.shop:80'), other.hold('a.shop:80')]), [true, true]);
+  service(mesh, 'a.shop:80', '2');
+  mesh.changed('svc|a.shop');
+  await server.wake();
+  for (const client of [one, other])
+    await until('the change', () => client.versions('vhds').get('outbound/a.shop:80') === 'h-2');
+  await server.close();
+  await until('both are alone', () => relay.status().envoys.every(({ state }) => state === 'away'));
+  const third = envoy(relay);
+  await until('and a third', () => third.versions('vhds').get('outbound/a.shop:80') === 'h-2');
+  const again = await controlPlane(port);
+  service(again.mesh, 'a.shop:80', '2');
+  kept(again.server);
+  await until('all are back', () => relay.status().envoys.every(({ state }) => state === 'up'));
+  assert.equal(await third.hold('b.shop:80'), true);
+});
+
+test('a damaged cache is thrown away and named, one of another mesh or in use is left alone and named', async () => {
+  const cacheDir = folder();
+  await filled(cacheDir);
+  const other = await startRelay({ listen: loopback(0), upstreams: [loopback(1)], mesh: 'other', cacheDir });
+  assert.equal(other.status().cache.problem?.code, 'MESH_MISMATCH');
+  await other.close();
+  const user = await relayTo([1], cacheDir);
+  assert.equal(user.status().cache.problem, undefined);
+  const second = await relayTo([1], cacheDir);
+  assert.equal(second.status().cache.problem?.code, 'LOG_LOCKED');
+  assert.equal(second.status().cache.path, undefined);
+  await user.close();
+  const file = openSync(join(cacheDir, 'relay', 'data.mdb'), 'r+');
+  writeSync(file, Buffer.alloc(8192, 0x5a), 0, 8192, 0);
+  closeSync(file);
+  const relay = await relayTo([1], cacheDir);
+  assert.match(relay.status().cache.emptied ?? '', /damaged/);
+  await relay.close();
+  await filled(cacheDir);
+});
+
+test('secrets are kept in memory only; what does not fit is not kept, and counted', async () => {
+  const dir = folder();
+  const store = await ResourceStore.open({ dir, mesh: 'default', flushMs: 1 });
+  const body = Buffer.alloc(100);
+  const secret = readResource(encodeResource({ name: 'key', version: '1', typeUrl: SDS, body }));
+  const plain = readResource(encodeResource({ name: 'a', version: '1', typeUrl: 'x', body }));
+  const large = readResource(encodeResource({ name: 'b', version: '1', typeUrl: 'x', body: Buffer.alloc(5_000) }));
+  const made = new LastGood('node', store, 4_000);
+  made.keep(SDS, secret);
+  made.keep('x', plain);
+  made.keep('x', large);
+  assert.deepEqual([made.size, made.notKept, made.find('x', 'a')?.version], [2, 1, '1']);
+  await store.close();
+  const again = await ResourceStore.open({ dir, mesh: 'default' });
+  assert.deepEqual(
+    [...again.load('node')].map(({ typeUrl }) => typeUrl),
+    ['x'],
+  );
+  assert.deepEqual([...again.load('nod')], []);
+  await again.close();
+});
+
+test('access logs pass while a control plane is there, are taken and counted while none is; load reports are refused then', async () => {
+  const seen: string[] = [];
+  const { server, port } = await controlPlane(0, (message) => seen.push(Buffer.from(message).toString()));
+  const relay = await relayTo([port]);
+  await envoy(relay).start();
+  const client = kept(new Client(`127.0.0.1:${relay.address.port}`, credentials.createInsecure()));
+  const stream = (path: string) => {
+    const bytes = (message: Buffer): Buffer => message;
+    const made = client.makeBidiStreamRequest(path, bytes, bytes);
+    const ended = new Promise<string>((done) => {
+      made.on('error', ({ message }) => done(message));
+      made.on('end', () => done('end'));
+    });
+    made.resume();
+    return { made, ended };
+  };
+  const logs = stream(GRPC_PATHS.accessLogs);
+  logs.made.write(Buffer.from('one'));
+  await until('it has passed', () => seen.length === 1);
+  await server.close();
+  await until('alone', () => relay.status().controlPlane === undefined);
+  logs.made.write(Buffer.from('two'));
+  await until('it is dropped', () => relay.status().side.accessLogsDropped === 1);
+  assert.match(await stream(GRPC_PATHS.loadStats).ended, /UNAVAILABLE/);
+  const again = await controlPlane(port, (message) => seen.push(Buffer.from(message).toString()));
+  kept(again.server);
+  assert.equal(await logs.ended, 'end', 'the stream that drops is ended: Envoy begins another one');
+  stream(GRPC_PATHS.accessLogs).made.write(Buffer.from('three'));
+  await until('it passes again', () => seen.length === 2);
+  assert.deepEqual(seen, ['one', 'three']);
+});
+
+test('impossible options are refused', async () => {
+  const mesh = 'default';
+  await assert.rejects(startRelay({ listen: loopback(0), upstreams: [], mesh }), { code: 'USAGE' });
+  const everywhere = { host: '0.0.0.0', port: 0 };
+  await assert.rejects(startRelay({ listen: everywhere, upstreams: [loopback(1)], mesh }), { code: 'USAGE' });
+  const taken = createServer();
+  const port = await freePort();
+  await new Promise<void>((done) => taken.listen(port, '127.0.0.1', done));
+  kept(taken);
+  await assert.rejects(startRelay({ listen: loopback(port), upstreams: [loopback(1)], mesh }), {
+    code: 'RELAY_LISTEN',
+  });
+});
