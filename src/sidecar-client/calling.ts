@@ -16,7 +16,7 @@ export const callerFor = async (
   return createCaller({ ...options, source: client, core: client.calls() });
 };
 
-export interface RegisterOptions {
+export interface GrpcOptions {
   /** For `tendril://<name>/<host>` (default `default`). */
   readonly name?: string;
   /** [0, 1): ids of traces. Default `Math.random`. */
@@ -29,7 +29,7 @@ export interface RegisterOptions {
  * Makes `tendril:///<service>.<namespace>:<port>` a target of grpc-js, called by the client that was registered first;
  * `tendril://<name>/<host>` by the one of that name. To be called before the first channel. Throws `CALL_NAME_TAKEN`. Returns how to take it back.
  */
-export const registerTendril = (client: Client, options: RegisterOptions = {}): (() => void) => {
+export const registerTendril = (client: Client, options: GrpcOptions = {}): (() => void) => {
   const { name = 'default', random = Math.random, traceSampledShare = 0 } = options;
   return registerGrpc(name, {
     core: client.calls(),

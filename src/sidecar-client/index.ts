@@ -13,7 +13,7 @@ export {
 export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
 export type { CacheProblem } from './cache-record.ts';
 export type { Caller, CallerOptions } from './caller.ts';
-export { callerFor, type RegisterOptions, registerTendril } from './calling.ts';
+export { callerFor, type GrpcOptions, registerTendril } from './calling.ts';
 export { connectSidecar, type SidecarClient, type SidecarOptions, type SidecarStats } from './client.ts';
 export type { ClientOptions, ClientStatus, TendrilClient } from './client-types.ts';
 export type { ConfigChange, ConfigKind, ConfigSource, HeldResource } from './config-source.ts';

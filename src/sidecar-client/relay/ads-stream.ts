@@ -1,8 +1,9 @@
 /** Carries out one relay session: Envoy's stream on one side, the way to a control plane on the other. */
 import { status } from '@grpc/grpc-js';
 import type { HostPort } from '../connection.ts';
+import type { RelayEffect } from './effect.ts';
 import type { LastGood } from './last-good.ts';
-import { type RelayEffect, RelaySession } from './session.ts';
+import { RelaySession } from './session.ts';
 import type { EnvoyCall } from './side-stream.ts';
 import { Uplink, type UplinkOptions } from './uplink.ts';
 

@@ -2,68 +2,16 @@
  * A local xDS endpoint for Envoys: between them and the control planes, with the last good configuration of each node, so that an Envoy
  * that restarts while every control plane is down has what it had.
  */
-import { type ChannelCredentials, type Client, type MethodDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type Client, type MethodDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
 import { TendrilError } from '../../model/basics.ts';
 import { GRPC_PATHS } from '../../proto/index.ts';
-import type { StoreLogger } from '../../store/index.ts';
-import type { BackoffOptions } from '../backoff.ts';
 import type { HostPort } from '../connection.ts';
 import { AdsStream } from './ads-stream.ts';
 import { LastGood } from './last-good.ts';
+import type { Relay, RelayOptions, RelayStatus } from './options.ts';
 import { problemOf, ResourceStore, type StoreProblem } from './resource-store.ts';
-import type { RelayCounters, RelayState } from './session.ts';
 import { type EnvoyCall, SIDE_PATHS, type SideCounters, SideStream } from './side-stream.ts';
 import { clientOf, same, type UnderWay } from './uplink.ts';
-
-export interface RelayOptions {
-  /** A loopback address: whoever reaches it can take the identity of any node. Port 0: one that is free. */
-  readonly listen: HostPort;
-  /** xDS addresses of the control planes. */
-  readonly upstreams: readonly HostPort[];
-  /** Where last good configurations outlive this process; absent: in memory only. */
-  readonly cacheDir?: string;
-  /** Name of the mesh: a cache folder of another one is not used. */
-  readonly mesh: string;
-  readonly log?: StoreLogger;
-  /** Towards the control planes; default plaintext. */
-  readonly credentials?: ChannelCredentials;
-  readonly backoff?: BackoffOptions;
-}
-
-export interface RelayedEnvoy extends RelayCounters {
-  readonly node: string;
-  readonly state: RelayState;
-}
-
-export interface RelayStatus {
-  /** The control plane that answers; undefined: none does, or no Envoy is connected. */
-  readonly controlPlane: HostPort | undefined;
-  readonly envoys: readonly RelayedEnvoy[];
-  /** Last good configurations in memory. */
-  readonly lastGood: readonly {
-    readonly node: string;
-    readonly resources: number;
-    readonly bytes: number;
-    readonly notKept: number;
-  }[];
-  readonly cache: {
-    /** Folder of the copy on disk; undefined: there is none. */
-    readonly path: string | undefined;
-    /** Changes that are not on disk yet. */
-    readonly waiting: number;
-    readonly problem: StoreProblem | undefined;
-    /** Why what was found at the start was thrown away. */
-    readonly emptied: string | undefined;
-  };
-  readonly side: Readonly<SideCounters>;
-}
-
-export interface Relay {
-  readonly address: HostPort;
-  status(): RelayStatus;
-  /** Ends all streams and writes what waits. */
-  close(): Promise<void>;
-}
 
 /** Nodes at a time; a further one is refused. One agent has one Envoy, or a few. */
 const MAX_NODES = 64;

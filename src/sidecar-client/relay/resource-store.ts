@@ -113,13 +113,6 @@ export class ResourceStore implements LastGoodStore {
     this.#add([node, typeUrl, name], undefined);
   }
 
-  /** Nodes with a last good configuration. */
-  nodes(): string[] {
-    const nodes = new Set<string>();
-    for (const [node] of this.#table.keys()) nodes.add(node);
-    return [...nodes];
-  }
-
   /** Changes that are not on disk yet. */
   get waiting(): number {
     return this.#waiting.size;

@@ -15,42 +15,16 @@
  */
 import { TendrilError } from '../../model/basics.ts';
 import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest, VHDS } from '../../proto/index.ts';
+import type { RelayCounters, RelayEffect, RelayState } from './effect.ts';
 import type { LastGoodView } from './last-good.ts';
 import { answersTo, type LocalAnswer } from './stand-alone.ts';
 import { type InFlight, Subscription } from './subscription.ts';
 import { nodeField, type RawResource, readResponse, request } from './wire.ts';
 
-export type RelayEffect =
-  | { readonly kind: 'to-envoy'; readonly bytes: Uint8Array }
-  | { readonly kind: 'to-control-plane'; readonly bytes: Uint8Array }
-  | { readonly kind: 'keep'; readonly typeUrl: string; readonly resource: RawResource }
-  | { readonly kind: 'drop'; readonly typeUrl: string; readonly name: string }
-  /** Call `onSettleOver` when some seconds have passed. */
-  | { readonly kind: 'settle' };
-
 export interface RelaySessionOptions {
   /** The last good configuration of a node; asked once, when its name is known. */
   readonly lastGood: (nodeId: string) => LastGoodView;
 }
-
-export interface RelayCounters {
-  /** Responses passed on from a control plane, and resources in them. */
-  relayed: number;
-  relayedResources: number;
-  /** Responses made here, and resources in them. */
-  local: number;
-  localResources: number;
-  /** Responses that Envoy refused. */
-  refused: number;
-  /** Streams of a control plane begun. */
-  upstreams: number;
-}
-
-/**
- * connecting: nothing is known yet; away: no control plane; joining: one is there, Envoy still has responses to answer;
- * up: messages pass.
- */
-export type RelayState = 'connecting' | 'away' | 'joining' | 'up';
 
 /** Bytes of resources in one response made here. */
 const RESPONSE_BYTES = 4 * 2 ** 20;

@@ -12,8 +12,9 @@ import {
   encodeDeltaRequest,
 } from '../../../src/proto/index.ts';
 import { type ClientEffect, ClientSession } from '../../../src/sidecar-client/index.ts';
+import type { RelayEffect } from '../../../src/sidecar-client/relay/effect.ts';
 import { LastGood, type LastGoodStore } from '../../../src/sidecar-client/relay/last-good.ts';
-import { type RelayEffect, RelaySession } from '../../../src/sidecar-client/relay/session.ts';
+import { RelaySession } from '../../../src/sidecar-client/relay/session.ts';
 import {
   assignmentBody,
   clusterBody,
