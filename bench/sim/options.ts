@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { nearestWord, TendrilError } from '../../src/model/index.ts';
+import { MOST_CHANGES } from './mesh.ts';
 import { BASE, FULL_MESH_SIDECARS, PROFILES, type Profile } from './profiles.ts';
 import type { SimOptions } from './result.ts';
 
@@ -92,7 +93,7 @@ const check = (options: SimOptions, { shape, fault }: Profile): void => {
       `--deps ${deps} is more than --services ${services}`,
       `--deps ${services} or fewer, or --services ${deps} or more`,
     );
-  if ((churn + hot) * durationS > 2 ** 24 - 1)
+  if ((churn + hot) * durationS > MOST_CHANGES)
     throw usage(
       `${(churn + hot) * durationS} changes have no addresses of their own`,
       'a shorter --duration, or less --churn',

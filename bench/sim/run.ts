@@ -29,6 +29,7 @@ export interface RunInput extends Asked {
 const AT_ONCE = 100;
 const QUIET_MS = 2_200;
 const CONNECT_MS = 300_000;
+const LAST_TICK_MS = 1_200;
 const MOST_QUIET_MS = 60_000;
 
 const pause = (ms: number): Promise<void> => new Promise((next) => setTimeout(next, ms));
@@ -246,6 +247,8 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
   } finally {
     clearInterval(show);
     recorder.stop();
+    // What came in the last second before the end is still with the clients.
+    if (result.outcome.status !== 'complete') await pause(LAST_TICK_MS);
     recorder.look();
     end();
     await Promise.all([fleet?.stop(), probing?.stop()]);
@@ -275,5 +278,5 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
     const to = recorder.began + second.atMs;
     return { ...second, coalesced: churn.coalescedBetween(from, to) + hot.coalescedBetween(from, to) };
   });
-  return { ...result, goals: goalsOf(result) };
+  return { ...result, goals: result.outcome.status === 'complete' ? goalsOf(result) : [] };
 };

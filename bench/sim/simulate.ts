@@ -40,8 +40,9 @@ const summaryOf = (result: SimResult): readonly string[] => {
     );
   if (fullMesh !== undefined)
     lines.push(`full mesh  ${fullMesh.bytesPerSidecar} bytes per sidecar: ${fullMesh.bytesRatio} times of on demand`);
+  const isChecked = result.phases.some(({ name }) => name === 'drain') && result.outcome.status === 'complete';
   lines.push(
-    `lost ${lost.resources}, foreign ${unneeded.foreign}, repeated ${unneeded.repeated}, refused ${result.refused}`,
+    `lost ${isChecked ? lost.resources : 'not checked'}, foreign ${unneeded.foreign}, repeated ${unneeded.repeated}, refused ${result.refused}`,
   );
   lines.push(`memory     ${result.serverRssAnonPeakMiB ?? '?'} MB at most (RssAnon of all server processes)`);
   for (const goal of goals)

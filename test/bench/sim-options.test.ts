@@ -1,0 +1,102 @@
+/** Options of a simulation that cannot be, and the mesh and changes that a seed makes. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { changeOf, churnOf, type MeshOptions, markerOf, SimMesh } from '../../bench/sim/mesh.ts';
+import { checkFiles, optionsOf } from '../../bench/sim/options.ts';
+import { PROFILES } from '../../bench/sim/profiles.ts';
+import { TendrilError } from '../../src/model/index.ts';
+
+const refused = (line: string): TendrilError => {
+  try {
+    optionsOf(line.split(' '));
+  } catch (error) {
+    if (error instanceof TendrilError) return error;
+    throw error;
+  }
+  return assert.fail(`${line} was accepted`);
+};
+
+test('options that cannot be are refused with what is allowed and a remedy', () => {
+  const cases: readonly (readonly [line: string, said: RegExp])[] = [
+    ['--sidecars 0', /--sidecars is "0"; allowed: a whole number from 1/],
+    ['--sidecars=-5', /--sidecars is "-5"/],
+    ['--services many', /--services is "many"/],
+    ['--duration 1.5', /--duration is "1.5"/],
+    ['--deps 20 --services 10', /--deps 20 is more than --services 10/],
+    ['--profile istio', /there are default, boutique/],
+    ['--mode half', /allowed: on-demand, full-mesh/],
+    ['--sidecar 5', /did you mean --sidecars/],
+    ['--churn', /argument missing/],
+    ['--profile reconnect-storm --log memory', /nothing after kill -9/],
+    ['--churn 10000 --duration 86400', /no addresses of their own/],
+  ];
+  for (const [line, said] of cases) {
+    const error = refused(line);
+    assert.equal(error.code, 'USAGE');
+    assert.match(error.message, said);
+    assert.ok(error.remedy, line);
+  }
+});
+
+test('flags override the profile, the profile the base', () => {
+  const { options } = optionsOf(['--profile', 'istio-1000-2000', '--churn', '3', '--duration', '7s']);
+  assert.deepEqual([options.sidecars, options.services, options.churn, options.durationS], [2_000, 1_000, 3, 7]);
+  assert.equal(optionsOf(['--mode', 'full-mesh']).options.sidecars, 50);
+  for (const { name } of PROFILES) optionsOf(['--profile', name]);
+});
+
+test('more sidecars than open files: which limit, and how it is raised', () => {
+  const { options } = optionsOf(['--sidecars', '5000', '--clients', '2', '--workers', '1']);
+  const said = (limits: { soft: number; hard: number }): TendrilError => {
+    try {
+      checkFiles(options, limits);
+    } catch (error) {
+      if (error instanceof TendrilError) return error;
+    }
+    return assert.fail('it was accepted');
+  };
+  assert.match(
+    said({ soft: 1_024, hard: 20_000 }).message,
+    /5102 open files in the control plane.*\(ulimit -n\) is 1024/,
+  );
+  assert.match(said({ soft: 1_024, hard: 20_000 }).remedy ?? '', /ulimit -n 5102/);
+  assert.match(said({ soft: 1_024, hard: 4_096 }).remedy ?? '', /the hard limit is 4096 too/);
+  checkFiles(options, { soft: 6_000, hard: 6_000 });
+});
+
+const MESH: MeshOptions = { services: 40, endpoints: 4, deps: 6, hot: 1, seed: 3, shape: 'uniform' };
+const first = (mesh: SimMesh, count: number): (readonly [number, number])[] => {
+  const draws: (readonly [number, number])[] = [];
+  for (const draw of churnOf(mesh)) {
+    draws.push(draw);
+    if (draws.length === count) break;
+  }
+  return draws;
+};
+
+test('the same seed makes the same mesh and the same changes, another seed others', () => {
+  const [a, b, c] = [new SimMesh(MESH), new SimMesh(MESH), new SimMesh({ ...MESH, seed: 4 })];
+  assert.equal(a.hash(), b.hash());
+  assert.notEqual(a.hash(), c.hash());
+  assert.deepEqual(first(a, 100), first(b, 100));
+  assert.notDeepEqual(first(a, 100), first(c, 100));
+});
+
+test('everybody has its dependencies, the hot one among them, and steady changes leave that out', () => {
+  const mesh = new SimMesh(MESH);
+  for (const deps of mesh.deps) {
+    assert.equal(new Set(deps).size, MESH.deps);
+    assert.ok(deps.includes(0));
+  }
+  assert.equal(mesh.holders(100)[0], 100);
+  for (const [service, endpoint] of first(mesh, 500))
+    assert.ok(service > 0 && service < 40 && endpoint >= 0 && endpoint < 4);
+});
+
+test('M1: an address names its change', () => {
+  for (const change of [1, 255, 256, 65_536, 2 ** 24 - 1]) assert.equal(changeOf(markerOf(change)), change);
+  assert.equal(changeOf('10.0.0.1'), undefined);
+  const mesh = new SimMesh(MESH);
+  mesh.move(2, 1, 77);
+  assert.ok(mesh.endpointsOf(2).includes(markerOf(77)));
+});

@@ -1,0 +1,57 @@
+/** Small simulations with a real control plane and real client processes: nothing lost, nothing without need; and one whose server dies. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { optionsOf } from '../../bench/sim/options.ts';
+import type { SimResult } from '../../bench/sim/result.ts';
+import { type RunInput, runSimulation } from '../../bench/sim/run.ts';
+
+const SMALL = '--workers 0 --clients 1 --log memory --sidecars 12 --services 8 --endpoints 3 --deps 3 --probes 1';
+
+const run = (line: string, more: Partial<RunInput> = {}): Promise<SimResult> =>
+  runSimulation({
+    ...optionsOf(line.split(' ')),
+    command: '',
+    version: 'test',
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    everyMs: 10_000,
+    ...more,
+  });
+
+test('a small run: every delivery is accounted for, nothing is lost or sent without need', async () => {
+  const result = await run(`${SMALL} --churn 20 --hot 2 --duration 1`);
+  assert.equal(result.outcome.status, 'complete', result.outcome.message);
+  assert.equal(result.connect?.completed, 12);
+  assert.deepEqual(result.lost, { sidecars: 0, resources: 0, examples: [] });
+  assert.deepEqual(result.unneeded, { foreign: 0, repeated: 0, examples: [] });
+  assert.equal(result.churn?.changes, 20);
+  assert.equal(result.hot?.changes, 2);
+  assert.equal(result.hot?.expected, 2 * 12);
+  for (const figures of [result.churn, result.hot])
+    assert.equal(figures?.arrived, (figures?.expected ?? 0) - (figures?.coalesced ?? 0));
+  assert.ok((result.hot?.arrived ?? 0) >= 12, 'the last change of the hot service reached everybody');
+  assert.ok((result.fullMesh?.resourcesPerSidecar ?? 0) >= 8 * 3, 'a probe holds every service');
+  assert.deepEqual(
+    result.phases.map(({ name }) => name),
+    ['load', 'connect', 'settle', 'churn', 'drain', 'probe'],
+  );
+});
+
+test('a control plane that dies in mid-run: said, and what was measured is kept', async () => {
+  let pid = 0;
+  const result = await run(`${SMALL} --churn 20 --hot 1 --duration 30`, {
+    everyMs: 100,
+    onServer: (server) => {
+      pid = server.sample()[0]?.pid ?? 0;
+    },
+    progress: (line) => {
+      if (!line.includes('churn:') || pid === 0) return;
+      process.kill(pid, 'SIGKILL');
+      pid = 0;
+    },
+  });
+  assert.equal(result.outcome.status, 'server-died');
+  assert.match(result.outcome.message ?? '', /died in mid-run \(signal SIGKILL\)/);
+  assert.equal(result.connect?.completed, 12);
+  assert.ok(result.phases.length >= 2);
+});
