@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Relay, startRelay } from '../src/sidecar-client/index.ts';
+import { type Relay, startRelay } from '../src/agent/index.ts';
 import { serviceEvents, startMesh } from '../test/e2e/harness.ts';
 import { startSidecar } from '../test/e2e/sidecar.ts';
 import { startHttpBackend } from '../test/support/backends.ts';

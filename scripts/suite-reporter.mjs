@@ -21,7 +21,9 @@ const BUDGETS = {
   faults: 240,
   model: 40,
   'dependency-graph': 40,
-  'sidecar-client': 40,
+  'sidecar-client': 60,
+  agent: 40,
+  bench: 40,
   sim: 100,
   scripts: 40,
 };

@@ -22,6 +22,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
   audit: ['model', 'store'],
   'delta-xds': ['model', 'proto'],
   'sidecar-client': ['proto', 'store', 'model'],
+  agent: ['model', 'proto', 'store', 'sidecar-client'],
   ingest: ['model', 'log'],
   projector: ['model', 'log', 'store', 'dependency-graph', 'compile'],
   admin: ['model'],
@@ -40,7 +41,7 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
     'admin',
     'sidecar-client',
   ],
-  cli: ['runtime', 'sidecar-client', 'model', 'bench/sim'],
+  cli: ['runtime', 'sidecar-client', 'agent', 'model', 'bench/sim'],
 };
 
 /** Other doors than `index.ts` alone: what loads little. */

@@ -1,15 +1,4 @@
 /** The sidecar client: a caller's sidecar in this process (`tendril/sidecar-client`). */
-export {
-  type Agent,
-  type AgentOptions,
-  type AgentStatus,
-  DEFAULT_RESTARTS,
-  type RestartOptions,
-  type Saying,
-  type StatusServer,
-  serveStatus,
-  startAgent,
-} from './agent/index.ts';
 export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
 export type { CacheProblem } from './cache-record.ts';
 export type { Caller, CallerOptions } from './caller.ts';
@@ -25,22 +14,20 @@ export type { ResourceKind } from './kinds.ts';
 export {
   type Drained,
   type HealthOptions,
+  nextVerdict,
   type Probe,
   type ProbeResult,
+  Prober,
   parseProbe,
+  probeTimes,
   type RegisterOptions,
   type Registration,
   type RegistrationState,
   register,
+  type Thresholds,
+  UNKNOWN,
+  type Verdict,
 } from './register/index.ts';
-export {
-  type Relay,
-  type RelayedEnvoy,
-  type RelayOptions,
-  type RelayState,
-  type RelayStatus,
-  startRelay,
-} from './relay/index.ts';
 export type { ServiceHandle } from './service-handle.ts';
 export { ClientSession, type ClientSessionOptions, type EarlierLife } from './session.ts';
 export { createClient } from './tendril-client.ts';

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { type Relay, startRelay } from '../../src/sidecar-client/index.ts';
+import { type Relay, startRelay } from '../../src/agent/index.ts';
 import { callHttp } from '../support/clients.ts';
 import { requirePart } from '../support/parts.ts';
 import { freePort } from '../support/ports.ts';

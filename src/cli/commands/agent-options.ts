@@ -1,6 +1,8 @@
 /** The command line of `tendril agent` as options of the agent. */
+
+import { type AgentOptions, DEFAULT_RESTARTS } from '../../agent/index.ts';
 import { parseDuration, parseServiceName } from '../../model/basics.ts';
-import { type AgentOptions, DEFAULT_RESTARTS, type HostPort, parseProbe } from '../../sidecar-client/index.ts';
+import { type HostPort, parseProbe } from '../../sidecar-client/index.ts';
 import { type Arguments, integer, type Options, oneOf, text, usageError } from '../arguments.ts';
 
 export const AGENT_OPTIONS: Options = {

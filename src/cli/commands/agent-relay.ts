@@ -1,5 +1,6 @@
 /** The local xDS endpoint of `tendril agent`: the relay, from the command line. */
-import { type HostPort, type Relay, startRelay } from '../../sidecar-client/index.ts';
+import { type Relay, startRelay } from '../../agent/index.ts';
+import type { HostPort } from '../../sidecar-client/index.ts';
 import { type Arguments, text, usageError } from '../arguments.ts';
 import { localAddress, parseAddress, texts } from './agent-options.ts';
 

@@ -1,12 +1,5 @@
 /** `tendril agent [-- CMD]`: beside an application: registers it while it is ready, follows its life, withdraws it before it stops. */
-import {
-  type Agent,
-  type Relay,
-  type Saying,
-  type StatusServer,
-  serveStatus,
-  startAgent,
-} from '../../sidecar-client/index.ts';
+import { type Agent, type Relay, type Saying, type StatusServer, serveStatus, startAgent } from '../../agent/index.ts';
 import { oneOf, parse } from '../arguments.ts';
 import type { Command, Io } from '../command.ts';
 import { printable } from '../output.ts';

@@ -5,7 +5,7 @@
 import { type Client, type MethodDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
 import { TendrilError } from '../../model/basics.ts';
 import { GRPC_PATHS } from '../../proto/index.ts';
-import type { HostPort } from '../connection.ts';
+import type { HostPort } from '../../sidecar-client/index.ts';
 import { AdsStream } from './ads-stream.ts';
 import { LastGood } from './last-good.ts';
 import type { Relay, RelayOptions, RelayStatus } from './options.ts';

@@ -7,7 +7,7 @@ import {
   type Thresholds,
   UNKNOWN,
   type Verdict,
-} from '../register/index.ts';
+} from '../sidecar-client/index.ts';
 
 export interface WatchOptions {
   /** ms */

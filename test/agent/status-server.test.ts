@@ -1,8 +1,8 @@
-/** `GET /status` of an agent (src/sidecar-client/agent/status-server.ts). */
+/** `GET /status` of an agent (src/agent/status-server.ts). */
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
-import { serveStatus } from '../../../src/sidecar-client/index.ts';
+import { serveStatus } from '../../src/agent/index.ts';
 
 test('answers what is; only /status, only GET, only by a name of loopback; a port that is taken is said', async (t) => {
   let count = 0;

@@ -1,8 +1,7 @@
 /** What a relay is given, and what it says of itself. */
 import type { ChannelCredentials } from '@grpc/grpc-js';
+import type { BackoffOptions, HostPort } from '../../sidecar-client/index.ts';
 import type { StoreLogger } from '../../store/index.ts';
-import type { BackoffOptions } from '../backoff.ts';
-import type { HostPort } from '../connection.ts';
 import type { RelayCounters, RelayState } from './effect.ts';
 import type { StoreProblem } from './resource-store.ts';
 import type { SideCounters } from './side-stream.ts';

@@ -1,6 +1,6 @@
 /** Carries out one relay session: Envoy's stream on one side, the way to a control plane on the other. */
 import { status } from '@grpc/grpc-js';
-import type { HostPort } from '../connection.ts';
+import type { HostPort } from '../../sidecar-client/index.ts';
 import type { RelayEffect } from './effect.ts';
 import type { LastGood } from './last-good.ts';
 import { RelaySession } from './session.ts';

@@ -1,15 +1,15 @@
-/** What the agent does about the application (src/sidecar-client/agent/supervision.ts, S1 to S8). */
+/** What the agent does about the application (src/agent/supervision.ts, S1 to S8). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { stepSupervision } from '../../../src/sidecar-client/agent/supervision.ts';
+import { stepSupervision } from '../../src/agent/supervision.ts';
 import {
   FRESH,
   type SupervisionEffect,
   type SupervisionFact,
   type SupervisionOptions,
   type SupervisionState,
-} from '../../../src/sidecar-client/agent/supervision-state.ts';
+} from '../../src/agent/supervision-state.ts';
 
 const RESTARTS = { most: 3, windowMs: 600_000, baseMs: 1_000, maxMs: 4_000, healthyMs: 60_000 };
 const OPTIONS: SupervisionOptions = {

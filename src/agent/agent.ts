@@ -6,7 +6,7 @@ import {
   type RegistrationState,
   register,
   type Thresholds,
-} from '../register/index.ts';
+} from '../sidecar-client/index.ts';
 import { Application } from './application.ts';
 import { DEFAULT_RESTARTS, type RestartOptions } from './restart-budget.ts';
 import { sayDrained, sayRegistration } from './sayings.ts';

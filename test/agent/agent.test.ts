@@ -4,16 +4,11 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import {
-  type Agent,
-  type AgentOptions,
-  DEFAULT_RESTARTS,
-  parseProbe,
-  startAgent,
-} from '../../../src/sidecar-client/index.ts';
-import { cleanUp, start, temporaryFolder, until } from '../../cli/support/tendril.ts';
-import { type ServerHere, serveHere } from '../../delta-xds/support/serve-here.ts';
-import { freePort } from '../../support/ports.ts';
+import { type Agent, type AgentOptions, DEFAULT_RESTARTS, startAgent } from '../../src/agent/index.ts';
+import { parseProbe } from '../../src/sidecar-client/index.ts';
+import { cleanUp, start, temporaryFolder, until } from '../cli/support/tendril.ts';
+import { type ServerHere, serveHere } from '../delta-xds/support/serve-here.ts';
+import { freePort } from '../support/ports.ts';
 
 after(cleanUp);
 

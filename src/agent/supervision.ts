@@ -2,7 +2,7 @@
  * What the agent does about the application: start it, start it again, take it in and out, end it in order. Pure: facts in, effects out;
  * the caller gives a monotonic clock and tells `tick` at `dueAt`.
  *
- * Invariants (cited by test/sidecar-client/agent/supervision.test.ts):
+ * Invariants (cited by test/agent/supervision.test.ts):
  * S1 `spawn` only while no application lives.
  * S2 `in` only after a `ready` of the application that lives; when it ends, is to be ended, or is no longer ready, `out` comes first.
  * S3 At most `most` restarts in any window; then the endpoint is withdrawn and the agent ends with 1.

@@ -1,5 +1,5 @@
 /** When an application that ended is started again, and when no more. Pure: the caller gives clock and randomness. */
-import { backoffMs } from '../backoff.ts';
+import { backoffMs } from '../sidecar-client/index.ts';
 
 export interface RestartOptions {
   /** At most `most` restarts within `windowMs`; then the agent gives up. */

@@ -7,8 +7,7 @@ import {
   credentials,
 } from '@grpc/grpc-js';
 import { GRPC_PATHS } from '../../proto/index.ts';
-import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from '../backoff.ts';
-import type { HostPort } from '../connection.ts';
+import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF, type HostPort } from '../../sidecar-client/index.ts';
 
 /**
  * Connections under way to control planes that accept and say nothing, by address. grpc-js 1.x does not end the socket of a channel that

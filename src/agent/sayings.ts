@@ -1,5 +1,5 @@
 /** What the agent says about the registration: one line for each change, with code and remedy where something is wrong. */
-import type { Drained, RegistrationState } from '../register/index.ts';
+import type { Drained, RegistrationState } from '../sidecar-client/index.ts';
 import type { Saying } from './agent.ts';
 
 const named = ({ endpoint, service, address }: RegistrationState): string =>

@@ -1,5 +1,8 @@
 /** An Envoy-like client, a relay session and the server's own session in memory: no socket, the real bytes, and every wire in steps. */
 import assert from 'node:assert/strict';
+import type { RelayEffect } from '../../../src/agent/relay/effect.ts';
+import { LastGood, type LastGoodStore } from '../../../src/agent/relay/last-good.ts';
+import { RelaySession } from '../../../src/agent/relay/session.ts';
 import { BytesCache } from '../../../src/delta-xds/bytes-cache.ts';
 import { Hub } from '../../../src/delta-xds/hub.ts';
 import type { Member } from '../../../src/delta-xds/hub-member.ts';
@@ -12,9 +15,6 @@ import {
   encodeDeltaRequest,
 } from '../../../src/proto/index.ts';
 import { type ClientEffect, ClientSession } from '../../../src/sidecar-client/index.ts';
-import type { RelayEffect } from '../../../src/sidecar-client/relay/effect.ts';
-import { LastGood, type LastGoodStore } from '../../../src/sidecar-client/relay/last-good.ts';
-import { RelaySession } from '../../../src/sidecar-client/relay/session.ts';
 import {
   assignmentBody,
   clusterBody,

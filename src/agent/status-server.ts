@@ -1,7 +1,7 @@
 /** `GET /status` of an agent, on loopback. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { TendrilError } from '../../model/basics.ts';
+import { TendrilError } from '../model/basics.ts';
 
 export interface StatusServer {
   readonly port: number;

@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Client, credentials } from '@grpc/grpc-js';
+import { type Relay, startRelay } from '../../../src/agent/index.ts';
+import { LastGood } from '../../../src/agent/relay/last-good.ts';
+import { ResourceStore } from '../../../src/agent/relay/resource-store.ts';
+import { readResource } from '../../../src/agent/relay/wire.ts';
 import { createAdsServer } from '../../../src/delta-xds/index.ts';
 import { encodeResource, GRPC_PATHS, SDS } from '../../../src/proto/index.ts';
-import { connectSidecar, type Relay, type SidecarClient, startRelay } from '../../../src/sidecar-client/index.ts';
-import { LastGood } from '../../../src/sidecar-client/relay/last-good.ts';
-import { ResourceStore } from '../../../src/sidecar-client/relay/resource-store.ts';
-import { readResource } from '../../../src/sidecar-client/relay/wire.ts';
+import { connectSidecar, type SidecarClient } from '../../../src/sidecar-client/index.ts';
 import {
   assignmentBody,
   clusterBody,
