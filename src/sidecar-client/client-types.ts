@@ -1,15 +1,24 @@
 /** What an application gives the client, and what it gets: options, status, the client itself. */
 import type { ChannelCredentials } from '@grpc/grpc-js';
+import type { fetch as undiciFetch } from 'undici';
 import type { BackoffOptions } from './backoff.ts';
 import type { CacheProblem } from './cache-record.ts';
+import type { GrpcOptions } from './calling.ts';
 import type { CallCore } from './calls/index.ts';
 import type { ConfigSource } from './config-source.ts';
 import type { ConnectionStatus, HostPort } from './connection.ts';
+import type { DispatcherOptions, MeshDispatcher } from './http/index.ts';
+import type { RegisterOptions, Registration } from './register/index.ts';
 import type { ServiceHandle } from './service-handle.ts';
 
 export interface ClientOptions {
   /** Control planes (their `--xds` addresses): the first is a random one, the next is tried when one is lost. */
   readonly addresses: readonly (HostPort | string)[];
+  /**
+   * URLs of the HTTP API of the control planes (`http://127.0.0.1:18001`), tried in turn: for `register`, and for services by interface.
+   * Default: none.
+   */
+  readonly admin?: readonly string[];
   /** Who calls. `id` must be this instance's own, and the same after a restart (default `sidecar~<host name>~<service>.<namespace>`). */
   readonly node: {
     readonly service: string;
@@ -29,6 +38,8 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** A service that nobody watches is released so long after its last use, ms (default 600,000). */
   readonly idleMs?: number;
+  /** Of `fetch` and `dispatcher`. */
+  readonly http?: Omit<DispatcherOptions, 'nowMs' | 'random'>;
   readonly backoff?: BackoffOptions;
   readonly random?: () => number;
   /** Wall clock, ms. */
@@ -36,6 +47,17 @@ export interface ClientOptions {
   readonly onStatus?: (status: ConnectionStatus) => void;
   /** Told once of each problem: of the cache (`CACHE_*`), and of resources refused (`CALLS_UNUSABLE`). Default: `process.emitWarning`. */
   readonly log?: (problem: CacheProblem) => void;
+}
+
+/** As `RegisterOptions`; what is not said is the client's own: `admin`, and service, namespace, region, zone and labels of its node. */
+export type ClientRegisterOptions = Omit<RegisterOptions, 'admin' | 'service' | 'namespace'> &
+  Partial<Pick<RegisterOptions, 'admin' | 'service' | 'namespace'>>;
+
+export interface ServiceOptions {
+  /**
+   * Whether the name is an interface. Default: when it has a `/`, or its last part begins with a capital (`shop.Cart`, but not `CART.shop`).
+   */
+  readonly interface?: boolean;
 }
 
 export interface ClientStatus {
@@ -55,13 +77,31 @@ export interface ClientStatus {
 }
 
 export interface TendrilClient extends ConfigSource {
-  /** A service by an authority: `<service>.<namespace>`, with `:<port>`, or an external host. Asks nothing yet. */
-  service(authority: string): ServiceHandle;
+  /**
+   * A service by an authority: `<service>.<namespace>`, with `:<port>`, or an external host; or by an interface or a method that it offers
+   * (`shop.Cart`, `shop.Cart/AddItem`): the first service that does, by name, and that this caller may call. Asks nothing yet.
+   * Throws `CLIENT_NO_ADMIN`: an interface, and no `admin` address to ask.
+   */
+  service(name: string, options?: ServiceOptions): ServiceHandle;
   /** Asks for several services at once. Rejects with the first `SIDECAR_TIMEOUT`. */
   prefetch(authorities: readonly string[]): Promise<void>;
   /** Routes and clusters as calls use them; made at first use. */
   calls(): CallCore;
+  /** HTTP by names: `fetch` of undici for `http://<service>.<namespace>[:<port>]/…`. Rejects with a `TypeError` whose `cause` has the code. */
+  readonly fetch: typeof undiciFetch;
+  /** For what takes a dispatcher of undici, which loads at the first use. One for the client, and closed with it. */
+  dispatcher(): Promise<MeshDispatcher>;
+  /**
+   * Makes `tendril:///<service>.<namespace>:<port>` a target of grpc-js; to be called before the first channel. Returns how to take it back,
+   * which `close` does too. Throws `CALL_NAME_TAKEN`.
+   */
+  registerGrpc(options?: GrpcOptions): () => void;
+  /** Registers this application under a lease. Throws `REGISTER_OPTIONS`, `PROBE_INVALID`. */
+  register(options: ClientRegisterOptions): Registration;
   status(): ClientStatus;
-  /** Writes what the cache does not have yet, and ends the stream. */
-  close(): Promise<void>;
+  /**
+   * Withdraws what is registered (without waiting for its callers: `drain` before), lets HTTP calls that run end within `graceMs` (default
+   * 5,000), writes what the cache does not have yet, and ends the stream.
+   */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
 }

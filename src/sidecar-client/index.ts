@@ -4,7 +4,13 @@ export type { CacheProblem } from './cache-record.ts';
 export type { Caller, CallerOptions } from './caller.ts';
 export { callerFor, type GrpcOptions, registerTendril } from './calling.ts';
 export { connectSidecar, type SidecarClient, type SidecarOptions, type SidecarStats } from './client.ts';
-export type { ClientOptions, ClientStatus, TendrilClient } from './client-types.ts';
+export type {
+  ClientOptions,
+  ClientRegisterOptions,
+  ClientStatus,
+  ServiceOptions,
+  TendrilClient,
+} from './client-types.ts';
 export type { ConfigChange, ConfigKind, ConfigSource, HeldResource } from './config-source.ts';
 export type { ConnectionStats, ConnectionStatus, HostPort } from './connection.ts';
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';

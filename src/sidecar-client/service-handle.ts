@@ -6,9 +6,12 @@ import { clustersOf, decodeAssignment, type Endpoint } from './decode.ts';
 const NO_ENDPOINTS: readonly Endpoint[] = [];
 
 export interface ServiceHandle extends AsyncIterable<readonly Endpoint[]> {
-  /** As it was asked for, in lower case. */
+  /** As it was asked for: a host in lower case. By an interface: of the service that was found, once it is. */
   readonly authority: string;
-  /** Waits until the service can be called. False: it does not exist, or may not be called from here. Rejects with `SIDECAR_TIMEOUT`, `SIDECAR_CLOSED`. */
+  /**
+   * Waits until the service can be called. False: it does not exist, or may not be called from here. Rejects with `SIDECAR_TIMEOUT`,
+   * `SIDECAR_CLOSED`; of an interface with `CLIENT_INTERFACE_UNKNOWN` in place of false, and `SERVER_UNREACHABLE`.
+   */
   ready(): Promise<boolean>;
   /** Endpoints of all clusters that its routes name; asks on first use. Rejects as `ready` does. */
   endpoints(): Promise<readonly Endpoint[]>;
@@ -29,6 +32,29 @@ export interface HandleHost {
   readonly ready: (authority: string) => Promise<boolean>;
   /** Number of watchers of an authority: +1 or -1. */
   readonly hold: (authority: string, by: 1 | -1) => void;
+}
+
+/** Ends with `return` (a `break` of the loop). Of several changes that nobody took, the newest is given. */
+export async function* newestOf(watch: ServiceHandle['watch']): AsyncGenerator<readonly Endpoint[]> {
+  let newest: readonly Endpoint[] | undefined;
+  let wake: (() => void) | undefined;
+  const end = watch((endpoints) => {
+    newest = endpoints;
+    wake?.();
+  });
+  try {
+    for (;;) {
+      if (newest === undefined)
+        await new Promise<void>((done) => {
+          wake = done;
+        });
+      const given = newest;
+      newest = undefined;
+      if (given !== undefined) yield given;
+    }
+  } finally {
+    end();
+  }
 }
 
 export class Service implements ServiceHandle {
@@ -87,27 +113,8 @@ export class Service implements ServiceHandle {
     };
   }
 
-  /** Ends with `return` (a `break` of the loop). Of several changes that nobody took, the newest is given. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<readonly Endpoint[]> {
-    let newest: readonly Endpoint[] | undefined;
-    let wake: (() => void) | undefined;
-    const end = this.watch((endpoints) => {
-      newest = endpoints;
-      wake?.();
-    });
-    try {
-      for (;;) {
-        if (newest === undefined)
-          await new Promise<void>((done) => {
-            wake = done;
-          });
-        const given = newest;
-        newest = undefined;
-        if (given !== undefined) yield given;
-      }
-    } finally {
-      end();
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<readonly Endpoint[]> {
+    return newestOf((listener) => this.watch(listener));
   }
 
   /** One question at a time; a later use asks again when it failed. */

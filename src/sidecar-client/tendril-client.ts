@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { TendrilError } from '../model/basics.ts';
 import { Asker, isServicePort } from './asker.ts';
+import { Attached } from './attached.ts';
 import { type ClientCache, openCache } from './cache.ts';
 import type { CacheProblem } from './cache-record.ts';
 import { type CallCore, createCallCore, refuseReason } from './calls/index.ts';
@@ -11,7 +12,7 @@ import { Connection, type HostPort } from './connection.ts';
 import { clustersOf } from './decode.ts';
 import type { UpdateEffect } from './effect.ts';
 import { IdleServices } from './idle-services.ts';
-import { Service } from './service-handle.ts';
+import { Services } from './services.ts';
 import { ClientSession } from './session.ts';
 
 const CONFIG_KINDS: Readonly<Partial<Record<UpdateEffect['type'], ConfigKind>>> = {
@@ -22,6 +23,8 @@ const CONFIG_KINDS: Readonly<Partial<Record<UpdateEffect['type'], ConfigKind>>> 
 const IDLE_MS = 600_000;
 /** How often the cache is told that what it has still holds. */
 const LIVE_MS = 15_000;
+/** HTTP calls that run when the client is closed. */
+const GRACE_MS = 5_000;
 const SWEEP_MS = 1_000;
 
 const parseAddress = (address: HostPort | string): HostPort => {
@@ -168,14 +171,11 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    service: (authority) =>
-      new Service(authority.toLowerCase(), {
-        source: client,
-        core: client.calls,
-        now: () => performance.now(),
-        ready: readyService,
-        hold: (name, by) => idle.hold(name, by, performance.now()),
-      }),
+    service: (name, how) => services.of(name, how),
+    fetch: (input, init) => attached.fetch(input, init),
+    dispatcher: () => attached.dispatcher(),
+    registerGrpc: (how) => attached.registerGrpc(how),
+    register: (how) => attached.register(how),
     prefetch: async (authorities) => {
       await Promise.all(authorities.map((authority) => readyService(authority.toLowerCase())));
     },
@@ -197,7 +197,9 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
         cache: { state: cache === undefined ? 'off' : 'on', ...(problem === undefined ? {} : { problem }) },
       };
     },
-    close: async () => {
+    close: async ({ graceMs = GRACE_MS } = {}) => {
+      await attached.close(graceMs);
+      services.close();
       clearInterval(sweeper);
       clearInterval(beat);
       if (connection.connected) cache?.noteLive();
@@ -209,6 +211,17 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
     },
   };
 
+  const attached = new Attached(client, options);
+  const services = new Services(
+    {
+      source: client,
+      core: client.calls,
+      now: () => performance.now(),
+      ready: readyService,
+      hold: (name, by) => idle.hold(name, by, performance.now()),
+    },
+    options,
+  );
   const restoredAt = performance.now();
   const ageMs = (): number | undefined => {
     if (connection.connected) return 0;
