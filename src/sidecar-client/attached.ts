@@ -80,7 +80,7 @@ export class Attached {
 }
 
 const endCalls = async (caller: Caller, graceMs: number): Promise<void> => {
-  const patience = setTimeout(() => void caller.close({ now: true }), graceMs);
+  const patience = setTimeout(() => void caller.dispatcher.destroy(closed()), graceMs);
   await caller.close();
   clearTimeout(patience);
 };
