@@ -1,4 +1,4 @@
-/** The package's door: the control plane as a library. `tendril/sidecar-client` and `tendril/model` are doors of their own. */
+/** The package's door: the control plane as a library. `tendril/sidecar-client`, `tendril/agent` and `tendril/model` are doors of their own. */
 export {
   type BootstrapOptions,
   envoyBootstrap,

@@ -15,7 +15,8 @@ export class Attached {
   readonly #options: Pick<ClientOptions, 'admin' | 'node' | 'http' | 'random'>;
   /** Those that have not ended. */
   readonly #registrations = new Set<Registration>();
-  readonly #grpcNames: (() => void)[] = [];
+  /** How to take back each name that is still this client's: another one may have it later. */
+  readonly #grpcNames = new Set<() => void>();
   #caller: Promise<Caller> | undefined;
   #isClosed = false;
 
@@ -57,15 +58,18 @@ export class Attached {
   registerGrpc(options: GrpcOptions = {}): () => void {
     if (this.#isClosed) throw closed();
     const { random } = this.#options;
-    const forget = registerTendril(this.#client, { ...(random === undefined ? {} : { random }), ...options });
-    this.#grpcNames.push(forget);
+    const takeBack = registerTendril(this.#client, { ...(random === undefined ? {} : { random }), ...options });
+    const forget = (): void => {
+      if (this.#grpcNames.delete(forget)) takeBack();
+    };
+    this.#grpcNames.add(forget);
     return forget;
   }
 
   /** Withdraws what is registered; HTTP calls that run have `graceMs` to end, then they are cut. */
   async close(graceMs: number): Promise<void> {
     this.#isClosed = true;
-    for (const forget of this.#grpcNames.splice(0)) forget();
+    for (const forget of this.#grpcNames) forget();
     const ends: Promise<unknown>[] = [...this.#registrations].map((registration) => registration.close());
     if (this.#caller !== undefined) ends.push(endCalls(await this.#caller, graceMs));
     await Promise.all(ends);

@@ -64,8 +64,8 @@ export class InterfaceService implements ServiceHandle {
           at = authority;
           end = service(authority).watch(listener);
         },
-        () => {
-          if (isOver || again !== undefined) return;
+        (error: { readonly code?: string }) => {
+          if (isOver || again !== undefined || error.code === 'SIDECAR_CLOSED') return;
           again = setTimeout(follow, AGAIN_MS);
           again.unref();
         },

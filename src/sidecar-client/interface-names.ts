@@ -89,7 +89,7 @@ export class InterfaceNames {
       : new TendrilError(
           'CLIENT_INTERFACE_UNKNOWN',
           `${name}: ${authorities.length} offer it (${first}${authorities.length > 1 ? ', …' : ''}), and ${caller} may call none`,
-          { remedy: 'see visibility and Access of these services: tendril why' },
+          { remedy: 'see their visibility, and the dependencies that are denied: tendril why' },
         );
   }
 

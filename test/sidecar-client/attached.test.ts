@@ -57,7 +57,12 @@ test('one client registers itself, is called by name over HTTP and gRPC targets,
   assert.equal(await client.dispatcher(), await client.dispatcher());
   assert.equal(await codeOf(client.fetch('http://nobody.shop/')), 'CALL_UNKNOWN_HOST');
 
+  // A name that was taken back is no longer this client's: whoever takes it next keeps it.
+  const other = await createClient({ addresses: ['127.0.0.1:9'], node: { service: 'web', namespace: 'shop' } });
+  t.after(() => other.close());
+  other.registerGrpc({ name: 'attached' })();
   client.registerGrpc({ name: 'attached' });
+  await other.close();
   assert.throws(() => client.registerGrpc({ name: 'attached' }), { code: 'CALL_NAME_TAKEN' });
   const stub = new grpc.Client('tendril://attached/svc-0.shop:80', grpc.credentials.createInsecure());
   t.after(() => stub.close());
