@@ -20,7 +20,7 @@ export const refused = (cluster: string, refusal: PickRefusal): TendrilError =>
     : new TendrilError(
         'CALL_NO_ENDPOINT',
         refusal === 'no-cluster' ? `${cluster}: not held` : `${cluster}: no endpoint that may be used`,
-        { remedy: 'check that the service has endpoints and that they are healthy: tendril service' },
+        { remedy: 'check that the service has endpoints and that they are healthy: tendril get services' },
       );
 
 export const overflow = (what: string): TendrilError =>
