@@ -244,6 +244,7 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
     if (connection.connected) cache?.noteLive();
   }, LIVE_MS);
   beat.unref();
-  connection.start();
+  // In a turn of its own: whoever waits for what was cached is served first.
+  setImmediate(() => connection.start());
   return client;
 };
