@@ -145,6 +145,8 @@ class DiskCache implements ClientCache {
     this.#earlier = earlier;
     this.#table = environment.table('held');
     this.#liveAt = options.now() - (earlier?.ageMs ?? 0);
+    // Opening took the mark of a clean end away: it comes back with the first write, also while no control plane is there.
+    if (earlier !== undefined) this.#schedule();
   }
 
   takeEarlier(): EarlierState | undefined {
