@@ -7,6 +7,8 @@ export interface RestartTask {
   readonly dir: string;
   readonly names: readonly string[];
   readonly fill: boolean;
+  /** It ends by SIGKILL when it has been at rest, and not in order. */
+  readonly isKilled?: boolean;
 }
 
 export interface RestartReport {
@@ -19,8 +21,9 @@ export interface RestartReport {
 }
 
 const SETTLE_MS = 2_000;
+const REST_MS = 1_000;
 
-const run = async ({ port, dir, names, fill }: RestartTask): Promise<RestartReport> => {
+const run = async ({ port, dir, names, fill, isKilled }: RestartTask): Promise<RestartReport> => {
   const { createClient } = await import('../src/sidecar-client/index.ts');
   const created = performance.now();
   const before = process.cpuUsage();
@@ -37,10 +40,13 @@ const run = async ({ port, dir, names, fill }: RestartTask): Promise<RestartRepo
     for (const name of names) await client.service(name).endpoints();
     await new Promise((done) => setTimeout(done, SETTLE_MS));
   }
-  await client.close();
+  if (isKilled === true) await new Promise((done) => setTimeout(done, REST_MS));
+  else await client.close();
   return { fromStartMs: now, fromCreateMs: now - created, cpuMs: (user + system) / 1_000, endpoints: found.length };
 };
 
 process.once('message', (task: RestartTask) => {
-  void run(task).then((report) => process.send?.(report, () => process.exit(0)));
+  void run(task).then((report) =>
+    process.send?.(report, () => (task.isKilled === true ? process.kill(process.pid, 'SIGKILL') : process.exit(0))),
+  );
 });

@@ -1,6 +1,7 @@
 /**
  * How soon an application that restarts while every control plane is down has its last known good (issue 7, 1.2: 200 ms): a process holds
- * services with a cache on disk and ends, the control plane is stopped, and processes start anew on that cache, one after the other.
+ * services with a cache on disk and ends, the control plane is stopped, and processes start anew on that cache, one after the other: after
+ * ends in order, and after ends by SIGKILL.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -34,6 +35,8 @@ export const run = async (
   readonly fromStart: Spread;
   readonly fromCreate: Spread;
   readonly cpuFromCreate: Spread;
+  /** After an end by SIGKILL. */
+  readonly fromCreateKilled: Spread;
   readonly endpoints: number;
 }> => {
   const { services = 1_000, endpoints = 10, restarts = 10 } = options;
@@ -57,12 +60,17 @@ export const run = async (
   try {
     const reports: RestartReport[] = [];
     for (let at = 0; at < restarts; at++) reports.push(await runChild({ port, dir, names, fill: false }));
+    const killed: RestartReport[] = [];
+    // The first one starts after an end in order.
+    for (let at = 0; at <= restarts; at++)
+      killed.push(await runChild({ port, dir, names, fill: false, isKilled: true }));
     return {
       services,
       fromStart: spreadOf(reports.map(({ fromStartMs }) => fromStartMs)),
       fromCreate: spreadOf(reports.map(({ fromCreateMs }) => fromCreateMs)),
       cpuFromCreate: spreadOf(reports.map(({ cpuMs }) => cpuMs)),
-      endpoints: Math.min(...reports.map(({ endpoints: found }) => found)),
+      fromCreateKilled: spreadOf(killed.slice(1).map(({ fromCreateMs }) => fromCreateMs)),
+      endpoints: Math.min(...[...reports, ...killed].map(({ endpoints: found }) => found)),
     };
   } finally {
     rmSync(dir, { recursive: true, force: true });

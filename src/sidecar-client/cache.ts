@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import type { DiskGuard, Environment, Table } from '../store/index.ts';
 import { type CacheProblem, decodeRecord, encodeRecord, problemFrom, problemOf } from './cache-record.ts';
 import type { HeldResource } from './config-source.ts';
-import type { EarlierLife } from './session.ts';
+import type { EarlierLife } from './holdings.ts';
 
 export type CachedKind = 'cds' | 'eds' | 'vhds';
 
@@ -25,6 +25,8 @@ export interface CacheOptions {
   readonly node: string;
   /** Wall clock, ms. */
   readonly now: () => number;
+  /** Version of the rules by which bodies are checked before they are held: what was written under others is checked anew. */
+  readonly rules: number;
   readonly onProblem: (problem: CacheProblem) => void;
   /** What is held now, asked when it is written. */
   readonly read: (kind: CachedKind, name: string) => HeldResource | undefined;
@@ -41,8 +43,8 @@ export interface EarlierState extends EarlierLife {
 }
 
 export interface ClientCache {
-  /** Undefined: nothing there. */
-  readonly earlier: EarlierState | undefined;
+  /** What an earlier process left, once: it is not kept here. Undefined: nothing there. */
+  takeEarlier(): EarlierState | undefined;
   noteChange(kind: CachedKind, names: readonly string[]): void;
   /** Hosts or clusters were asked for or released. */
   noteAsked(): void;
@@ -61,23 +63,24 @@ const KINDS: readonly CachedKind[] = ['cds', 'eds', 'vhds'];
 const STATE: [string, string] = ['state', 'state'];
 
 interface StateRecord {
+  readonly rules?: number;
   /** Wall clock, ms. */
   readonly liveAt: number;
   readonly hosts: readonly string[];
   readonly clusters: readonly string[];
 }
 
-const load = (table: Table<[string, string]>, nowMs: number): EarlierState | undefined => {
+const load = (table: Table<[string, string]>, { now, rules }: CacheOptions): EarlierState | undefined => {
   const state = table.get(STATE);
   if (state === undefined) return undefined;
-  const { liveAt, hosts, clusters } = JSON.parse(state.toString()) as StateRecord;
+  const { liveAt, hosts, clusters, rules: wroteUnder } = JSON.parse(state.toString()) as StateRecord;
   const found: Record<CachedKind, HeldResource[]> = { cds: [], eds: [], vhds: [] };
   for (const { key, body } of table.range()) {
     const [kind, name] = key;
     if (kind in found) found[kind as CachedKind].push(decodeRecord(name, body));
   }
-  const ageMs = nowMs - liveAt;
-  return { ...found, hosts, clusters, ageMs: ageMs >= 0 ? ageMs : undefined };
+  const ageMs = now() - liveAt;
+  return { ...found, hosts, clusters, isChecked: wroteUnder === rules, ageMs: ageMs >= 0 ? ageMs : undefined };
 };
 
 /** Never throws: undefined when the folder cannot be used, after `onProblem` (K1). */
@@ -103,7 +106,7 @@ export const openCache = async (options: CacheOptions): Promise<ClientCache | un
     if (emptied !== undefined) options.onProblem(problemOf('CACHE_CORRUPT', emptied));
     let earlier: EarlierState | undefined;
     try {
-      earlier = load(environment.table('held'), options.now());
+      earlier = load(environment.table('held'), options);
     } catch (error) {
       // K3: a record is damaged.
       options.onProblem(problemOf('CACHE_CORRUPT', error instanceof Error ? error.message : String(error)));
@@ -122,7 +125,7 @@ export const openCache = async (options: CacheOptions): Promise<ClientCache | un
 };
 
 class DiskCache implements ClientCache {
-  readonly earlier: EarlierState | undefined;
+  #earlier: EarlierState | undefined;
   readonly #options: CacheOptions;
   readonly #environment: Environment;
   readonly #guard: DiskGuard;
@@ -139,9 +142,24 @@ class DiskCache implements ClientCache {
     this.#options = options;
     this.#environment = environment;
     this.#guard = guard;
-    this.earlier = earlier;
+    this.#earlier = earlier;
     this.#table = environment.table('held');
     this.#liveAt = options.now() - (earlier?.ageMs ?? 0);
+    // Opening took the mark of a clean end away: it comes back with the first write, also while no control plane is there.
+    if (earlier !== undefined) this.#schedule();
+  }
+
+  takeEarlier(): EarlierState | undefined {
+    const earlier = this.#earlier;
+    this.#earlier = undefined;
+    // Left out now, or not: written anew under the rules of now.
+    if (earlier?.isChecked === false)
+      for (const kind of KINDS)
+        this.noteChange(
+          kind,
+          earlier[kind].map(({ name }) => name),
+        );
+    return earlier;
   }
 
   noteChange(kind: CachedKind, names: readonly string[]): void {
@@ -183,10 +201,12 @@ class DiskCache implements ClientCache {
             if (held === undefined) batch.remove(this.#table, [kind, name]);
             else batch.put(this.#table, [kind, name], encodeRecord(held));
           }
-        const state: StateRecord = { liveAt: this.#liveAt, ...this.#options.asked() };
+        const state: StateRecord = { rules: this.#options.rules, liveAt: this.#liveAt, ...this.#options.asked() };
         batch.put(this.#table, STATE, Buffer.from(JSON.stringify(state)));
       });
       this.#lastCode = undefined;
+      // A process that is killed between two writes, as most are, leaves a file that need not be read through.
+      await this.#environment.checkpoint();
     } catch (error) {
       const problem = problemFrom(error);
       if (problem.code !== this.#lastCode) this.#options.onProblem(problem);

@@ -1,8 +1,9 @@
 /** One stream to one of several control planes: executes a client session's requests, reconnects with full jitter. */
 import { type ChannelCredentials, Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
-import { decodeDeltaResponse, encodeDeltaRequest, GRPC_PATHS } from '../proto/index.ts';
+import { type DeltaRequest, decodeDeltaResponse, encodeDeltaRequest, GRPC_PATHS } from '../proto/index.ts';
 import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
 import type { ClientEffect } from './effect.ts';
+import { GatheredQuestions } from './gathered-questions.ts';
 import type { ClientSession } from './session.ts';
 
 export interface HostPort {
@@ -70,6 +71,7 @@ export class Connection {
   /** When the stream's first response came, by `performance.now`. */
   #heardAt = 0;
   #timer: NodeJS.Timeout | undefined;
+  readonly #gathered = new GatheredQuestions((request) => this.#send(request));
   #started = false;
   #closed = false;
   readonly stats: ConnectionStats = {
@@ -95,7 +97,7 @@ export class Connection {
   }
 
   start(): void {
-    if (this.#started) return;
+    if (this.#started || this.#closed) return;
     this.#started = true;
     this.#connect();
   }
@@ -106,13 +108,15 @@ export class Connection {
       if (effect.kind !== 'request') {
         if (effect.kind === 'refused') this.stats.refused++;
         this.#options.onEffect(effect);
-      } else if (this.#stream !== undefined) {
-        const bytes = asBuffer(encodeDeltaRequest(effect.request));
-        this.stats.requests++;
-        this.stats.requestBytes += bytes.length;
-        this.#stream.write(bytes);
-      }
+      } else if (this.#stream !== undefined) this.#gathered.add(effect.request);
     }
+  }
+
+  #send(request: DeltaRequest): void {
+    const bytes = asBuffer(encodeDeltaRequest(request));
+    this.stats.requests++;
+    this.stats.requestBytes += bytes.length;
+    this.#stream?.write(bytes);
   }
 
   #connect(): void {
@@ -170,6 +174,7 @@ export class Connection {
 
   #drop(): void {
     const [stream, client] = [this.#stream, this.#client];
+    this.#gathered.drop();
     this.#stream = undefined;
     this.#client = undefined;
     this.#heard = false;

@@ -1,7 +1,7 @@
 /** What a client reads out of resources: enough to call a service, no more. Throws on bytes that are no such message. */
-import { Cluster, ClusterLoadAssignment, envoy, VirtualHost } from '../proto/index.ts';
+import { ClusterLoadAssignment, envoy } from '../proto/index.ts';
+import { readCluster, readHostNames, targetsOf } from './read-resource.ts';
 
-const { DiscoveryType } = envoy.config.cluster.v3.Cluster;
 const { HealthStatus } = envoy.config.core.v3;
 
 export interface DecodedCluster {
@@ -10,11 +10,7 @@ export interface DecodedCluster {
   readonly eds: string | undefined;
 }
 
-export const decodeCluster = (body: Uint8Array): DecodedCluster => {
-  const { name, type, edsClusterConfig } = Cluster.decode(body);
-  if (type !== DiscoveryType.EDS) return { name, eds: undefined };
-  return { name, eds: edsClusterConfig?.serviceName || name };
-};
+export const decodeCluster: (body: Uint8Array) => DecodedCluster = readCluster;
 
 export interface Endpoint {
   /** IP literal. */
@@ -54,27 +50,26 @@ export interface DecodedHost {
   readonly targets: readonly { readonly cluster: string; readonly weight: number }[];
 }
 
-export const decodeVirtualHost = (body: Uint8Array): DecodedHost => {
-  const { name, domains, routes } = VirtualHost.decode(body);
-  let targets: { cluster: string; weight: number }[] = [];
-  for (const { match, route } of routes) {
-    if (!route || match?.prefix !== '/' || (match.headers ?? []).length > 0) continue;
-    if (route.cluster) targets = [{ cluster: route.cluster, weight: 1 }];
-    else if (route.weightedClusters)
-      targets = (route.weightedClusters.clusters ?? []).map((target) => ({
-        cluster: target.name ?? '',
-        weight: target.weight?.value ?? 0,
-      }));
-  }
-  return { name, domains, targets };
-};
+export const decodeVirtualHost = (body: Uint8Array): DecodedHost => ({
+  ...readHostNames(body),
+  targets: targetsOf(body),
+});
 
-/** Every cluster that a virtual host's routes send calls to. */
-export const clustersOf = (body: Uint8Array): readonly string[] => {
-  const names = new Set<string>();
-  for (const { route } of VirtualHost.decode(body).routes) {
-    if (route?.cluster) names.add(route.cluster);
-    for (const { name } of route?.weightedClusters?.clusters ?? []) if (name) names.add(name);
+/** The same with targets read where they are used: `body` must not change. Their damage is thrown there. */
+export const viewVirtualHost = (body: Uint8Array): DecodedHost => new HostView(readHostNames(body), body);
+
+class HostView implements DecodedHost {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly #body: Uint8Array;
+
+  constructor({ name, domains }: Pick<DecodedHost, 'name' | 'domains'>, body: Uint8Array) {
+    this.name = name;
+    this.domains = domains;
+    this.#body = body;
   }
-  return [...names];
-};
+
+  get targets(): DecodedHost['targets'] {
+    return targetsOf(this.#body);
+  }
+}

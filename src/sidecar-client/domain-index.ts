@@ -34,6 +34,11 @@ export class DomainIndex {
     this.#watched.delete(host);
   }
 
+  /** Whether a watched host is answered by this virtual host. */
+  answersAny(virtualHost: string): boolean {
+    return this.#answered.has(virtualHost);
+  }
+
   /** The virtual host that answers a host (`host` or `host:port`); a wildcard domain counts, the longest first. */
   virtualHostOf(host: string): string | undefined {
     const exact = this.#owners.get(host);

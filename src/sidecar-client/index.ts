@@ -15,6 +15,7 @@ export type { ConfigChange, ConfigKind, ConfigSource, HeldResource } from './con
 export type { ConnectionStats, ConnectionStatus, HostPort } from './connection.ts';
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
 export type { ClientEffect, HostEffect, RefusedEffect, RequestEffect, UpdateEffect } from './effect.ts';
+export type { EarlierLife } from './holdings.ts';
 export type { DispatcherOptions, DispatcherStats, MeshDispatcher } from './http/index.ts';
 export type { ResourceKind } from './kinds.ts';
 export {
@@ -35,5 +36,5 @@ export {
   type Verdict,
 } from './register/index.ts';
 export type { ServiceHandle } from './service-handle.ts';
-export { ClientSession, type ClientSessionOptions, type EarlierLife } from './session.ts';
+export { ClientSession, type ClientSessionOptions } from './session.ts';
 export { createClient } from './tendril-client.ts';

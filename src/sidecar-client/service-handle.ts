@@ -1,7 +1,8 @@
 /** A service as an application sees it: its endpoints now, and whenever they change. */
 import type { CallCore, Pick, PickRefusal } from './calls/index.ts';
 import type { ConfigSource } from './config-source.ts';
-import { clustersOf, decodeAssignment, type Endpoint } from './decode.ts';
+import { decodeAssignment, type Endpoint } from './decode.ts';
+import { clustersOf } from './read-resource.ts';
 
 const NO_ENDPOINTS: readonly Endpoint[] = [];
 

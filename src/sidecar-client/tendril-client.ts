@@ -5,13 +5,13 @@ import { Asker, isServicePort } from './asker.ts';
 import { Attached } from './attached.ts';
 import { type ClientCache, openCache } from './cache.ts';
 import type { CacheProblem } from './cache-record.ts';
-import { type CallCore, createCallCore, refuseReason } from './calls/index.ts';
+import { type CallCore, CHECK_RULES, createCallCore, refuseReason } from './calls/index.ts';
 import type { ClientOptions, TendrilClient } from './client-types.ts';
 import type { ConfigChange, ConfigKind, HeldResource } from './config-source.ts';
 import { Connection, type HostPort } from './connection.ts';
-import { clustersOf } from './decode.ts';
 import type { UpdateEffect } from './effect.ts';
 import { IdleServices } from './idle-services.ts';
+import { clustersOf } from './read-resource.ts';
 import { Services } from './services.ts';
 import { ClientSession } from './session.ts';
 
@@ -38,6 +38,22 @@ const parseAddress = (address: HostPort | string): HostPort => {
 
 const warn = ({ code, message, remedy }: CacheProblem): void =>
   process.emitWarning(`${message}; ${remedy}`, { type: 'TendrilWarning', code });
+
+/** Takes what the cache has from an earlier process. Gives its age, ms; undefined: none, or unknown. */
+const restoreInto = (
+  session: ClientSession,
+  idle: IdleServices,
+  cache: ClientCache | undefined,
+  onProblem: (problem: CacheProblem) => void,
+): number | undefined => {
+  const earlier = cache?.takeEarlier();
+  if (earlier === undefined) return undefined;
+  for (const message of session.restore(earlier))
+    onProblem({ code: 'CACHE_CORRUPT', message, remedy: 'nothing to do: it is asked for anew' });
+  const nowMs = performance.now();
+  for (const names of [earlier.hosts, earlier.clusters]) for (const name of names) idle.touch(name, nowMs);
+  return earlier.ageMs;
+};
 
 /**
  * Reads the cache, begins to connect, and resolves without waiting for the control plane: what was cached can be used at once.
@@ -77,6 +93,7 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
           mesh: options.mesh ?? 'default',
           node: id,
           now,
+          rules: CHECK_RULES,
           onProblem: (found) => {
             problem = found;
             log(found);
@@ -85,13 +102,10 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
           asked: () => session.asked(),
         });
   const idle = new IdleServices(options.idleMs ?? IDLE_MS);
-  if (cache?.earlier !== undefined) {
-    for (const message of session.restore(cache.earlier)) {
-      problem = { code: 'CACHE_CORRUPT', message, remedy: 'nothing to do: it is asked for anew' };
-      log(problem);
-    }
-    for (const host of [...cache.earlier.hosts, ...cache.earlier.clusters]) idle.touch(host, performance.now());
-  }
+  const restoredAgeMs = restoreInto(session, idle, cache, (found) => {
+    problem = found;
+    log(found);
+  });
 
   /** When the last stream was lost, by `performance.now`. */
   let liveAt: number | undefined;
@@ -226,8 +240,7 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
   const ageMs = (): number | undefined => {
     if (connection.connected) return 0;
     if (liveAt !== undefined) return performance.now() - liveAt;
-    const before = cache?.earlier?.ageMs;
-    return before === undefined ? undefined : before + performance.now() - restoredAt;
+    return restoredAgeMs === undefined ? undefined : restoredAgeMs + performance.now() - restoredAt;
   };
   const sweeper = setInterval(() => {
     core?.sweep(performance.now());
@@ -244,6 +257,7 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
     if (connection.connected) cache?.noteLive();
   }, LIVE_MS);
   beat.unref();
-  connection.start();
+  // In a turn of its own: whoever waits for what was cached is served first.
+  setImmediate(() => connection.start());
   return client;
 };

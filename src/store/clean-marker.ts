@@ -1,5 +1,6 @@
 /**
- * `clean.json`: written when an environment is closed in order, removed when a writer opens it. It lies beside the database and
+ * `clean.json`: written when an environment is closed in order or is at rest between two commits, removed when a
+ * writer opens it or commits. It lies beside the database and
  * not in it, because it must be readable without mapping a file that may be damaged. It holds the file's size and a checksum of
  * LMDB's meta pages, so one that does not belong to this file counts as absent.
  */
@@ -9,7 +10,7 @@ import { type FileFacts, factsOf } from './file-facts.ts';
 
 const markerPath = (dataFile: string): string => join(dirname(dataFile), 'clean.json');
 
-/** True when the environment was closed in order and its file has not changed since. */
+/** True when the environment was closed in order, or at rest, and its file has not changed since. */
 export const isClean = (dataFile: string, facts: FileFacts): boolean => {
   try {
     const marker: unknown = JSON.parse(readFileSync(markerPath(dataFile), 'utf8'));
@@ -20,7 +21,7 @@ export const isClean = (dataFile: string, facts: FileFacts): boolean => {
   }
 };
 
-/** To be called after LMDB has closed the file. */
+/** To be called when LMDB has closed the file, or has everything on disk and nothing to write. */
 export const markClean = (dataFile: string): void => {
   const facts = factsOf(dataFile);
   if (facts === undefined) return;

@@ -4,7 +4,8 @@
  *
  * Invariants
  * E1 At most one open environment of a directory writes; readers need no lock.
- * E2 A writer maps a file only if it was closed in order and has not changed since, or a child process has read it through.
+ * E2 A writer maps a file only if it was closed in order, or marked between two commits (`checkpoint`), and has not changed since, or a
+ *    child process has read it through.
  * E3 `commit` applies all of its operations or none, in the order of calls.
  * E4 After a failed commit nothing is written any more, and LMDB is not even closed: when a write fails, lmdb 3.5.6 composes a
  *    message of up to 130 bytes in a buffer of 100 (`mdb_page_flush` in its mdb.c), which may damage the heap. This is the
@@ -15,7 +16,7 @@
 import { statSync } from 'node:fs';
 import { TendrilError } from '../model/basics.ts';
 import type { TableKey } from './checked-record.ts';
-import { markClean } from './clean-marker.ts';
+import { markClean, removeCleanMark } from './clean-marker.ts';
 import { commitCause } from './commit-cause.ts';
 import { copyRoot } from './copy-root.ts';
 import type { DiskGuard } from './disk-guard.ts';
@@ -93,6 +94,11 @@ export interface Environment {
   commit(work: (batch: Batch) => void): Promise<void>;
   /** Resolves when everything committed so far is on disk; rejects with `DATA_READ_ONLY` when the disk failed (E4). */
   flushed(): Promise<void>;
+  /**
+   * Waits until everything is on disk and marks the environment as one that need not be read through, should the process be killed before
+   * its next commit, which takes the mark away first (E2). Does nothing when a commit came meanwhile. Rejects as `flushed` does.
+   */
+  checkpoint(): Promise<void>;
   /** Makes later reads of this turn of the event loop see the newest commit. */
   refresh(): void;
   /** Damage that somebody else has found (E5). */
@@ -135,6 +141,9 @@ export class LmdbEnvironment implements Environment {
   readonly #tables = new Map<string, LmdbBackedTable<TableKey>>();
   readonly #readerCheck: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Commits that may still change the file. */
+  #unflushed = 0;
+  #isMarked = false;
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: EnvironmentOptions, path: string, root: LmdbRoot, lock: WriterLock | undefined) {
@@ -181,6 +190,13 @@ export class LmdbEnvironment implements Environment {
     await this.#visible?.idle();
     await this.#running;
     if (this.failure !== undefined) throw this.failure;
+  }
+
+  async checkpoint(): Promise<void> {
+    await this.flushed();
+    if (this.#unflushed > 0 || this.#closed || this.#lock?.held() !== true) return;
+    this.#isMarked = true;
+    markClean(dataFile(this.path));
   }
 
   refresh(): void {
@@ -277,6 +293,7 @@ export class LmdbEnvironment implements Environment {
     }
     this.#requireWritable();
     this.#options.guard?.admit(NEW_TABLE_BYTES);
+    this.#unmark();
     const handle = openTable(this.#root, name, true);
     if (handle === undefined) throw new TendrilError('DATA_CORRUPT', `${this.path}: table ${name} cannot be made`);
     return handle;
@@ -289,12 +306,21 @@ export class LmdbEnvironment implements Environment {
     if (this.#lock?.held() !== true) {
       throw this.#fail(new Error('another process has taken the lock over; this one was silent for too long'));
     }
+    this.#unmark();
     const done = this.#write(batch);
     this.#running = Promise.allSettled([this.#running, done]);
     await done;
   }
 
+  /** E2: before anything of the file changes. */
+  #unmark(): void {
+    if (!this.#isMarked) return;
+    this.#isMarked = false;
+    removeCleanMark(dataFile(this.path));
+  }
+
   async #write(batch: CollectedBatch): Promise<void> {
+    this.#unflushed++;
     try {
       const written = this.#root.batch(() => batch.apply());
       // Mode `visible`: the promise comes after fdatasync too, and `flushed` would never come if a later one failed.
@@ -302,6 +328,8 @@ export class LmdbEnvironment implements Environment {
       else await this.#onDisk(written);
     } catch (error) {
       throw this.#fail(await commitCause(error));
+    } finally {
+      this.#unflushed--;
     }
   }
 

@@ -134,6 +134,10 @@ export class MemoryEnvironment implements Environment {
     this.#options.disk.flush();
   }
 
+  async checkpoint(): Promise<void> {
+    await this.flushed();
+  }
+
   refresh(): void {
     this.#requireOpen();
   }

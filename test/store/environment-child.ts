@@ -1,6 +1,7 @@
 /**
  * Child of environment.test.ts.
  * `write DIR MODE`: opens the environment, commits 100 records, says so and waits to be killed.
+ * `checkpoint DIR MODE`: the same with a checkpoint at its end; `later DIR MODE`: with a commit after that.
  * `read DIR KEY`: opens it for reading, tells the value, and does so again whenever it is sent a key.
  */
 import { TendrilError } from '../../src/model/index.ts';
@@ -14,6 +15,8 @@ const write = async (): Promise<void> => {
   const table = environment.table<number>('numbers');
   for (let n = 0; n < 100; n++) await environment.commit((batch) => batch.put(table, n, Buffer.from(`value ${n}`)));
   await environment.flushed();
+  if (command !== 'write') await environment.checkpoint();
+  if (command === 'later') await environment.commit((batch) => batch.put(table, 0, Buffer.from('later')));
   process.send?.('written');
 };
 
@@ -32,6 +35,6 @@ const read = async (): Promise<void> => {
   await tell(Number(argument));
 };
 
-await (command === 'write' ? write() : read());
+await (command === 'read' ? read() : write());
 // Until it is killed.
 process.on('message', () => undefined);

@@ -280,6 +280,25 @@ describe('environment: other processes', () => {
       await environment.close();
       assert.equal((await openIn(context, dir, { mode })).opened.clean, true);
     });
+
+    test(`E2, mode ${mode}: killed with 9 at a checkpoint it is clean; not after a commit behind it`, async (context) => {
+      for (const [command, clean] of [
+        ['checkpoint', true],
+        ['later', false],
+      ] as const) {
+        const dir = temporaryDirectory(context);
+        const child = startChild(context, childModule, [command, dir, mode]);
+        assert.equal(await nextMessage(child), 'written');
+        const ended = new Promise((resolve) => child.once('exit', resolve));
+        child.kill('SIGKILL');
+        await ended;
+        const environment = await openIn(context, dir, { mode });
+        assert.equal(environment.opened.clean, clean);
+        assert.equal(text(environment.table<number>('numbers').get(0)), clean ? 'value 0' : 'later');
+        assert.equal(environment.table<number>('numbers').count(), 100);
+        assert.equal(existsSync(join(dir, 'state', 'clean.json')), false, 'an open environment is not marked');
+      }
+    });
   }
 });
 

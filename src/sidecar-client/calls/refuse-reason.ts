@@ -10,6 +10,12 @@ const DECODERS: Readonly<Record<ConfigKind, (body: Uint8Array) => unknown>> = {
   virtualHost: (body) => decodeRoutes(body, ''),
 };
 
+/**
+ * Version of these rules. Raise it with every change that refuses what was taken before: bodies that an earlier version has checked and
+ * a cache has kept are checked anew then.
+ */
+export const CHECK_RULES = 1;
+
 /** Why calls cannot use a resource, in one sentence with the field; undefined: they can. */
 export const refuseReason = (kind: ConfigKind, body: Uint8Array): string | undefined => {
   try {
