@@ -88,11 +88,16 @@ export const startSidecar = async (input: SidecarInput, xds: HostPort | readonly
     input.stateOfTheWorld === true
       ? (JSON.parse(JSON.stringify(written).replace('"DELTA_GRPC"', '"GRPC"')) as typeof written)
       : written;
-  const envoy = await startEnvoy({
+  const given = {
     bootstrap,
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(drainTimeS === undefined ? {} : { drainTimeS }),
-  });
+  };
+  return sidecarOf(id, outboundPort, await startEnvoy(given));
+};
+
+/** The same of an Envoy that has its bootstrap from elsewhere. */
+export const sidecarOf = (id: string, outboundPort: number, envoy: Envoy): Sidecar => {
   const wireBytes: Sidecar['wireBytes'] = async () => {
     const stats = await envoy.stats('^cluster\\.xds\\.upstream_cx_(rx|tx)_bytes_total$');
     return {

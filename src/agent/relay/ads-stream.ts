@@ -15,6 +15,11 @@ export interface AdsStreamOptions
   readonly heldElsewhere: (stream: AdsStream, typeUrl: string, name: string) => boolean;
   readonly onUp: (to: HostPort) => void;
   readonly onDown: (why: string) => void;
+  /** Envoy has acknowledged something of a control plane. */
+  readonly onKept: (kept: LastGood) => void;
+  /** Once for each time without a control plane: the last good configuration has answered. */
+  readonly onAlone: (lastGood: LastGood) => void;
+  /** Called before anything of the stream's state changes. */
   readonly onClose: (stream: AdsStream) => void;
 }
 
@@ -36,6 +41,8 @@ export class AdsStream {
   #settle: NodeJS.Timeout | undefined;
   #starving: NodeJS.Timeout | undefined;
   #closed = false;
+  /** `onAlone` was called since a control plane answered. */
+  #alone = false;
 
   constructor(call: EnvoyCall, options: AdsStreamOptions) {
     this.#call = call;
@@ -66,6 +73,11 @@ export class AdsStream {
     call.on('cancelled', () => this.#over());
     call.on('error', () => this.#over());
     this.#uplink.start();
+  }
+
+  /** A control plane stands behind what Envoy holds. */
+  get confirmed(): boolean {
+    return this.session.state === 'up' && !this.session.starving;
   }
 
   #fromEnvoy(bytes: Buffer): void {
@@ -100,6 +112,9 @@ export class AdsStream {
   }
 
   #run(effects: readonly RelayEffect[]): void {
+    const { state } = this.session;
+    if (state === 'up') this.#alone = false;
+    let kept = false;
     for (const effect of effects) {
       if (this.#closed) return;
       switch (effect.kind) {
@@ -111,6 +126,7 @@ export class AdsStream {
           break;
         case 'keep':
           this.#lastGood?.keep(effect.typeUrl, effect.resource);
+          kept = true;
           break;
         case 'drop':
           if (!this.#options.heldElsewhere(this, effect.typeUrl, effect.name))
@@ -123,6 +139,13 @@ export class AdsStream {
             this.#watch();
           }, SETTLE_MS);
           break;
+      }
+    }
+    if (this.#lastGood !== undefined) {
+      if (kept) this.#options.onKept(this.#lastGood);
+      if (state === 'away' && !this.#alone && effects.some(({ kind }) => kind === 'to-envoy')) {
+        this.#alone = true;
+        this.#options.onAlone(this.#lastGood);
       }
     }
     if (this.#uplink.unsent > MAX_UNSENT_BYTES) this.#uplink.lost('it does not read what it is sent');

@@ -4,6 +4,7 @@
  * Bound: bytes per node; what does not fit is not kept, and counted.
  */
 import { SDS } from '../../proto/index.ts';
+import type { CopyTimes } from './age.ts';
 import { type RawResource, readResource } from './wire.ts';
 
 /** What a session reads. */
@@ -21,6 +22,9 @@ export interface LastGoodStore {
   load(node: string): Iterable<{ readonly typeUrl: string; readonly raw: Uint8Array }>;
   put(node: string, typeUrl: string, name: string, raw: Uint8Array): void;
   remove(node: string, typeUrl: string, name: string): void;
+  /** Undefined: none are recorded. */
+  times(node: string): CopyTimes | undefined;
+  setTimes(node: string, times: CopyTimes): void;
 }
 
 /** Bytes of all resources of one node. */
@@ -39,11 +43,14 @@ export class LastGood implements LastGoodView {
   bytes = 0;
   /** Resources that did not fit. */
   notKept = 0;
+  /** When a control plane stood behind it for the last time, Unix time in ms; undefined: not known. */
+  confirmedAt: number | undefined;
 
   constructor(node: string, store: LastGoodStore | undefined, maxBytes: number = MAX_NODE_BYTES) {
     this.node = node;
     this.#store = store;
     this.#maxBytes = maxBytes;
+    this.confirmedAt = store?.times(node)?.confirmedAt;
     for (const { typeUrl, raw } of store?.load(node) ?? []) this.#set(typeUrl, readResource(copyOf(raw)));
   }
 
@@ -79,6 +86,12 @@ export class LastGood implements LastGoodView {
   drop(typeUrl: string, name: string): void {
     if (!this.#delete(typeUrl, name)) return;
     if (typeUrl !== SDS) this.#store?.remove(this.node, typeUrl, name);
+  }
+
+  /** An Envoy of this node is connected; `confirmed`: to a control plane, through the relay. */
+  seen(now: number, confirmed: boolean): void {
+    if (confirmed) this.confirmedAt = now;
+    if (this.size > 0) this.#store?.setTimes(this.node, { seenAt: now, confirmedAt: this.confirmedAt });
   }
 
   #set(typeUrl: string, resource: RawResource): void {

@@ -19,6 +19,10 @@ export interface RelayOptions {
   /** Towards the control planes; default plaintext. */
   readonly credentials?: ChannelCredentials;
   readonly backoff?: BackoffOptions;
+  /** Unix time, ms; default `Date.now`. For the age of copies, which outlive the process. */
+  readonly now?: () => number;
+  /** How often copies of nodes that are not seen any more are looked for, and how long after the start first, ms; default one hour. */
+  readonly pruneMs?: number;
 }
 
 export interface RelayedEnvoy extends RelayCounters {
@@ -36,6 +40,8 @@ export interface RelayStatus {
     readonly resources: number;
     readonly bytes: number;
     readonly notKept: number;
+    /** Since a control plane stood behind it for the last time, ms; 0 while one does; undefined: not known. */
+    readonly ageMs: number | undefined;
   }[];
   readonly cache: {
     /** Folder of the copy on disk; undefined: there is none. */
@@ -45,6 +51,8 @@ export interface RelayStatus {
     readonly problem: StoreProblem | undefined;
     /** Why what was found at the start was thrown away. */
     readonly emptied: string | undefined;
+    /** Copies removed since the start because no Envoy of their node came for 30 days. */
+    readonly pruned: number;
   };
   readonly side: Readonly<SideCounters>;
 }

@@ -7,6 +7,7 @@ import { TendrilError } from '../../model/basics.ts';
 import { GRPC_PATHS } from '../../proto/index.ts';
 import type { HostPort } from '../../sidecar-client/index.ts';
 import { AdsStream } from './ads-stream.ts';
+import { ageOf, agoText } from './age.ts';
 import { LastGood } from './last-good.ts';
 import type { Relay, RelayOptions, RelayStatus } from './options.ts';
 import { problemOf, ResourceStore, type StoreProblem } from './resource-store.ts';
@@ -15,6 +16,12 @@ import { clientOf, same, type UnderWay } from './uplink.ts';
 
 /** Nodes at a time; a further one is refused. One agent has one Envoy, or a few. */
 const MAX_NODES = 64;
+/** How often the times of nodes that are connected are recorded: a relay that is killed knows the age to this. */
+const SEEN_MS = 60_000;
+/** A copy whose node was not seen for so long is removed. */
+const KEPT_MS = 30 * 86_400_000;
+/** Not at the start: an Envoy that is about to come is seen first, and a clock that is not set yet costs no copy. */
+const PRUNE_MS = 3_600_000;
 
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
@@ -44,10 +51,14 @@ class RunningRelay implements Relay {
   readonly #underWay: UnderWay = new Map();
   readonly #sides = new Set<SideStream>();
   readonly #side: SideCounters = { open: 0, accessLogsDropped: 0 };
+  readonly #now: () => number;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #pruned = 0;
   #up: { readonly at: HostPort; readonly client: Client } | undefined;
 
   constructor(options: RelayOptions, store: ResourceStore | undefined, storeProblem: StoreProblem | undefined) {
     this.#options = options;
+    this.#now = options.now ?? Date.now;
     this.#store = store;
     this.#storeProblem = storeProblem;
     this.address = options.listen;
@@ -68,6 +79,10 @@ class RunningRelay implements Relay {
         ),
       );
       this.address = { host, port: bound };
+      this.#timers.push(
+        setInterval(() => this.#seen(this.#streams), SEEN_MS),
+        setInterval(() => this.#prune(), this.#options.pruneMs ?? PRUNE_MS),
+      );
     } catch (cause) {
       throw new TendrilError(
         'RELAY_LISTEN',
@@ -95,15 +110,41 @@ class RunningRelay implements Relay {
         ),
       onUp: (to) => this.#controlPlaneUp(to),
       onDown: (why) => {
+        this.#seen([stream]);
         const others = [...this.#streams].some((other) => other !== stream && other.session.state === 'up');
         if (this.#up === undefined || others) return;
         log?.warn({ why, controlPlane: this.#up.at }, 'control plane lost; the last good configuration answers');
         this.#up.client.close();
         this.#up = undefined;
       },
-      onClose: (closed) => this.#streams.delete(closed),
+      onKept: (kept) => kept.seen(this.#now(), true),
+      onAlone: (served) => {
+        const ageMs = ageOf(served.confirmedAt, this.#now());
+        const fields = { node: served.node, resources: served.size, ageMs };
+        log?.warn(fields, `no control plane: ${served.node} is served its last good configuration ${agoText(ageMs)}`);
+      },
+      onClose: (closed) => {
+        this.#seen([closed]);
+        this.#streams.delete(closed);
+      },
     });
     this.#streams.add(stream);
+  }
+
+  /** Records that their nodes are there, and whether a control plane is. */
+  #seen(streams: Iterable<AdsStream>): void {
+    for (const { session, confirmed } of streams) this.#nodes.get(session.nodeId ?? '')?.seen(this.#now(), confirmed);
+  }
+
+  #prune(): void {
+    this.#seen(this.#streams);
+    const now = this.#now();
+    const used = new Set([...this.#streams].map(({ session }) => session.nodeId ?? ''));
+    for (const node of this.#store?.prune(now - KEPT_MS, now, used) ?? []) {
+      this.#nodes.delete(node);
+      this.#pruned++;
+      this.#options.log?.info({ node }, 'last good configuration removed: no Envoy of this node came for 30 days');
+    }
   }
 
   #controlPlaneUp(at: HostPort): void {
@@ -137,10 +178,15 @@ class RunningRelay implements Relay {
     }
     const made = new LastGood(node, this.#store);
     this.#nodes.set(node, made);
+    made.seen(this.#now(), false);
     return made;
   }
 
   status(): RelayStatus {
+    const now = this.#now();
+    const confirmed = new Set(
+      [...this.#streams].filter(({ confirmed }) => confirmed).map(({ session }) => session.nodeId),
+    );
     return {
       controlPlane: this.#up?.at,
       envoys: [...this.#streams].map(({ session }) => ({
@@ -148,20 +194,23 @@ class RunningRelay implements Relay {
         state: session.state,
         ...session.counters,
       })),
-      lastGood: [...this.#nodes.values()].map(({ node, size, bytes, notKept }) => ({
+      lastGood: [...this.#nodes.values()].map(({ node, size, bytes, notKept, confirmedAt }) => ({
         ...{ node, resources: size, bytes, notKept },
+        ageMs: confirmed.has(node) ? 0 : ageOf(confirmedAt, now),
       })),
       cache: {
         path: this.#store?.path,
         waiting: this.#store?.waiting ?? 0,
         problem: this.#storeProblem ?? this.#store?.problem,
         emptied: this.#store?.emptied,
+        pruned: this.#pruned,
       },
       side: { ...this.#side },
     };
   }
 
   async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
     for (const stream of [...this.#streams]) stream.end();
     for (const side of [...this.#sides]) side.end();
     this.#server.forceShutdown();

@@ -6,13 +6,16 @@
  */
 import { TendrilError } from '../../model/basics.ts';
 import {
+  type Batch,
   createDiskGuard,
   type DiskGuard,
   type Environment,
   openEnvironment,
   type StoreLogger,
   type Table,
+  type TableKey,
 } from '../../store/index.ts';
+import { type CopyTimes, decodeTimes, encodeTimes } from './age.ts';
 import type { LastGoodStore } from './last-good.ts';
 
 export interface ResourceStoreOptions {
@@ -35,6 +38,13 @@ export interface StoreProblem {
 }
 
 type Key = readonly [node: string, typeUrl: string, name: string];
+type NodeKey = readonly [node: string];
+
+interface Change<K extends TableKey> {
+  readonly key: K;
+  /** Undefined: it is removed. */
+  readonly raw: Uint8Array | undefined;
+}
 
 const NAME = 'relay';
 const SCHEMA = { name: 'tendril-relay-cache', version: 1 } as const;
@@ -57,8 +67,11 @@ export class ResourceStore implements LastGoodStore {
   readonly #environment: Environment;
   readonly #guard: DiskGuard;
   readonly #table: Table<Key>;
+  readonly #nodes: Table<NodeKey>;
   readonly #flushMs: number;
-  readonly #waiting = new Map<string, { readonly key: Key; readonly raw: Uint8Array | undefined }>();
+  readonly #waiting = new Map<string, Change<Key>>();
+  /** Of nodes: few. */
+  readonly #waitingNodes = new Map<string, Change<NodeKey>>();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #closed = false;
@@ -70,6 +83,7 @@ export class ResourceStore implements LastGoodStore {
     this.path = environment.path;
     this.emptied = environment.opened.emptied;
     this.#table = environment.table<Key>('resources');
+    this.#nodes = environment.table<NodeKey>('nodes');
   }
 
   /** Throws `TendrilError` as `openEnvironment` does; a damaged environment is emptied instead. */
@@ -113,14 +127,62 @@ export class ResourceStore implements LastGoodStore {
     this.#add([node, typeUrl, name], undefined);
   }
 
+  times(node: string): CopyTimes | undefined {
+    const waits = this.#waitingNodes.get(node);
+    if (waits !== undefined) return waits.raw === undefined ? undefined : decodeTimes(Buffer.from(waits.raw));
+    try {
+      const body = this.#nodes.get([node]);
+      return body === undefined ? undefined : decodeTimes(body);
+    } catch (error) {
+      this.problem = problemOf(error);
+      return undefined;
+    }
+  }
+
+  setTimes(node: string, times: CopyTimes): void {
+    this.#addNode(node, encodeTimes(times));
+  }
+
+  /**
+   * Removes copies of nodes that are not `used` and were not seen since `before`. One without a time counts as seen now, and so does one that was seen
+   * later than `now`: the clock was wrong. Gives the nodes.
+   */
+  prune(before: number, now: number, used: ReadonlySet<string>): string[] {
+    const old: string[] = [];
+    let last: string | undefined;
+    let isOld = false;
+    for (const key of this.#table.keys()) {
+      const [node] = key;
+      if (node !== last) {
+        last = node;
+        // Its removal is not on disk yet.
+        const isGoing = this.#waitingNodes.has(node) && this.#waitingNodes.get(node)?.raw === undefined;
+        const times = this.times(node);
+        if (!isGoing && (times === undefined || times.seenAt > now))
+          this.setTimes(node, { seenAt: now, confirmedAt: times?.confirmedAt });
+        isOld = times !== undefined && times.seenAt < before && !used.has(node);
+        if (isOld) old.push(node);
+      }
+      if (isOld) this.#add(key, undefined);
+    }
+    for (const node of old) this.#addNode(node, undefined);
+    return old;
+  }
+
   /** Changes that are not on disk yet. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#waitingNodes.size;
   }
 
   #add(key: Key, raw: Uint8Array | undefined): void {
     if (this.#closed) return;
     this.#waiting.set(key.join('\0'), { key, raw });
+    this.#timer ??= setTimeout(() => this.#flush(), this.#flushMs);
+  }
+
+  #addNode(node: string, raw: Uint8Array | undefined): void {
+    if (this.#closed) return;
+    this.#waitingNodes.set(node, { key: [node], raw });
     this.#timer ??= setTimeout(() => this.#flush(), this.#flushMs);
   }
 
@@ -130,14 +192,15 @@ export class ResourceStore implements LastGoodStore {
   }
 
   async #write(): Promise<void> {
-    while (this.#waiting.size > 0) {
+    while (this.waiting > 0) {
       const batch = [...this.#waiting].slice(0, COMMIT_OPERATIONS);
+      const nodes = [...this.#waitingNodes];
       for (const [at] of batch) this.#waiting.delete(at);
+      this.#waitingNodes.clear();
       try {
         await this.#environment.commit((commit) => {
-          for (const [, { key, raw }] of batch)
-            if (raw === undefined) commit.remove(this.#table, key);
-            else commit.put(this.#table, key, raw);
+          for (const [, change] of batch) carryOut(commit, this.#table, change);
+          for (const [, change] of nodes) carryOut(commit, this.#nodes, change);
         });
         this.problem = undefined;
       } catch (error) {
@@ -145,6 +208,7 @@ export class ResourceStore implements LastGoodStore {
         // A name that LMDB cannot take would stop all others for ever.
         if (this.problem.code === 'INVALID_KEY') continue;
         for (const [at, change] of batch) if (!this.#waiting.has(at)) this.#waiting.set(at, change);
+        for (const [at, change] of nodes) if (!this.#waitingNodes.has(at)) this.#waitingNodes.set(at, change);
         if (!this.#closed) this.#timer ??= setTimeout(() => this.#flush(), RETRY_MS);
         return;
       }
@@ -162,5 +226,10 @@ export class ResourceStore implements LastGoodStore {
     this.#guard.close();
   }
 }
+
+const carryOut = <K extends TableKey>(commit: Batch, table: Table<K>, { key, raw }: Change<K>): void => {
+  if (raw === undefined) commit.remove(table, key);
+  else commit.put(table, key, raw);
+};
 
 const from = (node: string): { start: Key } => ({ start: [node] as unknown as Key });

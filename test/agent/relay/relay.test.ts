@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Client, credentials } from '@grpc/grpc-js';
-import { type Relay, startRelay } from '../../../src/agent/index.ts';
+import { type Relay, type RelayOptions, startRelay } from '../../../src/agent/index.ts';
 import { LastGood } from '../../../src/agent/relay/last-good.ts';
 import { ResourceStore } from '../../../src/agent/relay/resource-store.ts';
 import { readResource } from '../../../src/agent/relay/wire.ts';
@@ -80,7 +80,7 @@ const envoy = (relay: Relay): SidecarClient =>
     }),
   );
 
-const relayTo = async (ports: readonly number[], cacheDir?: string): Promise<Relay> =>
+const relayTo = async (ports: readonly number[], cacheDir?: string, more: Partial<RelayOptions> = {}): Promise<Relay> =>
   kept(
     await startRelay({
       listen: loopback(0),
@@ -88,6 +88,7 @@ const relayTo = async (ports: readonly number[], cacheDir?: string): Promise<Rel
       mesh: 'default',
       backoff: { baseMs: 10, maxMs: 50 },
       ...(cacheDir === undefined ? {} : { cacheDir }),
+      ...more,
     }),
   );
 
@@ -197,6 +198,57 @@ test('secrets are kept in memory only; what does not fit is not kept, and counte
   );
   assert.deepEqual([...again.load('nod')], []);
   await again.close();
+});
+
+test('a relay says how old its last good configuration is, across its own restart; 30 days without an Envoy remove it', async () => {
+  const cacheDir = folder();
+  const start = Date.now();
+  let now = start;
+  const said: string[] = [];
+  const log = { info: () => undefined, warn: (_: object, text: string) => said.push(text), error: () => undefined };
+  const age = (relay: Relay) => relay.status().lastGood[0]?.ageMs;
+  const { server, port } = await controlPlane();
+  const first = await relayTo([port], cacheDir, { now: () => now, log });
+  const client = envoy(first);
+  assert.equal(await client.hold('a.shop:80'), true);
+  await until('it is last good', () => first.status().lastGood[0]?.resources === 5);
+  now += 3_600_000;
+  assert.equal(age(first), 0, 'as long as the control plane is there');
+  await server.close();
+  await until('alone', () => first.status().controlPlane === undefined);
+  now += 100_000;
+  assert.equal(age(first), 100_000);
+  await client.close();
+  await first.close();
+
+  now += 80_000;
+  const second = await relayTo([1], cacheDir, { now: () => now, log });
+  const next = envoy(second);
+  await until('it is served', () => next.versions('vhds').get('outbound/a.shop:80') === 'h-1');
+  assert.equal(age(second), 180_000);
+  assert.deepEqual(
+    said.filter((text) => text.includes('no control plane')),
+    [`no control plane: ${NODE} is served its last good configuration of 3 min ago`],
+  );
+  await next.close();
+  await second.close();
+
+  const days = (count: number): number => start + 3_780_000 + count * 86_400_000;
+  now = days(29);
+  const third = await relayTo([1], cacheDir, { now: () => now, pruneMs: 5 });
+  const other = envoy(third);
+  await until('29 days later', () => other.versions('vhds').get('outbound/a.shop:80') === 'h-1');
+  now = days(58);
+  await until('that it was seen is on disk', () => third.status().cache.waiting === 0);
+  assert.equal(third.status().cache.pruned, 0, 'an Envoy is connected');
+  await other.close();
+  await until('it has left', () => third.status().envoys.length === 0);
+  now = days(89);
+  await until('it is removed', () => third.status().cache.pruned === 1);
+  await third.close();
+  const store = await ResourceStore.open({ dir: cacheDir, mesh: 'default' });
+  assert.deepEqual([[...store.load(NODE)].length, store.times(NODE)], [0, undefined]);
+  await store.close();
 });
 
 test('access logs pass while a control plane is there, are taken and counted while none is; load reports are refused then', async () => {

@@ -38,6 +38,8 @@ class MemoryStore implements LastGoodStore {
   remove(node: string, typeUrl: string, name: string): void {
     this.rows.delete(`${node} ${typeUrl} ${name}`);
   }
+  times(): undefined {}
+  setTimes(): void {}
 }
 
 export class Stand {
