@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { here } from '../../cli/support/here.ts';
 import {
   cleanUp,
   descendants,
@@ -67,4 +68,9 @@ test('kill -9 for longer than the TTL: every lease begins anew, 0 wrong expiries
     () => second.err(),
   );
   assert.deepEqual(end, { served: ALIVE, expired: ['dead'] });
+  const { out } = await here(['get', 'endpoints', 'cart.shop'], { server: second.api });
+  assert.match(out, /^ENDPOINT +ADDRESS .* LEASE +HOLDER\n/);
+  assert.match(out, /^e0 +10\.0\.0\.1 .* healthy .* 3s, heard [0-9.]+s ago +h$/m);
+  assert.match(out, /^dead +- .* expired .* 3s +h$/m);
+  assert.match(out, /^3 endpoints, 1 expired$/m);
 });

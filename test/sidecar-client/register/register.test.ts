@@ -149,6 +149,20 @@ test('forgotten by the control plane: registered anew; taken by another process:
       () => (words.test(lonely.state.obstacle ?? '') ? true : undefined),
       () => JSON.stringify(lonely.state),
     );
+    // It is looked at again while it lasts.
+    if ('service' in more) {
+      const data = { namespace: 'shop', name: more.service, ports: [{ port: 80, protocol: 'http' }] };
+      const made = await fetch(`${api(here)}/v1/events`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ events: [{ type: 'service.registered', data }] }),
+      });
+      assert.equal(made.status, 200);
+      await until(
+        () => (lonely.state.obstacle === undefined ? true : undefined),
+        () => `it is there: ${JSON.stringify(lonely.state)}`,
+      );
+    }
     await lonely.close();
   }
 });
