@@ -76,6 +76,11 @@ const SUITES: readonly Suite[] = [
     ],
   },
   { name: 'pick', quick: { calls: 20_000, rounds: 3 }, goals: ['pick <= 1 us, 10 to 1,000 endpoints'] },
+  {
+    name: 'leases',
+    quick: { leases: 1_000, seconds: 3 },
+    goals: ['10,000 leases, a heartbeat each 10 s: CPU of the core'],
+  },
   { name: 'session-cost', quick: { changes: 20 }, goals: ['a few us a session and change'] },
   {
     name: 'transport',

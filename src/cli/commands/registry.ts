@@ -21,12 +21,21 @@ interface ServiceItem {
   readonly visibility: string | readonly string[];
   readonly endpointCount: number;
   readonly sources: readonly string[];
+  readonly expired?: readonly ExpiredItem[];
   readonly facets?: readonly { readonly source: string; readonly offset: number; readonly recordedAt: string }[];
+}
+
+interface Lease {
+  readonly ttlMs: number;
+  readonly holder: string;
+  /** Absent: only the replica that keeps the leases knows. */
+  readonly silentMs?: number;
 }
 
 interface EndpointItem {
   readonly id: string;
-  readonly address: string;
+  /** Absent of one whose lease ran out. */
+  readonly address?: string;
   readonly ports?: Readonly<Record<string, number>>;
   readonly inbound?: Readonly<Record<string, number>>;
   readonly labels?: Labels;
@@ -34,6 +43,13 @@ interface EndpointItem {
   readonly weight?: number;
   readonly health?: string;
   readonly serviceAccount?: string;
+  readonly lease?: Lease;
+}
+
+/** Its lease ran out: it is not served, and shown for some minutes. */
+interface ExpiredItem {
+  readonly id: string;
+  readonly lease: Lease;
 }
 
 const pairs = (map: Readonly<Record<string, unknown>> | undefined, sign: string): string | undefined =>
@@ -61,8 +77,25 @@ const serviceTable = (items: readonly ServiceItem[], format: Format): string =>
     format,
   );
 
-const endpointTable = (items: readonly EndpointItem[], format: Format): string =>
-  table(
+const seconds = (ms: number): string => `${Math.round(ms / 100) / 10}s`;
+
+const leaseOf = ({ lease }: EndpointItem): string | undefined => {
+  if (lease === undefined) return undefined;
+  return lease.silentMs === undefined
+    ? seconds(lease.ttlMs)
+    : `${seconds(lease.ttlMs)}, heard ${seconds(lease.silentMs)} ago`;
+};
+
+/** Leases have columns where there are any. */
+const endpointTable = (
+  served: readonly EndpointItem[],
+  expired: readonly ExpiredItem[] | undefined,
+  format: Format,
+): string => {
+  const out = (expired ?? []).map((item): EndpointItem => ({ ...item, health: 'expired' }));
+  const items = [...served, ...out];
+  const isLeased = items.some(({ lease }) => lease !== undefined);
+  return table(
     items,
     [
       { title: 'ENDPOINT', value: (item) => item.id },
@@ -76,12 +109,22 @@ const endpointTable = (items: readonly EndpointItem[], format: Format): string =
           undefined,
       },
       { title: 'LABELS', value: (item) => pairs(item.labels, '=') },
+      ...(isLeased
+        ? [
+            { title: 'LEASE', value: leaseOf },
+            { title: 'HOLDER', value: (item: EndpointItem) => item.lease?.holder },
+          ]
+        : []),
       { title: 'INBOUND', value: (item) => pairs(item.inbound, '->'), wide: true },
       { title: 'WEIGHT', value: (item) => item.weight, number: true, wide: true },
       { title: 'ACCOUNT', value: (item) => item.serviceAccount, wide: true },
     ],
     format,
   );
+};
+
+const count = (served: readonly EndpointItem[], expired: readonly ExpiredItem[] | undefined): string =>
+  plural(served.length, 'endpoint') + (expired === undefined ? '' : `, ${expired.length} expired`);
 
 export const getServices = async ({ client, format, namespace, at, out }: RegistryQuery): Promise<number> => {
   const items = await client.all<ServiceItem>('/v1/services', 'services', { namespace, at });
@@ -128,8 +171,8 @@ export const getService = async (query: RegistryQuery, name: string): Promise<nu
             { title: 'RECORDED', value: (facet) => facet.recordedAt },
           ]),
           '',
-          endpointTable(endpoints, query.format),
-          plural(endpoints.length, 'endpoint'),
+          endpointTable(endpoints, service.expired, query.format),
+          count(endpoints, service.expired),
         ].join('\n'),
       () => [service.service],
     ),
@@ -142,8 +185,12 @@ export const getEndpoints = async (query: RegistryQuery, name: string): Promise<
   query.out(
     render(
       query.format,
-      { service: service.service, endpoints },
-      () => [endpointTable(endpoints, query.format), plural(endpoints.length, 'endpoint')].join('\n'),
+      {
+        service: service.service,
+        endpoints,
+        ...(service.expired === undefined ? {} : { expired: service.expired }),
+      },
+      () => [endpointTable(endpoints, service.expired, query.format), count(endpoints, service.expired)].join('\n'),
       () => endpoints.map(({ id }) => id),
     ),
   );

@@ -6,13 +6,8 @@ import { OWN_SOURCE } from '../../ingest/index.ts';
 import { compareReplicas, type Statement, type Verdict } from './compare.ts';
 import { chooseKeeper, type KeeperChoice, replicaOf } from './keeper-choice.ts';
 import { Membership, type MembershipOptions } from './membership.ts';
-import {
-  type LeaseAsked,
-  PeerClient,
-  type ReplicaAnswer,
-  type ReplicaQuestion,
-  type ReplicaStatement,
-} from './peer-client.ts';
+import type { LeaseAsked, ReplicaAnswer, ReplicaQuestion, ReplicaStatement } from './peer-client.ts';
+import { type Peer, Peers } from './peers.ts';
 import { Terms } from './terms.ts';
 
 const ROUND_MS = 2_000;
@@ -36,7 +31,7 @@ export interface ReplicaGroupOptions extends MembershipOptions {
   readonly onBegin: () => Promise<void>;
   /** This replica serves nobody any more, or its log has ended: it keeps nothing. */
   readonly isOut: () => boolean;
-  readonly peer?: (admin: string) => Pick<PeerClient, 'statement' | 'ask'>;
+  readonly peer?: (admin: string) => Peer['client'];
   readonly roundMs?: number;
   readonly lostMs?: number;
 }
@@ -54,18 +49,9 @@ export interface ReplicaRow {
   readonly silentMs?: number;
 }
 
-interface Peer {
-  readonly admin: string;
-  readonly client: Pick<PeerClient, 'statement' | 'ask'>;
-  /** When it was last heard, or first known. */
-  heardAt: number;
-  statement: ReplicaStatement | undefined;
-  error: string | undefined;
-}
-
 export class ReplicaGroup {
   readonly #options: ReplicaGroupOptions;
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers: Peers;
   readonly #timer: NodeJS.Timeout;
   #running: Promise<void> | undefined;
   #verdict: Verdict = { verdict: 'alone' };
@@ -78,6 +64,7 @@ export class ReplicaGroup {
   constructor(options: ReplicaGroupOptions) {
     this.#options = options;
     this.#membership = new Membership(options);
+    this.#peers = new Peers({ ...options, signal: this.#stop.signal });
     this.#timer = setInterval(() => void this.round(), options.roundMs ?? ROUND_MS);
     this.#timer.unref();
   }
@@ -140,10 +127,10 @@ export class ReplicaGroup {
   /** Asks the workers of all other replicas. */
   async ask(question: ReplicaQuestion): Promise<ReplicaAnswer> {
     const { state } = this.#options;
-    this.#meet();
+    this.#peers.meet();
     const term = state.keeperEpoch('edges');
     const parts = await Promise.all(
-      [...this.#peers.values()].map(({ client }) =>
+      [...this.#peers].map(([, { client }]) =>
         client.ask(term, question).catch((): ReplicaAnswer => ({ answers: [], complete: false })),
       ),
     );
@@ -156,7 +143,7 @@ export class ReplicaGroup {
    */
   voters(): readonly string[] {
     const { monotonic, lostMs = LOST_MS } = this.#options;
-    this.#meet();
+    this.#peers.meet();
     const patience = 2 * lostMs * this.#terms.patience;
     return [...this.#peers].flatMap(([id, { statement, error, heardAt }]) => {
       if (statement?.state === 'out') return [];
@@ -219,47 +206,15 @@ export class ReplicaGroup {
   async #round(): Promise<void> {
     if (this.#stopped) return;
     this.counters.rounds++;
-    this.#meet();
-    await Promise.all([...this.#peers].map(([id, peer]) => this.#look(id, peer)));
+    this.#peers.meet();
+    await this.#peers.look();
+    this.counters.unanswered = this.#peers.unanswered;
     this.#compare();
     if (this.#stopped) return;
     await this.#membership.announce();
     if (this.#options.isOut()) return;
     if (this.keeper() === 'begin') await this.#options.onBegin();
     await this.#forgetGone();
-  }
-
-  /** Peers as folded: new ones are met, those that left are forgotten. */
-  #meet(): void {
-    const { self, state, peer, monotonic } = this.#options;
-    const listed = state.replicas().filter(({ id }) => id !== self);
-    for (const { id, admin } of listed) {
-      if (this.#peers.get(id)?.admin === admin) continue;
-      const client = peer === undefined ? new PeerClient(admin, this.#stop.signal) : peer(admin);
-      this.#peers.set(id, { admin, client, heardAt: monotonic(), statement: undefined, error: undefined });
-    }
-    const ids = new Set(listed.map(({ id }) => id));
-    for (const id of this.#peers.keys()) if (!ids.has(id)) this.#peers.delete(id);
-  }
-
-  async #look(id: string, peer: Peer): Promise<void> {
-    const { mesh, monotonic, logger } = this.#options;
-    try {
-      const statement = await peer.client.statement();
-      if (statement.id === this.#options.self)
-        throw new Error('this replica itself answers there: give each one an --advertise that the others reach');
-      if (statement.id !== id) throw new Error(`replica ${statement.id} answers there`);
-      if (statement.mesh !== mesh) throw new Error(`it serves mesh ${statement.mesh}`);
-      if (peer.error !== undefined) logger.info({ replica: id }, 'a replica is heard again');
-      peer.statement = statement;
-      peer.error = undefined;
-      peer.heardAt = monotonic();
-    } catch (error) {
-      this.counters.unanswered++;
-      const why = error instanceof Error ? error.message : String(error);
-      if (peer.error === undefined) logger.warn({ replica: id, admin: peer.admin, why }, 'a replica does not answer');
-      peer.error = why;
-    }
   }
 
   #compare(): void {

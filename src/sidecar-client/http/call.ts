@@ -11,10 +11,10 @@ import { backoffMs } from '../backoff.ts';
 import { noRoute, refused, timedOut, unknownHost, wrongProtocol } from '../call-errors.ts';
 import type { CallCore, CallOutcome, ChosenRoute, UpstreamCluster } from '../calls/index.ts';
 import type { ConfigSource } from '../config-source.ts';
-import { startTrace, type TraceRules } from '../trace-context.ts';
+import type { TraceRules } from '../trace-context.ts';
 import type { Connections } from './connections.ts';
 import { handedOn } from './handed-on.ts';
-import { flatHeaders, headerOf, withoutHeader } from './headers.ts';
+import { flatHeaders, headerOf, meshHeaders } from './headers.ts';
 import { ReplayBody } from './replay-body.ts';
 import { Try, type TryListener } from './try.ts';
 
@@ -102,12 +102,7 @@ export class HttpCall implements TryListener {
     });
     if (route === undefined) throw noRoute(this.#authority, `${method} ${path}`);
     this.#route = route;
-    const traceparent = startTrace(headerOf(this.#headers, 'traceparent'), trace);
-    if (traceparent !== undefined) {
-      const kept = withoutHeader(withoutHeader(this.#headers, 'tracestate'), 'traceparent');
-      this.#headers = [...kept, 'traceparent', traceparent];
-    }
-    if (headerOf(this.#headers, 'host') === undefined) this.#headers.push('host', this.#authority);
+    this.#headers = meshHeaders(this.#headers, this.#authority, trace);
     if (route.idleTimeoutMs > 0) this.#idle = this.#timer('idleTimeout', route.idleTimeoutMs);
     // A stream from the caller may take its time: as in Envoy the time-out runs from the end of the request.
     if (!this.#body.streamed) this.#startWhole();

@@ -1,5 +1,6 @@
 /** Headers as undici's callers give them, in one form: names and values in turn. */
 import type { Dispatcher } from 'undici';
+import { startTrace, type TraceRules } from '../trace-context.ts';
 
 type Given = Dispatcher.DispatchOptions['headers'];
 
@@ -32,5 +33,16 @@ export const headerOf = (flat: readonly string[], name: string): string | undefi
   return found;
 };
 
-export const withoutHeader = (flat: readonly string[], name: string): string[] =>
+const withoutHeader = (flat: readonly string[], name: string): string[] =>
   flat.filter((_, index) => flat[index - (index % 2)]?.toLowerCase() !== name);
+
+/** As sent in the mesh: with the trace that is begun here, if one is, and a `host`. */
+export const meshHeaders = (flat: readonly string[], authority: string, rules: TraceRules): string[] => {
+  const traceparent = startTrace(headerOf(flat, 'traceparent'), rules);
+  const sent =
+    traceparent === undefined
+      ? [...flat]
+      : [...withoutHeader(withoutHeader(flat, 'tracestate'), 'traceparent'), 'traceparent', traceparent];
+  if (headerOf(sent, 'host') === undefined) sent.push('host', authority);
+  return sent;
+};

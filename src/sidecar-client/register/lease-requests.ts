@@ -48,8 +48,11 @@ export class LeaseRequests {
     return this.#address;
   }
 
-  /** Why nobody can call what was registered; undefined: nothing is known to be wrong. Never rejects. */
-  async obstacle(): Promise<string | undefined> {
+  /**
+   * Why nobody can call what was registered; undefined: nothing is known to be wrong. Never rejects.
+   * @param before what was known, which stays where nobody answers
+   */
+  async obstacle(before: string | undefined): Promise<string | undefined> {
     const { service, namespace, servicePorts } = this.#options;
     const name = `${service}.${namespace}`;
     try {
@@ -58,14 +61,14 @@ export class LeaseRequests {
         path: `/v1/services/${namespace}/${service}?limit=1`,
       });
       if (status === 404) return `${name} is not a registered service: nobody can call this endpoint until it is`;
-      if (status !== 200 || !Array.isArray(body.ports)) return undefined;
+      if (status !== 200 || !Array.isArray(body.ports)) return before;
       const known = new Set((body.ports as readonly { readonly port?: unknown }[]).map(({ port }) => Number(port)));
       const missing = servicePorts.filter((port) => !known.has(port));
       return missing.length === 0
         ? undefined
         : `${name} has no port ${missing.join(', ')} (but ${[...known].join(', ')}): nobody can call it there`;
     } catch {
-      return undefined;
+      return before;
     }
   }
 

@@ -26,7 +26,7 @@ export interface RegistrationState {
   readonly error?: { readonly code: string; readonly message: string };
   /** Who has taken the endpoint. */
   readonly takenBy?: string;
-  /** It is registered, and nobody can call it: why. Looked at when it is registered. */
+  /** It is registered, and nobody can call it: why. Looked at when it is registered, and with every heartbeat while it lasts. */
   readonly obstacle?: string;
   /** Last result of the probe. */
   readonly probe?: { readonly is: Verdict['is']; readonly ok: boolean; readonly why: string; readonly output?: string };
@@ -135,8 +135,8 @@ export const register = (given: RegisterOptions): Registration => {
   const carryOut = async (effect: Exclude<LeaseEffect, { is: 'gone' }>): Promise<void> => {
     const answer = await requests.run(effect);
     feed({ is: 'answer', answer });
-    if (effect.is !== 'put' || answer.is !== 'ok') return;
-    obstacle = await requests.obstacle();
+    if (answer.is !== 'ok' || !(effect.is === 'put' || (effect.is === 'beat' && obstacle !== undefined))) return;
+    obstacle = await requests.obstacle(obstacle);
     announce();
   };
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { here } from '../../cli/support/here.ts';
 import {
   cleanUp,
   descendants,
@@ -32,8 +33,8 @@ const beat = async (server: Serve): Promise<void> => {
   }
 };
 
-const shown = async (server: Serve): Promise<{ readonly served: string[]; readonly expired: string[] }> => {
-  const body = (await (await fetch(`${server.api}/v1/services/shop/cart`)).json()) as {
+const shown = async (server: Serve, query = ''): Promise<{ readonly served: string[]; readonly expired: string[] }> => {
+  const body = (await (await fetch(`${server.api}/v1/services/shop/cart${query}`)).json()) as {
     readonly endpoints: readonly { readonly id: string }[];
     readonly expired?: readonly { readonly id: string }[];
   };
@@ -41,7 +42,9 @@ const shown = async (server: Serve): Promise<{ readonly served: string[]; readon
 };
 
 test('kill -9 for longer than the TTL: every lease begins anew, 0 wrong expiries, the dead one goes', async () => {
-  const args = ['--data', join(temporaryFolder(), 'data'), '--workers', '0'];
+  const folder = temporaryFolder();
+  const data = join(folder, 'data');
+  const args = ['--data', data, '--workers', '0'];
   const first = await serve(args);
   const event = {
     type: 'service.registered',
@@ -67,4 +70,37 @@ test('kill -9 for longer than the TTL: every lease begins anew, 0 wrong expiries
     () => second.err(),
   );
   assert.deepEqual(end, { served: ALIVE, expired: ['dead'] });
+  const { out } = await here(['get', 'endpoints', 'cart.shop'], { server: second.api });
+  assert.match(out, /^ENDPOINT +ADDRESS .* LEASE +HOLDER\n/);
+  assert.match(out, /^e0 +10\.0\.0\.1 .* healthy .* 3s, heard [0-9.]+s ago +h$/m);
+  assert.match(out, /^dead +- .* expired .* 3s +h$/m);
+  assert.match(out, /^3 endpoints, 1 expired$/m);
+
+  // It comes back; the past has it as it was, each time.
+  const put = (server: Serve) => send(server, 'PUT', `${AT}/dead?lease=24h&holder=h2`, { address: '10.0.0.1' });
+  const back = (await (await put(second)).json()) as { readonly offsets: readonly [number] };
+  const all = ['dead', ...ALIVE];
+  const offsets = [back.offsets[0] - 2, back.offsets[0] - 1, back.offsets[0]];
+  const past = async (server: Serve): Promise<readonly (readonly string[])[]> =>
+    Promise.all(offsets.map(async (offset) => (await shown(server, `?at=${offset}`)).served));
+  assert.deepEqual(await past(second), [all, ALIVE, all]);
+
+  // A snapshot carries the leases, and a replay of the log comes to the same state.
+  const file = join(folder, 'mesh.snapshot');
+  const copy = join(folder, 'copy');
+  const run = async (...words: string[]): Promise<void> => {
+    const { code, err } = await here(words, { server: second.api });
+    assert.equal(code, 0, `tendril ${words.join(' ')}: ${err}`);
+  };
+  await run('snapshot', 'export', file);
+  await second.stop();
+  await run('verify', '--data', data);
+  await run('snapshot', 'import', file, '--data', copy);
+  await run('verify', '--data', copy);
+  const third = await serve(['--data', copy, '--workers', '0']);
+  assert.deepEqual(await shown(third), { served: all, expired: [] });
+  assert.deepEqual(await past(third), [all, ALIVE, all]);
+  await beat(third);
+  const known = (await (await put(third)).json()) as { readonly offsets: readonly number[] };
+  assert.deepEqual(known.offsets, [], 'the lease is known as it was: nothing is written');
 });
