@@ -58,6 +58,7 @@ export class ControlPlane {
   readonly #flags: readonly string[];
   readonly #lines: string[] = [];
   #child: ChildProcess | undefined;
+  #watchdog: ChildProcess | undefined;
   #isExpected = false;
   xdsPort = 0;
   api = '';
@@ -81,6 +82,7 @@ export class ControlPlane {
     // A group of its own: Ctrl-C in the terminal shall not end it before what was measured has been read.
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.#child = child;
+    this.#watch(child.pid ?? 0);
     await new Promise<void>((done, fail) => {
       const timer = setTimeout(
         () => fail(new Error(`the control plane was not ready in ${START_MS / 1_000} s`)),
@@ -106,6 +108,18 @@ export class ControlPlane {
         if (!this.#isExpected) this.onDied(how);
       });
     });
+  }
+
+  /** Ends the server, and removes its data, when this process is gone, however it ended: then the pipe closes. */
+  #watch(pid: number): void {
+    const act = 'read _; kill -KILL -- "-$0"; rm -rf -- "$1"';
+    const watchdog = spawn('/bin/sh', ['-c', act, String(pid), this.#folder], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
+    watchdog.on('error', () => undefined);
+    watchdog.unref();
+    this.#watchdog = watchdog;
   }
 
   /** Its last lines. */
@@ -183,10 +197,12 @@ export class ControlPlane {
   async #end(act: () => void): Promise<void> {
     const child = this.#child;
     this.#isExpected = true;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((done) => child.once('exit', done));
-    act();
-    await gone;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const gone = new Promise((done) => child.once('exit', done));
+      act();
+      await gone;
+    }
+    this.#watchdog?.kill('SIGKILL');
   }
 
   /** Ends it in order, and removes its folder. */

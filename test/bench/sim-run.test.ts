@@ -15,6 +15,7 @@ const run = (line: string, more: Partial<RunInput> = {}): Promise<SimResult> =>
     signal: new AbortController().signal,
     progress: () => undefined,
     everyMs: 10_000,
+    quietMs: 600,
     ...more,
   });
 
@@ -54,4 +55,31 @@ test('a control plane that dies in mid-run: said, and what was measured is kept'
   assert.match(result.outcome.message ?? '', /died in mid-run \(signal SIGKILL\)/);
   assert.equal(result.connect?.completed, 12);
   assert.ok(result.phases.length >= 2);
+  assert.equal(result.lost, undefined, 'what was not checked is not 0');
+  assert.equal(result.unneeded, undefined);
+});
+
+test('pods replaced by a rolling update have ids of their own, and the old ones are gone from every sidecar', async () => {
+  const result = await run(`--profile rolling-update ${SMALL} --services 8 --churn 0 --hot 0 --probes 0`);
+  assert.equal(result.outcome.status, 'complete', result.outcome.message);
+  // One service of three endpoints: each comes anew and goes.
+  const [fault] = result.faults;
+  assert.equal(fault?.events, 2 * 3);
+  assert.equal(fault?.propagation?.changes, 3);
+  assert.equal(fault?.propagation?.arrived, fault?.propagation?.expected);
+  assert.deepEqual(result.lost, { sidecars: 0, resources: 0, examples: [] });
+  assert.equal(result.hot, undefined, 'its changes are not those of the hot service');
+});
+
+test('a storm without a hot service: streams anew are counted, nothing comes again, and a change reaches everybody', async () => {
+  const result = await run(`--profile reconnect-storm ${SMALL.replace('memory', 'lmdb')} --churn 0 --hot 0 --probes 0`);
+  assert.equal(result.outcome.status, 'complete', result.outcome.message);
+  const { storm } = result;
+  assert.equal(storm?.resubscribed, 12);
+  assert.equal(storm?.reconnects, 12);
+  assert.equal(storm?.resourceBytes, 0);
+  assert.ok((storm?.proof.expected ?? 0) >= 12, 'everybody holds something that changed');
+  assert.equal(storm?.proof.arrived, storm?.proof.expected);
+  assert.equal(result.reconnects, 0);
+  assert.ok((storm?.rssPeakMiB ?? 0) > 0);
 });
