@@ -54,7 +54,8 @@ const treeOf = (pid: number): number[] => {
 };
 
 export class ControlPlane {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'tendril-sim-'));
+  /** Its data; removed in the end. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'tendril-sim-'));
   readonly #flags: readonly string[];
   readonly #lines: string[] = [];
   #child: ChildProcess | undefined;
@@ -78,7 +79,7 @@ export class ControlPlane {
       '--admin',
       this.api === '' ? '127.0.0.1:0' : new URL(this.api).host,
     ];
-    const args = [MAIN, 'serve', '--data', join(this.#folder, 'data'), ...ports, ...this.#flags];
+    const args = [MAIN, 'serve', '--data', join(this.folder, 'data'), ...ports, ...this.#flags];
     // A group of its own: Ctrl-C in the terminal shall not end it before what was measured has been read.
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.#child = child;
@@ -112,8 +113,8 @@ export class ControlPlane {
 
   /** Ends the server, and removes its data, when this process is gone, however it ended: then the pipe closes. */
   #watch(pid: number): void {
-    const act = 'read _; kill -KILL -- "-$0"; rm -rf -- "$1"';
-    const watchdog = spawn('/bin/sh', ['-c', act, String(pid), this.#folder], {
+    const act = 'read _; kill -s KILL -- "-$0"; rm -rf -- "$1"';
+    const watchdog = spawn('/bin/sh', ['-c', act, String(pid), this.folder], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     });
@@ -211,6 +212,6 @@ export class ControlPlane {
       this.#child?.kill('SIGTERM');
       setTimeout(() => void this.kill(), STOP_MS).unref();
     });
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -24,13 +24,14 @@ export interface FaultContext {
   /** Of the fault's own changes. */
   readonly propagation: Propagation;
   readonly signal: AbortSignal;
+  /** Between the steps of a fault, ms. */
+  readonly stepMs: number;
   /** Nothing came for a while. */
   readonly quiet: () => Promise<void>;
 }
 
 const pause = (ms: number): Promise<void> => new Promise((next) => setTimeout(next, ms));
 const STEPS = 4;
-const STEP_MS = 1_000;
 const FLAP_HZ = 10;
 const FLAP_S = 5;
 const ROUTE_HOLDERS = 40;
@@ -85,7 +86,7 @@ const cost = async (
 };
 
 const rollingUpdate = (context: FaultContext): Promise<FaultFigures> => {
-  const { mesh, server, changes, propagation, signal } = context;
+  const { mesh, server, changes, propagation, signal, stepMs } = context;
   const count = Math.max(1, Math.floor(mesh.services.length / 10));
   const concerned = holdersOf(context, new Set(Array.from({ length: count }, (_, service) => service)));
   return cost(context, `pods of ${count} services replaced, a quarter at a time`, concerned, async () => {
@@ -97,23 +98,23 @@ const rollingUpdate = (context: FaultContext): Promise<FaultFigures> => {
           gone.push(await changes.replace(service, endpoint, propagation));
       await changes.settle();
       // The new pods are ready: now the old ones end.
-      await pause(STEP_MS);
+      await pause(stepMs);
       events += gone.length + (await server.load(gone));
-      await pause(STEP_MS);
+      await pause(stepMs);
     }
     return events;
   });
 };
 
 const zoneFailure = (context: FaultContext): Promise<FaultFigures> => {
-  const { mesh, server } = context;
+  const { mesh, server, stepMs } = context;
   const concerned = [...endpointsOf(mesh)].filter(([service, endpoint]) => mesh.zoneOf(service, endpoint) === 0);
   const holders = holdersOf(context, new Set(concerned.map(([service]) => service)));
   return cost(context, 'all endpoints of a zone unhealthy, then back', holders, async () => {
     const turn = (isHealthy: boolean): SimEvent[] =>
       concerned.map(([service, endpoint]) => mesh.setHealth(service, endpoint, isHealthy));
     const down = await server.load(turn(false));
-    await pause(2 * STEP_MS);
+    await pause(2 * stepMs);
     return down + (await server.load(turn(true)));
   });
 };

@@ -22,8 +22,9 @@ export interface RunInput extends Asked {
   readonly progress: (line: string) => void;
   /** A terminal gets a line every second. */
   readonly everyMs: number;
-  /** For tests, in place of two seconds: nothing came for so long. */
+  /** For tests, in place of two seconds and of one: nothing came for so long; between the steps of a fault. */
   readonly quietMs?: number;
+  readonly stepMs?: number;
   /** The server, when it is up: for tests that end it. */
   readonly onServer?: (server: ControlPlane) => void;
 }
@@ -32,6 +33,7 @@ const AT_ONCE = 100;
 /** Nothing came for so long: two looks of a client process, and what the server may hold back. */
 const QUIET_MS = 2_000;
 const CONNECT_MS = 300_000;
+const STEP_MS = 1_000;
 const LAST_TICK_MS = 500;
 const MOST_QUIET_MS = 60_000;
 
@@ -47,7 +49,7 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
   const isFull = mode === 'full-mesh';
   const holders = isFull ? mesh.services.map(() => sidecars) : mesh.holders(sidecars);
   const server = new ControlPlane(options);
-  const { quietMs = QUIET_MS } = input;
+  const { quietMs = QUIET_MS, stepMs = STEP_MS } = input;
   const [churn, hot, inFault] = [new Propagation(), new Propagation(), new Propagation()];
   let fleet: Fleet | undefined;
   let probing: Fleet | undefined;
@@ -211,6 +213,7 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
         propagation: inFault,
         signal: ended.signal,
         quiet,
+        stepMs,
       };
       await phase('fault', async () => {
         if (fault === 'reconnect-storm') result.storm = await runStorm(context);

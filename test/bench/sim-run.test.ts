@@ -1,9 +1,22 @@
 /** Small simulations with a real control plane and real client processes: nothing lost, nothing without need; and one whose server dies. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { optionsOf } from '../../bench/sim/options.ts';
 import type { SimResult } from '../../bench/sim/result.ts';
 import { type RunInput, runSimulation } from '../../bench/sim/run.ts';
+
+const CONTROL_PLANE = new URL('../../bench/sim/control-plane.js', import.meta.url).href;
+
+const statusOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return '';
+  }
+};
 
 const SMALL = '--workers 0 --clients 1 --log memory --sidecars 12 --services 8 --endpoints 3 --deps 3 --probes 1';
 
@@ -16,6 +29,7 @@ const run = (line: string, more: Partial<RunInput> = {}): Promise<SimResult> =>
     progress: () => undefined,
     everyMs: 10_000,
     quietMs: 600,
+    stepMs: 100,
     ...more,
   });
 
@@ -36,6 +50,25 @@ test('a small run: every delivery is accounted for, nothing is lost or sent with
     result.phases.map(({ name }) => name),
     ['load', 'connect', 'settle', 'churn', 'drain', 'probe'],
   );
+});
+
+test('a bench that is killed leaves no server behind, and no folder', async () => {
+  const script = `
+    const { ControlPlane } = await import(process.argv[1]);
+    const server = new ControlPlane({ workers: 0, log: 'memory' });
+    await server.start();
+    process.stdout.write(JSON.stringify({ pid: server.sample()[0].pid, folder: server.folder }));
+    setInterval(() => undefined, 1_000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, CONTROL_PLANE], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  const { pid, folder } = JSON.parse(said.toString('utf8')) as { pid: number; folder: string };
+  assert.ok(existsSync(`/proc/${pid}`) && existsSync(folder));
+  child.kill('SIGKILL');
+  const isThere = (): boolean => existsSync(folder) || /^State:\s+[^Z]/m.test(statusOf(pid));
+  for (let tries = 0; isThere() && tries < 500; tries++) await new Promise((next) => setTimeout(next, 20));
+  assert.ok(!isThere(), `server ${pid} or ${folder} is left`);
 });
 
 test('a control plane that dies in mid-run: said, and what was measured is kept', async () => {
