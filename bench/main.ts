@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- NAME …] [--quick] [--OPTION VALUE …]`: runs each measurement in a process of its own, one after the other, and
  * writes `bench/results/<name>.json` and the table `bench/results/README.md`, each figure with the command that made it. Options
+ * `sim` and `compare` with their options are those of `tendril bench`. Options
  * other than `--quick` are handed to the measurements as they are. `--table` measures nothing and writes the table anew.
  */
 import { spawn } from 'node:child_process';
@@ -193,6 +194,12 @@ const runHere = async (name: string, options: string): Promise<never> => {
 };
 
 const args = process.argv.slice(2);
+if (args[0] === 'sim' || args[0] === 'compare') {
+  // As `tendril bench`, which ends the process itself.
+  process.argv.splice(2, 0, 'bench');
+  await import('../src/cli/main.ts');
+  await new Promise(() => undefined);
+}
 if (args[0] === '--run') await runHere(args[1] ?? '', args[2] ?? '{}');
 const quick = args.includes('--quick');
 const onlyTable = args.includes('--table');

@@ -1,7 +1,7 @@
 /** Changes of a run: numbered, posted at their time, and noted so that arrivals can be told. */
 import { monotonicMs } from './clock.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { churnOf, type SimMesh } from './mesh.ts';
+import { churnOf, type SimEvent, type SimMesh } from './mesh.ts';
 import type { Propagation } from './propagation.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -26,11 +26,28 @@ export class Changes {
 
   /** Moves one endpoint; does not wait for the answer. */
   async move(service: number, endpoint: number, propagation: Propagation): Promise<void> {
-    while (this.#inFlight.size >= MOST_IN_FLIGHT) await Promise.race(this.#inFlight);
+    await this.#room();
     const change = ++this.#number;
     const event = this.#mesh.move(service, endpoint, change);
+    this.#post(event, () => propagation.posted(change, monotonicMs(), this.#holders[service] ?? 0));
+  }
+
+  /** Registers another pod in the place of one, does not wait for the answer, and gives the event that takes the old one away. */
+  async replace(service: number, endpoint: number, propagation: Propagation): Promise<SimEvent> {
+    await this.#room();
+    const change = ++this.#number;
+    const { come, gone } = this.#mesh.replace(service, endpoint, change);
+    this.#post(come, () => propagation.posted(change, monotonicMs(), this.#holders[service] ?? 0));
+    return gone;
+  }
+
+  async #room(): Promise<void> {
+    while (this.#inFlight.size >= MOST_IN_FLIGHT) await Promise.race(this.#inFlight);
+  }
+
+  #post(event: SimEvent, note: () => void): void {
     this.#recorder.changes++;
-    propagation.posted(change, monotonicMs(), this.#holders[service] ?? 0);
+    note();
     const post: Promise<void> = this.#server
       .post([event])
       .catch((error: unknown) => {

@@ -54,10 +54,12 @@ const treeOf = (pid: number): number[] => {
 };
 
 export class ControlPlane {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'tendril-sim-'));
+  /** Its data; removed in the end. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'tendril-sim-'));
   readonly #flags: readonly string[];
   readonly #lines: string[] = [];
   #child: ChildProcess | undefined;
+  #watchdog: ChildProcess | undefined;
   #isExpected = false;
   xdsPort = 0;
   api = '';
@@ -77,10 +79,11 @@ export class ControlPlane {
       '--admin',
       this.api === '' ? '127.0.0.1:0' : new URL(this.api).host,
     ];
-    const args = [MAIN, 'serve', '--data', join(this.#folder, 'data'), ...ports, ...this.#flags];
+    const args = [MAIN, 'serve', '--data', join(this.folder, 'data'), ...ports, ...this.#flags];
     // A group of its own: Ctrl-C in the terminal shall not end it before what was measured has been read.
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.#child = child;
+    this.#watch(child.pid ?? 0);
     await new Promise<void>((done, fail) => {
       const timer = setTimeout(
         () => fail(new Error(`the control plane was not ready in ${START_MS / 1_000} s`)),
@@ -106,6 +109,18 @@ export class ControlPlane {
         if (!this.#isExpected) this.onDied(how);
       });
     });
+  }
+
+  /** Ends the server, and removes its data, when this process is gone, however it ended: then the pipe closes. */
+  #watch(pid: number): void {
+    const act = 'read _; kill -s KILL -- "-$0"; rm -rf -- "$1"';
+    const watchdog = spawn('/bin/sh', ['-c', act, String(pid), this.folder], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
+    watchdog.on('error', () => undefined);
+    watchdog.unref();
+    this.#watchdog = watchdog;
   }
 
   /** Its last lines. */
@@ -183,10 +198,12 @@ export class ControlPlane {
   async #end(act: () => void): Promise<void> {
     const child = this.#child;
     this.#isExpected = true;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((done) => child.once('exit', done));
-    act();
-    await gone;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const gone = new Promise((done) => child.once('exit', done));
+      act();
+      await gone;
+    }
+    this.#watchdog?.kill('SIGKILL');
   }
 
   /** Ends it in order, and removes its folder. */
@@ -195,6 +212,6 @@ export class ControlPlane {
       this.#child?.kill('SIGTERM');
       setTimeout(() => void this.kill(), STOP_MS).unref();
     });
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -4,10 +4,12 @@ import { monotonicMs } from './clock.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { Fleet } from './fleet.ts';
 import type { SimEvent, SimMesh } from './mesh.ts';
+import { percentilesOf } from './percentiles.ts';
 import type { Fault } from './profiles.ts';
 import type { Propagation } from './propagation.ts';
-import { type Recorder, serverPeak } from './recorder.ts';
-import type { FaultFigures, StormFigures } from './result.ts';
+import { randomFrom } from './random.ts';
+import type { Recorder } from './recorder.ts';
+import type { FaultFigures, PropagationFigures, StormFigures } from './result.ts';
 
 export interface FaultContext {
   readonly mesh: SimMesh;
@@ -16,25 +18,43 @@ export interface FaultContext {
   readonly changes: Changes;
   readonly holders: readonly number[];
   readonly sidecars: number;
+  /** Every sidecar holds everything. */
+  readonly isFull: boolean;
   readonly recorder: Recorder;
-  readonly hot: Propagation;
+  /** Of the fault's own changes. */
+  readonly propagation: Propagation;
   readonly signal: AbortSignal;
+  /** Between the steps of a fault, ms. */
+  readonly stepMs: number;
   /** Nothing came for a while. */
   readonly quiet: () => Promise<void>;
 }
 
 const pause = (ms: number): Promise<void> => new Promise((next) => setTimeout(next, ms));
 const STEPS = 4;
-const STEP_MS = 1_000;
 const FLAP_HZ = 10;
 const FLAP_S = 5;
 const ROUTE_HOLDERS = 40;
 const STORM_MS = 120_000;
+const PROOF_MS = 30_000;
+const NO_CHANGES: PropagationFigures = {
+  changes: 0,
+  expected: 0,
+  arrived: 0,
+  coalesced: 0,
+  each: percentilesOf([]),
+  last: percentilesOf([]),
+};
+const MEMORY_MS = 100;
 
 function* endpointsOf(mesh: SimMesh): Generator<readonly [service: number, endpoint: number]> {
   for (let service = 0; service < mesh.services.length; service++)
     for (let endpoint = 0; endpoint < (mesh.counts[service] ?? 0); endpoint++) yield [service, endpoint];
 }
+
+/** Sidecars that hold any of these services. */
+const holdersOf = ({ mesh, sidecars, isFull }: FaultContext, services: ReadonlySet<number>): number =>
+  isFull ? sidecars : mesh.holdersOfAny(services, sidecars);
 
 /** Runs `act`, which gives the number of its events, until it is quiet again. */
 const cost = async (
@@ -51,6 +71,7 @@ const cost = async (
   const before = { pushes: fleet.counts().pushes, bytes: bytes(), cpu: cpu(), at: monotonicMs() };
   const events = await act();
   await quiet();
+  const propagation = context.propagation.figures();
   return {
     what,
     events,
@@ -60,53 +81,65 @@ const cost = async (
     largestPush: fleet.counts().largestPush,
     serverCpuS: cpu() - before.cpu,
     ms: Math.round(monotonicMs() - before.at),
+    ...(propagation === undefined ? {} : { propagation }),
   };
 };
 
 const rollingUpdate = (context: FaultContext): Promise<FaultFigures> => {
-  const { mesh, changes, hot, sidecars, signal } = context;
+  const { mesh, server, changes, propagation, signal, stepMs } = context;
   const count = Math.max(1, Math.floor(mesh.services.length / 10));
-  return cost(context, `${count} services replaced, a quarter at a time`, sidecars, async () => {
+  const concerned = holdersOf(context, new Set(Array.from({ length: count }, (_, service) => service)));
+  return cost(context, `pods of ${count} services replaced, a quarter at a time`, concerned, async () => {
     let events = 0;
     for (let step = 0; step < STEPS && !signal.aborted; step++) {
+      const gone: SimEvent[] = [];
       for (let service = 0; service < count; service++)
-        for (let endpoint = step; endpoint < (mesh.counts[service] ?? 0); endpoint += STEPS) {
-          await changes.move(service, endpoint, hot);
-          events++;
-        }
+        for (let endpoint = step; endpoint < (mesh.counts[service] ?? 0); endpoint += STEPS)
+          gone.push(await changes.replace(service, endpoint, propagation));
       await changes.settle();
-      await pause(STEP_MS);
+      // The new pods are ready: now the old ones end.
+      await pause(stepMs);
+      events += gone.length + (await server.load(gone));
+      await pause(stepMs);
     }
     return events;
   });
 };
 
 const zoneFailure = (context: FaultContext): Promise<FaultFigures> => {
-  const { mesh, server, sidecars } = context;
-  return cost(context, 'all endpoints of a zone unhealthy, then back', sidecars, async () => {
+  const { mesh, server, stepMs } = context;
+  const concerned = [...endpointsOf(mesh)].filter(([service, endpoint]) => mesh.zoneOf(service, endpoint) === 0);
+  const holders = holdersOf(context, new Set(concerned.map(([service]) => service)));
+  return cost(context, 'all endpoints of a zone unhealthy, then back', holders, async () => {
     const turn = (isHealthy: boolean): SimEvent[] =>
-      [...endpointsOf(mesh)]
-        .filter(([service, endpoint]) => mesh.zoneOf(service, endpoint) === 0)
-        .map(([service, endpoint]) => mesh.setHealth(service, endpoint, isHealthy));
+      concerned.map(([service, endpoint]) => mesh.setHealth(service, endpoint, isHealthy));
     const down = await server.load(turn(false));
-    await pause(2 * STEP_MS);
+    await pause(2 * stepMs);
     return down + (await server.load(turn(true)));
   });
 };
 
 const registryFlap = (context: FaultContext): Promise<FaultFigures> => {
-  const { mesh, server, sidecars, signal } = context;
-  const flapping = [...endpointsOf(mesh)].filter((_, index) => index % 10 === 0);
-  return cost(context, `${flapping.length} endpoints flip ${FLAP_HZ} times a second`, sidecars, async () => {
+  const { mesh, server, changes, propagation, signal } = context;
+  const all = [...endpointsOf(mesh)];
+  const flapping = all.filter((_, index) => index % 10 === 0);
+  // What does not flap still changes: once in each turn, and its propagation is the figure.
+  const stable = all.filter((_, index) => index % 10 !== 0);
+  const random = randomFrom(mesh.options.seed + 3);
+  const holders = holdersOf(context, new Set(flapping.map(([service]) => service)));
+  return cost(context, `${flapping.length} endpoints flip ${FLAP_HZ} times a second`, holders, async () => {
     let events = 0;
     const began = monotonicMs();
     // An even number of turns: all are healthy in the end.
     for (let turn = 0; turn < FLAP_HZ * FLAP_S && (!signal.aborted || turn % 2 === 1); turn++) {
-      events += await server.load(
-        flapping.map(([service, endpoint]) => mesh.setHealth(service, endpoint, turn % 2 === 1)),
-      );
+      const [service, endpoint] = stable[Math.floor(random() * stable.length)] ?? [];
+      if (service !== undefined && endpoint !== undefined) await changes.move(service, endpoint, propagation);
+      events +=
+        1 +
+        (await server.load(flapping.map(([service, endpoint]) => mesh.setHealth(service, endpoint, turn % 2 === 1))));
       await pause(Math.max(0, began + ((turn + 1) * 1_000) / FLAP_HZ - monotonicMs()));
     }
+    await changes.settle();
     return events;
   });
 };
@@ -153,34 +186,60 @@ export const runFault = async (
 
 /** `kill -9` of all server processes, a start on the same data, and all sidecars come back by themselves. */
 export const runStorm = async (context: FaultContext): Promise<StormFigures> => {
-  const { server, fleet, sidecars, recorder, changes, hot, mesh, signal, quiet } = context;
+  const { server, fleet, sidecars, recorder, signal, quiet } = context;
   await quiet();
   const rssBeforeMiB = recorder.serverRssAnonMiB();
   const before = fleet.counts();
-  const from = recorder.seconds.length;
-  const killed = monotonicMs();
-  await server.kill();
-  await server.start();
-  const ready = monotonicMs();
-  // Ticks come once a second: until the first after the kill, they tell of the streams before.
-  while (fleet.lastAnswered < killed && !signal.aborted && monotonicMs() - killed < STORM_MS) await pause(100);
-  while (fleet.connected < sidecars && !signal.aborted && monotonicMs() - killed < STORM_MS) await pause(100);
-  const [resubscribed, last] = [fleet.connected, fleet.lastAnswered];
-  await quiet();
-  const after = fleet.counts();
-  const figures = {
-    sidecars,
-    resubscribed,
-    ...(resubscribed === sidecars
-      ? { allSubscribedMs: Math.round(last - killed), sinceReadyMs: Math.round(last - ready) }
-      : {}),
-    resourceBytes: after.resourceBytes - before.resourceBytes,
-    listenerBytes: after.listenerBytes - before.listenerBytes,
-    rssBeforeMiB,
-    rssPeakMiB: serverPeak(recorder.seconds.slice(from)),
-  };
-  // One more change of what all hold: the check of the final state shows whether everybody is subscribed indeed.
-  if (mesh.options.hot > 0) await changes.move(0, 0, hot);
+  let rssPeakMiB = 0;
+  const look = setInterval(() => {
+    rssPeakMiB = Math.max(rssPeakMiB, recorder.serverRssAnonMiB());
+  }, MEMORY_MS);
+  try {
+    const killed = monotonicMs();
+    await server.kill();
+    await server.start();
+    const ready = monotonicMs();
+    // Ticks come in turns: until the first after the kill, they tell of the streams before.
+    while (fleet.lastAnswered < killed && !signal.aborted && monotonicMs() - killed < STORM_MS) await pause(100);
+    while (fleet.connected < sidecars && !signal.aborted && monotonicMs() - killed < STORM_MS) await pause(100);
+    const [resubscribed, last] = [fleet.connected, fleet.lastAnswered];
+    await quiet();
+    const after = fleet.counts();
+    const proof = await prove(context);
+    return {
+      sidecars,
+      resubscribed,
+      ...(resubscribed === sidecars
+        ? { allSubscribedMs: Math.round(last - killed), sinceReadyMs: Math.round(last - ready) }
+        : {}),
+      reconnects: after.reconnects - before.reconnects,
+      resourceBytes: after.resourceBytes - before.resourceBytes,
+      listenerBytes: after.listenerBytes - before.listenerBytes,
+      rssBeforeMiB,
+      rssPeakMiB,
+      proof,
+    };
+  } finally {
+    clearInterval(look);
+  }
+};
+
+/** One change of each of a few services that together all sidecars hold, and the time for them to come. */
+const prove = async ({
+  mesh,
+  sidecars,
+  isFull,
+  changes,
+  propagation,
+  signal,
+}: FaultContext): Promise<PropagationFigures> => {
+  for (const service of isFull ? [0] : mesh.covering(sidecars)) await changes.move(service, 0, propagation);
   await changes.settle();
+  const began = monotonicMs();
+  let figures = propagation.figures() ?? NO_CHANGES;
+  while (figures.arrived < figures.expected && !signal.aborted && monotonicMs() - began < PROOF_MS) {
+    await pause(100);
+    figures = propagation.figures() ?? NO_CHANGES;
+  }
   return figures;
 };

@@ -1,6 +1,7 @@
 /** The figures asked for in issue 7, section 3, where a run measured them at the size they are asked for. */
 import { round } from './percentiles.ts';
-import type { Goal, SimResult } from './result.ts';
+import { PROFILES } from './profiles.ts';
+import type { Goal, SimOptions, SimResult } from './result.ts';
 
 type Measured = Omit<SimResult, 'goals'>;
 
@@ -9,16 +10,25 @@ const most = (what: string, limit: number, unit: string, measured: number | unde
     ? []
     : [{ what, asked: `<= ${limit} ${unit}`.trim(), measured: round(measured), unit, met: measured <= limit }];
 
+const SIZES = ['sidecars', 'services', 'endpoints', 'deps', 'churn', 'hot', 'durationS', 'settleS'] as const;
+
+/** The figures are asked for at the size of the profile: a smaller run says nothing of them. */
+const isAtSize = (options: SimOptions): boolean => {
+  const defaults = PROFILES.find(({ name }) => name === options.profile)?.defaults ?? {};
+  return SIZES.every((size) => options[size] >= (defaults[size] ?? 0));
+};
+
 export const goalsOf = (result: Measured): readonly Goal[] => {
   const { options, connect, churn, hot, loopLag, lost, unneeded, storm, fullMesh, faults } = result;
   if (options.mode === 'full-mesh') return [];
   const always = [
-    ...most('resources lost', 0, '', lost.resources),
-    ...most('unneeded resources', 0, '', unneeded.foreign + unneeded.repeated),
+    ...most('resources lost', 0, '', lost?.resources),
+    ...most('unneeded resources', 0, '', unneeded === undefined ? undefined : unneeded.foreign + unneeded.repeated),
   ];
+  if (!isAtSize(options)) return always;
   switch (options.profile) {
     case 'istio-1000-2000':
-      return [...most('RssAnon of all control plane processes', 300, 'MB', result.serverRssAnonPeakMiB), ...always];
+      return [...most('RssAnon of all control plane processes', 300, 'MB', result.serverRssAnonMiB), ...always];
     case 'ten-thousand':
       return [
         ...most('P99 event to sidecar', 250, 'ms', churn?.each.p99),
@@ -48,6 +58,13 @@ export const goalsOf = (result: Measured): readonly Goal[] => {
         : [
             ...most('all subscribed after kill -9', 15_000, 'ms', storm.allSubscribedMs),
             ...most('resource bytes sent again', 0, 'bytes', storm.resourceBytes),
+            {
+              what: 'sidecars that a change reached after it',
+              asked: 'all',
+              measured: storm.proof.arrived,
+              unit: `of ${storm.proof.expected} deliveries`,
+              met: storm.proof.arrived === storm.proof.expected,
+            },
             ...most('RSS peak / before', 1.5, 'times', storm.rssPeakMiB / storm.rssBeforeMiB),
             ...always,
           ];

@@ -59,6 +59,8 @@ export class SimMesh {
   /** `<service>/<endpoint>` -> last change. */
   readonly #moved = new Map<string, number>();
   readonly #unhealthy = new Set<string>();
+  /** `<service>/<endpoint>` -> pods that it has had before the present one. */
+  readonly #replaced = new Map<string, number>();
 
   constructor(options: MeshOptions) {
     this.options = options;
@@ -129,11 +131,40 @@ export class SimMesh {
     return holders;
   }
 
+  /** Few services that together have every sidecar below `sidecars` among their holders, the most popular ones first. */
+  covering(sidecars: number): readonly number[] {
+    const holders = this.holders(sidecars);
+    const callers = new Map<number, ReadonlySet<number>>();
+    for (let sidecar = 0; sidecar < Math.min(sidecars, this.services.length); sidecar++)
+      callers.set(sidecar, new Set(this.depsOf(sidecar)));
+    const chosen: number[] = [];
+    for (const service of [...holders.keys()].sort((a, b) => (holders[b] ?? 0) - (holders[a] ?? 0))) {
+      const reached = [...callers].filter(([, deps]) => deps.has(service));
+      if (reached.length > 0) chosen.push(service);
+      for (const [caller] of reached) callers.delete(caller);
+      if (callers.size === 0) break;
+    }
+    return chosen;
+  }
+
+  /** Sidecars below `sidecars` that depend on any of these services. */
+  holdersOfAny(services: ReadonlySet<number>, sidecars: number): number {
+    const concerned = this.deps.map((deps) => deps.some((dep) => services.has(dep)));
+    let count = 0;
+    for (let sidecar = 0; sidecar < sidecars; sidecar++) if (concerned[this.serviceOf(sidecar)] === true) count++;
+    return count;
+  }
+
   #address(service: number, endpoint: number): string {
     const change = this.#moved.get(`${service}/${endpoint}`);
     if (change !== undefined) return markerOf(change);
     const number = service * PARETO_MOST * 16 + endpoint;
     return `10.${(number >>> 16) & 255}.${(number >>> 8) & 255}.${number & 255}`;
+  }
+
+  #id(service: number, endpoint: number): string {
+    const replaced = this.#replaced.get(`${service}/${endpoint}`);
+    return `${this.services[service]?.name ?? ''}-${endpoint}${replaced === undefined ? '' : `-${replaced}`}`;
   }
 
   zoneOf(service: number, endpoint: number): number {
@@ -145,7 +176,7 @@ export class SimMesh {
     const data = {
       namespace: NAMESPACE,
       service: name,
-      id: `${name}-${endpoint}`,
+      id: this.#id(service, endpoint),
       address: this.#address(service, endpoint),
       ports: { [port]: APP_PORT },
       locality: { region: 'sim', zone: `zone-${this.zoneOf(service, endpoint)}` },
@@ -159,6 +190,19 @@ export class SimMesh {
     return this.endpointEvent(service, endpoint);
   }
 
+  /**
+   * Another pod in the place of one, as Kubernetes rolls a deployment: an id and an address (M1) of its own first, then the old one is gone.
+   * Between the two events there are both.
+   */
+  replace(service: number, endpoint: number, change: number): { readonly come: SimEvent; readonly gone: SimEvent } {
+    const key = `${service}/${endpoint}`;
+    const { name = '' } = this.services[service] ?? {};
+    const gone = { namespace: NAMESPACE, service: name, id: this.#id(service, endpoint) };
+    this.#replaced.set(key, (this.#replaced.get(key) ?? 0) + 1);
+    this.#unhealthy.delete(key);
+    return { come: this.move(service, endpoint, change), gone: { type: 'endpoint.deregistered', data: gone } };
+  }
+
   setHealth(service: number, endpoint: number, isHealthy: boolean): SimEvent {
     const key = `${service}/${endpoint}`;
     if (isHealthy) this.#unhealthy.delete(key);
@@ -167,7 +211,7 @@ export class SimMesh {
     const data = {
       namespace: NAMESPACE,
       service: name,
-      id: `${name}-${endpoint}`,
+      id: this.#id(service, endpoint),
       health: isHealthy ? 'healthy' : 'unhealthy',
     };
     return { type: 'endpoint.health-changed', data };

@@ -18,6 +18,7 @@ const NUMBERS = {
   churn: ['churn', 0, 10_000],
   hot: ['hot', 0, 100],
   duration: ['durationS', 1, 86_400],
+  settle: ['settleS', 0, 3_600],
   seed: ['seed', 0, 2 ** 31],
   workers: ['workers', 0, 64],
   clients: ['clients', 1, 64],
@@ -25,7 +26,8 @@ const NUMBERS = {
   probes: ['probes', 0, 100],
 } as const satisfies Readonly<Record<string, readonly [keyof SimOptions, number, number]>>;
 
-const FLAGS = [...Object.keys(NUMBERS), 'profile', 'mode', 'log', 'out'];
+const FLAGS = [...Object.keys(NUMBERS), 'profile', 'mode', 'log', 'out', 'runs'];
+const MOST_RUNS = 20;
 
 /** Files that a process needs besides its connections. */
 const OTHER_FILES = 100;
@@ -34,6 +36,8 @@ export interface Asked {
   readonly options: SimOptions;
   readonly profile: Profile;
   readonly out: string | undefined;
+  /** The same thing so many times. */
+  readonly runs: number;
 }
 
 /** Throws `USAGE` for what is not known, no number, out of bounds, or does not go together. */
@@ -70,7 +74,7 @@ export const optionsOf = (argv: readonly string[]): Asked => {
   for (const [flag, [option, min, max]] of Object.entries(NUMBERS)) {
     const given = word(flag);
     if (given === undefined) continue;
-    const text = option === 'durationS' ? given.replace(/s$/, '') : given;
+    const text = option === 'durationS' || option === 'settleS' ? given.replace(/s$/, '') : given;
     const number = Number(text);
     if (text.trim() === '' || !Number.isInteger(number) || number < min || number > max)
       throw usage(`--${flag} is "${given}"; allowed: a whole number from ${min} to ${max}`);
@@ -78,7 +82,10 @@ export const optionsOf = (argv: readonly string[]): Asked => {
   }
   const options: SimOptions = { ...BASE, ...profile.defaults, ...full, ...numbers, log, mode, profile: name };
   check(options, profile);
-  return { options, profile, out: word('out') };
+  const runs = word('runs') ?? '1';
+  if (!/^\d+$/.test(runs) || Number(runs) < 1 || Number(runs) > MOST_RUNS)
+    throw usage(`--runs is "${runs}"; allowed: a whole number from 1 to ${MOST_RUNS}`);
+  return { options, profile, out: word('out'), runs: Number(runs) };
 };
 
 const check = (options: SimOptions, { shape, fault }: Profile): void => {

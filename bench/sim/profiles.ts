@@ -29,7 +29,16 @@ export const PROFILES: readonly Profile[] = [
   {
     name: 'istio-1000-2000',
     shows: "the size of Istio's published load test: 1,000 services, 2,000 sidecars; memory of the control plane",
-    defaults: { sidecars: 2_000, services: 1_000, endpoints: 2, deps: 10, churn: 10, hot: 0 },
+    defaults: {
+      sidecars: 2_000,
+      services: 1_000,
+      endpoints: 2,
+      deps: 10,
+      churn: 10,
+      hot: 0,
+      settleS: 30,
+      durationS: 30,
+    },
   },
   {
     name: 'ten-thousand',
@@ -51,7 +60,7 @@ export const PROFILES: readonly Profile[] = [
   },
   {
     name: 'rolling-update',
-    shows: 'every endpoint of a tenth of the services is replaced, a quarter of a service at a time',
+    shows: 'every pod of a tenth of the services is replaced by one with another id, a quarter of a service at a time',
     defaults: { sidecars: 1_000, services: 500, endpoints: 8, churn: 5 },
     fault: 'rolling-update',
   },
@@ -101,6 +110,7 @@ export const BASE: Omit<SimOptions, 'profile' | 'mode'> = {
   churn: 20,
   hot: 1,
   durationS: 15,
+  settleS: 0,
   seed: 1,
   workers: 1,
   clients: 2,

@@ -25,6 +25,8 @@ export interface SimOptions {
   /** Changes per second of the service that all sidecars hold; 0: there is none. */
   readonly hot: number;
   readonly durationS: number;
+  /** At rest between the first configurations and the churn, at least: the server gives memory back when it is quiet. */
+  readonly settleS: number;
   readonly seed: number;
   readonly workers: number;
   /** Client processes. */
@@ -136,11 +138,16 @@ export interface StormFigures {
   readonly allSubscribedMs?: number;
   /** New server ready -> the last sidecar is subscribed again. */
   readonly sinceReadyMs?: number;
-  /** Names and bodies of resources that came again although nothing had changed. Listeners apart. */
+  /** Streams that were opened again. */
+  readonly reconnects: number;
+  /** Names and bodies of resources on the new streams, although nothing had changed. Listeners apart. */
   readonly resourceBytes: number;
   readonly listenerBytes: number;
+  /** All server processes: just before the kill, and the highest of samples every 100 ms after it. */
   readonly rssBeforeMiB: number;
   readonly rssPeakMiB: number;
+  /** Changes after it that every sidecar should get: who does is subscribed indeed. */
+  readonly proof: PropagationFigures;
 }
 
 /** One change of a route document, or of another fault of a profile, and whom it reached. */
@@ -155,6 +162,8 @@ export interface FaultFigures {
   readonly largestPush: number;
   readonly serverCpuS: number;
   readonly ms: number;
+  /** Of the changes in it, where they are told apart by addresses. */
+  readonly propagation?: PropagationFigures;
 }
 
 /** What everything would cost a sidecar, measured with sidecars that need everything, in the same run. */
@@ -199,9 +208,9 @@ export interface SimResult {
   readonly phases: readonly Phase[];
   readonly seconds: readonly Second[];
   readonly processes: readonly ProcessFigures[];
-  /** Sum over server processes: highest second. */
+  /** Sum over server processes: highest second, before the probes take the full mesh. */
   readonly serverRssAnonPeakMiB?: number;
-  /** Server, at the end of the churn. */
+  /** Server, at the end of the churn; without churn, of the settling: what the mesh costs to run. */
   readonly serverRssAnonMiB?: number;
   readonly loopLag?: { readonly p50Ms: number; readonly p99Ms: number };
   readonly connect?: ConnectFigures;
@@ -213,10 +222,10 @@ export interface SimResult {
   readonly bytes: BytesByType;
   readonly pushes: number;
   readonly resources: number;
-  /** Sidecars, and resources, whose final state is not what the mesh says. */
-  readonly lost: { readonly sidecars: number; readonly resources: number; readonly examples: readonly string[] };
-  /** Resources that a sidecar does not depend on, and equal versions again. */
-  readonly unneeded: { readonly foreign: number; readonly repeated: number; readonly examples: readonly string[] };
+  /** Sidecars, and resources, whose final state is not what the mesh says; absent: the run did not come to that check. */
+  readonly lost?: { readonly sidecars: number; readonly resources: number; readonly examples: readonly string[] };
+  /** Resources that a sidecar does not depend on, and equal versions again; absent: none until the run ended before its check. */
+  readonly unneeded?: { readonly foreign: number; readonly repeated: number; readonly examples: readonly string[] };
   readonly refused: number;
   /** Streams that ended and were opened again, storms apart. */
   readonly reconnects: number;

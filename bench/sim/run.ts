@@ -22,14 +22,19 @@ export interface RunInput extends Asked {
   readonly progress: (line: string) => void;
   /** A terminal gets a line every second. */
   readonly everyMs: number;
+  /** For tests, in place of two seconds and of one: nothing came for so long; between the steps of a fault. */
+  readonly quietMs?: number;
+  readonly stepMs?: number;
   /** The server, when it is up: for tests that end it. */
   readonly onServer?: (server: ControlPlane) => void;
 }
 
 const AT_ONCE = 100;
-const QUIET_MS = 2_200;
+/** Nothing came for so long: two looks of a client process, and what the server may hold back. */
+const QUIET_MS = 2_000;
 const CONNECT_MS = 300_000;
-const LAST_TICK_MS = 1_200;
+const STEP_MS = 1_000;
+const LAST_TICK_MS = 500;
 const MOST_QUIET_MS = 60_000;
 
 const pause = (ms: number): Promise<void> => new Promise((next) => setTimeout(next, ms));
@@ -44,7 +49,8 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
   const isFull = mode === 'full-mesh';
   const holders = isFull ? mesh.services.map(() => sidecars) : mesh.holders(sidecars);
   const server = new ControlPlane(options);
-  const [churn, hot] = [new Propagation(), new Propagation()];
+  const { quietMs = QUIET_MS, stepMs = STEP_MS } = input;
+  const [churn, hot, inFault] = [new Propagation(), new Propagation(), new Propagation()];
   let fleet: Fleet | undefined;
   let probing: Fleet | undefined;
   const recorder = new Recorder(server, () => fleet, churn, hot);
@@ -72,8 +78,6 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
     bytes: { cds: 0, eds: 0, vhds: 0, rds: 0, lds: 0, other: 0 },
     pushes: 0,
     resources: 0,
-    lost: { sidecars: 0, resources: 0, examples: [] },
-    unneeded: { foreign: 0, repeated: 0, examples: [] },
     refused: 0,
     reconnects: 0,
     faults: [],
@@ -115,19 +119,20 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
       return await Promise.race([act(), over]);
     } finally {
       const { phase: done, lag } = await recorder.end();
+      // Before probes and faults: what the mesh costs to run.
+      if (name === 'settle' || name === 'churn') result.serverRssAnonMiB = recorder.serverRssAnonMiB();
       if (name === 'churn') {
         if (lag !== undefined) result.loopLag = lag;
-        result.serverRssAnonMiB = recorder.serverRssAnonMiB();
         const count = (churn.figures()?.changes ?? 0) + (hot.figures()?.changes ?? 0);
         if (count > 0) result.serverCpuPerChangeMs = round((done.serverCpuS * 1_000) / count);
       }
     }
   };
-  /** Nothing came for as long as two ticks. */
+
   const quiet = async (): Promise<void> => {
     const began = monotonicMs();
     let [pushes, since] = [-1, began];
-    while (!ended.signal.aborted && monotonicMs() - since < QUIET_MS && monotonicMs() - began < MOST_QUIET_MS) {
+    while (!ended.signal.aborted && monotonicMs() - since < quietMs && monotonicMs() - began < MOST_QUIET_MS) {
       await pause(100);
       const now = fleet?.counts().pushes ?? 0;
       if (now === pushes) continue;
@@ -160,7 +165,7 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
       await server.load(mesh.events());
     });
     const onArrival = (change: number, at: number): void => {
-      if (!churn.arrived(change, at)) hot.arrived(change, at);
+      if (!churn.arrived(change, at) && !hot.arrived(change, at)) inFault.arrived(change, at);
     };
     await phase('connect', async () => {
       const began = monotonicMs();
@@ -180,7 +185,11 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
       if (fleet.completed < sidecars)
         throw new Error(`only ${fleet.completed} of ${sidecars} sidecars were configured within ${totalMs / 1_000} s`);
     });
-    await phase('settle', quiet);
+    await phase('settle', async () => {
+      const began = monotonicMs();
+      await quiet();
+      while (!ended.signal.aborted && monotonicMs() - began < options.settleS * 1_000) await pause(100);
+    });
     if (options.churn > 0 || options.hot > 0)
       await phase('churn', () =>
         changes.steady(
@@ -199,10 +208,12 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
         changes,
         holders,
         sidecars,
+        isFull,
         recorder,
-        hot,
+        propagation: inFault,
         signal: ended.signal,
         quiet,
+        stepMs,
       };
       await phase('fault', async () => {
         if (fault === 'reconnect-storm') result.storm = await runStorm(context);
@@ -259,17 +270,16 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
     result.bytes = counts.bytes;
     result.pushes = counts.pushes;
     result.resources = counts.resources;
-    result.unneeded = {
-      foreign: counts.foreign,
-      repeated: counts.repeated,
-      examples: (fleet as Fleet | undefined)?.examples ?? [],
-    };
+    const { foreign, repeated } = counts;
+    // None found by a run that did not end is no finding.
+    if (result.lost !== undefined || foreign + repeated > 0)
+      result.unneeded = { foreign, repeated, examples: (fleet as Fleet | undefined)?.examples ?? [] };
     result.refused = counts.refused;
     // Sidecars that came back after the storm did what they should.
-    result.reconnects = Math.max(0, counts.reconnects - (result.storm === undefined ? 0 : counts.reconnects));
+    result.reconnects = counts.reconnects - (result.storm?.reconnects ?? 0);
   }
   result.processes = recorder.processes();
-  result.serverRssAnonPeakMiB = serverPeak(recorder.seconds);
+  result.serverRssAnonPeakMiB = serverPeak(recorder.seconds.filter(({ phase: name }) => name !== 'probe'));
   const [churnFigures, hotFigures] = [churn.figures(), hot.figures()];
   if (churnFigures !== undefined) result.churn = churnFigures;
   if (hotFigures !== undefined) result.hot = hotFigures;

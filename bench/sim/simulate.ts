@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { checkFiles, optionsOf } from './options.ts';
 import { PROFILES } from './profiles.ts';
 import { writeReports } from './report/index.ts';
-import type { SimResult } from './result.ts';
+import type { PropagationFigures, SimResult } from './result.ts';
 import { runSimulation } from './run.ts';
+import { summaryLines, summaryMarkdown, summaryOfRuns } from './runs.ts';
 
 export interface SimulateIo {
   readonly out: (text: string) => void;
@@ -14,6 +15,11 @@ export interface SimulateIo {
   readonly version: string;
   readonly isTerminal: boolean;
 }
+
+const propagationOf = (figures: PropagationFigures | undefined): string =>
+  figures === undefined
+    ? ''
+    : `; ${figures.arrived} of ${figures.expected} deliveries, P50 ${figures.each.p50} P99 ${figures.each.p99} max ${figures.each.max} ms`;
 
 const summaryOf = (result: SimResult): readonly string[] => {
   const { connect, churn, hot, lost, unneeded, storm, fullMesh, faults, goals } = result;
@@ -32,19 +38,20 @@ const summaryOf = (result: SimResult): readonly string[] => {
       );
   for (const fault of faults)
     lines.push(
-      `fault      ${fault.what}: ${fault.pushes} pushes to ${fault.holders} holders, largest ${fault.largestPush} bytes`,
+      `fault      ${fault.what}: ${fault.pushes} pushes to ${fault.holders} holders, largest ${fault.largestPush} bytes${propagationOf(fault.propagation)}`,
     );
   if (storm !== undefined)
     lines.push(
-      `storm      ${storm.resubscribed} of ${storm.sidecars} back in ${storm.allSubscribedMs ?? '?'} ms, ${storm.resourceBytes} resource bytes, RSS ${storm.rssBeforeMiB} -> ${storm.rssPeakMiB} MB`,
+      `storm      ${storm.resubscribed} of ${storm.sidecars} back in ${storm.allSubscribedMs ?? '?'} ms, ${storm.reconnects} streams anew, ${storm.resourceBytes} resource bytes on them; then ${storm.proof.arrived} of ${storm.proof.expected} deliveries; RSS ${storm.rssBeforeMiB} -> ${storm.rssPeakMiB} MB`,
     );
   if (fullMesh !== undefined)
     lines.push(`full mesh  ${fullMesh.bytesPerSidecar} bytes per sidecar: ${fullMesh.bytesRatio} times of on demand`);
-  const isChecked = result.phases.some(({ name }) => name === 'drain') && result.outcome.status === 'complete';
   lines.push(
-    `lost ${isChecked ? lost.resources : 'not checked'}, foreign ${unneeded.foreign}, repeated ${unneeded.repeated}, refused ${result.refused}`,
+    `lost ${lost?.resources ?? 'not checked'}, foreign ${unneeded?.foreign ?? 'not checked'}, repeated ${unneeded?.repeated ?? 'not checked'}, refused ${result.refused}`,
   );
-  lines.push(`memory     ${result.serverRssAnonPeakMiB ?? '?'} MB at most (RssAnon of all server processes)`);
+  lines.push(
+    `memory     ${result.serverRssAnonMiB ?? '?'} MB at the end of the steady phase, ${result.serverRssAnonPeakMiB ?? '?'} MB at most (RssAnon of all server processes)`,
+  );
   for (const goal of goals)
     lines.push(`${goal.met ? 'met   ' : 'MISSED'}     ${goal.what}: ${goal.measured}, asked ${goal.asked}`);
   return lines;
@@ -63,15 +70,38 @@ export const simulate = async (argv: readonly string[], io: SimulateIo): Promise
     io.err(`full-mesh: ${options.sidecars} sidecars unless --sidecars says otherwise, since each holds the whole mesh`);
   const command = ['tendril bench sim', ...argv].join(' ');
   io.err(`${options.profile}: ${asked.profile.shows}`);
-  const result = await runSimulation({
-    ...asked,
-    command,
-    version: io.version,
-    signal: io.signal,
-    progress: io.err,
-    everyMs: io.isTerminal ? 1_000 : 10_000,
-  });
-  const dir = asked.out ?? join('tendril-bench', `${result.at.replaceAll(/[:.]/g, '-')}-${options.profile}`);
+  const run = async (dir: string): Promise<{ readonly result: SimResult; readonly code: number }> => {
+    const result = await runSimulation({
+      ...asked,
+      command,
+      version: io.version,
+      signal: io.signal,
+      progress: io.err,
+      everyMs: io.isTerminal ? 1_000 : 10_000,
+    });
+    return { result, code: await keep(dir, result, io) };
+  };
+  const name = `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${options.profile}`;
+  const dir = asked.out ?? join('tendril-bench', name);
+  if (asked.runs === 1) return (await run(dir)).code;
+  const results: SimResult[] = [];
+  let code = 0;
+  for (let number = 1; number <= asked.runs && !io.signal.aborted; number++) {
+    io.err(`run ${number} of ${asked.runs}`);
+    const one = await run(join(dir, String(number)));
+    results.push(one.result);
+    code = Math.max(code, one.code);
+  }
+  const summary = summaryOfRuns(results);
+  await writeFile(join(dir, 'summary.json'), `${JSON.stringify(summary, null, 1)}\n`);
+  await writeFile(join(dir, 'summary.md'), summaryMarkdown(summary));
+  for (const line of summaryLines(summary)) io.out(line);
+  io.out(`summary    ${join(dir, 'summary.md')}`);
+  return code;
+};
+
+/** Writes what a run left, says it, and gives the exit code. */
+const keep = async (dir: string, result: SimResult, io: SimulateIo): Promise<number> => {
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'result.json'), `${JSON.stringify(result, null, 1)}\n`);
   const { html } = await writeReports(dir, result);

@@ -59,7 +59,7 @@ export const simResult = (input: ResultInput = {}): SimResult => {
         churn: 20,
         hot: 0,
       },
-      ...{ durationS: 15, seed: 1, workers: 1, clients: 2, perConnection: 1, log: 'lmdb', probes: 2 },
+      ...{ durationS: 15, settleS: 0, seed: 1, workers: 1, clients: 2, perConnection: 1, log: 'lmdb', probes: 2 },
     },
     machine: { cpus: 2, model: 'any', memoryGiB: 24, node: 'v20.20.2', platform: 'linux x64', load: 0.2 },
     outcome: { status: 'complete' },

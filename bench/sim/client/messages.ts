@@ -30,13 +30,14 @@ export interface ClientCounts {
   pushes: number;
   resources: number;
   bytes: { -readonly [K in keyof BytesByType]: number };
-  /** Names and bodies of resources, listeners apart. */
+  /** Names and bodies of resources on streams after a sidecar's first one, listeners apart. */
   resourceBytes: number;
   listenerBytes: number;
   largestPush: number;
   foreign: number;
   repeated: number;
   refused: number;
+  /** Streams that were opened after a sidecar's first one. */
   reconnects: number;
 }
 

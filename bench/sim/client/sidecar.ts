@@ -58,6 +58,7 @@ export class SimSidecar {
   #stream: SimStream | undefined;
   #missing: number;
   #hasAsked = false;
+  #streams = 0;
   /** Virtual hosts that it asked for, and that have not come twice. */
   readonly #questions = new Set<string>();
 
@@ -87,6 +88,7 @@ export class SimSidecar {
   opened(stream: SimStream): void {
     this.#stream = stream;
     this.isConnected = false;
+    if (this.#streams++ > 0) this.#context.counts.reconnects++;
     this.run(this.session.onConnected());
     if (this.#missing === 0) this.#completed();
   }
@@ -111,7 +113,7 @@ export class SimSidecar {
     counts.bytes[kind] += message.length;
     if (message.length > counts.largestPush) counts.largestPush = message.length;
     for (const { name, version, body } of response.resources) {
-      const size = name.length + (body?.length ?? 0);
+      const size = this.#streams > 1 ? name.length + (body?.length ?? 0) : 0;
       if (kind === 'lds') counts.listenerBytes += size;
       else counts.resourceBytes += size;
       if (body !== undefined) this.#hold(kind, name, version, body, at);

@@ -40,18 +40,7 @@ export const readResult = (path: string): SimResult => {
       `is not a result of this version: its format is ${JSON.stringify(format) ?? 'not said'}, not "${RESULT_FORMAT}"`,
     );
   const result = value as SimResult;
-  const needed = [
-    'options',
-    'machine',
-    'outcome',
-    'seconds',
-    'processes',
-    'bytes',
-    'lost',
-    'unneeded',
-    'faults',
-    'goals',
-  ];
+  const needed = ['options', 'machine', 'outcome', 'seconds', 'processes', 'bytes', 'faults', 'goals'];
   const missing = needed.filter((name) => typeof result[name as keyof SimResult] !== 'object');
   if (missing.length > 0) throw unreadable(path, `is not whole: ${missing.join(', ')} missing`);
   return result;

@@ -114,10 +114,10 @@ export const figuresOf = (result: SimResult): readonly Figure[] => {
           ...spread(result, 'First configuration', connect.each),
         ]),
     ...listOf('Delivery', [
-      ['sidecars that lost something', FAULTS, result.lost.sidecars],
-      ['resources lost', FAULTS, result.lost.resources],
-      ['resources nobody asked for', FAULTS, result.unneeded.foreign],
-      ['equal versions sent again', FAULTS, result.unneeded.repeated],
+      ['sidecars that lost something', FAULTS, result.lost?.sidecars],
+      ['resources lost', FAULTS, result.lost?.resources],
+      ['resources nobody asked for', FAULTS, result.unneeded?.foreign],
+      ['equal versions sent again', FAULTS, result.unneeded?.repeated],
       ['refused by sidecars', FAULTS, result.refused],
       ['streams opened again', { ...FAULTS, isSeeded: false }, result.reconnects],
       ['messages', COUNT, result.pushes],
@@ -132,11 +132,15 @@ export const figuresOf = (result: SimResult): readonly Figure[] => {
           ['since the server was ready', TIME, storm.sinceReadyMs],
           ['resource bytes sent again', BYTES, storm.resourceBytes],
           ['listener bytes sent again', BYTES, storm.listenerBytes],
+          ['streams opened again', { ...FAULTS, isSeeded: false }, storm.reconnects],
           ['RSS before', MEMORY, storm.rssBeforeMiB],
           ['RSS, highest', MEMORY, storm.rssPeakMiB],
+          ['RSS, highest over before', { ...MEMORY, unit: 'ratio' }, storm.rssPeakMiB / storm.rssBeforeMiB],
+          ['deliveries of the proof', COUNT, storm.proof.arrived],
+          ['of', COUNT, storm.proof.expected],
         ])),
-    ...result.faults.flatMap(({ what, holders, pushes, bytes, largestPush, serverCpuS, ms }) =>
-      listOf(`Fault: ${what}`, [
+    ...result.faults.flatMap(({ what, holders, pushes, bytes, largestPush, serverCpuS, ms, propagation }) => [
+      ...listOf(`Fault: ${what}`, [
         ['sidecars that hold it', COUNT, holders],
         ['messages', { ...COUNT, better: 'lower' }, pushes],
         ['bytes', { ...BYTES, isSeeded: false }, bytes],
@@ -144,7 +148,8 @@ export const figuresOf = (result: SimResult): readonly Figure[] => {
         ['CPU of the server', CPU, serverCpuS],
         ['until it was quiet', TIME, ms],
       ]),
-    ),
+      ...change(result, `Propagation in the fault`, propagation, () => undefined),
+    ]),
     ...(fullMesh === undefined
       ? []
       : listOf('Full mesh', [

@@ -41,13 +41,14 @@ const warningsOf = (result: SimResult): string[] => {
           `${count(connect.sidecars - connect.completed)} of ${count(connect.sidecars)} sidecars never had their first configuration.`,
         ]
       : []),
-    ...(lost.resources > 0
+    ...(lost === undefined ? ['What the sidecars hold in the end was not checked: the run did not come to that.'] : []),
+    ...(lost !== undefined && lost.resources > 0
       ? [
           `${count(lost.resources)} resources of ${count(lost.sidecars)} sidecars are not what the mesh says.${examples(lost.examples)}`,
         ]
       : []),
     ...(never > 0 ? [`${count(never)} deliveries never arrived.`] : []),
-    ...(unneeded.foreign + unneeded.repeated > 0
+    ...(unneeded !== undefined && unneeded.foreign + unneeded.repeated > 0
       ? [
           `${count(unneeded.foreign)} resources were sent to sidecars that do not need them, and ${count(unneeded.repeated)} a second time.${examples(unneeded.examples)}`,
         ]

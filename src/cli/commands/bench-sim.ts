@@ -7,6 +7,8 @@ export const SIM_HELP = [
   'sim --profile P     options to begin with; `--profile list` names them and what each shows',
   '  --sidecars N --services S --endpoints E --deps D   size: sidecars; services, endpoints of each; services a sidecar calls',
   '  --churn R --hot R --duration T                     changes/s over all endpoints, and of the service all call; seconds',
+  '  --settle T          seconds at rest before the churn (the server gives memory back when it is quiet)',
+  '  --runs N            the same thing N times, each in a folder of its own, and medians with lowest..highest',
   '  --seed X            same seed, same mesh and changes',
   '  --mode M            on-demand, full-mesh (everything to everybody; 50 sidecars by default)',
   '  --workers W --clients C --log L   xDS workers (0: one process); client processes; lmdb, memory',
