@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FORGET_MS, type Lease, type LeaseDecision, LeaseKeeper, portionOf } from '../../../src/runtime/leases/index.ts';
+import {
+  FORGET_MS,
+  type Lease,
+  type LeaseDecision,
+  LeaseKeeper,
+  portionOf,
+} from '../../../src/runtime/leases/index.ts';
 
 const TTL = 10_000;
 const leases = (count: number, service = 'cart.shop'): Lease[] =>
