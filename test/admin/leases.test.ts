@@ -68,3 +68,31 @@ test('a word without a lease stands beside that of the lease; DELETE ends both',
   assert.equal(core.projector.fold.endpoint('cart.shop', 'a'), undefined);
   assert.equal(core.projector.fold.leaseCount, 0);
 });
+
+test('defaults that are said, or not, are the same data: registering again writes nothing', async (t) => {
+  const core = await started(t);
+  const said = { address: '10.0.0.1', health: 'healthy', weight: 1, labels: {} };
+  for (const data of [said, { address: '10.0.0.1' }, said])
+    assert.equal((await call(core, 'PUT', `${AT}?lease=30s&holder=h1`, data)).status, 200);
+  const { offset } = core.log.head();
+  assert.deepEqual((await call(core, 'PUT', `${AT}?lease=30s&holder=h1`, { address: '10.0.0.1' })).body.offsets, []);
+  assert.deepEqual((await call(core, 'PUT', `${AT}?lease=30s&holder=h1`, said)).body.offsets, []);
+  assert.equal(core.log.head().offset, offset);
+  const heavier = await call(core, 'PUT', `${AT}?lease=30s&holder=h1`, { ...said, weight: 2 });
+  assert.equal(heavier.body.offsets.length, 1);
+});
+
+test('the lease of another caller is withdrawn as the remedy of LEASES_PANIC says: by an event of its source', async (t) => {
+  const core = await started(t);
+  const data = { namespace: 'shop', service: 'cart', id: 'a' };
+  const registered = { ...data, address: '10.0.0.1', lease: { ttlMs: 30_000, holder: 'h' } };
+  const made = { type: 'endpoint.registered', source: 'lease:other', data: registered };
+  assert.equal((await call(core, 'POST', '/v1/events', { events: [made] })).status, 200);
+  const refused = await call(core, 'DELETE', AT);
+  assert.deepEqual([refused.status, /lease:other/.test(refused.text)], [409, true], refused.text);
+  const ended = await call(core, 'POST', '/v1/events', {
+    events: [{ type: 'endpoint.deregistered', source: 'lease:other', data }],
+  });
+  assert.equal(ended.status, 200, ended.text);
+  assert.equal(core.projector.fold.leaseCount, 0);
+});

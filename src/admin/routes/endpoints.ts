@@ -76,6 +76,19 @@ interface Lease {
   readonly holder: string;
 }
 
+/** Without what means the same as its absence. */
+const plain = (fields: object): object =>
+  Object.fromEntries(
+    Object.entries(fields).filter(
+      ([name, value]) =>
+        !(
+          (name === 'health' && value === 'healthy') ||
+          (name === 'weight' && value === 1) ||
+          (name === 'labels' && isObject(value) && Object.keys(value).length === 0)
+        ),
+    ),
+  );
+
 /** Whether the log already has all of it: the same process says again what it said. */
 const isKnown = (
   { ports, caller }: Pick<RequestContext, 'ports' | 'caller'>,
@@ -90,7 +103,7 @@ const isKnown = (
   if (lease === undefined || lease.expired === true || word === undefined) return undefined;
   if (lease.ttlMs !== ttlMs || lease.holder !== holder) return undefined;
   const { namespace: _, service: __, ...said } = fields;
-  return isDeepStrictEqual({ ...said, id }, { ...word }) ? lease : undefined;
+  return isDeepStrictEqual(plain({ ...said, id }), plain(word)) ? lease : undefined;
 };
 
 const registerLease = async (

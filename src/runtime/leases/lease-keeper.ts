@@ -7,8 +7,8 @@
  * K2 Through expiry at most half of a service's leases (rounded down) are ever out, those that ran out before counted on both sides;
  *    the others stay, and the service is in panic.
  * K3 Those that are silent for longest go first.
- * K4 A lease that ran out is forgotten after `FORGET_MS`, and only while no other lease of its service is overdue: what is forgotten
- *    no longer counts in K2.
+ * K4 A lease that ran out is forgotten after `FORGET_MS`, and only while at least half of the leases of its service that have not run
+ *    out are heard (then the silence of the others is not ours): what is forgotten no longer counts in K2.
  */
 
 /** What the keeper reads of a lease; the same object as long as no event changed it. */
@@ -40,6 +40,16 @@ export interface LeaseDecision {
 const MAX_GAP_MS = 2_000;
 /** How long a lease that ran out is shown and counted, ms. */
 export const FORGET_MS = 600_000;
+
+const byService = (leases: readonly Lease[]): Map<string, Lease[]> => {
+  const groups = new Map<string, Lease[]>();
+  for (const lease of leases) {
+    const group = groups.get(lease.service);
+    if (group === undefined) groups.set(lease.service, [lease]);
+    else group.push(lease);
+  }
+  return groups;
+};
 
 export class LeaseKeeper {
   /** Last sign of life, by lease object: an event makes another object, and begins anew. */
@@ -98,20 +108,18 @@ export class LeaseKeeper {
     const expire: Lease[] = [];
     const forget: Lease[] = [];
     const panics: Panic[] = [];
-    const byService = new Map<string, Lease[]>();
-    for (const lease of overdue) {
-      const group = byService.get(lease.service);
-      if (group === undefined) byService.set(lease.service, [lease]);
-      else group.push(lease);
-    }
-    for (const [service, group] of byService) {
+    for (const [service, group] of byService(overdue)) {
       const held = group.filter((lease) => lease.expired !== true && this.silentMs(lease, now) >= lease.ttlMs);
+      const old = group.filter((lease) => lease.expired === true);
       if (held.length === 0) {
-        forget.push(...group.filter((lease) => lease.expired === true));
+        forget.push(...old);
         continue;
       }
       const all = leasesOf(service);
-      const out = all.filter(({ expired }) => expired === true).length;
+      const live = all.filter(({ expired }) => expired !== true);
+      const out = all.length - live.length;
+      if (old.length > 0 && 2 * live.filter((lease) => this.silentMs(lease, now) < lease.ttlMs).length >= live.length)
+        forget.push(...old);
       const allowed = Math.max(0, Math.floor(all.length / 2) - out);
       held.sort((a, b) => this.silentMs(b, now) - this.silentMs(a, now));
       expire.push(...held.slice(0, allowed));
@@ -121,3 +129,30 @@ export class LeaseKeeper {
     return { expire, forget, panics };
   }
 }
+
+/**
+ * At most `limit` of what is overdue, but whole services (K2 and K4 need all that is overdue of one), and at least one; they take turns,
+ * so that every service has its round.
+ *
+ * @param after the last service of the round before
+ */
+export const portionOf = (
+  overdue: readonly Lease[],
+  limit: number,
+  after: string,
+): { readonly taken: readonly Lease[]; readonly after: string } => {
+  if (overdue.length <= limit) return { taken: overdue, after: '' };
+  const groups = [...byService(overdue)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const from = Math.max(
+    0,
+    groups.findIndex(([service]) => service > after),
+  );
+  const taken: Lease[] = [];
+  let last = after;
+  for (const [service, group] of [...groups.slice(from), ...groups.slice(0, from)]) {
+    if (taken.length > 0 && taken.length + group.length > limit) break;
+    for (const lease of group) taken.push(lease);
+    last = service;
+  }
+  return { taken, after: last };
+};

@@ -15,7 +15,7 @@ export const leaseHealth = ({ held, panics }: Leases): HealthPart => {
     services: panics.slice(0, 100),
     message: `panic: of ${first.leases} leased endpoints of ${first.service} ${first.expired} are out and ${first.overdue} more are silent${more}; at most half expire, the others stay`,
     remedy:
-      'look whether their processes run and reach this control plane; withdraw those that are gone for good: DELETE /v1/services/NAMESPACE/NAME/endpoints/ID',
+      'look whether their processes run and reach this control plane; withdraw those that are gone for good: DELETE /v1/services/NAMESPACE/NAME/endpoints/ID (one of another caller, which answers not-owner: POST /v1/events endpoint.deregistered with the source it names)',
   };
 };
 

@@ -13,19 +13,19 @@ import { type Ingest, OWN_SOURCE } from '../../ingest/index.ts';
 import { parseServiceName, TendrilError } from '../../model/index.ts';
 import type { FoldState } from '../../projector/index.ts';
 import type { KeeperChoice, LeaseAsked } from '../replicas/index.ts';
-import { type Lease, LeaseKeeper, type Panic } from './lease-keeper.ts';
+import { type Lease, LeaseKeeper, type Panic, portionOf } from './lease-keeper.ts';
 
 const ROUND_MS = 1_000;
 /** Of one question, and of one batch of events. */
 const CHUNK = 500;
-/** Decided on in one round; what is above waits for the next one. */
+/** Asked about and decided on in one round, but whole services; the others have their turn in the next one. */
 const MAX_OVERDUE = 10_000;
 
 export interface LeaseElectorate {
   /** Replicas that may have taken signs of life, this one not among them. */
   voters(): readonly string[];
-  /** For each voter: how long each lease was silent there, ms, or -1 where it does not know it; undefined: no answer. */
-  ask(leases: readonly LeaseAsked[]): Promise<readonly (readonly number[] | undefined)[]>;
+  /** For each of these voters: how long each lease was silent there, ms, or -1 where it does not know it; undefined: no answer, or none any more. */
+  ask(leases: readonly LeaseAsked[], voters: readonly string[]): Promise<readonly (readonly number[] | undefined)[]>;
   readonly choice: () => KeeperChoice;
 }
 
@@ -51,6 +51,10 @@ export class Leases implements LeasesPort {
   #isKeeper = false;
   #voters: readonly string[] = [];
   #panics: readonly Panic[] = [];
+  /** The last service that had its turn, where not all have it in one round. */
+  #after = '';
+  /** Their expiry is being written. */
+  readonly #ending = new Set<Lease>();
   readonly counters = { heartbeats: 0, renewed: 0, taken: 0, expired: 0, panics: 0, incomplete: 0 };
 
   constructor(options: LeasesOptions) {
@@ -75,7 +79,9 @@ export class Leases implements LeasesPort {
   }
 
   lease(service: string, id: string, source: string): LeaseView | undefined {
-    return this.#options.state.lease(service, id, source);
+    const lease = this.#options.state.lease(service, id, source);
+    // No sign of life can save it now: its holder is to register again, by an event, which overtakes the expiry or follows it.
+    return lease !== undefined && this.#ending.has(lease) ? { ...lease, expired: true } : lease;
   }
 
   leasesOf(service: string): readonly LeaseView[] {
@@ -131,6 +137,8 @@ export class Leases implements LeasesPort {
 
   async #round(): Promise<void> {
     const { state, others, monotonic } = this.#options;
+    // Notes since when this replica is alone, also while nobody asks it.
+    this.#options.refuse();
     const before = this.#isKeeper;
     this.#isKeeper = others === undefined || others.choice() === 'mine';
     if (!this.#isKeeper) {
@@ -144,13 +152,15 @@ export class Leases implements LeasesPort {
     this.#voters = voters;
     // L3, and of the keeper before this one nothing is known.
     if (others !== undefined && (!before || lost)) this.#keeper.begin(monotonic());
-    const overdue = this.#keeper.overdue(state.leases(), monotonic()).slice(0, MAX_OVERDUE);
-    if (!(await this.#askOthers(overdue))) {
+    const all = this.#keeper.overdue(state.leases(), monotonic());
+    const { taken: overdue, after } = portionOf(all, MAX_OVERDUE, this.#after);
+    if (!(await this.#askOthers(overdue, voters))) {
       this.counters.incomplete += 1;
       return;
     }
     const decision = this.#keeper.decide(overdue, (service) => state.leasesOf(service), monotonic());
-    this.#alarm(decision.panics);
+    this.#after = after;
+    this.#alarm([...decision.panics, ...this.#waiting(all, overdue)]);
     const ended = await this.#write(decision.expire, 'no heartbeat for longer than its TTL');
     await this.#write(decision.forget, 'ran out long ago');
     if (ended === 0) return;
@@ -158,18 +168,27 @@ export class Leases implements LeasesPort {
     this.#options.logger.info({ leases: ended }, 'leases ran out: their holders were silent for longer than the TTL');
   }
 
+  /** Panics of services that are overdue as before, and had no turn. */
+  #waiting(all: readonly Lease[], taken: readonly Lease[]): readonly Panic[] {
+    if (all.length === taken.length || this.#panics.length === 0) return [];
+    const had = new Set(taken.map(({ service }) => service));
+    const are = new Set(all.map(({ service }) => service));
+    return this.#panics.filter(({ service }) => are.has(service) && !had.has(service));
+  }
+
   /** False: not everybody answered (L2). */
-  async #askOthers(overdue: readonly Lease[]): Promise<boolean> {
+  async #askOthers(overdue: readonly Lease[], voters: readonly string[]): Promise<boolean> {
     const { others, monotonic } = this.#options;
-    if (others === undefined || this.#voters.length === 0) return true;
+    if (others === undefined || voters.length === 0) return true;
     const held = overdue.filter(({ expired }) => expired !== true);
     for (let from = 0; from < held.length; from += CHUNK) {
       const chunk = held.slice(from, from + CHUNK);
-      const answers = await others.ask(chunk.map(({ service, id, source, offset }) => [service, id, source, offset]));
+      const asked = chunk.map(({ service, id, source, offset }): LeaseAsked => [service, id, source, offset]);
+      const answers = await others.ask(asked, voters);
       const now = monotonic();
       for (const answer of answers)
         for (const [at, lease] of chunk.entries()) this.#heard(lease, answer?.[at] ?? -1, now);
-      if (answers.some((answer) => answer?.length !== chunk.length)) return false;
+      if (answers.length !== voters.length || answers.some((answer) => answer?.length !== chunk.length)) return false;
     }
     return true;
   }
@@ -185,14 +204,19 @@ export class Leases implements LeasesPort {
     let applied = 0;
     for (let from = 0; from < leases.length; from += CHUNK) {
       const now = this.#options.monotonic();
-      const events = leases.slice(from, from + CHUNK).flatMap((lease) => {
-        if (lease.expired !== true && this.#keeper.silentMs(lease, now) < lease.ttlMs) return [];
+      const chunk = leases
+        .slice(from, from + CHUNK)
+        .filter((lease) => lease.expired === true || this.#keeper.silentMs(lease, now) >= lease.ttlMs);
+      if (chunk.length === 0) continue;
+      const events = chunk.map((lease) => {
         const { namespace = '', name = '' } = parseServiceName(lease.service) ?? {};
         const data = { namespace, service: name, id: lease.id, seen: lease.offset, epoch };
-        return [{ type: 'endpoint.expired', source: lease.source, reason, data }];
+        return { type: 'endpoint.expired', source: lease.source, reason, data };
       });
-      if (events.length === 0) continue;
-      const answer = await this.#options.ingest.submit({ events, caller: OWN_SOURCE, atomic: false, internal: true });
+      for (const lease of chunk) this.#ending.add(lease);
+      const answer = await this.#options.ingest
+        .submit({ events, caller: OWN_SOURCE, atomic: false, internal: true })
+        .finally(() => this.#ending.clear());
       applied += answer.events.filter(({ status }) => status === 'applied').length;
     }
     return applied;

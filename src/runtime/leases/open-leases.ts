@@ -46,7 +46,7 @@ export const openLeases = ({ log, state, ingest, keeping, group, out, logger }: 
         ? undefined
         : {
             voters: () => group.voters(),
-            ask: (leases) => group.askLeases(leases),
+            ask: (leases, voters) => group.askLeases(leases, voters),
             choice: () => group.keeper(),
           },
     term: () => keeping.term(),

@@ -151,11 +151,14 @@ export class ReplicaGroup {
     });
   }
 
-  /** Of each voter, how long leases were silent there, ms (-1: not known); undefined: it did not answer. */
-  askLeases(leases: readonly LeaseAsked[]): Promise<readonly (readonly number[] | undefined)[]> {
+  /** Of each of these voters, how long leases were silent there, ms (-1: not known); undefined: it did not answer, or has left. */
+  askLeases(
+    leases: readonly LeaseAsked[],
+    voters: readonly string[],
+  ): Promise<readonly (readonly number[] | undefined)[]> {
     const term = this.#options.state.keeperEpoch('edges');
     return Promise.all(
-      this.voters().map(async (id) => {
+      voters.map(async (id) => {
         const answer = await this.#peers
           .get(id)
           ?.client.ask(term, { what: 'leases', leases })

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FORGET_MS, type Lease, type LeaseDecision, LeaseKeeper } from '../../../src/runtime/leases/index.ts';
+import {
+  FORGET_MS,
+  type Lease,
+  type LeaseDecision,
+  LeaseKeeper,
+  portionOf,
+} from '../../../src/runtime/leases/index.ts';
 
 const TTL = 10_000;
 const leases = (count: number, service = 'cart.shop'): Lease[] =>
@@ -127,6 +133,56 @@ test('K4: what ran out is forgotten later, and not while others of its service a
   const panic = new Stand(leases(4));
   panic.run(2 * TTL + FORGET_MS);
   assert.deepEqual([panic.all.length, panic.out], [4, 2]);
+});
+
+test('K4: a process that crashes and returns with new ids, at most twice in ten minutes: the dead endpoints go, in the end', () => {
+  const crash = fc.record({ count: fc.integer({ min: 1, max: 2 }), afterMs: fc.integer({ min: 0, max: FORGET_MS }) });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 3 }), fc.array(crash, { minLength: 1, maxLength: 4 }), (count, crashes) => {
+      const stand = new Stand(leases(count));
+      let life = 0;
+      const alive = ({ id }: Lease) => id.endsWith(`/${life}`) || (life === 0 && !id.includes('/'));
+      for (const { count: times, afterMs } of crashes) {
+        for (let at = 0; at < times; at += 1) {
+          life += 1;
+          for (const lease of leases(count))
+            stand.all.push({ ...lease, id: `${lease.id}/${life}`, offset: life * 100 + lease.offset });
+          stand.run(2 * TTL + (at === times - 1 ? afterMs : 0), alive);
+          assert.ok(stand.all.every((lease) => lease.expired !== true || !alive(lease)));
+          assert.ok(stand.out <= Math.floor(stand.all.length / 2));
+        }
+        stand.run(2 * FORGET_MS + 2 * TTL, alive);
+        assert.deepEqual(
+          stand.all.filter((lease) => !alive(lease) && lease.expired !== true),
+          [],
+        );
+      }
+    }),
+    { numRuns: 15 },
+  );
+});
+
+test('a portion of what is overdue: whole services, and each has its turn', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 12 }),
+      fc.integer({ min: 1, max: 10 }),
+      (sizes, limit) => {
+        const all = sizes.flatMap((size, at) => leases(size, `s${at}.shop`));
+        const had = new Set<string>();
+        let after = '';
+        for (let round = 0; round < sizes.length; round += 1) {
+          const portion = portionOf(all, limit, after);
+          after = portion.after;
+          const names = new Set(portion.taken.map(({ service }) => service));
+          assert.ok(names.size > 0 && (names.size === 1 || portion.taken.length <= limit));
+          for (const name of names) had.add(name);
+          assert.equal(portion.taken.length, all.filter(({ service }) => names.has(service)).length);
+        }
+        assert.equal(had.size, sizes.length);
+      },
+    ),
+  );
 });
 
 test('K1, K2: whoever falls silent, whenever the process stands still: no holder that is heard in time loses its lease', () => {

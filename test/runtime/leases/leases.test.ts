@@ -12,6 +12,8 @@ class Mesh {
   readonly replicas = new Map<string, Leases>();
   readonly silent = new Set<string>();
   readonly gone = new Set<string>();
+  /** After each question of the keeper. */
+  asked: () => void = () => {};
   keeper = 'a';
   now = 0;
   term = 0;
@@ -34,8 +36,13 @@ class Mesh {
       ingest: this.core.ingest,
       others: {
         voters: others,
-        ask: async (asked) =>
-          others().map((other) => (this.silent.has(other) ? undefined : this.replicas.get(other)?.answer(asked))),
+        ask: async (asked, voters) => {
+          const answers = voters.map((other) =>
+            this.silent.has(other) || this.gone.has(other) ? undefined : this.replicas.get(other)?.answer(asked),
+          );
+          this.asked();
+          return answers;
+        },
         choice: () => (this.keeper === id ? 'mine' : 'theirs'),
       },
       term: async () => this.term,
@@ -155,4 +162,46 @@ test('a replica that has just started says of leases that it has not heard: not 
   mesh.join('b');
   await mesh.run(TTL - 3_000);
   assert.equal(mesh.served, 2);
+});
+
+test('L2: a replica that leaves between two questions of a round has not answered', async (t) => {
+  const mesh = await Mesh.start(t, ['a', 'b']);
+  await mesh.register(600);
+  mesh.asked = () => mesh.gone.add('b');
+  await mesh.run(TTL + 1_000);
+  assert.equal(mesh.served, 600);
+  assert.equal(mesh.replicas.get('a')?.counters.incomplete, 1);
+});
+
+test('while its expiry is written a lease is shown as expired: a heartbeat gets 404, and a registration is an event', async (t) => {
+  const mesh = await Mesh.start(t, ['a']);
+  await mesh.register(2);
+  const seen: unknown[] = [];
+  const { ingest } = mesh.core;
+  const submit = ingest.submit.bind(ingest);
+  t.mock.method(ingest, 'submit', (request: Parameters<typeof submit>[0]) => {
+    const lease = (id: string) => mesh.replicas.get('a')?.lease(SERVICE, id, 'lease:local')?.expired;
+    if ((request.events[0] as { type?: string }).type === 'endpoint.expired') seen.push(lease('e0'), lease('e1'));
+    return submit(request);
+  });
+  await mesh.run(2 * TTL, ['e1']);
+  assert.deepEqual(seen, [true, undefined]);
+  assert.equal(mesh.served, 1);
+});
+
+test('more overdue leases than one round looks at: those behind have their turn, and each panic is told', async (t) => {
+  const mesh = await Mesh.start(t, ['a']);
+  const lease = { ttlMs: TTL, holder: 'h' };
+  const events = Array.from({ length: 10_001 }, (_, at) => ({
+    type: 'endpoint.registered',
+    source: 'lease:local',
+    data: { namespace: 'shop', service: `a${at}`, id: 'x', address: '10.0.0.1', lease },
+  }));
+  for (let from = 0; from < events.length; from += 500)
+    await mesh.core.ingest.submit({ events: events.slice(from, from + 500), caller: 'lease:local' });
+  await mesh.register(4);
+  await mesh.run(TTL + 4_000, ['e0', 'e1', 'e2']);
+  assert.equal(mesh.served, 3);
+  const leases = mesh.replicas.get('a');
+  assert.deepEqual([leases?.panics.length, leases?.counters.panics], [10_001, 10_001]);
 });

@@ -218,9 +218,11 @@ test('leases: a replica that is not heard counts for twice the time after which 
   mesh.now += 4_000;
   await mesh.groups.get('a')?.round();
   assert.deepEqual(voters(), ['b', 'c']);
-  assert.deepEqual(await mesh.groups.get('a')?.askLeases([]), [undefined, ['c']]);
+  assert.deepEqual(await mesh.groups.get('a')?.askLeases([], ['b', 'c']), [undefined, ['c']]);
   mesh.now += 1;
   assert.deepEqual(voters(), ['c']);
+  // Who counted when the round began is waited for to its end.
+  assert.deepEqual(await mesh.groups.get('a')?.askLeases([], ['b', 'c', 'gone']), [undefined, ['c'], undefined]);
   mesh.out.add('c');
   await mesh.groups.get('a')?.round();
   assert.deepEqual(voters(), []);
