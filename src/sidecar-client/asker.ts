@@ -29,6 +29,8 @@ export class Asker {
   /** Looked at after every effect. */
   readonly #waits = new Set<Wait>();
   readonly #answered = new Set<string>();
+  /** Clusters asked for by name -> the hosts for which. */
+  readonly #users = new Map<string, Set<string>>();
   #connection: Connection | undefined;
   #isClosed = false;
 
@@ -53,9 +55,21 @@ export class Asker {
     for (const wait of this.#waits) if (wait.look()) this.#waits.delete(wait);
   }
 
-  /** The next question about a released host waits for a new answer. */
-  forget(host: string): void {
+  /**
+   * A host is released: the next question about it waits for a new answer. Gives the clusters that nobody else needs of those that were
+   * asked for by name, its own among them.
+   */
+  forget(host: string): readonly string[] {
     this.#answered.delete(host);
+    const free: string[] = [];
+    for (const [cluster, users] of this.#users)
+      if (users.delete(host) && users.size === 0) {
+        this.#users.delete(cluster);
+        free.push(cluster);
+      }
+    // One that an earlier process asked for has no user yet.
+    if (!this.#users.has(host) && !free.includes(host)) free.push(host);
+    return free;
   }
 
   /** Resolves with the first value that is not undefined. `effects` are carried out after the wait has begun. */
@@ -102,9 +116,14 @@ export class Asker {
     return found.host;
   }
 
-  /** Waits for a cluster and its assignment, asked for by name if it is not held. */
-  cluster(name: string): Promise<true> {
+  /** Waits for a cluster and its assignment, asked for by name if it is not held; `host`: who needs it, until `forget`. */
+  cluster(name: string, host = name): Promise<true> {
     const effects = this.#session.cluster(name) === undefined ? this.#session.askCluster(name) : [];
+    if (this.#session.isAsked(name)) {
+      const users = this.#users.get(name);
+      if (users === undefined) this.#users.set(name, new Set([host]));
+      else users.add(host);
+    }
     return this.until(`cluster ${name}`, () => (this.#session.isComplete(name) ? true : undefined), effects);
   }
 

@@ -57,6 +57,8 @@ const FOLDER = 'client';
 const SCHEMA = { name: 'sidecar-cache', version: 1 };
 const RESERVE_BYTES = 64 * 2 ** 20;
 const WRITE_MS = 250;
+/** After a write that failed, ms. */
+const AGAIN_MS = 5_000;
 /** LMDB's bound of a key, with room for the kind: such a name is kept in memory only. */
 const MAX_NAME_BYTES = 1_800;
 const KINDS: readonly CachedKind[] = ['cds', 'eds', 'vhds'];
@@ -182,11 +184,17 @@ class DiskCache implements ClientCache {
     this.#timer = setTimeout(() => {
       this.#writing = this.#write().finally(() => {
         this.#timer = undefined;
-        // What changed while it was written, or was refused by a full disk.
+        // What changed while it was written, or could not be written.
         if (this.#isStateDirty || KINDS.some((kind) => (this.#dirty.get(kind)?.size ?? 0) > 0)) this.#schedule();
       });
-    }, this.#options.writeMs ?? WRITE_MS);
+    }, this.#waitMs());
     this.#timer.unref();
+  }
+
+  /** A full disk is looked at without writing; whatever else failed may cost more. */
+  #waitMs(): number {
+    if (this.#lastCode !== undefined && this.#lastCode !== 'CACHE_FULL') return AGAIN_MS;
+    return this.#options.writeMs ?? WRITE_MS;
   }
 
   async #write(): Promise<void> {
@@ -211,7 +219,7 @@ class DiskCache implements ClientCache {
       const problem = problemFrom(error);
       if (problem.code !== this.#lastCode) this.#options.onProblem(problem);
       this.#lastCode = problem.code;
-      if (problem.code !== 'CACHE_FULL') return;
+      // Whatever failed: what is newer on disk, its age, must not stand over records that are not.
       for (const [kind, names] of taken) for (const name of names) this.#dirty.get(kind)?.add(name);
       this.#isStateDirty = true;
     }

@@ -8,6 +8,7 @@ import type { DecodedHost, Endpoint } from './decode.ts';
 import type { UpdateEffect } from './effect.ts';
 import type { ResourceKind } from './kinds.ts';
 import { ClientSession } from './session.ts';
+import { callUser } from './user-code.ts';
 
 export interface SidecarOptions {
   /** Control planes, tried in turn. */
@@ -75,11 +76,11 @@ export const connectSidecar = (options: SidecarOptions): SidecarClient => {
     addresses: options.addresses,
     session,
     onEffect: (effect) => {
-      if (effect.kind === 'update') options.onUpdate?.(effect);
+      if (effect.kind === 'update') callUser('onUpdate', () => options.onUpdate?.(effect));
       asker.onEffect(effect);
     },
     onStatus: (status) => {
-      options.onStatus?.(status);
+      callUser('onStatus', () => options.onStatus?.(status));
       asker.look();
     },
     ...(options.backoff === undefined ? {} : { backoff: options.backoff }),

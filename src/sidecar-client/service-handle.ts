@@ -3,6 +3,7 @@ import type { CallCore, Pick, PickRefusal } from './calls/index.ts';
 import type { ConfigSource } from './config-source.ts';
 import { decodeAssignment, type Endpoint } from './decode.ts';
 import { clustersOf } from './read-resource.ts';
+import { callUser } from './user-code.ts';
 
 const NO_ENDPOINTS: readonly Endpoint[] = [];
 
@@ -100,7 +101,8 @@ export class Service implements ServiceHandle {
       if (seen !== undefined && seen.length === now.length && now.every((part, index) => part === seen?.[index]))
         return;
       seen = now;
-      listener(this.#now());
+      const endpoints = this.#now();
+      callUser(`a watcher of ${this.authority}`, () => listener(endpoints));
     };
     const forget = source.onChange(look);
     look();

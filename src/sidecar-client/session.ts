@@ -44,6 +44,8 @@ export class ClientSession {
   readonly #routeConfiguration: string;
   readonly #held: Holdings;
   readonly #askedClusters = new Set<string>();
+  /** Hosts and clusters asked for that were not asked for already, since the start. */
+  questions = 0;
   readonly #requests: StreamRequests;
   /** Assignments asked for on this stream. */
   readonly #askedAssignments = new Set<string>();
@@ -89,6 +91,7 @@ export class ClientSession {
   ask(host: string): ClientEffect[] {
     const asked = this.#held.hosts.ask(host);
     if ('known' in asked) return [...asked.known];
+    this.questions += 1;
     const out: ClientEffect[] = [];
     if (this.#connected) this.#requests.add(out, 'vhds', { subscribe: [asked.subscribe] });
     return out;
@@ -98,9 +101,15 @@ export class ClientSession {
   askCluster(name: string): ClientEffect[] {
     if (this.#askedClusters.has(name)) return [];
     this.#askedClusters.add(name);
+    this.questions += 1;
     const out: ClientEffect[] = [];
     if (this.#connected) this.#requests.add(out, 'cds', { subscribe: [name] });
     return out;
+  }
+
+  /** A cluster was asked for by name, and not released. */
+  isAsked(cluster: string): boolean {
+    return this.#askedClusters.has(cluster);
   }
 
   /** The virtual host that answers a host; a wildcard domain counts. */

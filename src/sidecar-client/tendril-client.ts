@@ -14,6 +14,7 @@ import { IdleServices } from './idle-services.ts';
 import { clustersOf } from './read-resource.ts';
 import { Services } from './services.ts';
 import { ClientSession } from './session.ts';
+import { callUser } from './user-code.ts';
 
 const CONFIG_KINDS: Readonly<Partial<Record<UpdateEffect['type'], ConfigKind>>> = {
   cds: 'cluster',
@@ -60,7 +61,8 @@ const restoreInto = (
  * @throws TendrilError `CLIENT_ADDRESS`. Nothing that is wrong with the cache throws.
  */
 export const createClient = async (options: ClientOptions): Promise<TendrilClient> => {
-  const { node, random = Math.random, now = Date.now, log = warn } = options;
+  const { node, random = Math.random, now = Date.now } = options;
+  const log = (problem: CacheProblem): void => callUser('log', () => (options.log ?? warn)(problem));
   const addresses = options.addresses.map(parseAddress);
   if (addresses.length === 0)
     throw new TendrilError('CLIENT_ADDRESS', 'addresses: none given', { remedy: 'name at least one control plane' });
@@ -133,7 +135,7 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
         wasLive = false;
         liveAt = performance.now();
       }
-      options.onStatus?.(status);
+      callUser('onStatus', () => options.onStatus?.(status));
       asker.look();
     },
     ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
@@ -146,28 +148,37 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
     if (kind === undefined || type === 'lds' || type === 'rds') return;
     const all = removed.length === 0 ? names : [...names, ...removed];
     cache?.noteChange(type, all);
-    for (const listener of [...listeners]) listener({ kind, names: all });
+    for (const listener of [...listeners]) callUser('a listener of onChange', () => listener({ kind, names: all }));
   };
 
   const assignmentOf = (cluster: string): HeldResource | undefined => {
     const eds = session.cluster(cluster)?.eds;
     return eds === undefined ? undefined : session.resource('eds', eds);
   };
+  let noted = session.questions;
+  /** The cache is told of what was asked for anew, not of every call. */
+  const noteAsked = (): void => {
+    if (session.questions === noted) return;
+    noted = session.questions;
+    cache?.noteAsked();
+  };
   const ready = async (authority: string): Promise<boolean> => {
     const name = authority.toLowerCase();
     idle.touch(name, performance.now());
     const host = await asker.ask(name);
-    cache?.noteAsked();
-    if (host === undefined) return false;
-    const body = session.resource('vhds', host.name)?.body;
-    await Promise.all((body === undefined ? [] : clustersOf(body)).map((cluster) => asker.cluster(cluster)));
-    return true;
+    const body = host === undefined ? undefined : session.resource('vhds', host.name)?.body;
+    const clusters = (body === undefined ? [] : clustersOf(body)).map((cluster) => asker.cluster(cluster, name));
+    noteAsked();
+    await Promise.all(clusters);
+    return host !== undefined;
   };
   /** The same for TCP services, whose service port is their cluster; one that does not exist comes without endpoints. */
   const readyService = async (authority: string): Promise<boolean> => {
     if (await ready(authority)) return true;
     if (!isServicePort(authority)) return false;
-    return (await asker.endpointsOf(authority)).length > 0;
+    const endpoints = asker.endpointsOf(authority);
+    noteAsked();
+    return (await endpoints).length > 0;
   };
 
   let core: CallCore | undefined;
@@ -247,8 +258,8 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
     // While no control plane is there nothing is given up: it could not be had again.
     const over = connection.connected ? idle.takeIdle(performance.now()) : [];
     for (const name of over) {
-      connection.run([...session.release(name), ...session.releaseCluster(name)]);
-      asker.forget(name);
+      const clusters = asker.forget(name);
+      connection.run([...session.release(name), ...clusters.flatMap((cluster) => session.releaseCluster(cluster))]);
     }
     if (over.length > 0) cache?.noteAsked();
   }, SWEEP_MS);

@@ -35,6 +35,6 @@ const round = async (isClosing: boolean): Promise<void> => {
 
 for (let number = 1; number <= Number(rounds); number++) {
   await round(number % 2 === 0);
-  process.send?.(number);
+  process.send?.(number, undefined, undefined, () => undefined);
 }
 process.once('disconnect', () => void client.close());

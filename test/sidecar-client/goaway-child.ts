@@ -19,7 +19,8 @@ const asking = setInterval(() => {
       .service(`svc-${asked++ % 500}.shop`)
       .ready()
       .catch(() => undefined);
-  process.send?.('alive');
+  // The parent may just have closed the channel (EPIPE).
+  process.send?.('alive', undefined, undefined, () => undefined);
 }, 5);
 process.once('disconnect', () => {
   clearInterval(asking);

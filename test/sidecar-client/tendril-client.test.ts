@@ -117,6 +117,75 @@ test('an idle service that nobody watches is released; its next use asks again',
   assert.equal((await cart.endpoints()).length, 2);
 });
 
+test('clusters under other names than the service are released with the last service that needs them', async () => {
+  const mesh = shop();
+  const shared = 'stock.shop:80|v2';
+  mesh.set('cds', shared, clusterBody(shared, 'c-1', true));
+  mesh.set('eds', shared, assignmentBody(shared, 'e-1', [9]));
+  for (const name of ['cart.shop', 'pay.shop'])
+    mesh.set('vhds', `${name}:80`, virtualHostBody('h-2', [name, `${name}:80`], [shared]));
+  const { port } = await serve(mesh);
+  const client = await start(port, { idleMs: 1 });
+  const end = client.service('pay.shop').watch(() => undefined);
+  await client.prefetch(['cart.shop', 'pay.shop']);
+  await until('cart is released', () => client.virtualHostOf('cart.shop') === undefined);
+  await new Promise((done) => setTimeout(done, 100));
+  assert.equal(client.status().held.clusters, 1);
+  end();
+  await until('nothing is held', () => client.status().held.clusters + client.status().held.assignments === 0);
+});
+
+test('an application whose listeners throw keeps its stream, and is warned', async (t) => {
+  const warnings: string[] = [];
+  const warned = ({ message }: Error): number => warnings.push(message);
+  process.on('warning', warned);
+  t.after(() => process.off('warning', warned));
+  const mesh = shop();
+  const { port, server } = await serve(mesh);
+  const waits: string[] = [];
+  const client = await start(port, {
+    onStatus: (status) => {
+      if (status.is === 'waiting') waits.push(status.why);
+      throw new Error(`my status ${status.is}`);
+    },
+  });
+  const seen: number[] = [];
+  client.onChange(() => {
+    throw new Error('my change');
+  });
+  client.service('cart.shop').watch(() => {
+    throw new Error('my watcher');
+  });
+  client.service('cart.shop').watch((endpoints) => seen.push(endpoints.length));
+  await until('the other watcher is told', () => seen.at(-1) === 2);
+  mesh.set('eds', 'cart.shop:80', assignmentBody('cart.shop:80', 'e-2', [2, 5, 6]));
+  await server.wake();
+  await until('and again', () => seen.at(-1) === 3);
+  assert.deepEqual(waits, []);
+  for (const what of ['my status connected', 'my change', 'my watcher'])
+    assert.ok(
+      warnings.some((warning) => warning.includes(what)),
+      what,
+    );
+});
+
+test('the cache is written for what is new, not for every call', async () => {
+  const dir = folder();
+  const { port } = await serve(shop());
+  const client = await start(port, { cacheDir: dir });
+  await client.ready('cart.shop');
+  const written = (): number => statSync(join(dir, 'client', 'data.mdb')).mtimeMs;
+  await new Promise((done) => setTimeout(done, 1_000));
+  const before = written();
+  for (let calls = 0; calls < 20; calls++) {
+    await client.ready('cart.shop');
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  assert.equal(written(), before);
+  assert.equal(await client.ready('nobody.shop'), false);
+  await until('a question is noted', () => written() > before);
+});
+
 test('K1, K5: a new process serves what an earlier one held while no control plane is there, and says how old it is', async () => {
   const dir = folder();
   const mesh = shop();

@@ -53,10 +53,17 @@ const QUEUE = {
   onCallEnded: null,
 } as experimental.PickResult;
 
-/** CANCELLED and DEADLINE_EXCEEDED are mostly the caller's own doing; grpc-js does not say whose. */
-const outcomeOf = (code: number): CallOutcome => {
+/** Timers of grpc-js may end so much before the time, ms. */
+const EARLY_MS = 5;
+
+/**
+ * CANCELLED and DEADLINE_EXCEEDED may be the caller's own doing; grpc-js does not say whose. A deadline that is over before the route's
+ * time-out, which ends at `dueMs`, is the caller's, and says nothing of the endpoint.
+ */
+const outcomeOf = (code: number, dueMs: number): CallOutcome => {
   if (code === status.CANCELLED) return { end: 'cancelled' };
-  if (code === status.DEADLINE_EXCEEDED) return { end: 'timeout' };
+  if (code === status.DEADLINE_EXCEEDED)
+    return { end: performance.now() >= dueMs - EARLY_MS ? 'timeout' : 'cancelled' };
   return { end: 'answered', status: 200, grpcStatus: code };
 };
 
@@ -178,11 +185,12 @@ export class TendrilBalancer implements experimental.LoadBalancer {
   }
 
   #complete(
-    call: object,
+    call: experimental.PickArgs['extraPickInfo'],
     pick: Pick,
     subchannel: experimental.SubchannelInterface,
     retry: { readonly done: () => void } | undefined,
   ): experimental.PickResult {
+    const dueMs = Number(call.dueMs ?? Number.POSITIVE_INFINITY);
     const end = (outcome: CallOutcome): void => {
       clearTimeout(unstarted);
       pick.release(outcome, this.#caller?.nowMs() ?? 0);
@@ -198,7 +206,7 @@ export class TendrilBalancer implements experimental.LoadBalancer {
         clearTimeout(unstarted);
         this.#remember(call, pick.endpoint);
       },
-      onCallEnded: (code: number) => end(outcomeOf(code)),
+      onCallEnded: (code: number) => end(outcomeOf(code, dueMs)),
     } as experimental.PickResult;
   }
 

@@ -10,6 +10,8 @@ export type CallConfig = ReturnType<experimental.ConfigSelector['invoke']>;
 /** Goes to the balancer with each try of a call; the same object for all of them. */
 export interface PickInformation extends Record<string, string> {
   readonly cluster: string;
+  /** When the route's time-out is over, by `performance.now`; absent: it has none. */
+  readonly dueMs?: string;
 }
 
 const seconds = (ms: number): string => `${ms / 1000}s`;
@@ -67,6 +69,7 @@ export const configOf = (caller: GrpcCaller, authority: string, path: string, me
   }
   const pickInformation: PickInformation = {
     cluster: route.cluster,
+    ...(route.timeoutMs > 0 ? { dueMs: String(performance.now() + route.timeoutMs) } : {}),
     ...(route.hashKey === undefined ? {} : { hashKey: route.hashKey }),
   };
   return { ...config, methodConfig: methodConfig(route), pickInformation, status: status.OK };

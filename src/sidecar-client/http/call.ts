@@ -144,7 +144,11 @@ export class HttpCall implements TryListener {
       headersTimeout: this.#options.headersTimeout ?? 0,
       bodyTimeout: this.#options.bodyTimeout ?? 0,
     };
-    const attempt = new Try({ cluster: route.cluster, pick, connections: connections(cluster), options, nowMs }, this);
+    const callerFailed = (): boolean => this.#body.error !== undefined;
+    const attempt = new Try(
+      { cluster: route.cluster, pick, connections: connections(cluster), options, nowMs, callerFailed },
+      this,
+    );
     this.#try = attempt;
     const perTryMs = route.retry?.perTryTimeoutMs ?? 0;
     if (perTryMs > 0)
@@ -160,10 +164,10 @@ export class HttpCall implements TryListener {
     const rules = this.#route?.retry;
     if (rules === undefined || this.#done || this.#answered || this.#tries > rules.attempts) return false;
     if (!this.#body.replayable || !rules.retryable(outcome)) return false;
-    const retry = this.#context.core.cluster(this.#route?.cluster ?? '')?.beginRetry();
-    if (retry === undefined) return false;
+    // The try that ends here was perhaps a retry itself: its place in the budget is free for the next.
     this.#retry?.done();
-    this.#retry = retry;
+    this.#retry = this.#context.core.cluster(this.#route?.cluster ?? '')?.beginRetry();
+    if (this.#retry === undefined) return false;
     const waitMs = backoffMs(this.#tries - 1, this.#context.trace.random, {
       baseMs: rules.backoffBaseMs,
       maxMs: rules.backoffMaxMs,
@@ -222,12 +226,12 @@ export class HttpCall implements TryListener {
     if (this.#done) return;
     const { elsewhere } = this.#context;
     if (elsewhere === undefined) throw unknownHost(this.#authority);
-    this.#finish();
+    this.#settle();
     const taken = (abort: (error?: Error) => void): void => {
       this.#elsewhereAbort = abort;
       if (this.#cancelled !== undefined) abort(this.#cancelled);
     };
-    elsewhere(this.#options, handedOn(this.#handler, taken));
+    elsewhere(this.#options, handedOn(this.#handler, taken, this.#onEnd));
   }
 
   #fail(error: Error): void {
@@ -237,12 +241,18 @@ export class HttpCall implements TryListener {
 
   /** False: it has ended before. */
   #finish(): boolean {
+    if (!this.#settle()) return false;
+    this.#onEnd();
+    return true;
+  }
+
+  /** Nothing of this call runs any more; it may still run elsewhere. */
+  #settle(): boolean {
     if (this.#done) return false;
     this.#done = true;
     for (const timer of [this.#whole, this.#idle, this.#perTry, this.#pause]) clearTimeout(timer);
     this.#retry?.done();
     if (this.#route !== undefined) this.#body.finish();
-    this.#onEnd();
     return true;
   }
 }

@@ -159,9 +159,11 @@ export class Connections {
     const { place } = connection;
     const spent = !reusable || connection.requests >= this.#cluster.maxRequestsPerConnection;
     const wait = place.waiting.shift();
+    // Opened before the spent one is dropped: a place without connections is forgotten, with what it counts.
+    const next = wait !== undefined && spent ? this.#connect(place) : connection;
     if (spent || (place.gone && wait === undefined)) this.#drop(connection);
     else if (wait === undefined) place.idle.push(connection);
-    if (wait !== undefined) wait(spent ? this.#connect(place) : connection);
+    wait?.(next);
   }
 
   #drop(connection: Connection): void {
@@ -172,7 +174,8 @@ export class Connections {
     if (index >= 0) place.idle.splice(index, 1);
     this.#open -= 1;
     place.open -= 1;
-    if (place.open === 0 && place.waiting.length === 0) this.#places.delete(place.key);
+    if (place.open === 0 && place.waiting.length === 0 && this.#places.get(place.key) === place)
+      this.#places.delete(place.key);
     this.#clients.delete(client);
     client.destroy().catch(() => undefined);
   }

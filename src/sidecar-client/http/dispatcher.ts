@@ -101,7 +101,7 @@ export class MeshDispatcher extends Dispatcher {
     const done = new Promise<void>((idle) => {
       if (this.#calls.size === 0) idle();
       else this.#idle.push(idle);
-    }).then(() => this.#cut());
+    }).then(() => this.#cut(this.#outside?.close()));
     if (callback === undefined) return done;
     void done.then(callback);
     return undefined;
@@ -117,14 +117,15 @@ export class MeshDispatcher extends Dispatcher {
     this.#closed = true;
     const reason = first instanceof Error ? first : undefined;
     for (const call of [...this.#calls]) call.cancel(reason);
-    const done = this.#cut();
+    const done = this.#cut(this.#outside?.destroy(reason ?? null));
     if (callback === undefined) return done;
     void done.then(callback);
     return undefined;
   }
 
-  async #cut(): Promise<void> {
-    await Promise.all([...[...this.#clusters.values()].map((one) => one.close()), this.#outside?.close()]);
+  /** `outside`: the end of the calls to hosts outside the mesh. */
+  async #cut(outside: Promise<void> | undefined): Promise<void> {
+    await Promise.all([...[...this.#clusters.values()].map((one) => one.close()), outside]);
     this.#clusters.clear();
   }
 

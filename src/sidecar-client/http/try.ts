@@ -30,6 +30,8 @@ export interface TryParts {
   readonly connections: Connections;
   readonly options: Dispatcher.DispatchOptions;
   readonly nowMs: () => number;
+  /** The caller's own body failed. */
+  readonly callerFailed: () => boolean;
 }
 
 /** Of an answer without messages, whose status stands in its head. */
@@ -40,6 +42,12 @@ const grpcStatusOf = (headers: readonly Buffer[]): number | undefined => {
   return undefined;
 };
 
+/** What undici says of a request that the caller made wrong: no fault of an endpoint. */
+const CALLERS: ReadonlySet<unknown> = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+]);
 const TIMEOUTS: ReadonlySet<unknown> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
 export class Try implements Dispatcher.DispatchHandlers {
@@ -142,10 +150,15 @@ export class Try implements Dispatcher.DispatchHandlers {
     this.#listener.upgraded(status, headers, socket);
   }
 
+  #endOf(code: unknown): CallOutcome['end'] {
+    if (CALLERS.has(code) || this.#parts.callerFailed()) return 'cancelled';
+    if (TIMEOUTS.has(code)) return 'timeout';
+    return this.#onWire ? 'reset' : 'connect';
+  }
+
   onError(error: Error): void {
     if (this.#ended) return;
-    const timeout = TIMEOUTS.has((error as { code?: unknown }).code);
-    const outcome: CallOutcome = { end: timeout ? 'timeout' : this.#onWire ? 'reset' : 'connect' };
+    const outcome: CallOutcome = { end: this.#endOf((error as { code?: unknown }).code) };
     this.#end(outcome, false);
     this.#listener.failed(outcome, failedCall(this.#parts.cluster, this.#parts.pick.endpoint.key, error));
   }

@@ -1,5 +1,6 @@
 /** Registers an application under a lease: carries out what the lease decides, and probes the application. */
 import { randomUUID } from 'node:crypto';
+import { callUser } from '../user-code.ts';
 import { type Acknowledged, acknowledged } from './acknowledgements.ts';
 import { AdminApi } from './admin-api.ts';
 import { freshLease, type LeaseEffect, type LeaseFact, type LeasePhase, type LeaseState, stepLease } from './lease.ts';
@@ -112,7 +113,7 @@ export const register = (given: RegisterOptions): Registration => {
     if (key === announced) return;
     announced = key;
     const now = state();
-    for (const listener of listeners) listener(now);
+    for (const listener of [...listeners]) callUser('a listener of the registration', () => listener(now));
   };
 
   const feed = (fact: LeaseFact): void => {

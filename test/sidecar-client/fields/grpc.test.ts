@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { status } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { portOf } from '../../support/ports.ts';
 import { ECHO_PATHS, type GrpcBackend } from '../../support/stream-backends.ts';
 import { grpcServers, type Servers, type World, world } from './world.ts';
@@ -246,4 +246,38 @@ test('grpc: outlier.maxPercent: never more than that share', async (t) => {
       assert.deepEqual([seen.INTERNAL, seen.c], [4, 4]);
     }),
   );
+});
+
+test("grpc: outlier: a call that outlasts the route's time-out counts, one that outlasts the caller's deadline does not", async (t) => {
+  const server = new Server();
+  const bytes = (value: Buffer): Buffer => value;
+  const never = {
+    path: ECHO_PATHS.unary,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  };
+  server.addService({ never }, { never: () => undefined });
+  const bind = (): Promise<number> =>
+    new Promise((done, fail) =>
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+        error === null ? done(port) : fail(error),
+      ),
+    );
+  t.after(() => server.forceShutdown());
+  // A lone endpoint is never ejected.
+  const endpoints = [{ at: await bind() }, { at: await bind() }];
+  const ejectionsAfter = async (timeout: string, deadlineMs: number): Promise<number | undefined> => {
+    const outlier = upstream('{outlier: {consecutive5xx: 1, maxPercent: 100}}');
+    const w = world(t, { yaml: `${outlier}\n---\n${route(`{timeout: ${timeout}}`)}`, endpoints });
+    assert.equal(await w.grpc({ deadlineMs }), 'DEADLINE_EXCEEDED');
+    // The balancer hears of the end after the caller.
+    await sleep(20);
+    return w.caller.core.cluster('echo.shop:80')?.stats().ejections;
+  };
+  assert.equal(await ejectionsAfter('10s', 300), 0);
+  assert.equal(await ejectionsAfter('300ms', 10_000), 1);
 });

@@ -174,3 +174,55 @@ test('a call that waits for a connection when the dispatcher is destroyed is tol
     'SIDECAR_CLOSED',
   );
 });
+
+test('what the caller did wrong is neither tried again nor held against the endpoint', async (t) => {
+  const outlier = 'spec: {outlier: {consecutive5xx: 1, consecutiveGateway: 1, maxPercent: 100}}';
+  const retry = route('{retry: {attempts: 3, when: {reset: true}}}');
+  const yaml = `kind: Upstream\nmetadata: {name: pay, namespace: shop}\n${outlier}\n---\n${retry}`;
+  const w = world(t, { yaml, endpoints: [{ at: servers.a.port }, { at: servers.b.port }] });
+  const { dispatcher } = w.caller;
+  const put = (body: string | Readable, headers: Record<string, string> = {}): Promise<string> =>
+    codeOf(request('http://pay.shop/', { dispatcher, method: 'PUT', body, headers }));
+  async function* broken(): AsyncGenerator<Buffer> {
+    yield Buffer.from('a');
+    await new Promise((next) => setTimeout(next, 50));
+    throw new Error('mine');
+  }
+  assert.equal(await put('', { 'x-a': 'bad\nvalue' }), 'UND_ERR_INVALID_ARG');
+  assert.equal(await put('abc', { 'content-length': '2' }), 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH');
+  assert.equal(await put(Readable.from(broken())), 'Error: mine');
+  await settled(() => running(w) === 0);
+  assert.equal(w.caller.core.cluster('pay.shop:80')?.stats().ejections, 0);
+});
+
+test('invariant 4: a retry that failed makes room in the budget for the next of its call', async (t) => {
+  let hits = 0;
+  const failing = createServer((_, response) => {
+    hits += 1;
+    response.writeHead(503).end();
+  });
+  const upstream =
+    'kind: Upstream\nmetadata: {name: pay, namespace: shop}\nspec: {limits: {minRetries: 1, retryPercent: 0}}';
+  const yaml = `${upstream}\n---\n${route('{retry: {attempts: 3, when: {status: [503]}}}')}`;
+  const w = world(t, { yaml, endpoints: [{ at: await listen(t, failing) }] });
+  assert.equal(await w.http(), '503');
+  assert.equal(hits, 4);
+  assert.equal(w.caller.core.cluster('pay.shop:80')?.stats().retries, 0);
+});
+
+test('passthrough: a call that runs elsewhere is counted, and ended by destroy', async (t) => {
+  const at = await listen(
+    t,
+    createServer(() => undefined),
+  );
+  const w = world(t, { endpoints: [], passthrough: true });
+  const { dispatcher } = w.caller;
+  const call = codeOf(request(`http://127.0.0.1:${at}/`, { dispatcher }));
+  await new Promise((next) => setTimeout(next, 100));
+  assert.equal(dispatcher.stats().calls, 1);
+  const reason = Object.assign(new Error('over'), { code: 'OVER' });
+  const late = new Promise((next) => setTimeout(next, 5_000, 'late').unref());
+  assert.equal(await Promise.race([dispatcher.destroy(reason), late]), undefined);
+  assert.equal(await call, 'OVER');
+  assert.equal(dispatcher.stats().calls, 0);
+});

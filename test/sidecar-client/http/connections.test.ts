@@ -1,0 +1,30 @@
+/** The limits of src/sidecar-client/http/connections.ts when connections break while others wait. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { UpstreamCluster } from '../../../src/sidecar-client/calls/index.ts';
+import { Connections, type Lease } from '../../../src/sidecar-client/http/connections.ts';
+
+test('connections: the limit holds when the last one that waits gets a new connection for one that broke', async (t) => {
+  const endpoint = { key: '127.0.0.1:1' };
+  const cluster = {
+    onChange: () => () => undefined,
+    maxPending: 10,
+    maxConnections: 1,
+    maxConnectionsPerEndpoint: 1,
+    maxRequestsPerConnection: 1_000,
+    connectTimeoutMs: 1_000,
+    endpoints: () => [endpoint],
+  } as unknown as UpstreamCluster;
+  const connections = new Connections(cluster);
+  t.after(() => connections.close());
+  const leases: Lease[] = [];
+  const acquire = (): unknown => connections.acquire(endpoint as never, (lease) => leases.push(lease));
+  acquire();
+  acquire();
+  leases[0]?.release(false);
+  assert.deepEqual([leases.length, connections.open], [2, 1]);
+  acquire();
+  assert.deepEqual([leases.length, connections.open], [2, 1]);
+  leases[1]?.release(true);
+  assert.deepEqual([leases.length, connections.open], [3, 1]);
+});
