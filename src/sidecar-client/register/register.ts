@@ -45,7 +45,7 @@ export interface Drained {
 
 export interface Registration {
   readonly state: RegistrationState;
-  /** Called after every change of `state.is`, `state.health`, `state.error`, `state.obstacle` and the probe's verdict. Returns how to stop that. */
+  /** Called after every change of `state.is`, `state.health`, `state.error`, `state.obstacle` and the probe's verdict; what it throws becomes a warning. Returns how to stop that. */
   on(listener: (state: RegistrationState) => void): () => void;
   /** What the application is, with `health: 'reported'`. Before the first `healthy` nothing is registered. */
   report(health: 'healthy' | 'unhealthy'): void;
@@ -112,7 +112,15 @@ export const register = (given: RegisterOptions): Registration => {
     if (key === announced) return;
     announced = key;
     const now = state();
-    for (const listener of listeners) listener(now);
+    for (const listener of listeners)
+      try {
+        listener(now);
+      } catch (error) {
+        // What listens must not end the lease, nor the application.
+        process.emitWarning(`a listener of the registration of ${now.endpoint} failed: ${String(error)}`, {
+          type: 'TendrilWarning',
+        });
+      }
   };
 
   const feed = (fact: LeaseFact): void => {
