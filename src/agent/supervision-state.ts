@@ -19,6 +19,8 @@ export interface SupervisionState {
   readonly alive: boolean;
   readonly ready: boolean;
   readonly wasReady: boolean;
+  /** Why the application that starts does not live; undefined: it lives, as far as is known. */
+  readonly dead: string | undefined;
   readonly dueAt: number;
   readonly budget: RestartBudget;
   readonly restarts: number;
@@ -37,6 +39,7 @@ export type SupervisionFact =
   | { readonly is: 'unready'; readonly why: string }
   /** Of liveness. */
   | { readonly is: 'dead'; readonly why: string }
+  | { readonly is: 'live' }
   | { readonly is: 'stop' }
   | { readonly is: 'drained'; readonly how: string }
   /** `why`: the last result of the readiness probe. */
@@ -68,6 +71,7 @@ export const FRESH: SupervisionState = {
   alive: false,
   ready: false,
   wasReady: false,
+  dead: undefined,
   dueAt: Number.POSITIVE_INFINITY,
   budget: FRESH_BUDGET,
   restarts: 0,

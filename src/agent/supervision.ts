@@ -10,10 +10,11 @@
  * S5 On the way of `stop` the application gets SIGTERM only after `drained` and the grace; SIGKILL only `killMs` after SIGTERM, or at a
  *    second `stop`.
  * S6 `end` comes once, when no application lives; nothing comes after it.
- * S7 Failures of liveness end an application only if the agent started it, may start it again, and it was ready once. Otherwise they are
- *    said. Readiness never ends it.
- * S8 An application that is not ready by the end of the start-up time is said once for each start, and left alone; if none ever was, the
- *    agent does not end with 0.
+ * S7 Failures of liveness end an application only if the agent started it, may start it again, and it, or one before it, was ready once.
+ *    Otherwise they are said. Those during a start-up count at its end: when it is ready, or the start-up time is over; unless it lives
+ *    again by then. Readiness never ends it.
+ * S8 An application that is not ready by the end of the start-up time is said once for each start, and left alone but for S7; if none
+ *    ever was, the agent does not end with 0.
  */
 import { nextRestart } from './restart-budget.ts';
 import type {
@@ -64,7 +65,7 @@ const lost = (
   { now, random }: SupervisionClock,
 ): SupervisionStep => {
   const out: readonly SupervisionEffect[] = before.ready ? [{ is: 'out' }] : [];
-  const state = { ...before, alive: false, ready: false };
+  const state = { ...before, alive: false, ready: false, dead: undefined };
   if (options.restarts === undefined) return drain(state, [...out, say(`the application ended: ${how}`, 'warn')]);
   const next = nextRestart(state.budget, now, random, options.restarts);
   if (next === undefined) {
@@ -88,6 +89,11 @@ const terminate = (
   effects: [...(state.ready ? [{ is: 'out' } as const] : []), { is: 'signal', signal: 'SIGTERM' }],
 });
 
+const replace = (state: SupervisionState, why: string, now: number, killMs: number): SupervisionStep => {
+  const step = terminate({ ...state, dead: undefined }, 'replacing', now, killMs);
+  return { ...step, effects: [say(`the application does not live: ${why}; it is ended`, 'warn'), ...step.effects] };
+};
+
 const exited = (
   before: SupervisionState,
   fact: { readonly code: number; readonly how: string },
@@ -110,17 +116,17 @@ const exited = (
 const tick = (state: SupervisionState, why: string, options: SupervisionOptions, now: number): SupervisionStep => {
   const idle = { ...state, dueAt: NEVER };
   switch (state.is) {
-    case 'starting':
+    case 'starting': {
+      const never = `the application is not ready ${seconds(options.startupMs)} after its start: ${why}`;
+      if (state.dead !== undefined && state.wasReady) {
+        const step = replace(state, state.dead, now, options.killMs);
+        return { ...step, effects: [say(never, 'error', 'APP_NEVER_READY'), ...step.effects] };
+      }
       return {
         state: idle,
-        effects: [
-          say(
-            `the application is not ready ${seconds(options.startupMs)} after its start: ${why}; it is not registered, and goes on being probed`,
-            'error',
-            'APP_NEVER_READY',
-          ),
-        ],
+        effects: [say(`${never}; it is not registered, and goes on being probed`, 'error', 'APP_NEVER_READY')],
       };
+    }
     case 'running':
       return { state: { ...idle, budget: { ...state.budget, attempt: 0 } }, effects: [] };
     case 'waiting':
@@ -193,6 +199,7 @@ export const stepSupervision = (
       return exited(state, fact, options, clock);
     case 'ready':
       if (!serves || state.ready) return none;
+      if (state.dead !== undefined) return replace({ ...state, wasReady: true }, state.dead, now, options.killMs);
       return {
         state: {
           ...state,
@@ -210,14 +217,16 @@ export const stepSupervision = (
         effects: [{ is: 'out' }, say(`the application is not ready: ${fact.why}`, 'warn')],
       };
     case 'dead': {
-      const mayEnd = options.owns && options.restarts !== undefined && state.is === 'running';
-      if (!mayEnd) return { state, effects: [say(`the application does not live: ${fact.why}`, 'warn')] };
-      const step = terminate(state, 'replacing', now, options.killMs);
+      const mayEnd = options.owns && options.restarts !== undefined && serves;
+      const isStarting = state.is === 'starting' && (state.dueAt !== NEVER || !state.wasReady);
+      if (mayEnd && !isStarting) return replace(state, fact.why, now, options.killMs);
       return {
-        ...step,
-        effects: [say(`the application does not live: ${fact.why}; it is ended`, 'warn'), ...step.effects],
+        state: mayEnd ? { ...state, dead: fact.why } : state,
+        effects: [say(`the application does not live: ${fact.why}`, 'warn')],
       };
     }
+    case 'live':
+      return { state: { ...state, dead: undefined }, effects: [] };
     case 'stop':
       return stop(state);
     case 'drained': {

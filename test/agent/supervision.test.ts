@@ -124,7 +124,7 @@ test('S7: liveness ends an application of the agent, and no other; readiness end
   assert.deepEqual(story.tell(exited(137)), []);
   assert.deepEqual(story.due(), ['spawn']);
   story.tell(STARTED);
-  assert.deepEqual(story.tell({ is: 'dead', why: 'x' }), [], 'it was not ready yet');
+  assert.deepEqual(story.tell({ is: 'dead', why: 'x' }), [], 'it starts');
   const beside = new Story({ owns: false });
   assert.deepEqual(beside.tell({ is: 'begin' }), []);
   assert.deepEqual(beside.tell({ is: 'ready' }), ['in']);
@@ -132,6 +132,47 @@ test('S7: liveness ends an application of the agent, and no other; readiness end
   assert.match(beside.said.at(-1) ?? '', /does not live: it hangs/);
   assert.deepEqual(beside.tell({ is: 'stop' }), ['drain']);
   assert.deepEqual(beside.tell({ is: 'drained', how: '' }), ['end 0']);
+});
+
+test('S7: who stops living during its start-up is ended at the end of it, unless it lives again', () => {
+  const starting = (options: Partial<SupervisionOptions> = {}): Story => {
+    const story = new Story(options);
+    story.tell({ is: 'begin' });
+    story.tell(STARTED);
+    assert.deepEqual(story.tell({ is: 'dead', why: 'it hangs' }), []);
+    return story;
+  };
+  const first = starting();
+  assert.deepEqual(first.tell({ is: 'ready' }), ['SIGTERM'], 'the verdict is not told again');
+  assert.match(first.said.at(-1) ?? '', /does not live: it hangs; it is ended/);
+  first.tell(exited(143));
+  assert.deepEqual(first.due(), ['spawn']);
+  first.tell(STARTED);
+  assert.deepEqual(first.tell({ is: 'ready' }), ['in'], 'another application');
+
+  const back = starting();
+  assert.deepEqual(back.tell({ is: 'live' }), []);
+  assert.deepEqual(back.tell({ is: 'ready' }), ['in']);
+  const never = starting();
+  assert.deepEqual(never.due(), [], 'none was ready: left alone');
+  assert.deepEqual(never.tell({ is: 'dead', why: 'it hangs' }), []);
+  for (const options of [{ owns: false }, { restarts: undefined }])
+    assert.deepEqual(starting(options).tell({ is: 'ready' }), ['in']);
+
+  for (const isLate of [false, true]) {
+    const again = running();
+    again.tell(exited(9));
+    again.due();
+    again.tell(STARTED);
+    if (!isLate) assert.deepEqual(again.tell({ is: 'dead', why: 'it hangs' }), [], 'it has its start-up time');
+    const from = again.now;
+    assert.deepEqual(again.due(), isLate ? [] : ['SIGTERM']);
+    assert.equal(again.now - from, OPTIONS.startupMs);
+    if (isLate) assert.deepEqual(again.tell({ is: 'dead', why: 'it hangs' }), ['SIGTERM']);
+    assert.equal(again.said.filter((line) => line.startsWith('APP_NEVER_READY')).length, 1);
+    again.tell(exited(143));
+    assert.deepEqual(again.due(), ['spawn']);
+  }
 });
 
 test('S8: an application that never gets ready is said to be so, with the reason, and left alone; the exit code says it too', () => {
@@ -170,6 +211,7 @@ const facts = fc.constantFrom<SupervisionFact>(
   { is: 'ready' },
   { is: 'unready', why: 'x' },
   { is: 'dead', why: 'x' },
+  { is: 'live' },
   exited(1),
   exited(0),
   { is: 'drained', how: '' },
@@ -221,7 +263,7 @@ test('S1 to S6 hold whatever happens, in any order, with any pauses', () => {
         for (const [fact, pause] of facts) {
           // What cannot happen does not: only who lives ends or answers, only a drain that was begun is over.
           if ((fact.is === 'exited' && !alive) || (fact.is === 'drained' && (!draining || drained))) continue;
-          if ((fact.is === 'ready' || fact.is === 'unready' || fact.is === 'dead') && owns && !alive) continue;
+          if ((fact.is === 'ready' || fact.is === 'unready' || fact.is === 'dead' || fact.is === 'live') && owns && !alive) continue;
           story.now += pause;
           if (fact.is === 'exited') alive = false;
           if (fact.is === 'drained') drained = true;

@@ -46,7 +46,7 @@ export interface Drained {
 
 export interface Registration {
   readonly state: RegistrationState;
-  /** Called after every change of `state.is`, `state.health`, `state.error`, `state.obstacle` and the probe's verdict. Returns how to stop that. */
+  /** Called after every change of `state.is`, `state.health`, `state.error`, `state.obstacle` and the probe's verdict; what it throws becomes a warning. Returns how to stop that. */
   on(listener: (state: RegistrationState) => void): () => void;
   /** What the application is, with `health: 'reported'`. Before the first `healthy` nothing is registered. */
   report(health: 'healthy' | 'unhealthy'): void;

@@ -1,5 +1,6 @@
 /** Probes of real servers and programs (src/sidecar-client/register/probes). */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
@@ -106,6 +107,22 @@ test('command: exit code, the beginning of its output, no shell', async () => {
   assert.equal(loud.output?.length, 1_024);
   assert.match((await look('cmd:no-such-program-here')).why, /ENOENT/);
   assert.equal((await look(`cmd:test "$HOME" = '$HOME'`)).ok, true, 'nothing is expanded');
+});
+
+test('command: without free file descriptors it is a failure with its reason, and nothing ends the application', () => {
+  const module = new URL('../../../src/sidecar-client/register/index.js', import.meta.url).href;
+  const program = `
+    import { openSync } from 'node:fs';
+    import { parseProbe } from '${module}';
+    try { for (;;) openSync('/dev/null'); } catch {}
+    const { ok, why } = await parseProbe('cmd:true').run(new AbortController().signal);
+    await new Promise((done) => setTimeout(done, 50));
+    console.log(ok, why);`;
+  // With a limit that is reached soon.
+  const words = ['-c', 'ulimit -n 256; exec "$0" --input-type=module -e "$1"', process.execPath, program];
+  const { status, stdout, stderr } = spawnSync('sh', words, { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^false cmd:true: EMFILE/);
 });
 
 test('a probe that hangs is cut at its time-out, is a failure, and is never run twice at once', async () => {

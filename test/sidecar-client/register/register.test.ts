@@ -191,3 +191,21 @@ test('what the control plane refuses is said with its code; nobody there is said
   ])
     assert.throws(() => start(t, here, wrong), { code: 'REGISTER_OPTIONS' }, JSON.stringify(wrong));
 });
+
+test('a listener that throws becomes a warning: the lease goes on, and others are told', async (t) => {
+  const here = await serveHere(t, 1);
+  const warnings: string[] = [];
+  const note = ({ message }: Error): number => warnings.push(message);
+  process.on('warning', note);
+  t.after(() => process.off('warning', note));
+  const registration = start(t, here, {});
+  registration.on(() => {
+    throw new Error('no disk');
+  });
+  const told: string[] = [];
+  registration.on((state) => told.push(state.is));
+  await is(registration, 'registered', 'healthy');
+  assert.equal((await registration.drain()).withdrawn, true);
+  assert.deepEqual([told[0], told.at(-1)], ['registering', 'ended']);
+  assert.match(warnings[0] ?? '', /a listener of the registration of here failed: Error: no disk/);
+});
