@@ -95,7 +95,9 @@ class RunningRelay implements Relay {
         ),
       onUp: (to) => this.#controlPlaneUp(to),
       onDown: (why) => {
-        const others = [...this.#streams].some((other) => other !== stream && other.session.state === 'up');
+        const others = [...this.#streams].some(
+          (other) => other !== stream && (other.session.state === 'up' || other.session.state === 'joining'),
+        );
         if (this.#up === undefined || others) return;
         log?.warn({ why, controlPlane: this.#up.at }, 'control plane lost; the last good configuration answers');
         this.#up.client.close();
