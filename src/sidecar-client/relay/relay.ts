@@ -118,8 +118,11 @@ class RunningRelay implements Relay {
   }
 
   #sideStream(path: string, call: EnvoyCall): void {
-    const side: SideStream = new SideStream(path, call, this.#side, () => {
-      if (this.#sides.delete(side)) this.#side.open--;
+    const side: SideStream = new SideStream(path, call, this.#side, {
+      isUp: () => this.#up !== undefined,
+      onClose: () => {
+        if (this.#sides.delete(side)) this.#side.open--;
+      },
     });
     this.#sides.add(side);
     side.start(this.#up?.client);
