@@ -136,9 +136,7 @@ export const startAgent = (options: AgentOptions): Agent => {
   const ready = new Watch(options, options.ready, (is, why) =>
     tell(is === 'up' ? { is: 'ready' } : { is: 'unready', why }),
   );
-  const live = new Watch(options, options.live, (is, why) =>
-    tell(is === 'up' ? { is: 'live' } : { is: 'dead', why }),
-  );
+  const live = new Watch(options, options.live, (is, why) => tell(is === 'up' ? { is: 'live' } : { is: 'dead', why }));
   const application = new Application(options.command ?? [], tell);
 
   const watch = (): void => {

@@ -263,7 +263,12 @@ test('S1 to S6 hold whatever happens, in any order, with any pauses', () => {
         for (const [fact, pause] of facts) {
           // What cannot happen does not: only who lives ends or answers, only a drain that was begun is over.
           if ((fact.is === 'exited' && !alive) || (fact.is === 'drained' && (!draining || drained))) continue;
-          if ((fact.is === 'ready' || fact.is === 'unready' || fact.is === 'dead' || fact.is === 'live') && owns && !alive) continue;
+          if (
+            (fact.is === 'ready' || fact.is === 'unready' || fact.is === 'dead' || fact.is === 'live') &&
+            owns &&
+            !alive
+          )
+            continue;
           story.now += pause;
           if (fact.is === 'exited') alive = false;
           if (fact.is === 'drained') drained = true;

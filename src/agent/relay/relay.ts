@@ -111,7 +111,9 @@ class RunningRelay implements Relay {
       onUp: (to) => this.#controlPlaneUp(to),
       onDown: (why) => {
         this.#seen([stream]);
-        const others = [...this.#streams].some((other) => other !== stream && other.session.state === 'up');
+        const others = [...this.#streams].some(
+          (other) => other !== stream && (other.session.state === 'up' || other.session.state === 'joining'),
+        );
         if (this.#up === undefined || others) return;
         log?.warn({ why, controlPlane: this.#up.at }, 'control plane lost; the last good configuration answers');
         this.#up.client.close();
@@ -157,8 +159,11 @@ class RunningRelay implements Relay {
   }
 
   #sideStream(path: string, call: EnvoyCall): void {
-    const side: SideStream = new SideStream(path, call, this.#side, () => {
-      if (this.#sides.delete(side)) this.#side.open--;
+    const side: SideStream = new SideStream(path, call, this.#side, {
+      isUp: () => this.#up !== undefined,
+      onClose: () => {
+        if (this.#sides.delete(side)) this.#side.open--;
+      },
     });
     this.#sides.add(side);
     side.start(this.#up?.client);

@@ -58,8 +58,9 @@ export class RelaySession {
     return this.#node?.id;
   }
 
-  /** A control plane has been asked by an Envoy that holds nothing, and has said nothing. */
+  /** A control plane has been asked by an Envoy that holds nothing, and has said nothing; the last good configuration would answer. */
   get starving(): boolean {
+    if (this.#node === undefined || this.#node.lastGood.size === 0) return false;
     return this.#state === 'up' && !this.#heard && [...this.#types.values()].every((type) => !type.answered);
   }
 
@@ -169,6 +170,8 @@ export class RelaySession {
 
   /** A configuration that this Envoy does not take: each resource by itself, and what is bad is last good no longer. */
   #refusedHere(type: Subscription, { resources }: InFlight, out: RelayEffect[]): void {
+    // A late refusal: what a control plane has sent since is newer, and must not be covered by old resources.
+    if (this.#state === 'up') return;
     const [only] = resources;
     if (resources.length === 1 && only !== undefined)
       out.push({ kind: 'drop', typeUrl: type.typeUrl, name: only.name });

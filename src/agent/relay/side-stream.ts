@@ -23,19 +23,29 @@ const MAX_WAITING_BYTES = 4 * 2 ** 20;
 
 const fail = (call: EnvoyCall, code: number, details: string): void => void call.emit('error', { code, details });
 
+/** After a break, an access log stream whose control plane is there all the same is ended, and Envoy begins another, ms. */
+const AGAIN_MS = 1_000;
+
+export interface SideOwner {
+  /** A control plane is in use. */
+  readonly isUp: () => boolean;
+  readonly onClose: () => void;
+}
+
 export class SideStream {
   readonly #path: string;
   readonly #call: EnvoyCall;
   readonly #counters: SideCounters;
-  readonly #onClose: () => void;
+  readonly #owner: SideOwner;
+  #again: NodeJS.Timeout | undefined;
   #up: ClientDuplexStream<Buffer, Buffer> | undefined;
   #ended = false;
 
-  constructor(path: string, call: EnvoyCall, counters: SideCounters, onClose: () => void) {
+  constructor(path: string, call: EnvoyCall, counters: SideCounters, owner: SideOwner) {
     this.#path = path;
     this.#call = call;
     this.#counters = counters;
-    this.#onClose = onClose;
+    this.#owner = owner;
     counters.open++;
     call.on('data', (message: Buffer) => this.#fromEnvoy(message));
     call.on('end', () => {
@@ -79,9 +89,17 @@ export class SideStream {
     const up = this.#up;
     this.#up = undefined;
     up?.on('error', () => undefined);
-    up?.cancel();
+    // Not in this turn: see connection.ts (nghttp2 of Node 20 after a GOAWAY).
+    setImmediate(() => up?.cancel());
     this.#call.resume();
-    if (this.#ended || this.#path === GRPC_PATHS.accessLogs) return;
+    if (this.#ended) return;
+    if (this.#path === GRPC_PATHS.accessLogs) {
+      clearTimeout(this.#again);
+      this.#again = setTimeout(() => {
+        if (this.#owner.isUp()) this.controlPlaneBack();
+      }, AGAIN_MS);
+      return;
+    }
     this.#ended = true;
     fail(this.#call, status.UNAVAILABLE, 'the control plane is away');
   }
@@ -99,11 +117,13 @@ export class SideStream {
   }
 
   #over(): void {
+    clearTimeout(this.#again);
     this.#ended = true;
     const up = this.#up;
     this.#up = undefined;
     up?.on('error', () => undefined);
-    up?.cancel();
-    this.#onClose();
+    // Not in this turn: see connection.ts (nghttp2 of Node 20 after a GOAWAY).
+    setImmediate(() => up?.cancel());
+    this.#owner.onClose();
   }
 }

@@ -31,6 +31,8 @@ export const same = (bytes: Buffer): Buffer => bytes;
 
 /** How long one address may take, ms; all of a round together half of what an Envoy waits (`initial_fetch_timeout` 2 s). */
 const ROUND_MS = 1_000;
+/** A stream that stood this long was a good one: the waits begin anew, ms. */
+const STEADY_MS = 5_000;
 
 const CHANNEL = {
   'grpc.max_receive_message_length': -1,
@@ -68,6 +70,8 @@ export class Uplink {
   #next: number;
   #tried = 0;
   #rounds = 0;
+  /** When the present stream began. */
+  #since = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -89,9 +93,9 @@ export class Uplink {
       if (!ready) return this.#failed(`${to.host}:${to.port} does not answer`);
       const stream = client.makeBidiStreamRequest(GRPC_PATHS.delta, same, same);
       this.#stream = stream;
+      this.#since = performance.now();
       stream.on('data', (message: Buffer) => {
         if (this.#stream !== stream) return;
-        this.#rounds = 0;
         this.#options.onMessage(message);
       });
       stream.on('error', (error) => this.lost(error.message, stream));
@@ -120,6 +124,7 @@ export class Uplink {
   /** Leaves the present stream; the next is tried after a wait. */
   lost(why: string, stream = this.#stream): void {
     if (this.#closed || stream === undefined || this.#stream !== stream) return;
+    if (performance.now() - this.#since >= STEADY_MS) this.#rounds = 0;
     this.#drop();
     this.#wait(why);
   }
@@ -143,9 +148,14 @@ export class Uplink {
     this.#client = undefined;
     // A stream that is cancelled says so once more.
     stream?.on('error', () => undefined);
-    stream?.cancel();
-    if (client?.getChannel().getConnectivityState(false) !== connectivityState.CONNECTING) client?.close();
+    if (client?.getChannel().getConnectivityState(false) !== connectivityState.CONNECTING)
+      // Not in this turn: see connection.ts (nghttp2 of Node 20 after a GOAWAY).
+      setImmediate(() => {
+        stream?.cancel();
+        client?.close();
+      });
     else {
+      stream?.cancel();
       const { underWay } = this.#options;
       underWay.set(this.#at, [...(underWay.get(this.#at) ?? []), client]);
     }

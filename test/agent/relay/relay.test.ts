@@ -5,7 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
 import { type Relay, type RelayOptions, startRelay } from '../../../src/agent/index.ts';
 import { LastGood } from '../../../src/agent/relay/last-good.ts';
 import { ResourceStore } from '../../../src/agent/relay/resource-store.ts';
@@ -295,4 +295,50 @@ test('impossible options are refused', async () => {
   await assert.rejects(startRelay({ listen: loopback(port), upstreams: [loopback(1)], mesh }), {
     code: 'RELAY_LISTEN',
   });
+});
+
+test('access logs flow again after their stream alone broke', async () => {
+  const same = (bytes: Buffer): Buffer => bytes;
+  const method = (path: string) => ({
+    ...{ path, requestStream: true as const, responseStream: true as const },
+    ...{ requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same },
+  });
+  const server = new Server();
+  let broken = 0;
+  server.addService(
+    { ads: method(GRPC_PATHS.delta), logs: method(GRPC_PATHS.accessLogs) },
+    {
+      ads: (call: { on(event: string, then: () => void): void }) => {
+        for (const event of ['data', 'error']) call.on(event, () => undefined);
+      },
+      logs: (call: { on(event: string, then: () => void): void; emit(event: string, error: object): void }) => {
+        call.on('error', () => undefined);
+        call.on('data', () => {
+          broken++;
+          call.emit('error', { code: 14, details: 'a worker restarts' });
+        });
+      },
+    },
+  );
+  const port = await new Promise<number>((done, fail) =>
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? done(bound) : fail(error),
+    ),
+  );
+  kept({ close: () => server.forceShutdown() });
+  const relay = await relayTo([port]);
+  envoy(relay);
+  await until('up', () => relay.status().controlPlane !== undefined);
+  const client = kept(new Client(`127.0.0.1:${relay.address.port}`, credentials.createInsecure()));
+  const logs = client.makeBidiStreamRequest(GRPC_PATHS.accessLogs, same, same);
+  let ended = false;
+  logs.on('data', () => undefined);
+  logs.on('error', () => undefined);
+  logs.on('end', () => {
+    ended = true;
+  });
+  logs.write(Buffer.from([0x0a, 0]));
+  await until('it broke', () => broken === 1);
+  await until("Envoy's stream is ended", () => ended);
+  assert.notEqual(relay.status().controlPlane, undefined);
 });

@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { encodeDeltaRequest, encodeResource } from '../../../src/proto/index.ts';
+import { LastGood } from '../../../src/sidecar-client/relay/last-good.ts';
+import { RelaySession } from '../../../src/sidecar-client/relay/session.ts';
+import { readResource, request } from '../../../src/sidecar-client/relay/wire.ts';
 import { Stand } from './stand.ts';
 
 const known = (): Stand => {
@@ -182,4 +186,47 @@ test('any order of messages, losses, returns, restarts, refusals and changes end
     }),
     { numRuns: Number(process.env.TENDRIL_RELAY_COUNT ?? 150) },
   );
+});
+
+const CLUSTERS = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+const asksForClusters = () =>
+  encodeDeltaRequest({
+    node: {
+      id: 'n',
+      cluster: '',
+      locality: { region: '', zone: '', subzone: '' },
+      metadata: {},
+      clientFeatures: [],
+      userAgentName: '',
+    },
+    typeUrl: CLUSTERS,
+    subscribe: ['*'],
+    unsubscribe: [],
+    initialResourceVersions: new Map(),
+    responseNonce: '',
+  });
+const cluster = (name: string, version: string) =>
+  readResource(encodeResource({ name, version, typeUrl: CLUSTERS, body: new Uint8Array([1]) }));
+
+test('a silent control plane is left only for a last good configuration', () => {
+  for (const size of [0, 1]) {
+    const lastGood = new LastGood('n', undefined);
+    if (size > 0) lastGood.keep(CLUSTERS, cluster('a', '1'));
+    const session = new RelaySession({ lastGood: () => lastGood });
+    session.onRequest(asksForClusters());
+    session.onReady();
+    assert.deepEqual([session.state, session.starving], ['up', size > 0]);
+  }
+});
+
+test('a late refusal of an answer made here sends and drops nothing once a control plane has the word', () => {
+  const lastGood = new LastGood('n', undefined);
+  for (const name of ['a', 'b']) lastGood.keep(CLUSTERS, cluster(name, '1'));
+  const session = new RelaySession({ lastGood: () => lastGood });
+  session.onLost();
+  session.onRequest(asksForClusters());
+  session.onReady();
+  session.onSettleOver();
+  const nack = request({ typeUrl: CLUSTERS, responseNonce: 'relay-1', errorDetail: { code: 13, message: 'x' } });
+  assert.deepEqual(session.onRequest(nack), []);
 });

@@ -76,7 +76,7 @@ class Mesh {
       ingest,
       others: {
         voters: () => group.voters(),
-        ask: (asked) => group.askLeases(asked),
+        ask: (asked, voters) => group.askLeases(asked, voters),
         choice: () => group.keeper(),
       },
       term: async () => this.term,
