@@ -36,7 +36,7 @@ export const PROFILES: readonly Profile[] = [
       deps: 10,
       churn: 10,
       hot: 0,
-      settleS: 30,
+      settleS: 60,
       durationS: 30,
     },
   },
@@ -44,7 +44,16 @@ export const PROFILES: readonly Profile[] = [
     name: 'ten-thousand',
     shows:
       '10,000 sidecars, 5,000 services, 100 changes/s, and 1/s of a service that all hold: propagation, loop lag, nothing lost',
-    defaults: { sidecars: 10_000, services: 5_000, endpoints: 10, deps: 10, churn: 100, hot: 1, durationS: 60 },
+    defaults: {
+      sidecars: 10_000,
+      services: 5_000,
+      endpoints: 10,
+      deps: 10,
+      churn: 100,
+      hot: 1,
+      durationS: 60,
+      workers: 2,
+    },
   },
   {
     name: 'bytes',

@@ -1,8 +1,8 @@
 /** The composition root: configuration, processes, life cycle. */
 export { type BootstrapOptions, envoyBootstrap } from './bootstrap-envoy.ts';
 export { type GrpcBootstrapOptions, grpcBootstrap } from './bootstrap-grpc.ts';
+export { CORE_FLAGS } from './child-starts.ts';
 export { type HostPort, parseHostPort, resolveConfig, SERVE_OPTIONS, type ServeConfig } from './config.ts';
-export { CORE_FLAGS } from './core-flags.ts';
 export {
   dumpLog,
   exportData,

@@ -8,9 +8,9 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { ChildSlot } from './child-slot.ts';
+import { CORE_FLAGS, WORKER_ENVIRONMENT } from './child-starts.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import { ConnectionDealer } from './connection-dealer.ts';
-import { CORE_FLAGS } from './core-flags.ts';
 import { SharedPort } from './shared-port.ts';
 
 const CORE = fileURLToPath(new URL('./processes/core.js', import.meta.url));
@@ -96,7 +96,10 @@ export const startSupervised = async (
         name: `xDS worker ${worker}`,
         worker,
         spawn: () =>
-          fork(XDS_WORKER, [], { stdio: config.workers > 1 ? ['ignore', 'inherit', 'inherit', 'ipc'] : port.stdio }),
+          fork(XDS_WORKER, [], {
+            stdio: config.workers > 1 ? ['ignore', 'inherit', 'inherit', 'ipc'] : port.stdio,
+            env: { ...WORKER_ENVIRONMENT, ...process.env },
+          }),
         onReady: () => undefined,
       }),
     );
