@@ -31,9 +31,15 @@ if (files.length === 0) {
   process.exit(1);
 }
 
+/** Longer than the slowest file on a busy machine: one that hangs fails by name, instead of holding up all. */
+const FILE_MS = 600_000;
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+const hasTimeout = major > 20 || (major === 20 && minor >= 11);
+
 const nodeArgs = [
   '--enable-source-maps',
   '--test',
+  ...(soak || !hasTimeout ? [] : [`--test-timeout=${FILE_MS}`]),
   `--test-concurrency=${process.env.TENDRIL_TEST_CONCURRENCY ?? 2}`,
   `--test-reporter=${join(root, 'scripts/suite-reporter.mjs')}`,
   '--test-reporter-destination=stdout',

@@ -74,6 +74,12 @@ const within = (name: string, ms: number, min: number, max: number): number => {
   throw bad(`${name} is ${said}; allowed: ${allowed}`, `take a time from ${allowed}`);
 };
 
+/** The control plane reads durations of whole milliseconds. */
+const wholeMs = (ms: number): number => {
+  if (!Number.isInteger(ms)) throw bad(`lease is ${ms} ms`, 'take whole milliseconds');
+  return ms;
+};
+
 /** Times of a probe, filled in. Throws `REGISTER_OPTIONS`. */
 export const probeTimes = ({
   intervalMs = INTERVAL_MS,
@@ -121,7 +127,7 @@ export const fullOptions = (options: RegisterOptions): FullOptions => {
     namespace,
     endpoint: options.endpoint ?? `${hostId()}-${first}`,
     address: options.address,
-    leaseMs: within('lease', options.leaseMs ?? LEASE_MS.default, LEASE_MS.min, LEASE_MS.max),
+    leaseMs: wholeMs(within('lease', options.leaseMs ?? LEASE_MS.default, LEASE_MS.min, LEASE_MS.max)),
     servicePorts: Object.keys(ports).map(Number),
     probe:
       probe === undefined

@@ -185,6 +185,7 @@ test('what the control plane refuses is said with its code; nobody there is said
     { port: 0 },
     { port: {} },
     { leaseMs: 10 },
+    { leaseMs: 3_333.5 },
     { health: { probe: 'tcp://127.0.0.1:1', intervalMs: 0 } },
     { health: { probe: 'tcp://127.0.0.1:1', timeoutMs: Number.NaN } },
     { inbound: { 80: 70_000 } },
