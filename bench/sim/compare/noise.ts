@@ -78,8 +78,8 @@ const isAbove = (a: readonly number[], b: readonly number[]): boolean =>
 export const judge = (a: Side, b: Side, kind: FigureKind): Judgement | undefined => {
   const runs = [finite(a.runs), finite(b.runs)] as const;
   if (runs[0].length === 0 || runs[1].length === 0) return undefined;
-  const valueOf = (values: readonly number[]): number => (kind.isFault ? Math.max(...values) : medianOf(values));
-  const [from, to] = [valueOf(runs[0]), valueOf(runs[1])];
+  const figureOf = (values: readonly number[]): number => (kind.isFault ? Math.max(...values) : medianOf(values));
+  const [from, to] = [figureOf(runs[0]), figureOf(runs[1])];
   const samples = [finite(a.samples), finite(b.samples)] as const;
   const isWeak = Math.min(runs[0].length, runs[1].length) < 2;
   const differs = ((): boolean => {
