@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ClientCounts, ClientShare, FromClient, ToClient } from './client/messages.ts';
+import { mostHeld } from './client/versions.ts';
 import { type ProcessSample, sampleOf } from './control-plane.ts';
 
 type Tick = Extract<FromClient, { t: 'tick' }>;
@@ -96,20 +97,30 @@ export class Fleet {
     for (const child of this.#children) this.#say(child, { t: 'mark' });
   }
 
-  /** Compares what each sidecar holds with what it should hold. */
-  async check(truth: readonly (readonly string[])[]): Promise<Omit<Held, 't'>> {
-    const answers = await Promise.all(
+  /** Asks every client process; resolves when all have answered. */
+  #ask<T extends FromClient['t']>(message: ToClient, answer: T): Promise<Extract<FromClient, { t: T }>[]> {
+    return Promise.all(
       this.#children.map(
         (child) =>
-          new Promise<Held>((done, fail) => {
-            child.on('message', (message: FromClient) => {
-              if (message.t === 'held') done(message);
+          new Promise<Extract<FromClient, { t: T }>>((done, fail) => {
+            child.on('message', (said: FromClient) => {
+              if (said.t === answer) done(said as Extract<FromClient, { t: T }>);
             });
             child.once('exit', () => fail(new Error('a client process ended while it was asked what it holds')));
-            this.#say(child, { t: 'check', truth });
+            this.#say(child, message);
           }),
       ),
     );
+  }
+
+  /**
+   * Compares what each sidecar holds with what it should hold: endpoints with `truth`, versions of clusters and virtual hosts with those
+   * that most others have.
+   */
+  async check(truth: readonly (readonly string[])[]): Promise<Omit<Held, 't'>> {
+    const said = await this.#ask({ t: 'versions' }, 'versions');
+    const versions = mostHeld(said.map(({ counts }) => counts));
+    const answers = await this.#ask({ t: 'check', truth, versions }, 'held');
     return {
       lostSidecars: answers.reduce((sum, { lostSidecars }) => sum + lostSidecars, 0),
       lostResources: answers.reduce((sum, { lostResources }) => sum + lostResources, 0),

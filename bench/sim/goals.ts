@@ -23,6 +23,7 @@ export const goalsOf = (result: Measured): readonly Goal[] => {
   if (options.mode === 'full-mesh') return [];
   const always = [
     ...most('resources lost', 0, '', lost?.resources),
+    ...most('refused by sidecars', 0, '', lost === undefined ? undefined : result.refused),
     ...most('unneeded resources', 0, '', unneeded === undefined ? undefined : unneeded.foreign + unneeded.repeated),
   ];
   if (!isAtSize(options)) return always;

@@ -117,10 +117,26 @@ const fileLimits = (): { readonly soft: number; readonly hard: number } => {
   return { soft: number(soft), hard: number(hard) };
 };
 
-/** Throws `USAGE` when a process would need more files than it may open: which one, which limit, how to raise it. */
-export const checkFiles = (options: SimOptions, limits = fileLimits()): void => {
+const PORTS_FILE = '/proc/sys/net/ipv4/ip_local_port_range';
+
+/** Ports that connections from this machine may have: all go from one address to one port, so each needs its own. */
+const localPorts = (): number => {
+  const [low = 0, high = 0] = readFileSync(PORTS_FILE, 'utf8').trim().split(/\s+/).map(Number);
+  return high - low + 1;
+};
+
+/**
+ * Throws `USAGE` when a process would need more files than it may open, or the machine more local ports than it has: which one, which limit,
+ * how to raise it.
+ */
+export const checkFiles = (options: SimOptions, limits = fileLimits(), ports = localPorts()): void => {
   const { sidecars, clients, workers, perConnection, probes } = options;
   const connections = Math.ceil((sidecars + probes) / perConnection);
+  if (connections > ports)
+    throw usage(
+      `${sidecars} sidecars need ${connections} local ports, and the machine has ${ports} (net.ipv4.ip_local_port_range)`,
+      `--per-conn ${Math.ceil((sidecars + probes) / ports)}, which shares connections; or a wider range (sysctl)`,
+    );
   const needs = [
     [workers > 1 ? 'an xDS worker' : 'the control plane', Math.ceil(connections / Math.max(1, workers)) + OTHER_FILES],
     ['a client process', Math.ceil(connections / clients) + OTHER_FILES],

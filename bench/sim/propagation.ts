@@ -1,8 +1,7 @@
 /**
  * From an event to the sidecars: which change was posted when, and who should get it.
  *
- * P1 A pair (change, sidecar) that did not arrive is coalesced when the sidecar ends with what it should hold; else it is lost, which the
- *    check of the final state finds, not this.
+ * P1 A pair (change, sidecar) that did not arrive is coalesced when a later change of the same endpoint was posted; else it never arrived.
  */
 import { percentilesOf } from './percentiles.ts';
 import type { Percentiles, PropagationFigures } from './result.ts';
@@ -12,7 +11,13 @@ interface Change {
   readonly expected: number;
   arrived: number;
   last: number;
+  /** A later change of the same endpoint was posted. */
+  isOvertaken: boolean;
 }
+
+/** Pairs that need not arrive any more (P1). */
+const coalescedOf = ({ expected, arrived, isOvertaken }: Change): number =>
+  isOvertaken ? Math.max(0, expected - arrived) : 0;
 
 export class Propagation {
   readonly #changes = new Map<number, Change>();
@@ -20,7 +25,13 @@ export class Propagation {
   #recent: number[] = [];
 
   posted(change: number, at: number, expected: number): void {
-    this.#changes.set(change, { at, expected, arrived: 0, last: 0 });
+    this.#changes.set(change, { at, expected, arrived: 0, last: 0, isOvertaken: false });
+  }
+
+  /** A later change of its endpoint was posted, perhaps by another part of the run. */
+  overtaken(change: number): void {
+    const known = this.#changes.get(change);
+    if (known !== undefined) known.isOvertaken = true;
   }
 
   /** False: not one of these changes. */
@@ -46,8 +57,7 @@ export class Propagation {
   /** Coalesced deliveries of the changes posted within [from, to) (monotonic ms). */
   coalescedBetween(from: number, to: number): number {
     let sum = 0;
-    for (const { at, expected, arrived } of this.#changes.values())
-      if (at >= from && at < to) sum += Math.max(0, expected - arrived);
+    for (const change of this.#changes.values()) if (change.at >= from && change.at < to) sum += coalescedOf(change);
     return sum;
   }
 
@@ -60,7 +70,7 @@ export class Propagation {
       changes: changes.length,
       expected,
       arrived: this.#times.length,
-      coalesced: Math.max(0, expected - this.#times.length),
+      coalesced: changes.reduce((sum, change) => sum + coalescedOf(change), 0),
       each: percentilesOf(this.#times),
       last: percentilesOf(changes.filter(({ arrived }) => arrived > 0).map(({ last }) => last)),
     };

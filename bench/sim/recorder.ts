@@ -44,6 +44,7 @@ export class Recorder {
   #counts = { pushes: 0, resources: 0, bytes: 0 };
   #cpuBefore: ByRole = {};
   #isBusy = false;
+  #loopLagMs: number | undefined;
 
   constructor(server: ControlPlane, fleet: () => Fleet | undefined, churn: Propagation, hot: Propagation) {
     this.#server = server;
@@ -51,7 +52,8 @@ export class Recorder {
     this.#churn = churn;
     this.#hot = hot;
     this.#timer = setInterval(() => {
-      if (!this.#isBusy) void this.#second();
+      this.#second();
+      if (!this.#isBusy) void this.#askLag();
     }, EVERY_MS);
   }
 
@@ -76,12 +78,21 @@ export class Recorder {
     return sum;
   }
 
-  async #second(): Promise<void> {
+  /** A server that is busy answers late: memory is looked at meanwhile, and the lag belongs to the second in which the answer came. */
+  async #askLag(): Promise<void> {
     this.#isBusy = true;
-    const samples = this.look();
     const lag = await this.#server.lag();
-    const loopLagMs = lag.size > 0 ? quantile(this.#lag, lag, 0.99) : undefined;
-    if (lag.size > 0) this.#lag = lag;
+    if (lag.size > 0) {
+      this.#loopLagMs = quantile(this.#lag, lag, 0.99);
+      this.#lag = lag;
+    }
+    this.#isBusy = false;
+  }
+
+  #second(): void {
+    const samples = this.look();
+    const loopLagMs = this.#loopLagMs;
+    this.#loopLagMs = undefined;
     const fleet = this.#fleet();
     const counts = fleet?.counts();
     const now =
@@ -118,7 +129,6 @@ export class Recorder {
     });
     this.changes = 0;
     this.#counts = now;
-    this.#isBusy = false;
   }
 
   async begin(name: Phase['name']): Promise<void> {

@@ -232,6 +232,8 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
       await phase('probe', async () => {
         probing = new Fleet(shares(probes, 1, true, 'probe'), () => undefined, onClientLost);
         await completed(probing, probes);
+        if (probing.completed < probes)
+          throw new Error(`only ${probing.completed} of ${probes} probes of the full mesh were configured`);
         const { bytes, resources } = probing.counts();
         const perSidecar = (bytes.cds + bytes.eds + bytes.vhds + bytes.rds + bytes.other) / probes;
         result.fullMesh = {

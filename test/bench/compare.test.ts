@@ -119,6 +119,21 @@ test('folders, lists and files are read; what is no result is refused by name', 
       [put('foreign', '{"format":"other/3"}'), /its format is "other\/3", not "tendril-sim\/1"/],
       [put('null', 'null'), /its format is not said/],
       [put('part', JSON.stringify({ format: 'tendril-sim/1' })), /is not whole: options/],
+      ...(
+        [
+          ['seconds', {}],
+          ['seconds', [null]],
+          ['faults', 'none'],
+          ['lost', null],
+          ['churn', { changes: 1 }],
+        ] as const
+      ).map(
+        ([part, damage], index) =>
+          [
+            put(`damaged-${index}`, JSON.stringify({ ...simResult(), [part]: damage })),
+            new RegExp(`is not whole: ${part} missing or damaged`),
+          ] as const,
+      ),
       [mkdtempSync(join(dir, 'empty-')), /holds no result\.json/],
       [',', /names nothing/],
     ] as const;

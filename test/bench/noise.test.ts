@@ -1,4 +1,4 @@
-/** The rule of what is a change and what is noise (bench/sim/compare/noise.ts, N1 to N4). */
+/** The rule of what is a change and what is noise (bench/sim/compare/noise.ts, N1 to N5). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -18,6 +18,7 @@ const side: fc.Arbitrary<Side> = fc.record({ runs: values(1), samples: values(0)
 const kind: fc.Arbitrary<FigureKind> = fc.record({
   better: fc.constantFrom('lower' as const, 'higher' as const, 'neither' as const),
   isSeeded: fc.boolean(),
+  isFault: fc.boolean(),
 });
 const TURNED = { better: 'worse', worse: 'better', noise: 'noise', changed: 'changed' } as const;
 
@@ -77,6 +78,16 @@ test('from nothing to something is a change without a percentage; what was not m
   assert.deepEqual([lost?.verdict, lost?.change], ['worse', undefined]);
   assert.equal(judge({ runs: [] }, { runs: [1] }, LOWER), undefined);
   assert.equal(judge({ runs: [Number.NaN] }, { runs: [1] }, LOWER), undefined);
+});
+
+test('N5 what must be nought: one run that lost something is enough, and is what is shown', () => {
+  const faults: FigureKind = { better: 'lower', isSeeded: true, isFault: true };
+  const verdict = (a: number[], b: number[]): unknown => judge({ runs: a }, { runs: b }, faults)?.verdict;
+  assert.equal(verdict([0, 0, 0], [0, 7, 500]), 'worse');
+  assert.equal(verdict([0, 0, 0], [0, 0, 1]), 'worse');
+  assert.equal(verdict([0, 7, 500], [0, 0, 0]), 'better');
+  assert.equal(verdict([0, 7], [7, 0]), 'noise');
+  assert.equal(judge({ runs: [0, 0, 0] }, { runs: [0, 0, 1] }, faults)?.b, 1);
 });
 
 test('medians, deviations and the chance of two equal sides to look apart', () => {

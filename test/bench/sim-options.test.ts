@@ -64,6 +64,21 @@ test('more sidecars than open files: which limit, and how it is raised', () => {
   checkFiles(options, { soft: 6_000, hard: 6_000 });
 });
 
+test('more connections than local ports: which limit, and how many sidecars must share one', () => {
+  const { options } = optionsOf(['--sidecars', '30000', '--probes', '0']);
+  const limits = { soft: 100_000, hard: 100_000 };
+  assert.throws(
+    () => checkFiles(options, limits, 28_232),
+    (error) =>
+      error instanceof TendrilError &&
+      error.code === 'USAGE' &&
+      /30000 local ports, and the machine has 28232/.test(error.message) &&
+      /--per-conn 2/.test(error.remedy ?? ''),
+  );
+  checkFiles({ ...options, perConnection: 2 }, limits, 28_232);
+  checkFiles({ ...options, sidecars: 28_232 }, limits, 28_232);
+});
+
 const MESH: MeshOptions = { services: 40, endpoints: 4, deps: 6, hot: 1, seed: 3, shape: 'uniform' };
 const first = (mesh: SimMesh, count: number): (readonly [number, number])[] => {
   const draws: (readonly [number, number])[] = [];

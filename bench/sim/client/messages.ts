@@ -1,6 +1,7 @@
 /** What the run and its client processes say to each other (IPC, structured clones). */
 import type { MeshOptions } from '../mesh.ts';
 import type { BytesByType } from '../result.ts';
+import type { VersionCounts } from './versions.ts';
 
 export interface ClientShare {
   readonly mesh: MeshOptions;
@@ -20,7 +21,14 @@ export interface ClientShare {
 export type ToClient =
   | { readonly t: 'start'; readonly share: ClientShare }
   /** For each service: addresses that an assignment should have. Answered by `held`. */
-  | { readonly t: 'check'; readonly truth: readonly (readonly string[])[] }
+  | {
+      readonly t: 'check';
+      readonly truth: readonly (readonly string[])[];
+      /** Of clusters and virtual hosts: the version that most sidecars have. */
+      readonly versions: ReadonlyMap<string, string>;
+    }
+  /** Which versions of clusters and virtual hosts its sidecars hold. Answered by `versions`. */
+  | { readonly t: 'versions' }
   /** The largest push is counted anew. */
   | { readonly t: 'mark' }
   | { readonly t: 'stop' };
@@ -56,6 +64,7 @@ export type FromClient =
       readonly lastAnswered: number;
       readonly examples: readonly string[];
     }
+  | { readonly t: 'versions'; readonly counts: VersionCounts }
   | {
       readonly t: 'held';
       readonly lostSidecars: number;

@@ -5,6 +5,7 @@ import { SimMesh } from '../mesh.ts';
 import { Assignments } from './assignments.ts';
 import type { ClientCounts, ClientShare, FromClient, ToClient } from './messages.ts';
 import { type SidecarContext, SimSidecar } from './sidecar.ts';
+import { addVersions } from './versions.ts';
 import { openConnection, openStream } from './wire.ts';
 
 /** Full jitter up to this before a lost connection is tried again, as the bootstrap of our Envoys has it. */
@@ -116,11 +117,17 @@ class ClientProcess {
     this.#counts.largestPush = 0;
   }
 
-  check(truth: readonly (readonly string[])[]): void {
+  versions(): void {
+    const counts = new Map<string, Map<string, number>>();
+    for (const sidecar of this.#sidecars) addVersions(counts, sidecar.versions());
+    say({ t: 'versions', counts });
+  }
+
+  check(truth: readonly (readonly string[])[], versions: ReadonlyMap<string, string>): void {
     let [lostSidecars, lostResources] = [0, 0];
     const examples: string[] = [];
     for (const sidecar of this.#sidecars) {
-      const differences = sidecar.differences(truth);
+      const differences = sidecar.differences(truth, versions);
       if (differences.length > 0) lostSidecars++;
       lostResources += differences.length;
       examples.push(...differences.slice(0, Math.max(0, 10 - examples.length)));
@@ -138,8 +145,9 @@ process.on('message', (message: ToClient) => {
   if (message.t === 'start') client = new ClientProcess(message.share);
   else if (message.t === 'check') {
     client?.tick();
-    client?.check(message.truth);
-  } else if (message.t === 'mark') client?.mark();
+    client?.check(message.truth, message.versions);
+  } else if (message.t === 'versions') client?.versions();
+  else if (message.t === 'mark') client?.mark();
   else process.exit(0);
 });
 // The run is gone: nobody wants to know any more.

@@ -7,6 +7,7 @@
  * S2 Foreign: a cluster, assignment or virtual host of a service that it neither depends on nor belongs to.
  * S3 Repeated: a resource with a body, in the version that is held already. Not counted: the answer to its own question, once, when a push
  *    of the same host (learned from a sibling) overtook it; the protocol demands an answer to every question.
+ * S4 What the session refused is not held.
  */
 import { decodeDeltaResponse, encodeDeltaRequest } from '../../../src/proto/index.ts';
 import { type ClientEffect, ClientSession } from '../../../src/sidecar-client/index.ts';
@@ -112,13 +113,11 @@ export class SimSidecar {
     counts.resources += response.resources.length;
     counts.bytes[kind] += message.length;
     if (message.length > counts.largestPush) counts.largestPush = message.length;
-    for (const { name, version, body } of response.resources) {
+    for (const { name, body } of response.resources) {
       const size = this.#streams > 1 ? name.length + (body?.length ?? 0) : 0;
       if (kind === 'lds') counts.listenerBytes += size;
       else counts.resourceBytes += size;
-      if (body !== undefined) this.#hold(kind, name, version, body, at);
     }
-    for (const name of response.removed) this.#forget(kind, name);
     const bare =
       kind === 'eds'
         ? {
@@ -129,7 +128,13 @@ export class SimSidecar {
             })),
           }
         : response;
-    this.run(this.session.onResponse(bare));
+    const effects = this.session.onResponse(bare);
+    this.run(effects);
+    if (!effects.some((effect) => effect.kind === 'refused')) {
+      for (const { name, version, body } of response.resources)
+        if (body !== undefined) this.#hold(kind, name, version, body, at);
+      for (const name of response.removed) this.#forget(kind, name);
+    }
     if (kind === 'vhds' && !this.#hasAsked) this.#ask();
     if (this.#missing === 0) this.#completed();
   }
@@ -207,10 +212,22 @@ export class SimSidecar {
     if (this.#context.examples.length < EXAMPLES) this.#context.examples.push(text);
   }
 
-  /** What it should hold and does not, in words. */
-  differences(truth: readonly (readonly string[])[]): string[] {
+  /** Clusters and virtual hosts of what it depends on: name with its kind before it, and version. */
+  *versions(): Iterable<readonly [key: string, version: string]> {
+    for (const dep of this.#deps) {
+      const name = this.#context.mesh.nameOf(dep);
+      const [cluster, host] = [this.#clusters.get(name), this.#hosts.get(HOST_PREFIX + name)];
+      if (cluster !== undefined) yield [`cds ${name}`, cluster];
+      if (host !== undefined) yield [`vhds ${name}`, host];
+    }
+  }
+
+  /** What it should hold and does not, in words. `versions`: of clusters and virtual hosts, those that most holders have. */
+  differences(truth: readonly (readonly string[])[], versions: ReadonlyMap<string, string>): string[] {
     const { mesh } = this.#context;
     const out: string[] = [];
+    for (const [key, version] of this.versions())
+      if (versions.get(key) !== version) out.push(`${this.index} has another ${key}`);
     for (const dep of this.#deps) {
       const name = mesh.nameOf(dep);
       if (!this.#clusters.has(name)) out.push(`${this.index} lacks cds ${name}`);

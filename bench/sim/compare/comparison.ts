@@ -81,13 +81,13 @@ export const compareResults = (a: readonly SimResult[], b: readonly SimResult[])
   );
   const [left = [], right = []] = tables;
   const known = new Map([...left, ...right].flatMap((figures) => [...figures]));
-  const figures = [...known].map(([name, { section, name: said, unit, better, isSeeded }]) => {
+  const figures = [...known].map(([name, { section, name: said, unit, better, isSeeded, isFault = false }]) => {
     // What the seed decides is only the same for the same mesh and options; else it is judged as that of a machine.
     return {
       section,
       name: said,
       unit,
-      judgement: judge(sideOf(left, name), sideOf(right, name), { better, isSeeded }),
+      judgement: judge(sideOf(left, name), sideOf(right, name), { better, isSeeded, isFault }),
     };
   });
   const differences = differencesOf(a, b);

@@ -8,6 +8,8 @@
  * N3 One run on a side, and no samples: what the seed decides (counts, bytes) has changed when it differs by 1 % or more; of what the
  *    machine decides (times, CPU, memory) a difference below 25 % is taken for noise. Weak.
  * N4 The judgement does not depend on the order of the sides or of the runs, nor on the unit; equal sides never differ.
+ * N5 What must be nought is judged by its highest run, whatever the others say: worse when one run of B is above every run of A, better the
+ *    other way round. A loss in one run of three is no noise.
  */
 
 export interface Side {
@@ -22,9 +24,12 @@ export interface FigureKind {
   readonly better: 'lower' | 'higher' | 'neither';
   /** What the seed decides does not vary from run to run. */
   readonly isSeeded: boolean;
+  /** Must be nought: the highest run counts (N5). */
+  readonly isFault?: boolean;
 }
 
 export interface Judgement {
+  /** Median of the runs; of what must be nought, the highest run. */
   readonly a: number;
   readonly b: number;
   /** (b - a) / |a|; undefined where a is 0 and b is not. */
@@ -73,10 +78,12 @@ const isAbove = (a: readonly number[], b: readonly number[]): boolean =>
 export const judge = (a: Side, b: Side, kind: FigureKind): Judgement | undefined => {
   const runs = [finite(a.runs), finite(b.runs)] as const;
   if (runs[0].length === 0 || runs[1].length === 0) return undefined;
-  const [from, to] = [medianOf(runs[0]), medianOf(runs[1])];
+  const figureOf = (values: readonly number[]): number => (kind.isFault ? Math.max(...values) : medianOf(values));
+  const [from, to] = [figureOf(runs[0]), figureOf(runs[1])];
   const samples = [finite(a.samples), finite(b.samples)] as const;
   const isWeak = Math.min(runs[0].length, runs[1].length) < 2;
   const differs = ((): boolean => {
+    if (kind.isFault) return from !== to;
     if (!isWeak) return areApart(...runs) && isAbove(...runs) && relative(from, to) >= FLOOR;
     if (!kind.isSeeded && Math.min(samples[0].length, samples[1].length) >= MIN_SAMPLES)
       return (

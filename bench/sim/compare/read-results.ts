@@ -19,6 +19,35 @@ const unreadable = (path: string, what: string, cause?: unknown): TendrilError =
 
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
+const RECORDS = ['options', 'machine', 'outcome', 'bytes'];
+const LISTS = ['phases', 'seconds', 'processes', 'faults', 'goals'];
+/** Absent where they were not measured. */
+const MEASURED = ['connect', 'churn', 'hot', 'loopLag', 'lost', 'unneeded', 'storm', 'fullMesh'];
+/** Of figures of propagation. */
+const SPREADS = ['each', 'last'];
+
+type Parts = Readonly<Record<string, unknown>>;
+const isRecord = (value: unknown): value is Parts =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Parts that a reader would stumble over, by name. */
+const brokenParts = (result: Parts): readonly string[] => {
+  const isWhole = (name: string, part: unknown): boolean =>
+    isRecord(part) &&
+    (name !== 'connect' || isRecord(part.each)) &&
+    ((name !== 'churn' && name !== 'hot') || SPREADS.every((spread) => isRecord(part[spread]))) &&
+    (name !== 'storm' || isRecord(part.proof));
+  const isSecond = (second: Parts): boolean => isRecord(second.cpuS) && isRecord(second.rssAnonMiB);
+  return [
+    ...RECORDS.filter((name) => !isRecord(result[name])),
+    ...LISTS.filter((name) => {
+      const list = result[name];
+      return !Array.isArray(list) || !list.every((part) => isRecord(part) && (name !== 'seconds' || isSecond(part)));
+    }),
+    ...MEASURED.filter((name) => result[name] !== undefined && !isWhole(name, result[name])),
+  ];
+};
+
 /** Throws `BENCH_RESULT` for what is no file, no JSON, or no result of this format. */
 export const readResult = (path: string): SimResult => {
   let text: string;
@@ -39,11 +68,9 @@ export const readResult = (path: string): SimResult => {
       path,
       `is not a result of this version: its format is ${JSON.stringify(format) ?? 'not said'}, not "${RESULT_FORMAT}"`,
     );
-  const result = value as SimResult;
-  const needed = ['options', 'machine', 'outcome', 'seconds', 'processes', 'bytes', 'faults', 'goals'];
-  const missing = needed.filter((name) => typeof result[name as keyof SimResult] !== 'object');
-  if (missing.length > 0) throw unreadable(path, `is not whole: ${missing.join(', ')} missing`);
-  return result;
+  const broken = brokenParts(value as Readonly<Record<string, unknown>>);
+  if (broken.length > 0) throw unreadable(path, `is not whole: ${broken.join(', ')} missing or damaged`);
+  return value as SimResult;
 };
 
 const filesOf = (path: string): readonly string[] => {
