@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { encodeDeltaRequest, encodeResource } from '../../../src/proto/index.ts';
 import { LastGood } from '../../../src/agent/relay/last-good.ts';
 import { RelaySession } from '../../../src/agent/relay/session.ts';
 import { readResource, request } from '../../../src/agent/relay/wire.ts';
+import { encodeDeltaRequest, encodeResource } from '../../../src/proto/index.ts';
 import { Stand } from './stand.ts';
 
 const known = (): Stand => {
