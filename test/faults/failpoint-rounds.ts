@@ -20,7 +20,8 @@ export const POINTS: readonly Failpoint[] = [
   'beforePush',
   'afterPush',
 ];
-const HOSTS = ['svc-0', 'svc-1', 'svc-2', 'svc-3'];
+/** All that the writers speak of: few of their events come through so many kills, and about which services is chance. */
+const HOSTS = Array.from({ length: 24 }, (_, index) => `svc-${index}`);
 const WRITERS = 8;
 
 interface World {
