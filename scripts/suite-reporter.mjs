@@ -14,7 +14,7 @@ const BUDGETS = {
   compile: 60,
   proto: 40,
   support: 30,
-  runtime: 320,
+  runtime: 380,
   cli: 120,
   admin: 60,
   ingest: 60,

@@ -208,5 +208,5 @@ test('a listener that throws becomes a warning: the lease goes on, and others ar
   await is(registration, 'registered', 'healthy');
   assert.equal((await registration.drain()).withdrawn, true);
   assert.deepEqual([told[0], told.at(-1)], ['registering', 'ended']);
-  assert.match(warnings[0] ?? '', /a listener of the registration of here failed: Error: no disk/);
+  assert.match(warnings[0] ?? '', /a listener of the registration threw: Error: no disk/);
 });
