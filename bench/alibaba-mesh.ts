@@ -6,7 +6,8 @@
  */
 import type { EventData, EventEnvelope, EventType } from '../src/model/index.ts';
 import { schemaVersionOf, subjectOf } from '../src/model/index.ts';
-import { MESH, randomFrom, zipf } from '../test/projector/mesh-events.ts';
+import { MESH } from '../test/projector/mesh-events.ts';
+import { randomFrom, zipf } from './sim/random.ts';
 
 export interface AlibabaSize {
   readonly services: number;

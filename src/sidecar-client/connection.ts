@@ -1,15 +1,11 @@
 /** One stream to one of several control planes: executes a client session's requests, reconnects with full jitter. */
-import { type ChannelCredentials, Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
+import type { ChannelCredentials, Client, ClientDuplexStream } from '@grpc/grpc-js';
 import { type DeltaRequest, decodeDeltaResponse, encodeDeltaRequest, GRPC_PATHS } from '../proto/index.ts';
 import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
+import { channelTo, type HostPort } from './channel.ts';
 import type { ClientEffect } from './effect.ts';
 import { GatheredQuestions } from './gathered-questions.ts';
 import type { ClientSession } from './session.ts';
-
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface ConnectionOptions {
   /** Tried in turn, beginning with a random one. */
@@ -48,17 +44,6 @@ const HEALTHY_MS = 5_000;
 const same = (bytes: Buffer): Buffer => bytes;
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-
-const OPTIONS = {
-  'grpc.max_receive_message_length': -1,
-  'grpc.max_send_message_length': -1,
-  // A control plane that stands still keeps its connections: after 15 s the next address is tried (reference/reliability.md, F-gray).
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  'grpc.enable_channelz': 0,
-  // Every client has a connection of its own, as every Envoy has.
-  'grpc.use_local_subchannel_pool': 1,
-};
 
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -124,8 +109,7 @@ export class Connection {
     const to = addresses[this.#next++ % addresses.length];
     if (to === undefined || this.#closed) return;
     onStatus?.({ is: 'connecting', to });
-    const host = to.host.includes(':') ? `[${to.host}]` : to.host;
-    const client = new Client(`${host}:${to.port}`, this.#options.credentials ?? credentials.createInsecure(), OPTIONS);
+    const client = channelTo(to, this.#options.credentials);
     const stream = client.makeBidiStreamRequest(GRPC_PATHS.delta, same, same);
     this.#client = client;
     this.#stream = stream;

@@ -3,6 +3,7 @@ export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
 export type { CacheProblem } from './cache-record.ts';
 export type { Caller, CallerOptions } from './caller.ts';
 export { callerFor, type GrpcOptions, registerTendril } from './calling.ts';
+export { channelTo, type HostPort } from './channel.ts';
 export { connectSidecar, type SidecarClient, type SidecarOptions, type SidecarStats } from './client.ts';
 export type {
   ClientOptions,
@@ -12,7 +13,7 @@ export type {
   TendrilClient,
 } from './client-types.ts';
 export type { ConfigChange, ConfigKind, ConfigSource, HeldResource } from './config-source.ts';
-export type { ConnectionStats, ConnectionStatus, HostPort } from './connection.ts';
+export type { ConnectionStats, ConnectionStatus } from './connection.ts';
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
 export type { ClientEffect, HostEffect, RefusedEffect, RequestEffect, UpdateEffect } from './effect.ts';
 export type { EarlierLife } from './holdings.ts';

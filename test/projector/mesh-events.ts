@@ -1,4 +1,5 @@
 /** Events of a made-up mesh, from a seed: for tests and benchmarks of the projector. */
+import { randomFrom, zipf } from '../../bench/sim/random.ts';
 import {
   type EventData,
   type EventEnvelope,
@@ -7,19 +8,10 @@ import {
   subjectOf,
 } from '../../src/model/index.ts';
 
+export { randomFrom };
+
 export const MESH = 'default';
 const TIME = '2026-11-21T00:00:00Z';
-
-/** mulberry32: small and good enough; the same numbers for the same seed. */
-export const randomFrom = (seed: number): (() => number) => {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-};
 
 /** Several processes may write into one log. */
 const process36 = process.pid.toString(36);
@@ -87,27 +79,6 @@ export function* initialEvents(size: MeshSize): Generator<EventEnvelope> {
     }
   }
 }
-
-/** Indexes of services by Zipf's law (exponent 1): the first is asked for most. */
-export const zipf = (services: number, random: () => number): (() => number) => {
-  const sums = new Float64Array(services);
-  let sum = 0;
-  for (let rank = 0; rank < services; rank++) {
-    sum += 1 / (rank + 1);
-    sums[rank] = sum;
-  }
-  return () => {
-    const wanted = random() * sum;
-    let low = 0;
-    let high = services - 1;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((sums[middle] ?? 0) < wanted) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
-};
 
 /** What goes on in a running mesh: health (7 of 10), moves (2 of 10), weights (1 of 10), over services by Zipf's law. */
 export const changeEvents = (size: MeshSize, random: () => number): (() => EventEnvelope) => {

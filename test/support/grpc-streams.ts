@@ -1,44 +1,9 @@
 /** gRPC streams by hand over node:http2: many on one connection, each cheap. For tests that need thousands. */
 import { type ClientHttp2Session, type ClientHttp2Stream, type ClientSessionOptions, connect } from 'node:http2';
 import type { Socket } from 'node:net';
+import { Deframer, frame } from '../../bench/sim/client/wire.ts';
 
-const HEADER_BYTES = 5;
-
-/** One message with gRPC's prefix: not compressed, length. */
-export const frame = (message: Uint8Array): Buffer => {
-  const framed = Buffer.allocUnsafe(HEADER_BYTES + message.length);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.length, 1);
-  framed.set(message, HEADER_BYTES);
-  return framed;
-};
-
-/** Puts messages together again from chunks as they come. */
-export class Deframer {
-  #chunks: Buffer[] = [];
-  #size = 0;
-  /** Bytes wanted before anything can be given. */
-  #wanted = HEADER_BYTES;
-
-  *messages(chunk: Buffer): Generator<Buffer> {
-    this.#chunks.push(chunk);
-    this.#size += chunk.length;
-    if (this.#size < this.#wanted) return;
-    let data = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
-    this.#wanted = HEADER_BYTES;
-    while (data.length >= HEADER_BYTES) {
-      const end = HEADER_BYTES + data.readUInt32BE(1);
-      if (data.length < end) {
-        this.#wanted = end;
-        break;
-      }
-      yield data.subarray(HEADER_BYTES, end);
-      data = data.subarray(end);
-    }
-    this.#chunks = data.length === 0 ? [] : [data];
-    this.#size = data.length;
-  }
-}
+export { frame };
 
 export interface GrpcStream {
   send(message: Uint8Array): void;

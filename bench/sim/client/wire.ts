@@ -4,7 +4,7 @@ import { type ClientHttp2Session, connect } from 'node:http2';
 const HEADER_BYTES = 5;
 
 /** One message with gRPC's prefix: not compressed, length. */
-const frame = (message: Uint8Array): Buffer => {
+export const frame = (message: Uint8Array): Buffer => {
   const framed = Buffer.allocUnsafe(HEADER_BYTES + message.length);
   framed[0] = 0;
   framed.writeUInt32BE(message.length, 1);

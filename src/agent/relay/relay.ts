@@ -5,14 +5,14 @@
 import { type Client, type MethodDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
 import { TendrilError } from '../../model/basics.ts';
 import { GRPC_PATHS } from '../../proto/index.ts';
-import type { HostPort } from '../../sidecar-client/index.ts';
+import { channelTo, type HostPort } from '../../sidecar-client/index.ts';
 import { AdsStream } from './ads-stream.ts';
 import { ageOf, agoText } from './age.ts';
 import { LastGood } from './last-good.ts';
 import type { Relay, RelayOptions, RelayStatus } from './options.ts';
 import { problemOf, ResourceStore, type StoreProblem } from './resource-store.ts';
 import { type EnvoyCall, SIDE_PATHS, type SideCounters, SideStream } from './side-stream.ts';
-import { clientOf, same, type UnderWay } from './uplink.ts';
+import { same, type UnderWay } from './uplink.ts';
 
 /** Nodes at a time; a further one is refused. One agent has one Envoy, or a few. */
 const MAX_NODES = 64;
@@ -153,7 +153,7 @@ class RunningRelay implements Relay {
     const known = this.#up?.at;
     if (known?.host === at.host && known.port === at.port) return;
     this.#up?.client.close();
-    this.#up = { at, client: clientOf(at, this.#options.credentials) };
+    this.#up = { at, client: channelTo(at, this.#options.credentials) };
     this.#options.log?.info({ controlPlane: at }, 'control plane reached');
     for (const side of [...this.#sides]) side.controlPlaneBack();
   }

@@ -1,13 +1,13 @@
 /** The way to one of several control planes for one Envoy stream: tried in turn, each at once; after a whole round, a wait with full jitter. */
-import {
-  type ChannelCredentials,
-  Client,
-  type ClientDuplexStream,
-  connectivityState,
-  credentials,
-} from '@grpc/grpc-js';
+import { type ChannelCredentials, type Client, type ClientDuplexStream, connectivityState } from '@grpc/grpc-js';
 import { GRPC_PATHS } from '../../proto/index.ts';
-import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF, type HostPort } from '../../sidecar-client/index.ts';
+import {
+  type BackoffOptions,
+  backoffMs,
+  channelTo,
+  DEFAULT_BACKOFF,
+  type HostPort,
+} from '../../sidecar-client/index.ts';
 
 /**
  * Connections under way to control planes that accept and say nothing, by address. grpc-js 1.x does not end the socket of a channel that
@@ -33,19 +33,6 @@ export const same = (bytes: Buffer): Buffer => bytes;
 const ROUND_MS = 1_000;
 /** A stream that stood this long was a good one: the waits begin anew, ms. */
 const STEADY_MS = 5_000;
-
-const CHANNEL = {
-  'grpc.max_receive_message_length': -1,
-  'grpc.max_send_message_length': -1,
-  // As the client's own connection: a control plane that stands still is left after 15 s.
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  'grpc.enable_channelz': 0,
-  'grpc.use_local_subchannel_pool': 1,
-};
-
-export const clientOf = ({ host, port }: HostPort, given?: ChannelCredentials): Client =>
-  new Client(`${host.includes(':') ? `[${host}]` : host}:${port}`, given ?? credentials.createInsecure(), CHANNEL);
 
 /** Calls back once: whether the channel got ready within `ms`. */
 const whenReady = (client: Client, ms: number, done: (ready: boolean) => void): void => {
@@ -86,7 +73,7 @@ export class Uplink {
     const to = upstreams[this.#next++ % upstreams.length];
     if (this.#closed || to === undefined) return;
     this.#at = `${to.host}:${to.port}`;
-    const client = this.#options.underWay.get(this.#at)?.pop() ?? clientOf(to, this.#options.credentials);
+    const client = this.#options.underWay.get(this.#at)?.pop() ?? channelTo(to, this.#options.credentials);
     this.#client = client;
     whenReady(client, ROUND_MS / upstreams.length, (ready) => {
       if (this.#closed || this.#client !== client) return;
