@@ -37,15 +37,20 @@ const suiteOf = (file) => {
   return parts.length - at > 2 ? parts[at + 1] : 'repository';
 };
 
+/** The error and what caused it (the assertion behind a property that failed). */
 const errorText = (error) => {
-  const cause = error?.cause ?? error;
-  return String(cause?.stack ?? cause?.message ?? cause);
+  const texts = [];
+  for (let each = error?.cause ?? error; each != null && texts.length < 4; each = each.cause)
+    texts.push(String(each.stack ?? each.message ?? each));
+  return texts.join('\ncaused by: ');
 };
 
 export default async function* suiteReporter(source) {
   const suites = new Map();
   const summary = [];
   const seen = new Map();
+  const failures = [];
+  const seeds = new Map();
   for await (const { type, data } of source) {
     if (type === 'test:pass' || type === 'test:fail') {
       const file = data.file;
@@ -63,9 +68,12 @@ export default async function* suiteReporter(source) {
         if (data.nesting === 0) entry.ms += data.details?.duration_ms ?? 0;
       }
       if (type === 'test:fail' && data.details?.error?.failureType !== 'subtestsFailed') {
+        const [reason] = errorText(data.details?.error).split('\n', 1);
+        failures.push({ file, line: data.line ?? '', name: data.name, reason });
         yield `\nFAILED   ${data.name}\n         ${file ?? ''}:${data.line ?? ''}\n${errorText(data.details?.error)}\n\n`;
       }
     } else if (type === 'test:stderr' || type === 'test:stdout') {
+      if (/seed/i.test(data.message)) seeds.set(data.file, `${seeds.get(data.file) ?? ''}${data.message}`.slice(-1_000));
       if (/SKIPPED|seed/i.test(data.message)) yield data.message.endsWith('\n') ? data.message : `${data.message}\n`;
     } else if (type === 'test:diagnostic' && data.nesting === 0 && data.file === undefined) {
       summary.push(`# ${data.message}\n`);
@@ -90,5 +98,8 @@ export default async function* suiteReporter(source) {
       yield `${(ms / 1000).toFixed(1).padStart(7)} s  ${relative(process.cwd(), file)}\n`;
   }
   yield '\n';
+  // Once more at the end: of a long output often only the end is kept.
+  for (const { file, line, name, reason } of failures)
+    yield `FAILED   ${relative(process.cwd(), file ?? '')}:${line}  ${name}\n         ${reason}\n${seeds.get(file) ?? ''}`;
   for (const line of summary) yield line;
 }

@@ -11,6 +11,7 @@
  */
 import type { HeaderMatcher, IHeaderMatcher, IStringMatcher, StringMatcher } from '../../proto/index.ts';
 import { quote } from '../regex-text.ts';
+import { matchesEmptyText } from './empty-match.ts';
 
 /** Conditions of which all hold, in alternatives: none means never, an empty one means always. */
 export type HeaderAlternatives = readonly (readonly IHeaderMatcher[])[];
@@ -56,9 +57,7 @@ const textTest = (text: IStringMatcher, matchesEmpty = false): Test => ({ kind: 
 
 const regexTest = (regex: string): Test | undefined => {
   const grouped = grpcRegex(regex);
-  // Whether the regex matches an empty text is known only for lists that hold one: "a|" (see `anyOfTexts`).
-  const matchesEmpty = regex === '' || regex.startsWith('|') || regex.endsWith('|');
-  return grouped === undefined ? undefined : textTest({ safeRegex: { regex: grouped } }, matchesEmpty);
+  return grouped === undefined ? undefined : textTest({ safeRegex: { regex: grouped } }, matchesEmptyText(grouped));
 };
 
 const stringTest = (matcher: StringMatcher): Test | undefined => {

@@ -2,8 +2,11 @@
 import fc from 'fast-check';
 
 export const word = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/);
-/** None matches the empty text, but for a list that holds it: of others a client is not told (docs/proxyless.md). */
-const regex = fc.constantFrom('a|b', 'x+y?', '(?i)ab', '\\Qa.b\\E', '(?P<n>a)b', '\\d+', '\\pN|', '^a$', '[^a]+');
+const regex = fc.oneof(
+  fc.constantFrom('a|b', 'x+y?', '(?i)ab', '\\Qa.b\\E', '(?P<n>a)b', '\\d+', '\\pN|', '^a$', '[^a]+'),
+  // These match the empty text.
+  fc.constantFrom('a*', '(?i)|b', 'a||b', '(?:x|)y{0}', '[[:alpha:]]*', '[]|]?', '\\Aa?\\z', '(?i:b?)', '\\Q|\\E*', '.*'),
+);
 const pathRegex = fc.oneof(regex, fc.constantFrom('.*', '[a-c]*', '/a{0,9}', '/.*|ab', '/(?i)A'));
 const condition = fc.oneof(
   fc.record({ exact: fc.string({ maxLength: 9 }) }),
