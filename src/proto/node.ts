@@ -1,7 +1,7 @@
 /** The xDS client's own words about itself (envoy.config.core.v3.Node), without the 61 KB list of its extensions. */
-import { encodeCanonical } from './canonical.ts';
-import { type INode, type IStruct, type IValue, Node } from './messages.ts';
+import type { IStruct, IValue } from './messages.ts';
 import { BYTES, FIXED64, malformed, overLimit, VARINT, type WireLimits, type WireReader } from './wire-reader.ts';
+import { delimitedSize, textLength, WireWriter } from './wire-writer.ts';
 
 export type JsonValue = null | boolean | number | string | JsonObject | readonly JsonValue[];
 
@@ -162,16 +162,57 @@ function isList(value: JsonObject | readonly JsonValue[]): value is readonly Jso
   return Array.isArray(value);
 }
 
+/** A delimited field of its own. */
+function delimited(field: number, content: Uint8Array): Uint8Array {
+  const writer = new WireWriter(delimitedSize(content.length));
+  writer.bytes(field, content);
+  return writer.finish();
+}
+
+function textField(field: number, text: string): Uint8Array {
+  const length = textLength(text);
+  const writer = new WireWriter(delimitedSize(length));
+  writer.text(field, text, length);
+  return writer.finish();
+}
+
+/** Bytes of a `Struct`, keys sorted: equal metadata gives equal bytes. */
+function structBytes(json: JsonObject, depth: number): Buffer {
+  if (depth > MAX_METADATA_DEPTH) throw overLimit('metadata depth', MAX_METADATA_DEPTH);
+  const entries = Object.keys(json)
+    .sort()
+    .map((key) => delimited(1, Buffer.concat([textField(1, key), delimited(2, valueBytes(json[key] ?? null, depth))])));
+  return Buffer.concat(entries);
+}
+
+/** Bytes of a `Value`. A zero is written too: its kind would be lost. */
+function valueBytes(value: JsonValue, depth: number): Uint8Array {
+  if (value === null) return Uint8Array.of((1 << 3) | VARINT, 0);
+  if (typeof value === 'boolean') return Uint8Array.of((4 << 3) | VARINT, value ? 1 : 0);
+  if (typeof value === 'string') return textField(3, value);
+  if (typeof value === 'number') {
+    const bytes = Buffer.alloc(9);
+    bytes[0] = (2 << 3) | FIXED64;
+    bytes.writeDoubleLE(value, 1);
+    return bytes;
+  }
+  if (typeof value !== 'object') throw malformed(`metadata holds a ${typeof value}`);
+  if (!isList(value)) return delimited(5, structBytes(value, depth + 1));
+  if (depth + 1 > MAX_METADATA_DEPTH) throw overLimit('metadata depth', MAX_METADATA_DEPTH);
+  return delimited(6, Buffer.concat(value.map((item) => delimited(1, valueBytes(item, depth + 1)))));
+}
+
 /** Bytes of a Node message; empty fields are left out. */
 export function encodeNode(node: ProtoNode): Uint8Array {
   const { region, zone, subzone } = node.locality;
-  const message: INode = {
-    id: node.id,
-    cluster: node.cluster,
-    metadata: Object.keys(node.metadata).length === 0 ? null : toStruct(node.metadata),
-    locality: region === '' && zone === '' && subzone === '' ? null : { region, zone, subZone: subzone },
-    userAgentName: node.userAgentName,
-    clientFeatures: node.clientFeatures,
-  };
-  return encodeCanonical(Node, message);
+  const text = (field: number, value: string): readonly Uint8Array[] => (value === '' ? [] : [textField(field, value)]);
+  const locality = [...text(1, region), ...text(2, zone), ...text(3, subzone)];
+  return Buffer.concat([
+    ...text(1, node.id),
+    ...text(2, node.cluster),
+    ...(Object.keys(node.metadata).length === 0 ? [] : [delimited(3, structBytes(node.metadata, 1))]),
+    ...(locality.length === 0 ? [] : [delimited(4, Buffer.concat(locality))]),
+    ...text(6, node.userAgentName),
+    ...node.clientFeatures.map((feature) => textField(10, feature)),
+  ]);
 }

@@ -92,6 +92,22 @@ export class WireReader {
     throw malformed('a number is longer than 10 bytes');
   }
 
+  /** A varint as int64; exact up to 2^53. */
+  int64(): number {
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      if (this.at >= this.end) throw malformed('it ends inside a number');
+      const byte = this.buffer[this.at++] ?? 0;
+      const bits = byte & 0x7f;
+      if (shift < 32) low |= bits << shift;
+      if (shift >= 32) high |= bits << (shift - 32);
+      else if (shift > 25) high |= bits >>> (32 - shift);
+      if (byte < 0x80) return high * 2 ** 32 + (low >>> 0);
+    }
+    throw malformed('a number is longer than 10 bytes');
+  }
+
   double(): number {
     if (this.end - this.at < 8) throw malformed('it ends inside a number');
     this.at += 8;

@@ -1,5 +1,6 @@
 /** The channel to a control plane: of the client's own connection, and of the agent's relay. */
-import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
+import type { ChannelCredentials, Client } from '@grpc/grpc-js';
+import { grpcJs } from './grpc-js.ts';
 
 export interface HostPort {
   readonly host: string;
@@ -18,5 +19,11 @@ const OPTIONS = {
 };
 
 /** A channel of its own to one address. `given`: default plaintext. */
-export const channelTo = ({ host, port }: HostPort, given?: ChannelCredentials): Client =>
-  new Client(`${host.includes(':') ? `[${host}]` : host}:${port}`, given ?? credentials.createInsecure(), OPTIONS);
+export const channelTo = ({ host, port }: HostPort, given?: ChannelCredentials): Client => {
+  const { Client, credentials } = grpcJs();
+  return new Client(
+    `${host.includes(':') ? `[${host}]` : host}:${port}`,
+    given ?? credentials.createInsecure(),
+    OPTIONS,
+  );
+};

@@ -1,6 +1,6 @@
 /** A sidecar in this process: holds what a caller may use, asks for what it calls. */
 import type { ChannelCredentials } from '@grpc/grpc-js';
-import type { ProtoNode } from '../proto/index.ts';
+import type { ProtoNode } from '../proto/wire.ts';
 import { Asker, isServicePort } from './asker.ts';
 import type { BackoffOptions } from './backoff.ts';
 import type { HostPort } from './channel.ts';

@@ -1,6 +1,6 @@
 /** One stream to one of several control planes: executes a client session's requests, reconnects with full jitter. */
 import type { ChannelCredentials, Client, ClientDuplexStream } from '@grpc/grpc-js';
-import { type DeltaRequest, decodeDeltaResponse, encodeDeltaRequest, GRPC_PATHS } from '../proto/index.ts';
+import { type DeltaRequest, decodeDeltaResponse, encodeDeltaRequest, GRPC_PATHS } from '../proto/wire.ts';
 import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
 import { channelTo, type HostPort } from './channel.ts';
 import type { ClientEffect } from './effect.ts';

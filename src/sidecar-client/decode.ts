@@ -1,8 +1,6 @@
 /** What a client reads out of resources: enough to call a service, no more. Throws on bytes that are no such message. */
-import { ClusterLoadAssignment, envoy } from '../proto/index.ts';
+import { clusterLoadAssignment, HEALTHY } from './calls/index.ts';
 import { readCluster, readHostNames, targetsOf } from './read-resource.ts';
-
-const { HealthStatus } = envoy.config.core.v3;
 
 export interface DecodedCluster {
   readonly name: string;
@@ -25,17 +23,17 @@ export interface Endpoint {
 export const decodeAssignment = (
   body: Uint8Array,
 ): { readonly clusterName: string; readonly endpoints: readonly Endpoint[] } => {
-  const { clusterName, endpoints } = ClusterLoadAssignment.decode(body);
+  const { clusterName, endpoints } = clusterLoadAssignment.decode(body);
   const list: Endpoint[] = [];
   for (const { locality, lbEndpoints } of endpoints)
-    for (const { endpoint, healthStatus, loadBalancingWeight } of lbEndpoints ?? []) {
+    for (const { endpoint, healthStatus, loadBalancingWeight } of lbEndpoints) {
       const socket = endpoint?.address?.socketAddress;
       if (!socket?.address || !socket.portValue) continue;
       list.push({
         address: socket.address,
         port: socket.portValue,
         weight: loadBalancingWeight?.value ?? 1,
-        healthy: healthStatus === HealthStatus.UNKNOWN || healthStatus === HealthStatus.HEALTHY || !healthStatus,
+        healthy: healthStatus === 0 || healthStatus === HEALTHY,
         region: locality?.region ?? '',
         zone: locality?.zone ?? '',
       });

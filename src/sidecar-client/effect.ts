@@ -1,5 +1,5 @@
 /** What a client session asks its surroundings to do. */
-import type { DeltaRequest } from '../proto/index.ts';
+import type { DeltaRequest } from '../proto/wire.ts';
 import type { ResourceKind } from './kinds.ts';
 
 /** Send a request on the stream. */

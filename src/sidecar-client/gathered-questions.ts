@@ -5,7 +5,7 @@
  * Only requests that do nothing but subscribe are gathered, and only until another one comes: the order of everything else, and of it all
  * for one name, stays as the session said. What is gathered is bounded by the names that the session asks for.
  */
-import type { DeltaRequest } from '../proto/index.ts';
+import type { DeltaRequest } from '../proto/wire.ts';
 
 /** A first message without names is none: it means everything, and with a name it would not. */
 const isQuestion = (request: DeltaRequest): boolean =>

@@ -1,5 +1,5 @@
 /** A resource as a client session holds it: what it reads out of it, or why it refuses it. */
-import type { DecodedResource } from '../proto/index.ts';
+import type { DecodedResource } from '../proto/wire.ts';
 import type { ConfigKind, HeldResource } from './config-source.ts';
 import { decodeAssignment, decodeCluster, decodeVirtualHost, viewVirtualHost } from './decode.ts';
 import { type ResourceKind, URLS } from './kinds.ts';

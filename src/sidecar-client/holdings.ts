@@ -2,7 +2,7 @@
  * What a client session holds, type by type, and how it takes a response: whole or not at all (C1), with assignments for the EDS clusters
  * held only (C4) and no domain twice (C5 of session.ts). Pure.
  */
-import type { DeltaResponse } from '../proto/index.ts';
+import type { DeltaResponse } from '../proto/wire.ts';
 import type { HeldResource } from './config-source.ts';
 import { type DecodedCluster, type DecodedHost, decodeAssignment, type Endpoint } from './decode.ts';
 import type { ClientEffect } from './effect.ts';

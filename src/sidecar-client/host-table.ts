@@ -2,7 +2,7 @@
  * Virtual hosts held, and the hosts that were asked for: which of them is answered by what, what was released, and what of an answer is
  * therefore not taken. Part of the session (C2, C5 and C6 there); pure.
  */
-import type { DecodedResource } from '../proto/index.ts';
+import type { DecodedResource } from '../proto/wire.ts';
 import type { DecodedHost } from './decode.ts';
 import { DomainIndex } from './domain-index.ts';
 import type { HostEffect } from './effect.ts';

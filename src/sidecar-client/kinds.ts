@@ -1,4 +1,4 @@
-import { CDS, EDS, LDS, RDS, VHDS } from '../proto/index.ts';
+import { CDS, EDS, LDS, RDS, VHDS } from '../proto/wire.ts';
 
 /** Short names of the resource types that a sidecar takes. */
 export type ResourceKind = 'cds' | 'eds' | 'lds' | 'rds' | 'vhds';

@@ -3,7 +3,7 @@
  * all of a cluster to give its name. Fields and merging are those of the generated decoders (test/sidecar-client/read-resource.test.ts);
  * what is passed over is judged by whoever uses it (`check` of the session). All throw `XDS_MALFORMED` on bytes that are no message.
  */
-import { WireReader } from '../proto/index.ts';
+import { WireReader } from '../proto/wire.ts';
 
 const field = (number: number, wireType: 0 | 2): number => (number << 3) | wireType;
 /** `Cluster.DiscoveryType.EDS` */

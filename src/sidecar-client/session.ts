@@ -14,7 +14,7 @@
  *     question; its clusters and assignments go when the server removes them.
  *  C7 What is restored is named on the first stream with its versions, like what is held after a lost stream.
  */
-import type { DeltaResponse, ProtoNode } from '../proto/index.ts';
+import type { DeltaResponse, ProtoNode } from '../proto/wire.ts';
 import type { ConfigKind, HeldResource } from './config-source.ts';
 import type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
 import type { ClientEffect } from './effect.ts';

@@ -1,5 +1,5 @@
 /** The requests of one client, stream by stream: the first of a stream carries the node (C3 of session.ts). */
-import type { DeltaRequest, ProtoNode } from '../proto/index.ts';
+import type { DeltaRequest, ProtoNode } from '../proto/wire.ts';
 import type { ClientEffect } from './effect.ts';
 import type { Held } from './held.ts';
 import { type ResourceKind, URLS } from './kinds.ts';

@@ -1,18 +1,21 @@
 /** What the core of calls reads out of a `Cluster` (policies.md section 5). Throws `CALLS_UNUSABLE` on what it cannot do. */
-import {
-  type CircuitBreakers,
-  Cluster,
-  envoy,
-  HttpProtocolOptions,
-  LeastRequest,
-  Maglev,
-  type OutlierDetection,
-  RandomLb,
-  RingHash,
-  RoundRobin,
-} from '../../proto/index.ts';
 import type { EjectionRules } from './ejection.ts';
 import { type AssignedEndpoint, endpointsOf } from './endpoints.ts';
+import {
+  type CircuitBreakers,
+  type Cluster,
+  cluster as clusterTable,
+  DISCOVERY,
+  httpProtocolOptions,
+  LB_POLICY,
+  type LocalityLb,
+  leastRequest,
+  maglev as maglevTable,
+  type OutlierDetection,
+  randomLb,
+  ringHash,
+  roundRobin,
+} from './messages.ts';
 import { unusable } from './refusal.ts';
 import { millis } from './retry-rules.ts';
 
@@ -75,14 +78,10 @@ const isPrime = (number: number): boolean => {
 const POLICY = 'envoy.load_balancing_policies.';
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
-const { LbPolicy, DiscoveryType } = envoy.config.cluster.v3.Cluster;
-
-type LocalityLb = envoy.extensions.load_balancing_policies.common.v3.ILocalityLbConfig;
-
 const zoneFrom = (config: LocalityLb | null | undefined): number | undefined => {
   const zone = config?.zoneAwareLbConfig;
   if (!zone || (zone.routingEnabled?.value ?? 100) === 0) return undefined;
-  return Number(zone.minClusterSize?.value ?? DEFAULT_ZONE_FROM);
+  return zone.minClusterSize?.value ?? DEFAULT_ZONE_FROM;
 };
 
 type Balancing = Pick<ClusterSettings, 'balancer' | 'zoneFrom'>;
@@ -90,25 +89,25 @@ type Balancing = Pick<ClusterSettings, 'balancer' | 'zoneFrom'>;
 const known = (name: string, bytes: Uint8Array): Balancing | undefined => {
   switch (name) {
     case 'round_robin':
-      return { balancer: { kind: 'roundRobin' }, zoneFrom: zoneFrom(RoundRobin.decode(bytes).localityLbConfig) };
+      return { balancer: { kind: 'roundRobin' }, zoneFrom: zoneFrom(roundRobin.decode(bytes).localityLbConfig) };
     case 'least_request': {
-      const { choiceCount, localityLbConfig } = LeastRequest.decode(bytes);
+      const { choiceCount, localityLbConfig } = leastRequest.decode(bytes);
       return {
         balancer: { kind: 'leastRequest', choices: Math.min(choiceCount?.value ?? 2, MAX_CHOICES) },
         zoneFrom: zoneFrom(localityLbConfig),
       };
     }
     case 'random':
-      return { balancer: { kind: 'random' }, zoneFrom: zoneFrom(RandomLb.decode(bytes).localityLbConfig) };
+      return { balancer: { kind: 'random' }, zoneFrom: zoneFrom(randomLb.decode(bytes).localityLbConfig) };
     case 'ring_hash': {
-      const { minimumRingSize, maximumRingSize, consistentHashingLbConfig } = RingHash.decode(bytes);
-      const maxSize = Number(maximumRingSize?.value ?? MAX_RING);
+      const { minimumRingSize, maximumRingSize, consistentHashingLbConfig } = ringHash.decode(bytes);
+      const maxSize = maximumRingSize?.value ?? MAX_RING;
       if (!(maxSize >= 1 && maxSize <= MAX_RING))
         throw unusable('load_balancing_policy', `a ring of ${maxSize} entries, 1 to ${MAX_RING} are allowed`);
       return {
         balancer: {
           kind: 'ringHash',
-          minSize: Math.min(Number(minimumRingSize?.value ?? DEFAULT_RING), maxSize),
+          minSize: Math.min(minimumRingSize?.value ?? DEFAULT_RING, maxSize),
           maxSize,
           boundPercent: consistentHashingLbConfig?.hashBalanceFactor?.value ?? 0,
         },
@@ -116,9 +115,9 @@ const known = (name: string, bytes: Uint8Array): Balancing | undefined => {
       };
     }
     case 'maglev': {
-      const maglev = Maglev.decode(bytes);
+      const maglev = maglevTable.decode(bytes);
       const { consistentHashingLbConfig } = maglev;
-      const tableSize = Number(maglev.tableSize?.value ?? DEFAULT_TABLE);
+      const tableSize = maglev.tableSize?.value ?? DEFAULT_TABLE;
       if (tableSize > MAX_TABLE || !isPrime(tableSize))
         throw unusable(
           'load_balancing_policy',
@@ -150,13 +149,13 @@ const balancing = ({ loadBalancingPolicy, lbPolicy }: Cluster): Balancing => {
   const nothing = new Uint8Array();
   const fallback = { balancer: { kind: 'roundRobin' }, zoneFrom: undefined } as const;
   switch (lbPolicy) {
-    case LbPolicy.LEAST_REQUEST:
+    case LB_POLICY.leastRequest:
       return known('least_request', nothing) ?? fallback;
-    case LbPolicy.RANDOM:
+    case LB_POLICY.random:
       return known('random', nothing) ?? fallback;
-    case LbPolicy.RING_HASH:
+    case LB_POLICY.ringHash:
       return known('ring_hash', nothing) ?? fallback;
-    case LbPolicy.MAGLEV:
+    case LB_POLICY.maglev:
       return known('maglev', nothing) ?? fallback;
     default:
       return fallback;
@@ -198,18 +197,18 @@ const ejectionOf = (outlier: OutlierDetection | null): EjectionRules | undefined
 };
 
 const inlineEndpoints = (cluster: Cluster): readonly AssignedEndpoint[] | undefined => {
-  if (cluster.type === DiscoveryType.EDS) return undefined;
-  if (cluster.type === DiscoveryType.ORIGINAL_DST || cluster.clusterType)
+  if (cluster.type === DISCOVERY.eds) return undefined;
+  if (cluster.type === DISCOVERY.originalDst || cluster.clusterType)
     throw unusable('type', 'a cluster whose endpoints are neither listed nor assigned');
   return cluster.loadAssignment ? endpointsOf(cluster.loadAssignment) : [];
 };
 
 export const decodeCluster = (body: Uint8Array): ClusterSettings => {
-  const cluster = Cluster.decode(body);
+  const cluster = clusterTable.decode(body);
   if (cluster.transportSocket || cluster.transportSocketMatches.length > 0)
     throw unusable('transport_socket', 'TLS to endpoints');
-  const packed = cluster.typedExtensionProtocolOptions[HTTP_OPTIONS]?.value;
-  const http = packed ? HttpProtocolOptions.decode(packed) : undefined;
+  const packed = cluster.typedExtensionProtocolOptions.get(HTTP_OPTIONS)?.value;
+  const http = packed ? httpProtocolOptions.decode(packed) : undefined;
   return {
     name: cluster.name,
     ...balancing(cluster),

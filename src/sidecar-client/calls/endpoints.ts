@@ -1,8 +1,6 @@
 /** Endpoints of a `ClusterLoadAssignment` (policies.md section 2). */
-import { ClusterLoadAssignment, envoy } from '../../proto/index.ts';
+import { type ClusterLoadAssignment, clusterLoadAssignment, HEALTHY } from './messages.ts';
 import type { CallEndpoint } from './types.ts';
-
-const { HealthStatus } = envoy.config.core.v3;
 
 export interface AssignedEndpoint extends CallEndpoint {
   /** Unknown counts as healthy; unhealthy, draining, timed out and degraded ones are used in a panic only. */
@@ -20,7 +18,7 @@ export const endpointsOf = ({ endpoints }: ClusterLoadAssignment): readonly Assi
   for (const { locality, lbEndpoints, priority } of endpoints) {
     const region = locality?.region ?? '';
     const zone = locality?.zone ?? '';
-    for (const { endpoint, healthStatus, loadBalancingWeight } of lbEndpoints ?? []) {
+    for (const { endpoint, healthStatus, loadBalancingWeight } of lbEndpoints) {
       const { address, portValue } = endpoint?.address?.socketAddress ?? {};
       if (!address || !portValue) continue;
       const key = keyOf(address, portValue);
@@ -32,8 +30,8 @@ export const endpointsOf = ({ endpoints }: ClusterLoadAssignment): readonly Assi
         weight: loadBalancingWeight?.value || 1,
         region,
         zone,
-        healthy: !healthStatus || healthStatus === HealthStatus.HEALTHY,
-        priority: priority ?? 0,
+        healthy: !healthStatus || healthStatus === HEALTHY,
+        priority,
       });
     }
   }
@@ -41,4 +39,4 @@ export const endpointsOf = ({ endpoints }: ClusterLoadAssignment): readonly Assi
 };
 
 export const decodeEndpoints = (body: Uint8Array): readonly AssignedEndpoint[] =>
-  endpointsOf(ClusterLoadAssignment.decode(body));
+  endpointsOf(clusterLoadAssignment.decode(body));

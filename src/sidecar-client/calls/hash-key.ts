@@ -1,9 +1,8 @@
 /** `RouteAction.hash_policy` of Envoy -> the text that ringHash and maglev place a call by (policies.md section 5, `hash`). */
-import type { envoy } from '../../proto/index.ts';
+import type { HashPolicy } from './messages.ts';
 import { unusable } from './refusal.ts';
 import type { MatchFacts } from './text-matcher.ts';
 
-type HashPolicy = envoy.config.route.v3.RouteAction.HashPolicy;
 type Part = (facts: MatchFacts) => string | undefined;
 
 const cookieOf = (header: string | undefined, name: string): string | undefined => {
@@ -25,15 +24,15 @@ const partOf = (
 ): Part => {
   if (header) {
     if (header.regexRewrite) throw unusable(`${place}.header.regex_rewrite`, 'a part of a header as hash key');
-    const name = (header.headerName ?? '').toLowerCase();
+    const name = header.headerName.toLowerCase();
     return (facts) => facts.header(name);
   }
   if (cookie) {
-    const name = cookie.name ?? '';
+    const name = cookie.name;
     return (facts) => cookieOf(facts.header('cookie'), name);
   }
   if (queryParameter) {
-    const name = queryParameter.name ?? '';
+    const name = queryParameter.name;
     return (facts) => facts.query(name);
   }
   if (connectionProperties?.sourceIp) return () => ip;

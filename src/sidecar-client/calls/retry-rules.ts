@@ -1,5 +1,5 @@
 /** `RetryPolicy` of Envoy -> which end of a try may be tried again (policies.md section 3, `retry`). */
-import type { IDuration, RetryPolicy } from '../../proto/index.ts';
+import type { Duration, RetryPolicy } from './messages.ts';
 import type { CallOutcome, RetryRules } from './types.ts';
 
 /** Of Envoy, when `num_retries` and `retry_back_off` are not given. */
@@ -20,8 +20,8 @@ const GRPC_WORDS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Milliseconds; undefined: not given. */
-export const millis = (duration: IDuration | null | undefined): number | undefined =>
-  duration ? Number(duration.seconds ?? 0) * 1000 + (duration.nanos ?? 0) / 1_000_000 : undefined;
+export const millis = (duration: Duration | null | undefined): number | undefined =>
+  duration ? duration.seconds * 1000 + duration.nanos / 1_000_000 : undefined;
 
 /** Statuses from `>= 500`, or of a gateway, with what a timed-out try counts as. */
 const statusOf = ({ end, status }: CallOutcome): number | undefined => {

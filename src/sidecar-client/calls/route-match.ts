@@ -1,5 +1,5 @@
 /** `RouteMatch` of Envoy -> a function (policies.md section 3). A condition it does not know makes the virtual host unusable. */
-import type { RouteMatch } from '../../proto/index.ts';
+import type { RouteMatch } from './messages.ts';
 import { unusable } from './refusal.ts';
 import { headerTest, lower, type MatchFacts, queryTest, regexTest, type TextTest } from './text-matcher.ts';
 import type { CallFacts } from './types.ts';
@@ -57,7 +57,7 @@ export const matchFacts = (facts: CallFacts): MatchFacts => new TakenApart(facts
 
 const pathTest = (match: RouteMatch, place: string): TextTest => {
   const { path, prefix, pathSeparatedPrefix, safeRegex } = match;
-  if (safeRegex) return regexTest(safeRegex.regex ?? '', `${place}.safe_regex`);
+  if (safeRegex) return regexTest(safeRegex.regex, `${place}.safe_regex`);
   const cased = match.caseSensitive?.value ?? true;
   const given = path ?? pathSeparatedPrefix ?? prefix;
   if (typeof given !== 'string') throw unusable(place, 'a kind of path match that this client does not know');

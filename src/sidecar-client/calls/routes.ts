@@ -1,6 +1,6 @@
 /** A virtual host -> its routes, in order; the first that takes a call decides (policies.md section 3, Evaluation). */
-import { type RetryPolicy, type Route, type RouteAction, VirtualHost } from '../../proto/index.ts';
 import { hashKeyOf } from './hash-key.ts';
+import { type RetryPolicy, type Route, type RouteAction, virtualHost } from './messages.ts';
 import { unusable } from './refusal.ts';
 import { millis, retryRules } from './retry-rules.ts';
 import { matchFacts, routeTest } from './route-match.ts';
@@ -29,7 +29,7 @@ const destinationOf = (action: RouteAction, place: string): Destination => {
   const { cluster, weightedClusters } = action;
   if (typeof cluster === 'string' && cluster !== '') return () => cluster;
   const targets = (weightedClusters?.clusters ?? []).map(({ name, weight }) => ({
-    name: name ?? '',
+    name,
     weight: weight?.value ?? 0,
   }));
   const total = targets.reduce((sum, { weight }) => sum + weight, 0);
@@ -87,7 +87,7 @@ export interface RouteTable {
 
 /** Throws `CALLS_UNUSABLE`, or what decoding throws. `ip`: address that calls come from, for hash keys. */
 export const decodeRoutes = (body: Uint8Array, ip: string): RouteTable => {
-  const { routes, retryPolicy } = VirtualHost.decode(body);
+  const { routes, retryPolicy } = virtualHost.decode(body);
   const hostRetry = retryPolicy ? retryOf(retryPolicy, 'retry_policy') : undefined;
   const usable = routes.map((route, index) => usableRoute(route, `routes[${index}]`, ip, hostRetry));
   return {

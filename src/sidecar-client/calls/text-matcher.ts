@@ -1,5 +1,5 @@
 /** `StringMatcher`, `HeaderMatcher` and `QueryParameterMatcher` of Envoy -> functions (policies.md section 1, matcher M). */
-import type { HeaderMatcher, QueryParameterMatcher, StringMatcher } from '../../proto/index.ts';
+import type { HeaderMatcher, QueryParameterMatcher, StringMatcher } from './messages.ts';
 import { unusable } from './refusal.ts';
 import { Regex } from './regex.ts';
 import type { CallFacts } from './types.ts';
@@ -34,7 +34,7 @@ export const lower = (text: string): string => text.replace(/[A-Z]+/g, (letters)
 export const textTest = (matcher: StringMatcher, place: string): TextTest => {
   const { exact, prefix, suffix, contains, safeRegex, ignoreCase } = matcher;
   // Envoy ignores `ignore_case` with a regex.
-  if (safeRegex) return regexTest(safeRegex.regex ?? '', place);
+  if (safeRegex) return regexTest(safeRegex.regex, place);
   const cased = (value: string, test: (text: string, value: string) => boolean): TextTest => {
     if (!ignoreCase) return (text) => test(text, value);
     const small = lower(value);
@@ -63,27 +63,38 @@ const headerOf = (facts: MatchFacts, name: string): string | undefined => {
   }
 };
 
+const hasValueMatch = (matcher: HeaderMatcher): boolean =>
+  [
+    matcher.stringMatch,
+    matcher.rangeMatch,
+    matcher.exactMatch,
+    matcher.prefixMatch,
+    matcher.suffixMatch,
+    matcher.containsMatch,
+    matcher.safeRegexMatch,
+  ].some((match) => match !== null);
+
 const valueTest = (matcher: HeaderMatcher, place: string): TextTest => {
   const { stringMatch, rangeMatch, exactMatch, prefixMatch, suffixMatch, containsMatch, safeRegexMatch } = matcher;
   if (stringMatch) return textTest(stringMatch, place);
   if (rangeMatch) {
-    const start = Number(rangeMatch.start ?? 0);
-    const end = Number(rangeMatch.end ?? 0);
+    const start = rangeMatch.start;
+    const end = rangeMatch.end;
     return (text) => /^[+-]?\d+$/.test(text.trim()) && Number(text) >= start && Number(text) < end;
   }
   if (typeof exactMatch === 'string') return (text) => text === exactMatch;
   if (typeof prefixMatch === 'string') return (text) => text.startsWith(prefixMatch);
   if (typeof suffixMatch === 'string') return (text) => text.endsWith(suffixMatch);
   if (typeof containsMatch === 'string') return (text) => text.includes(containsMatch);
-  if (safeRegexMatch) return regexTest(safeRegexMatch.regex ?? '', place);
+  if (safeRegexMatch) return regexTest(safeRegexMatch.regex, place);
   throw unusable(place, 'a kind of header match that this client does not know');
 };
 
 /** Like Envoy: an absent header matches nothing, inverted or not, unless it is to be seen as empty. */
 export const headerTest = (matcher: HeaderMatcher, place: string): ((facts: MatchFacts) => boolean) => {
-  const { invertMatch, treatMissingHeaderAsEmpty, presentMatch, headerMatchSpecifier } = matcher;
+  const { invertMatch, treatMissingHeaderAsEmpty, presentMatch } = matcher;
   const name = matcher.name.toLowerCase();
-  if (headerMatchSpecifier === undefined || typeof presentMatch === 'boolean') {
+  if (typeof presentMatch === 'boolean' || !hasValueMatch(matcher)) {
     const wanted = (presentMatch ?? true) !== invertMatch;
     return (facts) => (headerOf(facts, name) !== undefined || treatMissingHeaderAsEmpty) === wanted;
   }

@@ -6,9 +6,10 @@
  *  2. A retry goes where the call has not been, while there is such an endpoint.
  *  3. A subchannel whose endpoint is in no cluster any more is let go; its calls end in peace.
  */
-import { connectivityState, experimental, Metadata, status } from '@grpc/grpc-js';
+import type { experimental } from '@grpc/grpc-js';
 import { refused } from '../call-errors.ts';
 import type { CallEndpoint, CallOutcome, Pick, UpstreamCluster } from '../calls/index.ts';
+import { grpcJs } from '../grpc-js.ts';
 import { callerOf, type GrpcCaller } from './registry.ts';
 import { POLICY } from './resolver.ts';
 import { Subchannels } from './subchannels.ts';
@@ -36,22 +37,25 @@ export class TendrilBalancingConfig implements experimental.TypedLoadBalancingCo
   }
 }
 
-const failure = (kind: experimental.PickResultType, details: string): experimental.PickResult =>
-  ({
+const failure = (kind: experimental.PickResultType, details: string): experimental.PickResult => {
+  const { Metadata, status } = grpcJs();
+  return {
     pickResultType: kind,
     subchannel: null,
     status: { code: status.UNAVAILABLE, details, metadata: new Metadata() },
     onCallStarted: null,
     onCallEnded: null,
-  }) as experimental.PickResult;
+  } as experimental.PickResult;
+};
 
-const QUEUE = {
-  pickResultType: experimental.PickResultType.QUEUE,
-  subchannel: null,
-  status: null,
-  onCallStarted: null,
-  onCallEnded: null,
-} as experimental.PickResult;
+const queued = (): experimental.PickResult =>
+  ({
+    pickResultType: grpcJs().experimental.PickResultType.QUEUE,
+    subchannel: null,
+    status: null,
+    onCallStarted: null,
+    onCallEnded: null,
+  }) as experimental.PickResult;
 
 /** Timers of grpc-js may end so much before the time, ms. */
 const EARLY_MS = 5;
@@ -61,6 +65,7 @@ const EARLY_MS = 5;
  * time-out, which ends at `dueMs`, is the caller's, and says nothing of the endpoint.
  */
 const outcomeOf = (code: number, dueMs: number): CallOutcome => {
+  const { status } = grpcJs();
   if (code === status.CANCELLED) return { end: 'cancelled' };
   if (code === status.DEADLINE_EXCEEDED)
     return { end: performance.now() >= dueMs - EARLY_MS ? 'timeout' : 'cancelled' };
@@ -113,7 +118,7 @@ export class TendrilBalancer implements experimental.LoadBalancer {
   #tell(): void {
     if (this.#open)
       this.#helper.updateState(
-        connectivityState.READY,
+        grpcJs().connectivityState.READY,
         { pick: (args) => this.#pick(args) } as experimental.Picker,
         null,
       );
@@ -149,6 +154,7 @@ export class TendrilBalancer implements experimental.LoadBalancer {
   }
 
   #pick({ metadata, extraPickInfo }: experimental.PickArgs): experimental.PickResult {
+    const { connectivityState, experimental } = grpcJs();
     const { DROP, TRANSIENT_FAILURE } = experimental.PickResultType;
     const caller = this.#caller;
     const name = extraPickInfo.cluster ?? '';
@@ -181,7 +187,7 @@ export class TendrilBalancer implements experimental.LoadBalancer {
       looked.add(key);
     }
     retry?.done();
-    return waiting ? QUEUE : failure(TRANSIENT_FAILURE, `${name}: no connection to any endpoint`);
+    return waiting ? queued() : failure(TRANSIENT_FAILURE, `${name}: no connection to any endpoint`);
   }
 
   #complete(
@@ -199,7 +205,7 @@ export class TendrilBalancer implements experimental.LoadBalancer {
     const unstarted = setTimeout(() => end({ end: 'cancelled' }), UNSTARTED_MS);
     unstarted.unref();
     return {
-      pickResultType: experimental.PickResultType.COMPLETE,
+      pickResultType: grpcJs().experimental.PickResultType.COMPLETE,
       subchannel,
       status: null,
       onCallStarted: () => {

@@ -1,6 +1,7 @@
 /** The route of one call of gRPC, in the words of grpc-js: time-out, retries, and what the balancer needs. */
-import { type experimental, type Metadata, status } from '@grpc/grpc-js';
+import type { experimental, Metadata } from '@grpc/grpc-js';
 import type { ChosenRoute, RetryRules } from '../calls/index.ts';
+import { grpcJs } from '../grpc-js.ts';
 import { startTrace } from '../trace-context.ts';
 import type { GrpcCaller } from './registry.ts';
 
@@ -19,11 +20,10 @@ const seconds = (ms: number): string => `${ms / 1000}s`;
 /** A connection that breaks in a call is UNAVAILABLE to grpc-js, which can not be told from a server's own. */
 const retryable = (rules: RetryRules, code: number): boolean =>
   rules.retryable({ end: 'answered', status: 200, grpcStatus: code }) ||
-  (code === status.UNAVAILABLE && rules.retryable({ end: 'reset' }));
+  (code === grpcJs().status.UNAVAILABLE && rules.retryable({ end: 'reset' }));
 
-const CODES: readonly number[] = Object.values(status).filter(
-  (code) => typeof code === 'number' && code > 0,
-) as number[];
+/** All but OK. */
+const CODES: readonly number[] = Array.from({ length: 16 }, (_, at) => at + 1);
 
 const retryPolicy = (rules: RetryRules): CallConfig['methodConfig']['retryPolicy'] => {
   const retryableStatusCodes = CODES.filter((code) => retryable(rules, code));
@@ -58,6 +58,7 @@ const headerOf = (metadata: Metadata, name: string): string | undefined => {
 /** `metadata` is the call's own copy: the trace context is begun in it. */
 export const configOf = (caller: GrpcCaller, authority: string, path: string, metadata: Metadata): CallConfig => {
   const { core, source, trace } = caller;
+  const { status } = grpcJs();
   source.touch(authority);
   const route = core.route({ authority, method: 'POST', path, header: (name) => headerOf(metadata, name) });
   const config = { dynamicFilterFactories: [], pickInformation: {} };

@@ -1,6 +1,6 @@
 /** Calls of gRPC: a resolver and a balancer for grpc-js (docs/calls.md). */
-import { experimental } from '@grpc/grpc-js';
 import { TendrilError } from '../../model/basics.ts';
+import { grpcJs } from '../grpc-js.ts';
 import { TendrilBalancer, TendrilBalancingConfig } from './balancer.ts';
 import { addCaller, type GrpcCaller, removeCaller } from './registry.ts';
 import { POLICY, SCHEME, TendrilResolver } from './resolver.ts';
@@ -19,6 +19,7 @@ export const registerGrpc = (name: string, caller: GrpcCaller): (() => void) => 
       remedy: 'give each client of the process a name of its own',
     });
   if (!registered) {
+    const { experimental } = grpcJs();
     experimental.registerResolver(SCHEME, TendrilResolver);
     experimental.registerLoadBalancerType(POLICY, TendrilBalancer, TendrilBalancingConfig);
     registered = true;

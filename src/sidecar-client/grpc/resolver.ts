@@ -1,5 +1,6 @@
 /** `tendril://[<client>]/<host>[:<port>]` for grpc-js: asks for the host, then gives each call its route. */
-import { type ChannelOptions, experimental, Metadata, status } from '@grpc/grpc-js';
+import type { ChannelOptions, experimental } from '@grpc/grpc-js';
+import { grpcJs } from '../grpc-js.ts';
 import { configOf } from './config-selector.ts';
 import { callerOf, type GrpcCaller } from './registry.ts';
 
@@ -77,6 +78,7 @@ export class TendrilResolver implements experimental.Resolver {
 
   #found(caller: GrpcCaller): void {
     if (!this.#open) return;
+    const { experimental } = grpcJs();
     const selector: experimental.ConfigSelector = {
       invoke: (method, metadata) => configOf(caller, this.#authority, method, metadata),
       unref: () => undefined,
@@ -91,6 +93,7 @@ export class TendrilResolver implements experimental.Resolver {
 
   #fail(why: string): void {
     if (!this.#open) return;
+    const { experimental, Metadata, status } = grpcJs();
     const details = `${this.#authority}: ${why}`;
     const error = { code: status.UNAVAILABLE, details, metadata: new Metadata() };
     this.#listener(experimental.statusOrFromError(error), {}, null, '');

@@ -1,6 +1,7 @@
 /** Subchannels of a channel, one for each endpoint picked so far. Connecting begins when one is looked at. */
-import { type ChannelOptions, connectivityState, type experimental } from '@grpc/grpc-js';
+import type { ChannelOptions, connectivityState, experimental } from '@grpc/grpc-js';
 import type { CallEndpoint } from '../calls/index.ts';
+import { grpcJs } from '../grpc-js.ts';
 
 export class Subchannels {
   readonly #helper: experimental.ChannelControlHelper;
@@ -22,8 +23,9 @@ export class Subchannels {
   } {
     const known = this.#all.get(key)?.subchannel ?? this.#create(key, address, port);
     const state = known.getConnectivityState();
+    const { IDLE, TRANSIENT_FAILURE } = grpcJs().connectivityState;
     // In TRANSIENT_FAILURE this asks for another attempt after its backoff.
-    if (state === connectivityState.IDLE || state === connectivityState.TRANSIENT_FAILURE) known.startConnecting();
+    if (state === IDLE || state === TRANSIENT_FAILURE) known.startConnecting();
     return { subchannel: known, state };
   }
 

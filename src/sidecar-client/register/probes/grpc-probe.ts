@@ -13,7 +13,7 @@ export const grpcProbe = (host: string, port: number, service = ''): Probe => {
       // Loaded by those who probe so: it is most of the memory of a small process.
       const [{ Client, credentials, status }, wire] = await Promise.all([
         import('@grpc/grpc-js'),
-        import('../../../proto/index.ts'),
+        import('../../../proto/wire.ts'),
       ]);
       const { decodeHealthCheckResponse, encodeHealthCheckRequest, GRPC_PATHS, SERVING_STATUS } = wire;
       const client = new Client(target, credentials.createInsecure(), {
