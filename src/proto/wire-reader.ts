@@ -31,7 +31,8 @@ export function overLimit(what: string, limit: number): TendrilError {
   });
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const REPLACEMENT = '\uFFFD';
 
 export const VARINT = 0;
 export const FIXED64 = 1;
@@ -145,16 +146,14 @@ export class WireReader {
     if (length > maxBytes) throw overLimit(`${what} of ${length} bytes,`, maxBytes);
     const start = this.at;
     this.at += length;
-    const { buffer, at } = this;
-    for (let i = start; i < at; i++) {
-      if ((buffer[i] ?? 0) < 0x80) continue;
-      try {
-        return utf8.decode(buffer.subarray(start, at));
-      } catch {
-        throw malformed(`${what} is not UTF-8`);
-      }
+    const text = this.buffer.toString('utf8', start, this.at);
+    if (!text.includes(REPLACEMENT)) return text;
+    // It is in the text, or stands for bytes that are none.
+    try {
+      return utf8.decode(this.buffer.subarray(start, this.at));
+    } catch {
+      throw malformed(`${what} is not UTF-8`);
     }
-    return buffer.toString('latin1', start, at);
   }
 
   /** A text of at most `maxBytes` ASCII characters; undefined: it is longer or has others. It is passed over in any case. */

@@ -48,5 +48,5 @@ export const encodeRecord = ({ version, body }: HeldResource): Buffer => {
 
 export const decodeRecord = (name: string, record: Buffer): HeldResource => {
   const end = 2 + record.readUInt16LE(0);
-  return { name, version: record.toString('utf8', 2, end), body: new Uint8Array(record.subarray(end)) };
+  return { name, version: record.toString('utf8', 2, end), body: record.subarray(end) };
 };

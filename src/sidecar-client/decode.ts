@@ -46,6 +46,8 @@ export interface DecodedHost {
   readonly domains: readonly string[];
   /** Clusters of the route that takes everything: the last one without conditions. Weights are as written. */
   readonly targets: readonly { readonly cluster: string; readonly weight: number }[];
+  /** Its domains are in the index: they need not be kept. */
+  settle?(): void;
 }
 
 export const decodeVirtualHost = (body: Uint8Array): DecodedHost => ({
@@ -53,21 +55,27 @@ export const decodeVirtualHost = (body: Uint8Array): DecodedHost => ({
   targets: targetsOf(body),
 });
 
-/** The same with targets read where they are used: `body` must not change. Their damage is thrown there. */
-export const viewVirtualHost = (body: Uint8Array): DecodedHost => new HostView(readHostNames(body), body);
-
-class HostView implements DecodedHost {
+/** The same, read where it is used; domains are kept until `settle`. Damage of targets is thrown there. */
+export class HostView implements DecodedHost {
   readonly name: string;
-  readonly domains: readonly string[];
-  readonly #body: Uint8Array;
+  #domains: readonly string[] | undefined;
+  readonly #resource: { readonly body: Uint8Array };
 
-  constructor({ name, domains }: Pick<DecodedHost, 'name' | 'domains'>, body: Uint8Array) {
+  constructor({ name, domains }: Pick<DecodedHost, 'name' | 'domains'>, resource: { readonly body: Uint8Array }) {
     this.name = name;
-    this.domains = domains;
-    this.#body = body;
+    this.#domains = domains;
+    this.#resource = resource;
+  }
+
+  get domains(): readonly string[] {
+    return this.#domains ?? readHostNames(this.#resource.body).domains;
+  }
+
+  settle(): void {
+    this.#domains = undefined;
   }
 
   get targets(): DecodedHost['targets'] {
-    return targetsOf(this.#body);
+    return targetsOf(this.#resource.body);
   }
 }

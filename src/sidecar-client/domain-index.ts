@@ -1,6 +1,9 @@
 /**
  * Which virtual host answers which host, kept up to date by what changed: an update costs its own domains, not those of all virtual
  * hosts held. (A client that took a thousand services one by one and made the index anew each time allocated 1.5 GB.)
+ *
+ * Domains are kept as hashes, and looked up again in the virtual hosts that they lead to: a service has seven, whose texts were a fifth of
+ * what a client holds.
  */
 
 export interface HostDomains {
@@ -16,17 +19,37 @@ export interface HostAnswer {
   readonly after: string | undefined;
 }
 
+/** FNV-1a. */
+const fnv = (domain: string): number => {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < domain.length; at++) hash = Math.imul(hash ^ domain.charCodeAt(at), 0x01000193);
+  return hash | 0;
+};
+
+const hostsOf = (answered: string | ReadonlySet<string> | undefined): Iterable<string> =>
+  typeof answered === 'string' ? [answered] : (answered ?? []);
+
 export class DomainIndex {
-  readonly #owners = new Map<string, string>();
-  readonly #domains = new Map<string, readonly string[]>();
+  readonly #domainsOf: (virtualHost: string) => readonly string[];
+  readonly #hash: (domain: string) => number;
+  /** Hash of a domain -> the virtual hosts that have one of that hash; nearly always one. */
+  readonly #owners = new Map<number, string | readonly string[]>();
+  /** Virtual host -> hashes of its domains. */
+  readonly #hashes = new Map<string, readonly number[]>();
   /** Watched host -> the virtual host that answers it. */
   readonly #watched = new Map<string, string | undefined>();
-  /** Virtual host -> watched hosts that it answers. */
-  readonly #answered = new Map<string, Set<string>>();
+  /** Virtual host -> watched hosts that it answers; nearly always one. */
+  readonly #answered = new Map<string, string | Set<string>>();
+
+  /** `domainsOf`: domains of a virtual host as it was at the last `apply`. */
+  constructor(domainsOf: (virtualHost: string) => readonly string[], hash: (domain: string) => number = fnv) {
+    this.#domainsOf = domainsOf;
+    this.#hash = hash;
+  }
 
   /** From now on `apply` tells when the answer to this host is touched. */
   watch(host: string): void {
-    if (!this.#watched.has(host)) this.#answer(host, this.virtualHostOf(host));
+    if (!this.#watched.has(host)) this.#answer(host, this.#find(host, this.#domainsOf));
   }
 
   unwatch(host: string): void {
@@ -41,13 +64,24 @@ export class DomainIndex {
 
   /** The virtual host that answers a host (`host` or `host:port`); a wildcard domain counts, the longest first. */
   virtualHostOf(host: string): string | undefined {
-    const exact = this.#owners.get(host);
+    return this.#watched.get(host) ?? this.#find(host, this.#domainsOf);
+  }
+
+  #find(host: string, domainsOf: (virtualHost: string) => readonly string[]): string | undefined {
+    const exact = this.#ownerOf(host, domainsOf);
     if (exact !== undefined) return exact;
     for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
-      const wild = this.#owners.get(`*${host.slice(dot)}`);
+      const wild = this.#ownerOf(`*${host.slice(dot)}`, domainsOf);
       if (wild !== undefined) return wild;
     }
     return undefined;
+  }
+
+  #ownerOf(domain: string, domainsOf: (virtualHost: string) => readonly string[]): string | undefined {
+    const owners = this.#owners.get(this.#hash(domain));
+    if (owners === undefined) return undefined;
+    if (typeof owners === 'string') return domainsOf(owners).includes(domain) ? owners : undefined;
+    return owners.find((owner) => domainsOf(owner).includes(domain));
   }
 
   /** A domain that two virtual hosts would have after these changes: Envoy refuses such an update whole. Undefined: none. */
@@ -56,7 +90,7 @@ export class DomainIndex {
     const taken = new Set<string>();
     for (const { domains } of changes)
       for (const domain of domains) {
-        const owner = this.#owners.get(domain);
+        const owner = this.#ownerOf(domain, this.#domainsOf);
         if (taken.has(domain) || (owner !== undefined && !touched.has(owner))) return domain;
         taken.add(domain);
       }
@@ -67,30 +101,45 @@ export class DomainIndex {
   apply(changes: readonly HostDomains[]): readonly HostAnswer[] {
     const touched = new Set<string>();
     for (const { name } of changes) {
-      for (const host of this.#answered.get(name) ?? []) touched.add(host);
-      for (const domain of this.#domains.get(name) ?? []) this.#owners.delete(domain);
-      this.#domains.delete(name);
+      for (const host of hostsOf(this.#answered.get(name))) touched.add(host);
+      for (const hash of this.#hashes.get(name) ?? []) this.#disown(hash, name);
+      this.#hashes.delete(name);
     }
     let isWild = false;
     for (const { name, domains } of changes) {
       if (domains.length === 0) continue;
-      this.#domains.set(name, domains);
+      const hashes = [...new Set(domains.map(this.#hash))];
+      this.#hashes.set(name, hashes);
+      for (const hash of hashes) this.#own(hash, name);
       for (const domain of domains) {
-        this.#owners.set(domain, name);
         isWild ||= domain.startsWith('*');
         if (this.#watched.has(domain)) touched.add(domain);
       }
     }
-    const names = new Set(changes.map(({ name }) => name));
+    const came = new Map(changes.map(({ name, domains }) => [name, domains]));
+    const domainsOf = (name: string): readonly string[] => came.get(name) ?? this.#domainsOf(name);
     const answers: HostAnswer[] = [];
     for (const host of isWild ? [...this.#watched.keys()] : touched) {
       const before = this.#watched.get(host);
-      const after = this.virtualHostOf(host);
-      if (!touched.has(host) && (after === undefined || !names.has(after))) continue;
+      const after = this.#find(host, domainsOf);
+      if (!touched.has(host) && (after === undefined || !came.has(after))) continue;
       this.#answer(host, after);
       answers.push({ host, before, after });
     }
     return answers;
+  }
+
+  #own(hash: number, name: string): void {
+    const owners = this.#owners.get(hash);
+    if (owners === undefined) this.#owners.set(hash, name);
+    else this.#owners.set(hash, typeof owners === 'string' ? [owners, name] : [...owners, name]);
+  }
+
+  #disown(hash: number, name: string): void {
+    const owners = this.#owners.get(hash);
+    const rest = typeof owners === 'object' ? owners.filter((owner) => owner !== name) : [];
+    if (rest.length === 0) this.#owners.delete(hash);
+    else this.#owners.set(hash, rest);
   }
 
   #answer(host: string, virtualHost: string | undefined): void {
@@ -99,11 +148,13 @@ export class DomainIndex {
     if (before === virtualHost) return;
     if (before !== undefined) {
       const hosts = this.#answered.get(before);
-      hosts?.delete(host);
-      if (hosts?.size === 0) this.#answered.delete(before);
+      if (typeof hosts === 'object') hosts.delete(host);
+      if (hosts === host || (typeof hosts === 'object' && hosts.size === 0)) this.#answered.delete(before);
     }
     if (virtualHost === undefined) return;
-    const hosts = this.#answered.get(virtualHost) ?? new Set();
-    this.#answered.set(virtualHost, hosts.add(host));
+    const others = this.#answered.get(virtualHost);
+    if (others === undefined) this.#answered.set(virtualHost, host);
+    else if (typeof others === 'object') others.add(host);
+    else if (others !== host) this.#answered.set(virtualHost, new Set([others, host]));
   }
 }

@@ -1,21 +1,25 @@
 /** A resource as a client session holds it: what it reads out of it, or why it refuses it. */
 import type { DecodedResource } from '../proto/wire.ts';
 import type { ConfigKind, HeldResource } from './config-source.ts';
-import { decodeAssignment, decodeCluster, decodeVirtualHost, viewVirtualHost } from './decode.ts';
+import { decodeAssignment, decodeCluster, decodeVirtualHost, HostView } from './decode.ts';
+import { type BodySlabs, HeldBody } from './held-body.ts';
 import { type ResourceKind, URLS } from './kinds.ts';
-import { readAssignmentName } from './read-resource.ts';
+import { readAssignmentName, readHostNames } from './read-resource.ts';
 
 export interface Held<T> {
   readonly version: string;
   readonly value: T;
-  /** With option `bodies`; then an assignment has no decoded value. */
+  /** With option `slabs`; then an assignment has no decoded value. */
   readonly resource?: HeldResource;
 }
 
 export interface HoldOptions {
-  readonly bodies?: boolean | undefined;
+  /** Where bodies are kept; undefined: they are not. */
+  readonly slabs?: Readonly<Record<ConfigKind, BodySlabs>> | undefined;
   readonly check?: ((kind: ConfigKind, body: Uint8Array) => string | undefined) | undefined;
 }
+
+type HostNames = ReturnType<typeof readHostNames>;
 
 const CONFIG_KINDS: Partial<Record<ResourceKind, ConfigKind>> = {
   cds: 'cluster',
@@ -27,7 +31,7 @@ const CONFIG_KINDS: Partial<Record<ResourceKind, ConfigKind>> = {
 export const decodeResource = (
   type: ResourceKind,
   { name, version, body, typeUrl, aliases }: DecodedResource,
-  { bodies, check }: HoldOptions,
+  options: HoldOptions,
 ): { readonly held: Held<unknown> | undefined } | { readonly error: string } => {
   if (body === undefined) {
     if (type === 'vhds' && aliases.length > 0) return { held: undefined };
@@ -35,29 +39,26 @@ export const decodeResource = (
   }
   if (typeUrl !== URLS[type])
     return { error: `type URL ${typeUrl ?? ''} embedded in an individual Any does not match` };
-  // Without `bodies` nothing of the message is kept; with it a copy is, of this length: a view would keep the whole message. (`slice`
-  // of a Buffer is such a view.)
-  return hold(
-    type,
-    { name, version, body: bodies === true && type in CONFIG_KINDS ? new Uint8Array(body) : body },
-    { bodies, check },
-  );
+  return hold(type, { name, version, body }, options);
 };
 
-/** The same of a resource whose bytes are its own: they are kept as they are. */
+/** The same of its parts. Of `body` nothing is kept but a copy: a view would keep the whole message. */
 export const hold = (
   type: ResourceKind,
   resource: HeldResource,
-  { bodies, check }: HoldOptions,
+  { slabs, check }: HoldOptions,
 ): { readonly held: Held<unknown> } | { readonly error: string } => {
   const { name, version, body } = resource;
   const kind = CONFIG_KINDS[type];
-  const read = readBody(type, name, body, bodies === true && kind !== undefined);
+  const read = readBody(type, name, body, slabs !== undefined && kind !== undefined);
   if ('error' in read) return read;
   if (kind === undefined) return { held: { version, value: read.value } };
   const reason = check?.(kind, body);
   if (reason !== undefined) return { error: `${name}: ${reason}` };
-  return { held: { version, value: read.value, ...(bodies === true ? { resource } : {}) } };
+  if (slabs === undefined) return { held: { version, value: read.value } };
+  const held = new HeldBody(resource, read.value, slabs[kind]);
+  if (kind === 'virtualHost') held.value = new HostView(read.value as HostNames, held);
+  return { held };
 };
 
 const readBody = (
@@ -81,7 +82,7 @@ const readBody = (
           : { error: `Unexpected EDS cluster (expecting ${name}): ${read.clusterName}` };
       }
       case 'vhds': {
-        const host = isKept ? viewVirtualHost(body) : decodeVirtualHost(body);
+        const host = isKept ? readHostNames(body) : decodeVirtualHost(body);
         return host.name === name ? { value: host } : { error: `virtual host ${host.name} came as ${name}` };
       }
       case 'lds':

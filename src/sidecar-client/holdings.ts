@@ -7,11 +7,13 @@ import type { HeldResource } from './config-source.ts';
 import { type DecodedCluster, type DecodedHost, decodeAssignment, type Endpoint } from './decode.ts';
 import type { ClientEffect } from './effect.ts';
 import { decodeResource, type Held, type HoldOptions, hold } from './held.ts';
+import { BodySlabs } from './held-body.ts';
 import { type HostChange, HostTable } from './host-table.ts';
 import type { ResourceKind } from './kinds.ts';
 import { WantedAssignments } from './wanted-assignments.ts';
 
-export interface HoldingsOptions extends HoldOptions {
+export interface HoldingsOptions extends Omit<HoldOptions, 'slabs'> {
+  readonly bodies?: boolean | undefined;
   readonly refuse?: ((type: ResourceKind, name: string, version: string) => string | undefined) | undefined;
 }
 
@@ -35,11 +37,13 @@ export class Holdings {
   readonly routes = new Map<string, Held<undefined>>();
   readonly hosts: HostTable;
   readonly wanted = new WantedAssignments();
-  readonly #options: HoldingsOptions;
+  readonly #options: HoldingsOptions & HoldOptions;
 
   /** `prefix`: of the names of virtual hosts asked for. */
   constructor(prefix: string, options: HoldingsOptions) {
-    this.#options = options;
+    const { bodies } = options;
+    const slabs = { cluster: new BodySlabs(), assignment: new BodySlabs(), virtualHost: new BodySlabs() };
+    this.#options = bodies === true ? { ...options, slabs } : options;
     this.hosts = new HostTable(prefix);
   }
 
@@ -74,8 +78,8 @@ export class Holdings {
   restore(earlier: EarlierLife): string[] {
     for (const host of earlier.hosts) this.hosts.remember(host);
     const problems: string[] = [];
-    const { bodies, check } = this.#options;
-    const options = { bodies, check: earlier.isChecked === true ? undefined : check };
+    const { slabs, check } = this.#options;
+    const options = { slabs, check: earlier.isChecked === true ? undefined : check };
     const read = <T>(type: 'cds' | 'eds' | 'vhds'): [string, Held<T>][] =>
       earlier[type].flatMap((resource): [string, Held<T>][] => {
         const found = hold(type, resource, options);

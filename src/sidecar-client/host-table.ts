@@ -23,7 +23,7 @@ export class HostTable {
   /** Asked host -> version of its negative answer; '': its virtual host was removed; undefined: waiting, or answered by a virtual host. */
   readonly #asked = new Map<string, string | undefined>();
   /** Which virtual host answers which of the hosts asked for. */
-  readonly #domains = new DomainIndex();
+  readonly #domains = new DomainIndex((name) => this.held.get(name)?.value.domains ?? NO_NAMES);
   /** Hosts released on this stream: an answer that is still on its way is not taken. */
   readonly #released = new Set<string>();
   /** Virtual hosts unsubscribed on this stream. */
@@ -132,6 +132,7 @@ export class HostTable {
       held === undefined ? [] : [{ name, domains: held.value.domains }],
     );
     const answers = this.#domains.apply([...removed.map((name) => ({ name, domains: NO_NAMES })), ...kept]);
+    for (const { held } of changes) held?.value.settle?.();
     const negatives = new Map<string, string>();
     for (const { name, version, body } of resources) if (body === undefined) negatives.set(name, version);
     const touched = new Map(answers.map((answer) => [answer.host, answer]));
@@ -173,6 +174,7 @@ export class HostTable {
       changes.push({ name, domains });
     }
     this.#domains.apply(changes);
+    for (const { value } of this.held.values()) value.settle?.();
     return problems;
   }
 }

@@ -77,7 +77,7 @@ test('C7: bytes that are no such message, or of another name, are left out', () 
   assert.deepEqual(taken.counts(), { clusters: 0, assignments: 0, virtualHosts: 0 });
 });
 
-test('a body that is held does not keep the message that brought it', () => {
+test('a body that is held does not keep the message that brought it, and shares its memory with others', () => {
   const { name, version, body } = cluster('a');
   const message = Buffer.concat([Buffer.alloc(100_000), body]);
   const client = session();
@@ -89,5 +89,5 @@ test('a body that is held does not keep the message that brought it', () => {
     removed: [],
   } as never);
   assert.deepEqual(client.resource('cds', 'a')?.body, new Uint8Array(body));
-  assert.equal(client.resource('cds', 'a')?.body.buffer.byteLength, body.length);
+  assert.ok((client.resource('cds', 'a')?.body.buffer.byteLength ?? 0) < 10_000);
 });
