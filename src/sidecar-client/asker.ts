@@ -28,7 +28,8 @@ export class Asker {
   readonly #timeoutMs: number;
   /** Looked at after every effect. */
   readonly #waits = new Set<Wait>();
-  readonly #answered = new Set<string>();
+  /** Hosts that nobody answers. */
+  readonly #unanswered = new Set<string>();
   /** Clusters asked for by name -> the hosts for which. */
   readonly #users = new Map<string, Set<string>>();
   #connection: Connection | undefined;
@@ -46,13 +47,19 @@ export class Asker {
 
   /** To be told of every effect but requests. */
   onEffect(effect: ClientEffect): void {
-    if (effect.kind === 'host') this.#answered.add(effect.host);
+    if (effect.kind === 'host') {
+      if (effect.virtualHost === undefined) this.#unanswered.add(effect.host);
+      else this.#unanswered.delete(effect.host);
+    }
     this.look();
   }
 
   /** Something has changed that a wait may be for. */
   look(): void {
-    for (const wait of this.#waits) if (wait.look()) this.#waits.delete(wait);
+    // `forEach`: an iterator would make an object for every wait of every effect.
+    this.#waits.forEach((wait) => {
+      if (wait.look()) this.#waits.delete(wait);
+    });
   }
 
   /**
@@ -60,7 +67,7 @@ export class Asker {
    * asked for by name, its own among them.
    */
   forget(host: string): readonly string[] {
-    this.#answered.delete(host);
+    this.#unanswered.delete(host);
     const free: string[] = [];
     for (const [cluster, users] of this.#users)
       if (users.delete(host) && users.size === 0) {
@@ -109,7 +116,7 @@ export class Asker {
       () => {
         const name = this.#session.virtualHostOf(host);
         if (name !== undefined) return { host: this.#session.hostOf(name) };
-        return this.#answered.has(host) ? { host: undefined } : undefined;
+        return this.#unanswered.has(host) ? { host: undefined } : undefined;
       },
       this.#session.ask(host),
     );

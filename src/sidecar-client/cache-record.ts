@@ -38,12 +38,14 @@ export const problemFrom = (error: unknown): CacheProblem => {
   return problemOf(found ?? 'CACHE_UNUSABLE', error instanceof Error ? error.message : String(error));
 };
 
-/** `[length of version, 2 bytes][version][body]` */
-export const encodeRecord = ({ version, body }: HeldResource): Buffer => {
-  const head = Buffer.from(version);
-  const length = Buffer.alloc(2);
-  length.writeUInt16LE(head.length);
-  return Buffer.concat([length, head, body]);
+/** `[length of version, 2 bytes][version][body]`, with `room` bytes in front. */
+export const encodeRecord = ({ version, body }: HeldResource, room: number): Buffer => {
+  const length = Buffer.byteLength(version);
+  const record = Buffer.allocUnsafe(room + 2 + length + body.length);
+  record.writeUInt16LE(length, room);
+  record.write(version, room + 2);
+  record.set(body, room + 2 + length);
+  return record;
 };
 
 export const decodeRecord = (name: string, record: Buffer): HeldResource => {

@@ -88,7 +88,7 @@ const load = (table: Table<[string, string]>, { now, rules }: CacheOptions): Ear
 /** Never throws: undefined when the folder cannot be used, after `onProblem` (K1). */
 export const openCache = async (options: CacheOptions): Promise<ClientCache | undefined> => {
   // Loaded here: LMDB costs an application without a cache nothing.
-  const { openEnvironment, createDiskGuard } = await import('../store/index.ts');
+  const { openEnvironment, createDiskGuard, CHECKSUM_BYTES } = await import('../store/index.ts');
   const guard = createDiskGuard({ path: options.dir, reserveBytes: options.reserveBytes ?? RESERVE_BYTES });
   const open = (): Promise<Environment> =>
     openEnvironment({
@@ -117,7 +117,7 @@ export const openCache = async (options: CacheOptions): Promise<ClientCache | un
         rmSync(join(options.dir, FOLDER, file), { force: true });
       environment = await open();
     }
-    return new DiskCache(options, environment, guard, earlier);
+    return new DiskCache(options, environment, guard, earlier, CHECKSUM_BYTES);
   } catch (error) {
     options.onProblem(problemFrom(error));
     guard.close();
@@ -131,6 +131,8 @@ class DiskCache implements ClientCache {
   readonly #options: CacheOptions;
   readonly #environment: Environment;
   readonly #guard: DiskGuard;
+  /** Bytes in front of a record for its checksum. */
+  readonly #room: number;
   readonly #table: Table<[string, string]>;
   readonly #dirty = new Map<CachedKind, Set<string>>(KINDS.map((kind) => [kind, new Set<string>()]));
   #isStateDirty = false;
@@ -140,7 +142,14 @@ class DiskCache implements ClientCache {
   #lastCode: string | undefined;
   #isClosed = false;
 
-  constructor(options: CacheOptions, environment: Environment, guard: DiskGuard, earlier: EarlierState | undefined) {
+  constructor(
+    options: CacheOptions,
+    environment: Environment,
+    guard: DiskGuard,
+    earlier: EarlierState | undefined,
+    room: number,
+  ) {
+    this.#room = room;
     this.#options = options;
     this.#environment = environment;
     this.#guard = guard;
@@ -207,7 +216,7 @@ class DiskCache implements ClientCache {
           for (const name of names) {
             const held = this.#options.read(kind, name);
             if (held === undefined) batch.remove(this.#table, [kind, name]);
-            else batch.put(this.#table, [kind, name], encodeRecord(held));
+            else batch.putFramed(this.#table, [kind, name], encodeRecord(held, this.#room));
           }
         const state: StateRecord = { rules: this.#options.rules, liveAt: this.#liveAt, ...this.#options.asked() };
         batch.put(this.#table, STATE, Buffer.from(JSON.stringify(state)));

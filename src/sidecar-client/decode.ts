@@ -54,28 +54,3 @@ export const decodeVirtualHost = (body: Uint8Array): DecodedHost => ({
   ...readHostNames(body),
   targets: targetsOf(body),
 });
-
-/** The same, read where it is used; domains are kept until `settle`. Damage of targets is thrown there. */
-export class HostView implements DecodedHost {
-  readonly name: string;
-  #domains: readonly string[] | undefined;
-  readonly #resource: { readonly body: Uint8Array };
-
-  constructor({ name, domains }: Pick<DecodedHost, 'name' | 'domains'>, resource: { readonly body: Uint8Array }) {
-    this.name = name;
-    this.#domains = domains;
-    this.#resource = resource;
-  }
-
-  get domains(): readonly string[] {
-    return this.#domains ?? readHostNames(this.#resource.body).domains;
-  }
-
-  settle(): void {
-    this.#domains = undefined;
-  }
-
-  get targets(): DecodedHost['targets'] {
-    return targetsOf(this.#resource.body);
-  }
-}

@@ -34,14 +34,12 @@ export class DomainIndex {
   readonly #hash: (domain: string) => number;
   /** Hash of a domain -> the virtual hosts that have one of that hash; nearly always one. */
   readonly #owners = new Map<number, string | readonly string[]>();
-  /** Virtual host -> hashes of its domains. */
-  readonly #hashes = new Map<string, readonly number[]>();
   /** Watched host -> the virtual host that answers it. */
   readonly #watched = new Map<string, string | undefined>();
   /** Virtual host -> watched hosts that it answers; nearly always one. */
   readonly #answered = new Map<string, string | Set<string>>();
 
-  /** `domainsOf`: domains of a virtual host as it was at the last `apply`. */
+  /** `domainsOf`: domains of a virtual host as it is held. */
   constructor(domainsOf: (virtualHost: string) => readonly string[], hash: (domain: string) => number = fnv) {
     this.#domainsOf = domainsOf;
     this.#hash = hash;
@@ -97,21 +95,22 @@ export class DomainIndex {
     return undefined;
   }
 
-  /** Takes changes that do not conflict. Gives the watched hosts that the changed virtual hosts answered before or answer now. */
+  /** Virtual hosts that are about to change or to go: to be told while they are still held as they were. */
+  leave(names: readonly string[]): void {
+    for (const name of names) for (const domain of this.#domainsOf(name)) this.#disown(this.#hash(domain), name);
+  }
+
+  /** Takes changes that do not conflict, after `leave`, when they are held. Gives the watched hosts that the changed virtual hosts answered before or answer now. */
   apply(changes: readonly HostDomains[]): readonly HostAnswer[] {
     const touched = new Set<string>();
     for (const { name } of changes) {
       for (const host of hostsOf(this.#answered.get(name))) touched.add(host);
-      for (const hash of this.#hashes.get(name) ?? []) this.#disown(hash, name);
-      this.#hashes.delete(name);
     }
     let isWild = false;
     for (const { name, domains } of changes) {
       if (domains.length === 0) continue;
-      const hashes = [...new Set(domains.map(this.#hash))];
-      this.#hashes.set(name, hashes);
-      for (const hash of hashes) this.#own(hash, name);
       for (const domain of domains) {
+        this.#own(this.#hash(domain), name);
         isWild ||= domain.startsWith('*');
         if (this.#watched.has(domain)) touched.add(domain);
       }
@@ -132,14 +131,18 @@ export class DomainIndex {
   #own(hash: number, name: string): void {
     const owners = this.#owners.get(hash);
     if (owners === undefined) this.#owners.set(hash, name);
-    else this.#owners.set(hash, typeof owners === 'string' ? [owners, name] : [...owners, name]);
+    else if (typeof owners === 'string') {
+      if (owners !== name) this.#owners.set(hash, [owners, name]);
+    } else if (!owners.includes(name)) this.#owners.set(hash, [...owners, name]);
   }
 
   #disown(hash: number, name: string): void {
     const owners = this.#owners.get(hash);
-    const rest = typeof owners === 'object' ? owners.filter((owner) => owner !== name) : [];
-    if (rest.length === 0) this.#owners.delete(hash);
-    else this.#owners.set(hash, rest);
+    if (typeof owners === 'object') {
+      const rest = owners.filter((owner) => owner !== name);
+      if (rest.length > 0) this.#owners.set(hash, rest);
+      else this.#owners.delete(hash);
+    } else if (owners === name) this.#owners.delete(hash);
   }
 
   #answer(host: string, virtualHost: string | undefined): void {

@@ -1,9 +1,11 @@
 /**
- * Bodies of resources, packed one behind the other: a thousand services are three thousand bodies of some hundred bytes, and a buffer of
- * its own costs each of them more than that. A slab is freed with the last body in it. What changes often fills slabs of its own kind
- * only, so those of what stays are not kept half empty.
+ * Resources held with their bodies, which are packed one behind the other: a thousand services are three thousand bodies of some hundred
+ * bytes, and a buffer of its own costs each of them more than that. A slab is freed with the last body in it. What changes often fills
+ * slabs of its own kind only, so those of what stays are not kept half empty.
  */
 import type { HeldResource } from './config-source.ts';
+import type { DecodedCluster, DecodedHost } from './decode.ts';
+import { readHostNames, targetsOf } from './read-resource.ts';
 
 const SLAB_BYTES = 8_192;
 /** A larger body has a buffer of its own. */
@@ -27,20 +29,17 @@ export class BodySlabs {
   }
 }
 
-/** A resource held with its body. `body` is another view of the same bytes each time. */
-export class HeldBody<T> implements HeldResource {
+/** `body` is another view of the same bytes each time. */
+class HeldBody implements HeldResource {
   readonly name: string;
   readonly version: string;
-  /** What the session reads out of it. */
-  value: T;
   readonly #slab: Uint8Array;
   readonly #start: number;
   readonly #length: number;
 
-  constructor({ name, version, body }: HeldResource, value: T, slabs: BodySlabs) {
+  constructor({ name, version, body }: HeldResource, slabs: BodySlabs) {
     this.name = name;
     this.version = version;
-    this.value = value;
     const { slab, start } = slabs.pack(body);
     this.#slab = slab;
     this.#start = start;
@@ -53,5 +52,51 @@ export class HeldBody<T> implements HeldResource {
 
   get resource(): HeldResource {
     return this;
+  }
+}
+
+export class HeldCluster extends HeldBody implements DecodedCluster {
+  readonly eds: string | undefined;
+
+  constructor(resource: HeldResource, { eds }: DecodedCluster, slabs: BodySlabs) {
+    super(resource, slabs);
+    this.eds = eds;
+  }
+
+  get value(): DecodedCluster {
+    return this;
+  }
+}
+
+/** Its endpoints are read out of the body where they are used. */
+export class HeldAssignment extends HeldBody {
+  get value(): undefined {
+    return undefined;
+  }
+}
+
+/** Domains are kept until `settle`, and read where they are used then, as targets are, whose damage is thrown there. */
+export class HeldHost extends HeldBody implements DecodedHost {
+  #domains: readonly string[] | undefined;
+
+  constructor(resource: HeldResource, { domains }: Pick<DecodedHost, 'domains'>, slabs: BodySlabs) {
+    super(resource, slabs);
+    this.#domains = domains;
+  }
+
+  get value(): DecodedHost {
+    return this;
+  }
+
+  get domains(): readonly string[] {
+    return this.#domains ?? readHostNames(this.body).domains;
+  }
+
+  settle(): void {
+    this.#domains = undefined;
+  }
+
+  get targets(): DecodedHost['targets'] {
+    return targetsOf(this.body);
   }
 }

@@ -1,8 +1,8 @@
 /** A resource as a client session holds it: what it reads out of it, or why it refuses it. */
 import type { DecodedResource } from '../proto/wire.ts';
 import type { ConfigKind, HeldResource } from './config-source.ts';
-import { decodeAssignment, decodeCluster, decodeVirtualHost, HostView } from './decode.ts';
-import { type BodySlabs, HeldBody } from './held-body.ts';
+import { type DecodedCluster, decodeAssignment, decodeCluster, decodeVirtualHost } from './decode.ts';
+import { type BodySlabs, HeldAssignment, HeldCluster, HeldHost } from './held-body.ts';
 import { type ResourceKind, URLS } from './kinds.ts';
 import { readAssignmentName, readHostNames } from './read-resource.ts';
 
@@ -18,8 +18,6 @@ export interface HoldOptions {
   readonly slabs?: Readonly<Record<ConfigKind, BodySlabs>> | undefined;
   readonly check?: ((kind: ConfigKind, body: Uint8Array) => string | undefined) | undefined;
 }
-
-type HostNames = ReturnType<typeof readHostNames>;
 
 const CONFIG_KINDS: Partial<Record<ResourceKind, ConfigKind>> = {
   cds: 'cluster',
@@ -56,9 +54,13 @@ export const hold = (
   const reason = check?.(kind, body);
   if (reason !== undefined) return { error: `${name}: ${reason}` };
   if (slabs === undefined) return { held: { version, value: read.value } };
-  const held = new HeldBody(resource, read.value, slabs[kind]);
-  if (kind === 'virtualHost') held.value = new HostView(read.value as HostNames, held);
-  return { held };
+  return { held: keep(kind, resource, read.value, slabs[kind]) };
+};
+
+const keep = (kind: ConfigKind, resource: HeldResource, value: unknown, slabs: BodySlabs): Held<unknown> => {
+  if (kind === 'cluster') return new HeldCluster(resource, value as DecodedCluster, slabs);
+  if (kind === 'assignment') return new HeldAssignment(resource, slabs);
+  return new HeldHost(resource, value as ReturnType<typeof readHostNames>, slabs);
 };
 
 const readBody = (

@@ -121,6 +121,7 @@ export class Holdings {
       const conflict = this.hosts.conflict(changes as readonly HostChange[], removed);
       if (conflict !== undefined) return conflict;
     }
+    if (type === 'vhds') this.hosts.leave(changes as readonly HostChange[], removed);
     const table = this.table(type);
     // An assignment that no cluster of ours uses is accepted and not kept.
     const changed: string[] = [];

@@ -84,6 +84,7 @@ export class HostTable {
     const unsubscribe = [this.#prefix + host];
     if (virtualHost === undefined || this.#domains.answersAny(virtualHost)) return { unsubscribe, gone: undefined };
     if (virtualHost !== this.#prefix + host) unsubscribe.push(virtualHost);
+    this.#domains.leave([virtualHost]);
     this.held.delete(virtualHost);
     this.#domains.apply([{ name: virtualHost, domains: NO_NAMES }]);
     this.#declined.add(virtualHost);
@@ -122,7 +123,13 @@ export class HostTable {
       : `Only unique values for domains are permitted. Duplicate entry of domain ${domain}`;
   }
 
-  /** Domains of what changed, and answers to the hosts asked for that they touch. */
+  /** Before a response is taken: what it changes or removes. */
+  leave(changes: readonly HostChange[], removed: readonly string[]): void {
+    this.#domains.leave(removed);
+    this.#domains.leave(changes.flatMap(({ name, held }) => (held === undefined ? [] : [name])));
+  }
+
+  /** After it: domains of what changed, and answers to the hosts asked for that they touch. */
   reindex(
     changes: readonly HostChange[],
     removed: readonly string[],

@@ -3,14 +3,12 @@
  *
  * A look costs nothing until the earliest time at which one may be idle.
  */
-interface Use {
-  lastMs: number;
-  watchers: number;
-}
-
 export class IdleServices {
   readonly #idleMs: number;
-  readonly #uses = new Map<string, Use>();
+  /** Last use, in whole ms, rounded up: a small number, which a map holds without an object of its own. */
+  readonly #lastMs = new Map<string, number>();
+  /** Those that are watched. */
+  readonly #watchers = new Map<string, number>();
   #lookAtMs = Number.POSITIVE_INFINITY;
 
   constructor(idleMs: number) {
@@ -18,16 +16,17 @@ export class IdleServices {
   }
 
   touch(name: string, nowMs: number): void {
-    const use = this.#uses.get(name);
-    if (use !== undefined) use.lastMs = nowMs;
-    else this.#add(name, nowMs, 0);
+    const lastMs = Math.ceil(nowMs);
+    if (!this.#lastMs.has(name)) this.#lookAtMs = Math.min(this.#lookAtMs, lastMs + this.#idleMs);
+    this.#lastMs.set(name, lastMs);
   }
 
   /** A watcher came (`1`) or went (`-1`), which is a use too. */
   hold(name: string, by: 1 | -1, nowMs: number): void {
-    const use = this.#uses.get(name) ?? this.#add(name, nowMs, 0);
-    use.watchers += by;
-    use.lastMs = nowMs;
+    const watchers = (this.#watchers.get(name) ?? 0) + by;
+    if (watchers > 0) this.#watchers.set(name, watchers);
+    else this.#watchers.delete(name);
+    this.touch(name, nowMs);
   }
 
   /** Idle ones, which are forgotten here. */
@@ -35,20 +34,13 @@ export class IdleServices {
     if (nowMs < this.#lookAtMs) return [];
     const idle: string[] = [];
     this.#lookAtMs = nowMs + this.#idleMs;
-    for (const [name, { lastMs, watchers }] of this.#uses) {
-      if (watchers > 0) continue;
+    for (const [name, lastMs] of this.#lastMs) {
+      if (this.#watchers.has(name)) continue;
       if (nowMs - lastMs >= this.#idleMs) {
         idle.push(name);
-        this.#uses.delete(name);
+        this.#lastMs.delete(name);
       } else this.#lookAtMs = Math.min(this.#lookAtMs, lastMs + this.#idleMs);
     }
     return idle;
-  }
-
-  #add(name: string, lastMs: number, watchers: number): Use {
-    const use = { lastMs, watchers };
-    this.#uses.set(name, use);
-    this.#lookAtMs = Math.min(this.#lookAtMs, lastMs + this.#idleMs);
-    return use;
   }
 }

@@ -1,12 +1,13 @@
 /** What the session asks before it acknowledges a resource: a reason here becomes a NACK. */
 import type { ConfigKind } from '../config-source.ts';
 import { decodeCluster } from './cluster-settings.ts';
-import { decodeEndpoints } from './endpoints.ts';
+import { clusterLoadAssignment } from './messages.ts';
 import { decodeRoutes } from './routes.ts';
 
 const DECODERS: Readonly<Record<ConfigKind, (body: Uint8Array) => unknown>> = {
   cluster: decodeCluster,
-  assignment: decodeEndpoints,
+  // Whatever it assigns can be used.
+  assignment: clusterLoadAssignment.decode,
   virtualHost: (body) => decodeRoutes(body, ''),
 };
 
