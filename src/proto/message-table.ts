@@ -1,8 +1,9 @@
 /**
  * Reads the fields of a message that a table names, and passes over all others by their length: for who needs little of a message, and
  * pays for the generated code with 30 ms and 10 MB otherwise (an application that loads the client library). What is read is what the
- * generated decoder reads: defaults, merging, packed lists, the last of several (test/proto/message-table.test.ts). Not of the generated
- * decoders: groups, and checks of what is passed over. Source: protobuf.dev, "Encoding".
+ * generated decoder reads: defaults, merging, packed lists, the last of several (test/sidecar-client/calls/messages.test.ts). Not of the
+ * generated decoders: groups, checks of what is passed over, and that a member of a oneof takes another one away (no encoder writes two).
+ * Source: protobuf.dev, "Encoding".
  */
 import { BYTES, FIXED64, VARINT, WireReader } from './wire-reader.ts';
 
@@ -88,6 +89,8 @@ export const oneUnsigned = (id: number): TableField<number | null> =>
   single<number | null>(id, null, VARINT, readUnsigned);
 /** `int32`, or an enum. */
 export const signed = (id: number): TableField<number> => single(id, 0, VARINT, (reader) => reader.int32());
+export const oneSigned = (id: number): TableField<number | null> =>
+  single<number | null>(id, null, VARINT, (reader) => reader.int32());
 /** `uint64`, exact up to 2^53. */
 export const long = (id: number): TableField<number> => single(id, 0, VARINT, (reader) => reader.varint());
 /** `int64`, exact up to 2^53. */

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import type { DiskGuard, Environment, Table } from '../store/index.ts';
 import { type CacheProblem, decodeRecord, encodeRecord, problemFrom, problemOf } from './cache-record.ts';
 import type { HeldResource } from './config-source.ts';
-import type { EarlierLife } from './holdings.ts';
+import type { EarlierLife } from './earlier-life.ts';
 
 export type CachedKind = 'cds' | 'eds' | 'vhds';
 

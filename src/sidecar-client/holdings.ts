@@ -3,8 +3,8 @@
  * held only (C4) and no domain twice (C5 of session.ts). Pure.
  */
 import type { DeltaResponse } from '../proto/wire.ts';
-import type { HeldResource } from './config-source.ts';
 import { type DecodedCluster, type DecodedHost, decodeAssignment, type Endpoint } from './decode.ts';
+import { type EarlierLife, type RestoredKind, UntakenLife } from './earlier-life.ts';
 import type { ClientEffect } from './effect.ts';
 import { decodeResource, type Held, type HoldOptions, hold } from './held.ts';
 import { BodySlabs } from './held-body.ts';
@@ -17,17 +17,6 @@ export interface HoldingsOptions extends Omit<HoldOptions, 'slabs'> {
   readonly refuse?: ((type: ResourceKind, name: string, version: string) => string | undefined) | undefined;
 }
 
-/** What was held, and asked for, when an earlier process ended. */
-export interface EarlierLife {
-  readonly cds: readonly HeldResource[];
-  readonly eds: readonly HeldResource[];
-  readonly vhds: readonly HeldResource[];
-  readonly hosts: readonly string[];
-  readonly clusters: readonly string[];
-  /** Its bodies have passed `check` already, and are what they were then. Default false. */
-  readonly isChecked?: boolean;
-}
-
 type Changes = Pick<DeltaResponse, 'resources' | 'removed'>;
 
 export class Holdings {
@@ -38,6 +27,7 @@ export class Holdings {
   readonly hosts: HostTable;
   readonly wanted = new WantedAssignments();
   readonly #options: HoldingsOptions & HoldOptions;
+  #later: { readonly life: UntakenLife; readonly onProblem: (why: string) => void } | undefined;
 
   /** `prefix`: of the names of virtual hosts asked for. */
   constructor(prefix: string, options: HoldingsOptions) {
@@ -72,6 +62,35 @@ export class Holdings {
   isComplete(cluster: string): boolean {
     const held = this.clusters.get(cluster)?.value;
     return held !== undefined && (held.eds === undefined || this.assignments.has(held.eds));
+  }
+
+  /**
+   * C7, when it is needed: `early` takes single resources, `settle` all that are left, and is to be called before anything else is done
+   * here. A process that starts on its cache has its first answer before a thousand services are read. `onProblem`: as `restore` gives.
+   */
+  restoreLater(life: EarlierLife, onProblem: (why: string) => void): void {
+    this.#later = { life: new UntakenLife(life), onProblem };
+  }
+
+  /** Something of an earlier life is still to be taken. */
+  get isUntaken(): boolean {
+    return this.#later !== undefined;
+  }
+
+  settle(): void {
+    const later = this.#later;
+    if (later === undefined) return;
+    this.#later = undefined;
+    for (const why of this.restore(later.life.rest())) later.onProblem(why);
+  }
+
+  /** False: everything is taken. An assignment comes after its cluster. */
+  early(kind: RestoredKind, name: string): boolean {
+    if (this.#later === undefined) return false;
+    const { life, onProblem } = this.#later;
+    const one = kind === 'eds' && !this.wanted.has(name) ? undefined : life.take(kind, name);
+    if (one !== undefined) for (const why of this.restore(one)) onProblem(why);
+    return true;
   }
 
   /** C7. Gives why some of it was left out: what would be refused from a control plane is not taken from a disk. */

@@ -169,9 +169,12 @@ export class HostTable {
     const problems: string[] = [];
     const changes: { readonly name: string; readonly domains: readonly string[] }[] = [];
     const taken = new Set<string>();
+    const isFirst = this.held.size === 0;
     for (const [name, held] of hosts) {
       const { domains } = held.value;
-      const twice = domains.find((domain) => taken.has(domain));
+      const twice =
+        domains.find((domain) => taken.has(domain)) ??
+        (isFirst ? undefined : this.#domains.conflict([{ name, domains }]));
       if (twice !== undefined) {
         problems.push(`vhds ${name}: Duplicate entry of domain ${twice}`);
         continue;
@@ -181,7 +184,7 @@ export class HostTable {
       changes.push({ name, domains });
     }
     this.#domains.apply(changes);
-    for (const { value } of this.held.values()) value.settle?.();
+    for (const { name } of changes) this.held.get(name)?.value.settle?.();
     return problems;
   }
 }

@@ -15,8 +15,8 @@ export type {
 export type { ConfigChange, ConfigKind, ConfigSource, HeldResource } from './config-source.ts';
 export type { ConnectionStats, ConnectionStatus } from './connection.ts';
 export type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
+export type { EarlierLife } from './earlier-life.ts';
 export type { ClientEffect, HostEffect, RefusedEffect, RequestEffect, UpdateEffect } from './effect.ts';
-export type { EarlierLife } from './holdings.ts';
 export type { DispatcherOptions, DispatcherStats, MeshDispatcher } from './http/index.ts';
 export type { ResourceKind } from './kinds.ts';
 export {

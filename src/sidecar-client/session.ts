@@ -17,8 +17,9 @@
 import type { DeltaResponse, ProtoNode } from '../proto/wire.ts';
 import type { ConfigKind, HeldResource } from './config-source.ts';
 import type { DecodedCluster, DecodedHost, Endpoint } from './decode.ts';
+import type { EarlierLife, RestoredKind } from './earlier-life.ts';
 import type { ClientEffect } from './effect.ts';
-import { type EarlierLife, Holdings } from './holdings.ts';
+import { Holdings } from './holdings.ts';
 import { KINDS, type ResourceKind } from './kinds.ts';
 import { StreamRequests } from './stream-requests.ts';
 
@@ -42,7 +43,7 @@ const NO_NAMES: readonly string[] = [];
 export class ClientSession {
   readonly #options: ClientSessionOptions;
   readonly #routeConfiguration: string;
-  readonly #held: Holdings;
+  readonly #holdings: Holdings;
   readonly #askedClusters = new Set<string>();
   /** Hosts and clusters asked for that were not asked for already, since the start. */
   questions = 0;
@@ -55,7 +56,19 @@ export class ClientSession {
     this.#options = options;
     this.#requests = new StreamRequests(options.node);
     this.#routeConfiguration = options.routeConfiguration ?? 'outbound';
-    this.#held = new Holdings(`${this.#routeConfiguration}/`, options);
+    this.#holdings = new Holdings(`${this.#routeConfiguration}/`, options);
+  }
+
+  /** What is held, with all that an earlier process left. */
+  get #held(): Holdings {
+    this.#holdings.settle();
+    return this.#holdings;
+  }
+
+  /** The same for who looks at this resource alone. */
+  #with(kind: RestoredKind, name: string): Holdings {
+    if (!this.#holdings.early(kind, name) || this.#holdings.table(kind).has(name)) return this.#holdings;
+    return this.#held;
   }
 
   get connected(): boolean {
@@ -89,6 +102,8 @@ export class ClientSession {
 
   /** Asks for a host (`host` or `host:port`, lower case). The answer comes as a host effect, at once if it is known. */
   ask(host: string): ClientEffect[] {
+    const virtualHost = this.virtualHostOf(host);
+    if (virtualHost !== undefined) return [{ kind: 'host', host, virtualHost }];
     const asked = this.#held.hosts.ask(host);
     if ('known' in asked) return [...asked.known];
     this.questions += 1;
@@ -114,30 +129,40 @@ export class ClientSession {
 
   /** The virtual host that answers a host; a wildcard domain counts. */
   virtualHostOf(host: string): string | undefined {
+    if (this.#holdings.isUntaken) {
+      // One that was asked for has its name of the host; no other answers it before that one.
+      const name = `${this.#routeConfiguration}/${host}`;
+      if (this.hostOf(name)?.domains.includes(host) === true) return name;
+    }
     return this.#held.hosts.virtualHostOf(host);
   }
 
   hostOf(name: string): DecodedHost | undefined {
-    return this.#held.hosts.held.get(name)?.value;
+    return this.#with('vhds', name).hosts.held.get(name)?.value;
   }
 
   cluster(name: string): DecodedCluster | undefined {
-    return this.#held.clusters.get(name)?.value;
+    return this.#with('cds', name).clusters.get(name)?.value;
+  }
+
+  #withAssignment(cluster: string): Holdings {
+    const eds = this.cluster(cluster)?.eds;
+    return eds === undefined ? this.#holdings : this.#with('eds', eds);
   }
 
   /** Endpoints of a cluster held; undefined: the cluster is not held, or its assignment has not come. */
   endpoints(cluster: string): readonly Endpoint[] | undefined {
-    return this.#held.endpoints(cluster);
+    return this.#withAssignment(cluster).endpoints(cluster);
   }
 
   /** A cluster is held, and its assignment if it has one. */
   isComplete(cluster: string): boolean {
-    return this.#held.isComplete(cluster);
+    return this.#withAssignment(cluster).isComplete(cluster);
   }
 
   /** Bytes of what is held, with option `bodies`. The same object until it changes. */
   resource(kind: 'cds' | 'eds' | 'vhds', name: string): HeldResource | undefined {
-    return this.#held.table(kind).get(name)?.resource;
+    return this.#with(kind, name).table(kind).get(name)?.resource;
   }
 
   /** How much is held. */
@@ -180,6 +205,12 @@ export class ClientSession {
   restore(earlier: EarlierLife): string[] {
     for (const cluster of earlier.clusters) this.#askedClusters.add(cluster);
     return this.#held.restore(earlier);
+  }
+
+  /** The same when it is needed: what is asked for alone is taken at once, the rest before the first stream. `onProblem`: as `restore`. */
+  restoreLater(earlier: EarlierLife, onProblem: (why: string) => void): void {
+    for (const cluster of earlier.clusters) this.#askedClusters.add(cluster);
+    this.#holdings.restoreLater(earlier, onProblem);
   }
 
   /** Name -> version of everything held of a type. */

@@ -50,8 +50,9 @@ const restoreInto = (
 ): number | undefined => {
   const earlier = cache?.takeEarlier();
   if (earlier === undefined) return undefined;
-  for (const message of session.restore(earlier))
-    onProblem({ code: 'CACHE_CORRUPT', message, remedy: 'nothing to do: it is asked for anew' });
+  session.restoreLater(earlier, (message) =>
+    onProblem({ code: 'CACHE_CORRUPT', message, remedy: 'nothing to do: it is asked for anew' }),
+  );
   const nowMs = performance.now();
   for (const names of [earlier.hosts, earlier.clusters]) for (const name of names) idle.touch(name, nowMs);
   return earlier.ageMs;

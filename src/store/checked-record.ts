@@ -14,7 +14,9 @@ export const CHECKSUM_BYTES = 4;
 
 const seedOf = (key: TableKey): number => {
   if (typeof key === 'number') return key >>> 0;
-  return crc32(typeof key === 'string' ? key : key.join('\0'));
+  if (typeof key === 'string') return crc32(key);
+  // Two parts are the common case, and `join` costs as much as the checksum.
+  return crc32(key.length === 2 ? `${key[0]}\0${key[1]}` : key.join('\0'));
 };
 
 const checksumOf = (key: TableKey, framed: Uint8Array): number => crc32(framed.subarray(CHECKSUM_BYTES), seedOf(key));

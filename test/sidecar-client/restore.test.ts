@@ -1,6 +1,7 @@
 /** What a session takes of an earlier life (C7), and that it keeps bytes of its own. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { CDS, Cluster, ClusterLoadAssignment, type ProtoNode, VirtualHost } from '../../src/proto/index.ts';
 import type { HeldResource } from '../../src/sidecar-client/config-source.ts';
 import { ClientSession, type ClientSessionOptions } from '../../src/sidecar-client/session.ts';
@@ -31,6 +32,14 @@ const host = (name: string, ...domains: string[]) =>
     } as never).finish(),
   );
 
+/** Whatever order names and versions stand in: they are sets. */
+const sorted = (value: unknown): unknown => {
+  if (value instanceof Map) return sorted([...value]);
+  if (Array.isArray(value)) return value.map(sorted).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, sorted(part)]));
+};
+
 const earlier = {
   cds: [cluster('a')],
   eds: [assignment('a'), assignment('unused')],
@@ -53,6 +62,55 @@ test('C7: all of it at once, but for what the invariants forbid', () => {
     'outbound/a': 'v-outbound/a',
     'outbound/c': 'v-outbound/c',
   });
+});
+
+test('C7: what is taken where it is asked for, and the rest later, is what would be taken at once', () => {
+  const life = { ...earlier, vhds: earlier.vhds.filter(({ name }) => name !== 'outbound/b') };
+  const asks: readonly ((of: ClientSession) => unknown)[] = [
+    (of) => of.virtualHostOf('a'),
+    (of) => of.virtualHostOf('a.x'),
+    (of) => of.virtualHostOf('nobody'),
+    (of) => of.hostOf('outbound/c')?.domains,
+    (of) => of.cluster('a')?.eds,
+    (of) => of.isComplete('a'),
+    (of) => of.isComplete('b'),
+    (of) => of.endpoints('a'),
+    (of) => of.resource('eds', 'a')?.version,
+    (of) => of.resource('eds', 'unused')?.version,
+    (of) => of.resource('vhds', 'outbound/a')?.version,
+    (of) => of.ask('a'),
+    (of) => of.ask('a.x'),
+    (of) => of.isAsked('t.shop:1'),
+    (of) => of.counts(),
+    (of) => of.asked(),
+  ];
+  const said = (of: ClientSession): unknown =>
+    of.onConnected().map((effect) => (effect.kind === 'request' ? effect.request : effect));
+  fc.assert(
+    fc.property(fc.array(fc.nat(asks.length - 1), { maxLength: 6 }), (order) => {
+      const problems: string[] = [];
+      const [now, later] = [session(), session()];
+      assert.deepEqual(now.restore(life), []);
+      later.restoreLater(life, (why) => problems.push(why));
+      for (const at of order) assert.deepEqual(asks[at]?.(later), asks[at]?.(now), `question ${at}`);
+      const resource = later.resource('cds', 'a');
+      assert.deepEqual(sorted(said(later)), sorted(said(now)));
+      assert.equal(later.resource('cds', 'a'), resource);
+      assert.deepEqual(problems, []);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('C7: what an earlier life cannot have is told when it is taken', () => {
+  const problems: string[] = [];
+  const taken = session();
+  taken.restoreLater(earlier, (why) => problems.push(why));
+  assert.equal(taken.virtualHostOf('a'), 'outbound/a');
+  assert.deepEqual(problems, []);
+  assert.equal(taken.hostOf('outbound/b'), undefined);
+  assert.deepEqual(problems, ['vhds outbound/b: Duplicate entry of domain a.x']);
+  assert.equal(taken.counts().virtualHosts, 2);
 });
 
 test('C7: what was checked is not checked again, what was not is', () => {

@@ -13,6 +13,7 @@ import {
   messageTable,
   octets,
   oneFlag,
+  oneSigned,
   oneText,
   oneUnsigned,
   signed,
@@ -169,7 +170,7 @@ export type OutlierDetection = Of<typeof outlierDetection>;
 const extensionConfig = messageTable({ name: text(1), typedConfig: message(2, any) });
 export const cluster = messageTable({
   name: text(1),
-  type: signed(2),
+  type: oneSigned(2),
   connectTimeout: message(4, duration),
   lbPolicy: signed(6),
   circuitBreakers: message(10, circuitBreakers),
