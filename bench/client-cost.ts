@@ -65,7 +65,7 @@ const mediansOf = (costs: readonly ClientCost[]): ClientCost => {
 };
 
 export const run = async (options: ClientCostOptions = {}): Promise<Readonly<Record<string, unknown>>> => {
-  const { services = 1_000, endpoints = 10, rounds = 3 } = options;
+  const { services = 1_000, endpoints = 10, rounds = 5 } = options;
   const mesh = await startMesh({ child: true });
   const folder = mkdtempSync(join(tmpdir(), 'tendril-client-'));
   try {
@@ -83,6 +83,7 @@ export const run = async (options: ClientCostOptions = {}): Promise<Readonly<Rec
       nothing: { names: [], busy: false },
       ten: { names: names.slice(0, 10), busy: false },
       all: { names, busy: false },
+      nothingCached: { names: [], busy: false, cached: true },
       allCached: { names, busy: false, cached: true },
       nothingBusy: { names: [], busy: true },
       allBusy: { names, busy: true },
@@ -90,7 +91,7 @@ export const run = async (options: ClientCostOptions = {}): Promise<Readonly<Rec
     const costs = Object.fromEntries(Object.keys(rows).map((row) => [row, [] as ClientCost[]]));
     for (let at = 0; at < rounds; at++)
       for (const [row, { names: wanted, busy, ...more }] of Object.entries(rows)) {
-        const cacheDir = 'cached' in more ? { cacheDir: join(folder, `cache-${at}`) } : {};
+        const cacheDir = 'cached' in more ? { cacheDir: join(folder, `${row}-${at}`) } : {};
         costs[row]?.push(await costOf({ port, names: wanted, busy, ...cacheDir }));
       }
     const medians = Object.fromEntries(Object.entries(costs).map(([row, runs]) => [row, mediansOf(runs)]));
@@ -103,7 +104,7 @@ export const run = async (options: ClientCostOptions = {}): Promise<Readonly<Rec
       medians,
       heldServicesMb: {
         rss: above('all', 'nothing', 'rssMb'),
-        rssCached: above('allCached', 'nothing', 'rssMb'),
+        rssCached: above('allCached', 'nothingCached', 'rssMb'),
         rssBusy: above('allBusy', 'nothingBusy', 'rssMb'),
         heap: above('all', 'nothing', 'collectedHeapMb'),
       },
