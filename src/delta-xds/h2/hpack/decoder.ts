@@ -40,8 +40,6 @@ export class HpackDecoder {
   #limit = INITIAL_TABLE_BYTES;
   /** What the client has asked for last. */
   #tableBytes = INITIAL_TABLE_BYTES;
-  /** The client has acknowledged a limit below its table's size: its next block begins with a size update. */
-  #updateDue = false;
   /** Made for the first field that goes into it: most connections send one block. */
   #table: DynamicTable | undefined;
 
@@ -57,13 +55,11 @@ export class HpackDecoder {
 
   /**
    * The client has acknowledged our settings: `maxTableBytes` holds from here on. What exceeds it goes at once, as the size update
-   * that the client owes us with its next block would make it go.
+   * that the client owes us with its next block would make it go. One that never used the table, and forgets the update, is forgiven.
    */
   settingsAcknowledged(): void {
     this.#limit = this.#maxTableBytes;
-    if (this.#tableBytes <= this.#limit) return;
-    this.#updateDue = true;
-    this.#resize(this.#limit);
+    if (this.#tableBytes > this.#limit) this.#resize(this.#limit);
   }
 
   /**
@@ -89,9 +85,7 @@ export class HpackDecoder {
       const bytes = reader.integer(5);
       if (bytes > this.#limit) throw new HpackError('a header table larger than what the settings allow');
       this.#resize(bytes);
-      this.#updateDue = false;
     }
-    if (this.#updateDue) throw new HpackError('no update of the header table after the settings that made it smaller');
   }
 
   #field(reader: BlockReader): HeaderField {
