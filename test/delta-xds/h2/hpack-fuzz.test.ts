@@ -14,18 +14,21 @@ const literal = fc
   .map(([kind, bytes, huffman]) =>
     Buffer.concat([Buffer.from([kind, 1, 97, (huffman ? 128 : 0) | bytes.length]), bytes]),
   );
-/** Whole fields and size updates, so that what is random meets tables that hold something. */
+/** Whole fields, so that what is random meets tables that hold something. */
 const whole = fc
-  .constantFrom('20', '3f03', '3fe103', '4001610130', '400161026262', '7e0163', '5f80', '5f8107', '82', 'be', 'bf')
+  .constantFrom('4001610130', '400161026262', '7e0163', '5f80', '5f8107', '82', 'be')
   .map((hex) => Buffer.from(hex, 'hex'));
 const indexed = fc.integer({ min: 0x80, max: 0xff }).map((byte) => Uint8Array.of(byte));
 const piece = fc.oneof(
-  { weight: 12, arbitrary: whole },
+  { weight: 16, arbitrary: whole },
   { weight: 2, arbitrary: literal },
   { weight: 1, arbitrary: indexed },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 12 }) },
 );
-const block = fc.array(piece, { maxLength: 12 }).map((pieces) => Buffer.concat(pieces));
+const updates = fc.constantFrom('', '', '20', '3f03', '203f27', '3fe103').map((hex) => Buffer.from(hex, 'hex'));
+const block = fc
+  .tuple(updates, fc.array(piece, { maxLength: 6 }))
+  .map(([first, pieces]) => Buffer.concat([first, ...pieces]));
 
 test('invariants 1, 2 and 3: random blocks throw nothing but HpackError, and exceed no bound', () => {
   let decoded = 0;
@@ -52,9 +55,9 @@ test('invariants 1, 2 and 3: random blocks throw nothing but HpackError, and exc
         }
       },
     ),
-    { numRuns: 3_000, verbose: 1 },
+    { numRuns: 1_500, verbose: 1 },
   );
-  assert.ok(decoded > 500, `only ${decoded} blocks were decoded: the fuzzer makes nothing but refuse`);
+  assert.ok(decoded > 300, `only ${decoded} blocks were decoded: the fuzzer makes nothing but refuse`);
 });
 
 test('what encodeHeaders writes decodes to the same', () => {
