@@ -2,7 +2,9 @@
  * How many leases of a service were heard at one time lately: the measure of whether those that are heard now are what is usual. Pure.
  *
  * Invariants:
- * H1 The peak is no less than what was heard at any one time in the last `PEAK_MS`; what is older than twice that is forgotten.
+ * H1 The peak is no less than what was heard at any one time in the last `PEAK_MS`; what is much older than twice that is
+ *    forgotten.
+ *    Of the time between two notes in which nobody was heard nothing counts.
  * H2 Where nothing was noted lately every lease that has not run out counts as heard: what is not known makes nobody expire.
  */
 
@@ -31,7 +33,8 @@ export class HeardPeaks {
     const span = known === undefined || at - known.notedAt > PEAK_MS ? undefined : known;
     const heard = heardSince(span === undefined ? Number.POSITIVE_INFINITY : at - span.notedAt);
     let next: Span;
-    if (span === undefined) next = { from: at, most: heard, before: 0, notedAt: at };
+    if (span !== undefined && heard === 0) next = { ...span, from: span.from + at - span.notedAt, notedAt: at };
+    else if (span === undefined) next = { from: at, most: heard, before: 0, notedAt: at };
     else if (at - span.from >= PEAK_MS) next = { from: at, most: heard, before: span.most, notedAt: at };
     else next = { ...span, most: Math.max(span.most, heard), notedAt: at };
     this.#spans.delete(service);

@@ -10,7 +10,10 @@
  * K4 A lease that ran out is forgotten after `FORGET_MS`, and only while at least half of the leases of its service that have not run
  *    out are heard (then the silence of the others is not ours): what is forgotten no longer counts in K2.
  * K5 All that is overdue goes while at least one lease of the service is heard, and half as many as were heard at any one time in the
- *    last `PEAK_MS`: then those that are silent were replaced, or have been away for so long that without them is how it is.
+ *    last `PEAK_MS`: then those that are silent were replaced, or have been away for so long that without them is how it is. Time in which
+ *    nobody is heard does not count: after the longest silence of all, the first that is back proves nothing about the others.
+ * K6 A lease of which this process told another keeper that it is overdue is in doubt for `DOUBT_MS`, unless an event changes it: its
+ *    expiry may be on its way, and a sign of life that is taken now would come too late.
  */
 import { HeardPeaks } from './heard-peak.ts';
 
@@ -41,6 +44,8 @@ export interface LeaseDecision {
 
 /** Calls further apart mean that the process did not run, ms. */
 const MAX_GAP_MS = 2_000;
+/** Longer than a round of a keeper takes from its question to the log, ms. */
+const DOUBT_MS = 10_000;
 /** How long a lease that ran out is shown and counted, ms. */
 export const FORGET_MS = 600_000;
 
@@ -57,6 +62,7 @@ const byService = (leases: readonly Lease[]): Map<string, Lease[]> => {
 export class LeaseKeeper {
   /** Last sign of life, by lease object: an event makes another object, and begins anew. */
   readonly #seen = new WeakMap<Lease, number>();
+  readonly #doubted = new WeakMap<Lease, number>();
   #last: number;
   /** ms in which the process stood still. */
   #lost = 0;
@@ -93,6 +99,18 @@ export class LeaseKeeper {
   silentMs(lease: Lease, now: number): number {
     const at = this.#at(now);
     return at - Math.max(this.#since, this.#seen.get(lease) ?? this.#since);
+  }
+
+  /** `silentMs`, for another keeper, which may let it expire by that (K6). */
+  tell(lease: Lease, now: number): number {
+    const silentMs = this.silentMs(lease, now);
+    if (silentMs >= lease.ttlMs) this.#doubted.set(lease, this.#at(now));
+    return silentMs;
+  }
+
+  inDoubt(lease: Lease, now: number): boolean {
+    const since = this.#doubted.get(lease);
+    return since !== undefined && this.#at(now) - since <= DOUBT_MS;
   }
 
   /** Leases that may have run out, and those that did for long enough; new ones begin with this call. */

@@ -7,6 +7,7 @@
  * L2 Nothing expires in a round in which a replica that may have taken signs of life did not answer.
  * L3 When such a replica leaves, or is silent for so long that it is no longer waited for, all leases begin anew: what it had heard is
  *    lost.
+ * L4 A heartbeat that comes too late to be asked for is told so by its answer, at whichever replica: the holder registers again.
  */
 import type { LeasesPort, LeaseView } from '../../admin/index.ts';
 import { type Ingest, OWN_SOURCE } from '../../ingest/index.ts';
@@ -80,8 +81,10 @@ export class Leases implements LeasesPort {
 
   lease(service: string, id: string, source: string): LeaseView | undefined {
     const lease = this.#options.state.lease(service, id, source);
+    if (lease === undefined) return undefined;
     // No sign of life can save it now: its holder is to register again, by an event, which overtakes the expiry or follows it.
-    return lease !== undefined && this.#ending.has(lease) ? { ...lease, expired: true } : lease;
+    const isEnding = this.#ending.has(lease) || this.#keeper.inDoubt(lease, this.#options.monotonic());
+    return isEnding ? { ...lease, expired: true } : lease;
   }
 
   leasesOf(service: string): readonly LeaseView[] {
@@ -118,7 +121,7 @@ export class Leases implements LeasesPort {
       const lease = this.#options.state.lease(service, id, source);
       if (lease === undefined) return -1;
       // Changed by an event that the keeper has not folded yet.
-      return lease.offset > offset ? 0 : this.#keeper.silentMs(lease, now);
+      return lease.offset > offset ? 0 : this.#keeper.tell(lease, now);
     });
   }
 

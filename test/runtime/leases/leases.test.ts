@@ -1,4 +1,4 @@
-/** Leases of one and of two replicas on a real fold and gateway: L1 to L3 of src/runtime/leases/leases.ts. Time is the test's. */
+/** Leases of one and of two replicas on a real fold and gateway: L1 to L4 of src/runtime/leases/leases.ts. Time is the test's. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Leases } from '../../../src/runtime/leases/index.ts';
@@ -13,7 +13,7 @@ class Mesh {
   readonly silent = new Set<string>();
   readonly gone = new Set<string>();
   /** After each question of the keeper. */
-  asked: () => void = () => {};
+  asked: () => unknown = () => undefined;
   keeper = 'a';
   now = 0;
   term = 0;
@@ -40,7 +40,7 @@ class Mesh {
           const answers = voters.map((other) =>
             this.silent.has(other) || this.gone.has(other) ? undefined : this.replicas.get(other)?.answer(asked),
           );
-          this.asked();
+          await this.asked();
           return answers;
         },
         choice: () => (this.keeper === id ? 'mine' : 'theirs'),
@@ -204,4 +204,44 @@ test('more overdue leases than one round looks at: those behind have their turn,
   assert.equal(mesh.served, 3);
   const leases = mesh.replicas.get('a');
   assert.deepEqual([leases?.panics.length, leases?.counters.panics], [10_001, 10_001]);
+});
+
+test('L4, K6: a heartbeat that crosses its expiry at another replica is told at once; the registration that follows overtakes it', async (t) => {
+  const mesh = await Mesh.start(t, ['a', 'b']);
+  await mesh.register(4);
+  const { ingest, projector } = mesh.core;
+  const { fold } = projector;
+  const atB = (id: string) => mesh.replicas.get('b')?.lease(SERVICE, id, 'lease:local')?.expired;
+  await mesh.run(TTL - 1_000, ['e0', 'e1', 'e2'], 'b');
+  assert.deepEqual(['e0', 'e3'].map(atB), [undefined, undefined], 'nobody has asked yet');
+  const seen: unknown[] = [];
+  mesh.asked = async () => {
+    mesh.asked = () => undefined;
+    seen.push(...['e0', 'e1', 'e2', 'e3'].map(atB));
+    const data = {
+      namespace: 'shop',
+      service: 'cart',
+      id: 'e3',
+      address: '10.0.0.1',
+      lease: { ttlMs: TTL, holder: 'h' },
+    };
+    await ingest.submit({
+      events: [{ type: 'endpoint.registered', source: 'lease:local', data }],
+      caller: 'lease:local',
+    });
+  };
+  const { rejected } = fold.counters;
+  await mesh.run(2_000, ['e0', 'e1', 'e2'], 'b');
+  assert.deepEqual(seen, [undefined, undefined, undefined, true]);
+  assert.equal(fold.counters.rejected, rejected + 1, 'the expiry was on its way, and is overtaken');
+  assert.deepEqual([mesh.served, atB('e3')], [4, undefined]);
+  // Told to be overdue, and kept: who comes back then need not register for ever.
+  mesh.keeper = 'nobody';
+  await mesh.run(TTL, ['e0'], 'b');
+  mesh.replicas
+    .get('b')
+    ?.answer([[SERVICE, 'e1', 'lease:local', fold.lease(SERVICE, 'e1', 'lease:local')?.offset ?? 0]]);
+  assert.equal(atB('e1'), true);
+  await mesh.run(11_000, ['e0'], 'b');
+  assert.equal(atB('e1'), undefined);
 });
