@@ -14,7 +14,7 @@ import { post } from '../runtime/support.ts';
 import { type Broker, startKafka } from '../support/kafka.ts';
 import { requirePart } from '../support/parts.ts';
 
-const CHILD = fileURLToPath(new URL('./lease-child.js', import.meta.url));
+const CHILD = fileURLToPath(new URL('../support/lease-child.js', import.meta.url));
 const TTL = 3_000;
 const LIVING = 6;
 /** Longer than every span of the rules together. */

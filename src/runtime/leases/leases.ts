@@ -19,7 +19,6 @@ import { type Lease, LeaseKeeper, type Panic, portionOf } from './lease-keeper.t
 const ROUND_MS = 1_000;
 /** Of one question, and of one batch of events. */
 const CHUNK = 500;
-/** Asked about and decided on in one round, but whole services; the others have their turn in the next one. */
 const MAX_OVERDUE = 10_000;
 
 export interface LeaseElectorate {
@@ -42,6 +41,8 @@ export interface LeasesOptions {
   /** ms, never set and never going back. */
   readonly monotonic: () => number;
   readonly logger: Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>;
+  /** Asked about and decided on in one round, but whole services; the others have their turn in the next one. Default: 10,000. */
+  readonly maxOverdue?: number;
 }
 
 export class Leases implements LeasesPort {
@@ -139,7 +140,7 @@ export class Leases implements LeasesPort {
   }
 
   async #round(): Promise<void> {
-    const { state, others, monotonic } = this.#options;
+    const { state, others, monotonic, maxOverdue = MAX_OVERDUE } = this.#options;
     // Notes since when this replica is alone, also while nobody asks it.
     this.#options.refuse();
     const before = this.#isKeeper;
@@ -156,7 +157,7 @@ export class Leases implements LeasesPort {
     // L3, and of the keeper before this one nothing is known.
     if (others !== undefined && (!before || lost)) this.#keeper.begin(monotonic());
     const all = this.#keeper.overdue(state.leases(), monotonic());
-    const { taken: overdue, after } = portionOf(all, MAX_OVERDUE, this.#after);
+    const { taken: overdue, after } = portionOf(all, maxOverdue, this.#after);
     if (!(await this.#askOthers(overdue, voters))) {
       this.counters.incomplete += 1;
       return;
