@@ -14,6 +14,7 @@ import { type Ingest, OWN_SOURCE } from '../../ingest/index.ts';
 import { parseServiceName, TendrilError } from '../../model/index.ts';
 import type { FoldState } from '../../projector/index.ts';
 import type { KeeperChoice, LeaseAsked } from '../replicas/index.ts';
+import { LeaseAlarm } from './lease-alarm.ts';
 import { type Lease, LeaseKeeper, type Panic, portionOf } from './lease-keeper.ts';
 
 const ROUND_MS = 1_000;
@@ -52,16 +53,17 @@ export class Leases implements LeasesPort {
   #running: Promise<void> | undefined;
   #isKeeper = false;
   #voters: readonly string[] = [];
-  #panics: readonly Panic[] = [];
+  readonly #alarm: LeaseAlarm;
   /** The last service that had its turn, where not all have it in one round. */
   #after = '';
   /** Their expiry is being written. */
   readonly #ending = new Set<Lease>();
-  readonly counters = { heartbeats: 0, renewed: 0, taken: 0, expired: 0, panics: 0, incomplete: 0 };
+  readonly counters = { heartbeats: 0, renewed: 0, taken: 0, expired: 0, incomplete: 0 };
 
   constructor(options: LeasesOptions) {
     this.#options = options;
     this.#keeper = new LeaseKeeper(options.monotonic());
+    this.#alarm = new LeaseAlarm(options.logger);
   }
 
   /** Holders can reach this process from now on. */
@@ -75,9 +77,14 @@ export class Leases implements LeasesPort {
     return this.#options.state.leaseCount;
   }
 
+  /** Times a service came into panic. */
+  get panicCount(): number {
+    return this.#alarm.count;
+  }
+
   /** Services of which more leases are silent than may expire. */
   get panics(): readonly Panic[] {
-    return this.#panics;
+    return this.#alarm.panics;
   }
 
   lease(service: string, id: string, source: string): LeaseView | undefined {
@@ -146,7 +153,7 @@ export class Leases implements LeasesPort {
     const before = this.#isKeeper;
     this.#isKeeper = others === undefined || others.choice() === 'mine';
     if (!this.#isKeeper) {
-      this.#panics = [];
+      this.#alarm.clear();
       // Counts the gaps between rounds all the same.
       this.#keeper.overdue([], monotonic());
       return;
@@ -164,20 +171,12 @@ export class Leases implements LeasesPort {
     }
     const decision = this.#keeper.decide(overdue, (service) => state.leasesOf(service), monotonic());
     this.#after = after;
-    this.#alarm([...decision.panics, ...this.#waiting(all, overdue)]);
+    this.#alarm.round(decision.panics, all, overdue);
     const ended = await this.#write(decision.expire, 'no heartbeat for longer than its TTL');
     await this.#write(decision.forget, 'ran out long ago');
     if (ended === 0) return;
     this.counters.expired += ended;
     this.#options.logger.info({ leases: ended }, 'leases ran out: their holders were silent for longer than the TTL');
-  }
-
-  /** Panics of services that are overdue as before, and had no turn. */
-  #waiting(all: readonly Lease[], taken: readonly Lease[]): readonly Panic[] {
-    if (all.length === taken.length || this.#panics.length === 0) return [];
-    const had = new Set(taken.map(({ service }) => service));
-    const are = new Set(all.map(({ service }) => service));
-    return this.#panics.filter(({ service }) => are.has(service) && !had.has(service));
   }
 
   /** False: not everybody answered (L2). */
@@ -224,19 +223,6 @@ export class Leases implements LeasesPort {
       applied += answer.events.filter(({ status }) => status === 'applied').length;
     }
     return applied;
-  }
-
-  #alarm(panics: readonly Panic[]): void {
-    const known = new Set(this.#panics.map(({ service }) => service));
-    for (const panic of panics) {
-      if (known.has(panic.service)) continue;
-      this.counters.panics += 1;
-      this.#options.logger.error(
-        { ...panic },
-        `panic: too many leases of ${panic.service} are silent; at most half expire, the others stay`,
-      );
-    }
-    this.#panics = panics;
   }
 
   /** No further rounds. */

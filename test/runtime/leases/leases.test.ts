@@ -1,7 +1,7 @@
 /** Leases of one and of two replicas on a real fold and gateway: L1 to L4 of src/runtime/leases/leases.ts. Time is the test's. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Leases } from '../../../src/runtime/leases/index.ts';
+import { Leases, leaseFamilies, leaseHealth } from '../../../src/runtime/leases/index.ts';
 import { type Core, recordingLogger, startCore } from '../../admin/core.ts';
 
 const TTL = 10_000;
@@ -16,6 +16,7 @@ class Mesh {
   readonly gone = new Set<string>();
   /** After each question of the keeper. */
   asked: () => unknown = () => undefined;
+  readonly logger = recordingLogger();
   keeper = 'a';
   now = 0;
   term = 0;
@@ -50,7 +51,7 @@ class Mesh {
       term: async () => this.term,
       refuse: () => undefined,
       monotonic: () => this.now,
-      logger: recordingLogger(),
+      logger: this.logger,
       maxOverdue: MAX_OVERDUE,
     });
     this.replicas.set(id, leases);
@@ -205,7 +206,7 @@ test('more overdue leases than one round looks at: those behind have their turn,
   await mesh.run(TTL + 4_000, ['e0', 'e1', 'e2']);
   assert.equal(mesh.served, 3);
   const leases = mesh.replicas.get('a');
-  assert.deepEqual([leases?.panics.length, leases?.counters.panics], [MAX_OVERDUE + 1, MAX_OVERDUE + 1]);
+  assert.deepEqual([leases?.panics.length, leases?.panicCount], [MAX_OVERDUE + 1, MAX_OVERDUE + 1]);
 });
 
 test('L4, K6: a heartbeat that crosses its expiry at another replica is told at once; the registration that follows overtakes it', async (t) => {
@@ -246,4 +247,30 @@ test('L4, K6: a heartbeat that crosses its expiry at another replica is told at 
   assert.equal(atB('e1'), true);
   await mesh.run(11_000, ['e0'], 'b');
   assert.equal(atB('e1'), undefined);
+});
+
+test('a panic is told with service and counts, by /healthz, metrics and one line of the log when it begins and when it is over', async (t) => {
+  const mesh = await Mesh.start(t, ['a']);
+  const leases = mesh.replicas.get('a') ?? assert.fail();
+  const metric = (name: string) => leaseFamilies(leases).find((each) => each.name === name)?.samples;
+  const lines = () =>
+    mesh.logger.lines.map(({ level, message }) => [level, message]).filter(([, text]) => /panic/.test(text ?? ''));
+  await mesh.register(5);
+  await mesh.run(2 * TTL);
+  const health = leaseHealth(leases);
+  assert.deepEqual([health.status, health.code], ['degraded', 'LEASES_PANIC']);
+  assert.deepEqual(health.services, [{ service: SERVICE, leases: 5, expired: 2, overdue: 3 }]);
+  assert.match(health.message ?? '', /cart\.shop \(5 leases, 2 out, 3 silent and kept\)$/);
+  assert.deepEqual(metric('tendril_leases_panic'), [{ value: 1 }]);
+  assert.deepEqual(metric('tendril_leases_panic_silent'), [{ labels: { service: SERVICE }, value: 3 }]);
+  await mesh.run(2_000, ['e0', 'e1', 'e2', 'e3', 'e4']);
+  assert.deepEqual(leaseHealth(leases), { name: 'leases', status: 'ok', leases: 5 });
+  assert.deepEqual(
+    [metric('tendril_leases_panic_silent'), metric('tendril_leases_panics_total')],
+    [[], [{ value: 1 }]],
+  );
+  assert.deepEqual(lines(), [
+    ['error', 'panic: too many leases of cart.shop are silent; at most half expire, the others stay'],
+    ['info', 'the panic of cart.shop is over'],
+  ]);
 });
