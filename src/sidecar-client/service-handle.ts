@@ -1,4 +1,5 @@
 /** A service as an application sees it: its endpoints now, and whenever they change. */
+import { isDeepStrictEqual } from 'node:util';
 import type { CallCore, Pick, PickRefusal } from './calls/index.ts';
 import type { ConfigSource } from './config-source.ts';
 import { decodeAssignment, type Endpoint } from './decode.ts';
@@ -94,6 +95,7 @@ export class Service implements ServiceHandle {
     const { source, hold } = this.#host;
     hold(this.authority, 1);
     let seen: readonly unknown[] | undefined;
+    let given: readonly Endpoint[] | undefined;
     const look = (): void => {
       const parts = this.#parts();
       if (parts === undefined && seen === undefined) return;
@@ -102,6 +104,9 @@ export class Service implements ServiceHandle {
         return;
       seen = now;
       const endpoints = this.#now();
+      // A cluster may change, or come and go, with the same endpoints.
+      if (given !== undefined && isDeepStrictEqual(endpoints, given)) return;
+      given = endpoints;
       callUser(`a watcher of ${this.authority}`, () => listener(endpoints));
     };
     const forget = source.onChange(look);

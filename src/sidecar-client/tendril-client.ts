@@ -175,6 +175,9 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
   };
   /** The same for TCP services, whose service port is their cluster; one that does not exist comes without endpoints. */
   const readyService = async (authority: string): Promise<boolean> => {
+    // Held already: that no virtual host answers it is not on disk, and nobody may be there to ask.
+    const isHeld = session.isAsked(authority) && session.virtualHostOf(authority) === undefined;
+    if (isHeld && (session.endpoints(authority) ?? []).length > 0) return true;
     if (await ready(authority)) return true;
     if (!isServicePort(authority)) return false;
     const endpoints = asker.endpointsOf(authority);
@@ -203,7 +206,12 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
     registerGrpc: (how) => attached.registerGrpc(how),
     register: (how) => attached.register(how),
     prefetch: async (authorities) => {
-      await Promise.all(authorities.map((authority) => readyService(authority.toLowerCase())));
+      await Promise.all(
+        authorities.map((authority) => {
+          client.touch(authority);
+          return readyService(authority.toLowerCase());
+        }),
+      );
     },
     calls: () => {
       core ??= createCallCore({ source: client, random });
