@@ -42,7 +42,10 @@ export class InterfaceService implements ServiceHandle {
 
   pick(): Pick | PickRefusal {
     const found = this.#host.names.found(this.#name);
-    if (found !== undefined && this.#isThere(found)) return this.#of(found).pick();
+    if (found !== undefined && this.#isThere(found)) {
+      this.#host.names.confirm(this.#name);
+      return this.#of(found).pick();
+    }
     this.#host.names.resolve(this.#name).catch(() => undefined);
     return 'no-cluster';
   }
@@ -74,11 +77,15 @@ export class InterfaceService implements ServiceHandle {
     const forget = source.onChange(() => {
       if (at !== undefined && again === undefined && !this.#isThere(at)) follow();
     });
+    const stay = names.onMove((name) => {
+      if (name === this.#name) follow();
+    });
     follow();
     return () => {
       isOver = true;
       clearTimeout(again);
       forget();
+      stay();
       end();
     };
   }
