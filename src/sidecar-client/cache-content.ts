@@ -6,9 +6,16 @@ import type { EarlierLife } from './holdings.ts';
 
 export type CachedKind = 'cds' | 'eds' | 'vhds';
 
+export interface ClockReadings {
+  readonly liveAt: number;
+  readonly latestAt: number;
+}
+
 export interface EarlierState extends EarlierLife {
   /** Since it was last known to be what the control plane says, ms; undefined: unknown, the clock went back. */
   readonly ageMs: number | undefined;
+  /** As written: the moment itself, and the latest that the clock has shown since, so that it is seen to go back. Wall clock, ms. */
+  readonly clock: ClockReadings;
   readonly interfaces: ReadonlyMap<string, string>;
 }
 
@@ -18,9 +25,9 @@ export const STATE: [string, string] = ['state', 'state'];
 export const INTERFACES: [string, string] = ['interfaces', 'interfaces'];
 
 export interface StateRecord {
-  readonly rules?: number;
-  /** Wall clock, ms. */
   readonly liveAt: number;
+  readonly latestAt?: number;
+  readonly rules?: number;
   readonly hosts: readonly string[];
   readonly clusters: readonly string[];
 }
@@ -32,7 +39,7 @@ export const readContent = (
 ): EarlierState | undefined => {
   const state = table.get(STATE);
   if (state === undefined) return undefined;
-  const { liveAt, hosts, clusters, rules: wroteUnder } = JSON.parse(state.toString()) as StateRecord;
+  const { liveAt, latestAt = liveAt, hosts, clusters, rules: wroteUnder } = JSON.parse(state.toString()) as StateRecord;
   const found: Record<CachedKind, HeldResource[]> = { cds: [], eds: [], vhds: [] };
   for (const { key, body } of table.range()) {
     const [kind, name] = key;
@@ -40,13 +47,14 @@ export const readContent = (
   }
   const pairs = table.get(INTERFACES);
   const interfaces = new Map(pairs === undefined ? [] : (JSON.parse(pairs.toString()) as [string, string][]));
-  const ageMs = now() - liveAt;
+  const at = now();
   return {
     ...found,
     hosts,
     clusters,
     interfaces,
     isChecked: wroteUnder === rules,
-    ageMs: ageMs >= 0 ? ageMs : undefined,
+    clock: { liveAt, latestAt },
+    ageMs: at >= liveAt && at >= latestAt ? at - liveAt : undefined,
   };
 };

@@ -7,13 +7,15 @@
  *  K2 A folder of another mesh or node, or one in use, is neither read nor written.
  *  K3 What fails a checksum is not served: all of the content is thrown away and made again from the control plane.
  *  K4 Changes that wait to be written are names, so they are bounded by what is held or was; each is written as it is then.
- *  K5 Age is never negative: a clock that went back makes it unknown.
+ *  K5 Age is never negative: a clock that went back makes it unknown, and it stays so until a control plane has answered or the clock is
+ *     where it was.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskGuard, Environment, Table } from '../store/index.ts';
 import {
   type CachedKind,
+  type ClockReadings,
   type EarlierState,
   INTERFACES,
   KINDS,
@@ -116,7 +118,7 @@ class DiskCache implements ClientCache {
   readonly #dirty = new Map<CachedKind, Set<string>>(KINDS.map((kind) => [kind, new Set<string>()]));
   #isStateDirty = false;
   #areInterfacesDirty = false;
-  #liveAt: number;
+  #clock: ClockReadings;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #lastCode: string | undefined;
@@ -128,7 +130,7 @@ class DiskCache implements ClientCache {
     this.#guard = guard;
     this.#earlier = earlier;
     this.#table = environment.table('held');
-    this.#liveAt = options.now() - (earlier?.ageMs ?? 0);
+    this.#clock = earlier?.clock ?? this.#clockNow();
     // Opening took the mark of a clean end away: it comes back with the first write, also while no control plane is there.
     if (earlier !== undefined) this.#schedule();
   }
@@ -162,8 +164,13 @@ class DiskCache implements ClientCache {
   }
 
   noteLive(): void {
-    this.#liveAt = this.#options.now();
+    this.#clock = this.#clockNow();
     this.noteAsked();
+  }
+
+  #clockNow(): ClockReadings {
+    const now = this.#options.now();
+    return { liveAt: now, latestAt: now };
   }
 
   #schedule(): void {
@@ -198,7 +205,10 @@ class DiskCache implements ClientCache {
             if (held === undefined) batch.remove(this.#table, [kind, name]);
             else batch.put(this.#table, [kind, name], encodeRecord(held));
           }
-        const state: StateRecord = { rules: this.#options.rules, liveAt: this.#liveAt, ...this.#options.asked() };
+        const { rules, now, asked } = this.#options;
+        const latestAt = Math.max(this.#clock.latestAt, now());
+        this.#clock = { ...this.#clock, latestAt };
+        const state: StateRecord = { rules, ...this.#clock, ...asked() };
         batch.put(this.#table, STATE, Buffer.from(JSON.stringify(state)));
         const interfaces = areInterfacesTaken ? this.#options.interfaces?.() : undefined;
         if (interfaces !== undefined) batch.put(this.#table, INTERFACES, Buffer.from(JSON.stringify([...interfaces])));
