@@ -35,8 +35,8 @@ export class Pair {
   #now = 0;
   #timers: { readonly at: number; readonly run: () => void }[] = [];
   #streams = 0;
-  /** Service ports of the virtual hosts held when the stream began. */
-  #heldAtFirst: readonly string[] = [];
+  /** Service ports that the client may hold though none of its hosts leads to them. */
+  #mayStay = new Set<string>();
   readonly #refuse: ConstructorParameters<typeof Pair>[0];
 
   constructor(refuse?: (type: string, name: string, version: string) => string | undefined) {
@@ -108,8 +108,14 @@ export class Pair {
   connect(): void {
     this.#leave();
     this.client.onDisconnected();
-    this.#heldAtFirst = [...this.client.versions('vhds').keys()].map((name) => name.slice('outbound/'.length));
+    this.#mayStay = new Set([...this.client.versions('vhds').keys()].map((name) => name.slice('outbound/'.length)));
     this.run(this.client.onConnected());
+  }
+
+  release(host: string): void {
+    const name = this.client.virtualHostOf(host);
+    this.run(this.client.release(host));
+    if (name !== undefined && this.client.hostOf(name) !== undefined) this.#mayStay.add(name.slice('outbound/'.length));
   }
 
   #leave(): void {
@@ -218,11 +224,12 @@ export class Pair {
       const newest = this.mesh.hosts.get(port);
       const held = this.client.versions('vhds').get(`outbound/${port}`);
       // A domain that moves binds two virtual hosts together: one refused, both stay as they were.
-      const isBound = newest?.domains?.some((domain) => {
-        const owner = this.client.virtualHostOf(domain)?.slice('outbound/'.length);
-        return owner !== undefined && owner !== port && isBad(this.mesh.hosts.get(owner)?.version);
-      });
-      if (!isBad(newest?.version) && isBound !== true) assert.equal(held, newest?.version, host);
+      const roaming = this.client.virtualHostOf(ROAMING)?.slice('outbound/'.length);
+      const next = this.mesh.attach(nodeOf(CALLER)).resolveHost(ROAMING);
+      const isBound =
+        (roaming === port && isBad(this.mesh.hosts.get(next ?? '')?.version)) ||
+        (next === port && isBad(this.mesh.hosts.get(roaming ?? '')?.version));
+      if (!isBad(newest?.version) && !isBound) assert.equal(held, newest?.version, host);
       if (held === undefined) continue;
       const cluster = this.mesh.clusters.get(port)?.version;
       const assignment = this.mesh.assignments.get(port)?.version;
@@ -232,10 +239,13 @@ export class Pair {
     }
   }
 
-  /** Nothing is held that no host asked for leads to, but what was held when the stream began, which the server keeps (C6, S1). */
+  /**
+   * Nothing is held that no host asked for leads to, but what was held when the stream began, which the server keeps, and what stayed at a
+   * release because it answered another host, until it changed (C6, S1).
+   */
   checkNothingElse(hosts: ReadonlySet<string>): void {
     const view = this.mesh.attach(nodeOf(CALLER));
-    const wanted = new Set([...this.#heldAtFirst, ...[...hosts].flatMap((host) => view.resolveHost(host) ?? [])]);
+    const wanted = new Set([...this.#mayStay, ...[...hosts].flatMap((host) => view.resolveHost(host) ?? [])]);
     for (const name of this.client.versions('vhds').keys()) assert.ok(wanted.has(name.slice('outbound/'.length)), name);
     for (const type of ['cds', 'eds'] as const)
       for (const name of this.client.versions(type).keys()) assert.ok(wanted.has(name), `${type} ${name}`);

@@ -65,7 +65,7 @@ const take = (pair: Pair, asked: Set<string>, one: Step): void => {
       return;
     case 'release':
       asked.delete(one.host);
-      pair.run(pair.client.release(one.host));
+      pair.release(one.host);
       return;
     case 'service':
     case 'spoil':
