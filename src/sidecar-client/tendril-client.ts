@@ -261,8 +261,8 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
   const restoredAt = performance.now();
   const ageMs = (): number | undefined => {
     if (connection.connected) return 0;
-    if (liveAt !== undefined) return performance.now() - liveAt;
-    return restoredAgeMs === undefined ? undefined : restoredAgeMs + performance.now() - restoredAt;
+    if (liveAt !== undefined) return Math.round(performance.now() - liveAt);
+    return restoredAgeMs === undefined ? undefined : Math.round(restoredAgeMs + performance.now() - restoredAt);
   };
   const sweeper = setInterval(() => {
     core?.sweep(performance.now());

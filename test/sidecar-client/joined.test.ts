@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Pair } from './joined-pair.ts';
 import { joinedRounds } from './joined-rounds.ts';
+import { isBad, ROAMING } from './joined-world.ts';
 
 test('the client says what an Envoy says: first stream, question, second stream (C2, C3, C4)', () => {
   const pair = new Pair();
@@ -127,5 +128,87 @@ test('a refused response changes nothing, and is asked for no more (C1, C5)', ()
   pair.check(['cart.shop']);
 });
 
+const spoilt = (): Pair => new Pair((type, name, version) => (isBad(version) ? `unusable ${type} ${name}` : undefined));
+
+test('a domain moves to a virtual host that is refused: both stay; when the operator has corrected it both come (S7)', () => {
+  const pair = spoilt();
+  pair.world.service('a.shop:80', [ROAMING]);
+  pair.world.service('b.shop:80');
+  pair.connect();
+  for (const host of ['a.shop', 'b.shop']) pair.run(pair.client.ask(host));
+  pair.settle();
+  pair.world.service('a.shop:80');
+  pair.world.service('b.shop:80', [ROAMING], ['vhds']);
+  pair.settle();
+  assert.equal(pair.client.virtualHostOf(ROAMING), 'outbound/a.shop:80');
+  pair.world.correct();
+  pair.settle();
+  pair.check(['a.shop', 'b.shop', ROAMING]);
+});
+
+test('the same when the refused one goes instead', () => {
+  const pair = spoilt();
+  pair.world.service('a.shop:80', [ROAMING]);
+  pair.connect();
+  for (const host of ['a.shop', 'b.shop']) pair.run(pair.client.ask(host));
+  pair.settle();
+  pair.world.service('a.shop:80');
+  pair.world.service('b.shop:80', [ROAMING], ['vhds']);
+  pair.settle();
+  pair.world.gone('b.shop:80');
+  pair.settle();
+  pair.check(['a.shop', 'b.shop', ROAMING]);
+});
+
+test('a domain that a server of another stream has lent: refused for it, and taken when it has been given up (S7)', () => {
+  const pair = spoilt();
+  pair.world.service('b.shop:80', [ROAMING]);
+  pair.connect();
+  pair.run(pair.client.ask(ROAMING));
+  pair.settle();
+  pair.world.service('b.shop:80', [], ['vhds']);
+  pair.restart();
+  pair.world.service('a.shop:80', [ROAMING]);
+  pair.settle();
+  assert.ok(pair.log.some((line) => line.includes('nack Only unique values for domains')));
+  pair.world.correct();
+  pair.settle();
+  pair.check([ROAMING]);
+});
+
+test('released while it begins to answer another host: it comes again for that one', () => {
+  const pair = new Pair();
+  pair.world.service('c.shop:80');
+  pair.connect();
+  for (const host of ['c.shop', ROAMING]) pair.run(pair.client.ask(host));
+  pair.settle();
+  pair.world.service('c.shop:80', [ROAMING]);
+  pair.release('c.shop');
+  pair.stepUp();
+  pair.settle();
+  pair.check([ROAMING]);
+});
+
+test('a host that needed no question stays when the host goes for which its virtual host came, and is asked for when that goes (C2)', () => {
+  const pair = new Pair();
+  pair.world.service('cart.shop:80');
+  pair.connect();
+  pair.run(pair.client.ask('cart.shop'));
+  pair.settle();
+  pair.run(pair.client.ask('cart.shop:80'));
+  pair.release('cart.shop');
+  assert.equal(pair.client.virtualHostOf('cart.shop:80'), 'outbound/cart.shop:80');
+  pair.settle();
+  pair.check(['cart.shop:80']);
+  pair.run(pair.client.ask('cart.shop'));
+  pair.log.length = 0;
+  pair.world.gone('cart.shop:80');
+  pair.settle();
+  assert.ok(pair.log.includes('> VirtualHost sub outbound/cart.shop'), pair.log.join('\n'));
+  pair.world.service('cart.shop:80');
+  pair.settle();
+  pair.check(['cart.shop', 'cart.shop:80']);
+});
+
 test('fuzzed together: any order of questions, changes, refusals, corrections, messages, reconnects and servers ends the same', (context) =>
-  joinedRounds(context, 300));
+  joinedRounds(context, 120));
