@@ -26,7 +26,7 @@ const fnv = (domain: string): number => {
   return hash | 0;
 };
 
-const hostsOf = (answered: string | ReadonlySet<string> | undefined): Iterable<string> =>
+const hostsIn = (answered: string | ReadonlySet<string> | undefined): Iterable<string> =>
   typeof answered === 'string' ? [answered] : (answered ?? []);
 
 export class DomainIndex {
@@ -55,9 +55,9 @@ export class DomainIndex {
     this.#watched.delete(host);
   }
 
-  /** Whether a watched host is answered by this virtual host. */
-  answersAny(virtualHost: string): boolean {
-    return this.#answered.has(virtualHost);
+  /** Watched hosts that this virtual host answers. */
+  hostsOf(virtualHost: string): Iterable<string> {
+    return hostsIn(this.#answered.get(virtualHost));
   }
 
   /** The virtual host that answers a host (`host` or `host:port`); a wildcard domain counts, the longest first. */
@@ -104,7 +104,7 @@ export class DomainIndex {
   apply(changes: readonly HostDomains[]): readonly HostAnswer[] {
     const touched = new Set<string>();
     for (const { name } of changes) {
-      for (const host of hostsOf(this.#answered.get(name))) touched.add(host);
+      for (const host of hostsIn(this.#answered.get(name))) touched.add(host);
     }
     let isWild = false;
     for (const { name, domains } of changes) {

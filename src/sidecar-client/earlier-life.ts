@@ -23,6 +23,10 @@ export class UntakenLife {
     this.#left = { cds: byName(life.cds), eds: byName(life.eds), vhds: byName(life.vhds) };
   }
 
+  get hosts(): readonly string[] {
+    return this.#life.hosts;
+  }
+
   /** One resource alone, once; undefined: there is none, or it was taken. */
   take(kind: RestoredKind, name: string): EarlierLife | undefined {
     const resource = this.#left[kind].get(name);

@@ -77,6 +77,11 @@ export class Holdings {
     return this.#later !== undefined;
   }
 
+  /** A host that the earlier life had asked for, and that is not taken yet. */
+  wasAsked(host: string): boolean {
+    return this.#later?.life.hosts.includes(host) === true;
+  }
+
   settle(): void {
     const later = this.#later;
     if (later === undefined) return;
