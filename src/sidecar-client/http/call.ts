@@ -12,9 +12,9 @@ import { noRoute, refused, timedOut, unknownHost, wrongProtocol } from '../call-
 import type { CallCore, CallOutcome, ChosenRoute, UpstreamCluster } from '../calls/index.ts';
 import type { ConfigSource } from '../config-source.ts';
 import type { TraceRules } from '../trace-context.ts';
-import type { Connections } from './connections.ts';
 import { handedOn } from './handed-on.ts';
-import { flatHeaders, headerOf, meshHeaders } from './headers.ts';
+import { flatHeaders, headerOf, meshHeaders, withQuery } from './headers.ts';
+import type { ConnectionPool } from './pool.ts';
 import { ReplayBody } from './replay-body.ts';
 import { Try, type TryListener } from './try.ts';
 
@@ -23,7 +23,7 @@ export interface CallContext {
   readonly source: ConfigSource;
   readonly trace: TraceRules;
   readonly nowMs: () => number;
-  readonly connections: (cluster: UpstreamCluster) => Connections;
+  readonly connections: (cluster: UpstreamCluster) => ConnectionPool;
   readonly replayBytes: number;
   /** For hosts that the mesh does not know; undefined: they fail. */
   readonly elsewhere: ((options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandlers) => void) | undefined;
@@ -60,7 +60,7 @@ export class HttpCall implements TryListener {
     onEnd: () => void,
   ) {
     this.#context = context;
-    this.#options = options;
+    this.#options = withQuery(options);
     this.#handler = handler;
     this.#onEnd = onEnd;
     this.#authority = new URL(String(options.origin)).host;
@@ -130,7 +130,7 @@ export class HttpCall implements TryListener {
       this.#fail(refused(route.cluster, typeof pick === 'string' ? pick : 'no-cluster'));
       return;
     }
-    if (cluster.protocol !== 1) {
+    if (cluster.protocol === 2 && (this.#options.upgrade || this.#options.method === 'CONNECT')) {
       pick.release({ end: 'cancelled' }, nowMs());
       this.#fail(wrongProtocol(route.cluster));
       return;
