@@ -148,8 +148,8 @@ export class H2Connection {
   /** No request runs: a process may end meanwhile. */
   #rest(): void {
     clearInterval(this.#pinging);
-    clearTimeout(this.#pong);
     this.#pinging = undefined;
+    this.#answered();
     clearTimeout(this.#idle);
     if (!this.#stands) return;
     this.#session.unref();
@@ -158,12 +158,16 @@ export class H2Connection {
   }
 
   #ping(): void {
-    if (this.#session.closed || this.#session.destroyed) return;
-    clearTimeout(this.#pong);
+    if (this.#pong !== undefined || this.#session.closed || this.#session.destroyed) return;
     this.#pong = setTimeout(
       () => this.#break(new Error('no answer to PING')),
       this.#options.pingWaitMs ?? PING_WAIT_MS,
     ).unref();
-    this.#session.ping(() => clearTimeout(this.#pong));
+    this.#session.ping(() => this.#answered());
+  }
+
+  #answered(): void {
+    clearTimeout(this.#pong);
+    this.#pong = undefined;
   }
 }

@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { constants, createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { after, before, type TestContext, test } from 'node:test';
 import { FormData, request } from 'undici';
+import type { UpstreamCluster } from '../../../src/sidecar-client/calls/index.ts';
+import { H2Pool } from '../../../src/sidecar-client/http/h2-pool.ts';
 import type { HttpBackend } from '../../support/backends.ts';
+import { SETTINGS } from '../../support/h2-frames.ts';
 import { freePort, portOf } from '../../support/ports.ts';
 import { codeOf, http2Servers, type Servers, type World, world } from '../fields/world.ts';
 
@@ -314,4 +317,75 @@ test('h2-pool 3: an endpoint that leaves: what runs is finished, then its connec
   assert.equal(w.caller.dispatcher.stats().connections, 1);
   assert.equal(await slow, 'a');
   await settled(() => w.caller.dispatcher.stats().connections === 0);
+});
+
+test('a port whose protocol changes: calls go on, the former connections are closed', async (t) => {
+  const old = createHttpServer((_, response) => response.writeHead(200, { 'x-backend': 'one' }).end());
+  const recent = createServer((_, response) => void response.writeHead(200, { 'x-backend': 'two' }).end());
+  const ports = [await listen(t, old), await listen(t, recent)] as const;
+  const both = createTcpServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', (first) => {
+      const behind = connect(ports[String(first).startsWith('PRI') ? 1 : 0], '127.0.0.1');
+      behind.on('error', () => undefined).write(first);
+      socket.pipe(behind).pipe(socket);
+    });
+  });
+  const w = world(t, { endpoints: [{ at: await listen(t, both) }] });
+  const [http, http2] = ['pay.shop:80', 'pay.shop:82'].map((name) => w.held.cluster(name)?.body);
+  for (const [body, who] of [
+    [http2, 'two'],
+    [http, 'one'],
+    [http2, 'two'],
+  ] as const) {
+    w.held.put('cluster', 'pay.shop:80', body);
+    assert.equal(await w.http(), who);
+    await settled(() => w.caller.dispatcher.stats().connections === 1);
+  }
+});
+
+/** A cluster with one endpoint and no limits. */
+const poolOf = (
+  t: TestContext,
+  port: number,
+  timing: ConstructorParameters<typeof H2Pool>[1],
+): (() => Promise<string>) => {
+  const endpoint = { key: `127.0.0.1:${port}` };
+  const limits = { maxPending: 10, maxConnections: 10, maxConnectionsPerEndpoint: 10, maxRequestsPerConnection: 100 };
+  const fixed = { protocol: 2, onChange: () => () => undefined, connectTimeoutMs: 1_000, endpoints: () => [endpoint] };
+  const pool = new H2Pool({ ...limits, ...fixed } as unknown as UpstreamCluster, timing);
+  t.after(() => pool.close());
+  return () =>
+    new Promise((done) => {
+      const options = { origin: '', path: '/', method: 'GET' } as const;
+      pool.acquire(endpoint as never, (lease) =>
+        lease.dispatch(options, {
+          onConnect: () => undefined,
+          onHeaders: () => true,
+          onData: () => true,
+          onComplete: () => done(`answered, ${pool.open} open`),
+          onError: (error) => done(error.message),
+        }),
+      );
+    });
+};
+
+test('h2-connection: one that answers no PING while requests run is broken; one that rests is closed', async (t) => {
+  // It says that it speaks HTTP/2, and nothing more.
+  const dumb = await listen(
+    t,
+    createTcpServer((socket) =>
+      socket
+        .on('error', () => undefined)
+        .resume()
+        .write(SETTINGS),
+    ),
+  );
+  assert.match(await poolOf(t, dumb, { pingMs: 20, pingWaitMs: 30 })(), /PING|closed/);
+  const server = await answering(t, (stream) => void setTimeout(ok, 60, stream));
+  const get = poolOf(t, server.at, { pingMs: 5, pingWaitMs: 5_000, idleMs: 20 });
+  assert.equal(await get(), 'answered, 1 open');
+  await settled(() => server.sessions[0]?.destroyed === true);
+  assert.equal(await get(), 'answered, 1 open');
+  assert.equal(server.sessions.length, 2);
 });
