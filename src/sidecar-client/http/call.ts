@@ -23,6 +23,8 @@ export interface CallContext {
   readonly source: ConfigSource;
   readonly trace: TraceRules;
   readonly nowMs: () => number;
+  /** Ms since 1970. */
+  readonly wallMs: () => number;
   readonly connections: (cluster: UpstreamCluster) => ConnectionPool;
   readonly replayBytes: number;
   /** For hosts that the mesh does not know; undefined: they fail. */
@@ -160,7 +162,7 @@ export class HttpCall implements TryListener {
   }
 
   /** True: this end of a try is followed by another try, which has been arranged. */
-  #again(outcome: CallOutcome): boolean {
+  #again(outcome: CallOutcome, head: readonly Buffer[] = []): boolean {
     const rules = this.#route?.retry;
     if (rules === undefined || this.#done || this.#answered || this.#tries > rules.attempts) return false;
     if (!this.#body.replayable || !rules.retryable(outcome)) return false;
@@ -168,10 +170,11 @@ export class HttpCall implements TryListener {
     this.#retry?.done();
     this.#retry = this.#context.core.cluster(this.#route?.cluster ?? '')?.beginRetry();
     if (this.#retry === undefined) return false;
-    const waitMs = backoffMs(this.#tries - 1, this.#context.trace.random, {
-      baseMs: rules.backoffBaseMs,
-      maxMs: rules.backoffMaxMs,
-    });
+    const { random } = this.#context.trace;
+    const header = (name: string): string | undefined => headerOf(head.map(String), name);
+    const asked = rules.askedWaitMs({ header, wallMs: this.#context.wallMs(), random });
+    const backoff = { baseMs: rules.backoffBaseMs, maxMs: rules.backoffMaxMs };
+    const waitMs = asked ?? backoffMs(this.#tries - 1, random, backoff);
     this.#pause = setTimeout(() => this.#startTry(), waitMs);
     return true;
   }
@@ -192,7 +195,7 @@ export class HttpCall implements TryListener {
     clearTimeout(this.#perTry);
     // An answer may come before the request is out.
     this.#startWhole();
-    if (this.#again(outcome)) {
+    if (this.#again(outcome, headers)) {
       this.#try?.abort(outcome);
       return 'again';
     }

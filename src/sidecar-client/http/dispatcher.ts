@@ -63,6 +63,7 @@ export class MeshDispatcher extends Dispatcher {
       source,
       trace: { random: options.random ?? Math.random, sampledShare: options.traceSampledShare ?? 0 },
       nowMs: options.nowMs ?? (() => performance.now()),
+      wallMs: Date.now,
       connections: (cluster) => this.#connections(cluster),
       replayBytes: options.replayBytes ?? REPLAY_BYTES,
       elsewhere:
