@@ -149,6 +149,38 @@ test('grpc: limits.pending: so many may wait for a connection, more fail with UN
   assert.deepEqual(answers.slice(0, 2), Array(2).fill('DEADLINE_EXCEEDED'));
 });
 
+test('grpc: limits.retryPercent: that share of the running calls may be retries', async (t) => {
+  const holding =
+    (answer: (call: Call) => void) =>
+    (call: Call): void =>
+      call.getPath() === ECHO_PATHS.bidi ? undefined : answer(call);
+  const failing = await scripted(t, holding(fail(grpc.status.INTERNAL)));
+  const well = await scripted(t, holding(say('b')));
+  const endpoints = [{ at: failing.at }, { at: well.at }];
+  const budget = (percent: number): World =>
+    world(t, {
+      yaml: `${upstream(`{lb: {roundRobin: {}}, limits: {minRetries: 0, retryPercent: ${percent}}}`)}\n---\n${route('{retry: {attempts: 1, when: {grpc: [internal]}}}')}`,
+      endpoints,
+    });
+  // While 4 calls run, 25 % of them are one retry, and 24 % none. The calls are begun when the endpoints' connections stand.
+  for (const [percent, ends] of [
+    [25, { b: 6 }],
+    [24, { b: 3, UNAVAILABLE: 3 }],
+  ] as const) {
+    const w = budget(percent);
+    const before = [failing.calls(), well.calls()];
+    const client = new grpc.Client(w.target('echo.shop:80'), grpc.credentials.createInsecure());
+    t.after(() => client.close());
+    const running = Array.from({ length: 4 }, () => client.makeBidiStreamRequest(ECHO_PATHS.bidi, bytes, bytes));
+    for (const call of running) call.on('error', () => undefined);
+    const cluster = () => w.caller.core.cluster('echo.shop:80');
+    while (cluster()?.stats().active !== 4) await new Promise((next) => setTimeout(next, 5));
+    while (failing.calls() === before[0] || well.calls() === before[1]) await w.grpc();
+    assert.deepEqual(await w.many(6, () => w.grpc()), ends);
+    for (const call of running) call.cancel();
+  }
+});
+
 test('grpc: limits.requestsPerConnection: then another connection is made, the calls on the first go on', async (t) => {
   const open: Call[] = [];
   const server = await scripted(t, (call) => (open.length < 1 ? void open.push(call) : say('x')(call)));
