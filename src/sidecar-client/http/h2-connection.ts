@@ -33,6 +33,13 @@ export interface H2Listener {
   closed(error: Error | undefined): void;
 }
 
+/** Why a connection does not stand, in words for whoever named the protocol of the port. */
+const whyNot = (error: Error | undefined): Error => {
+  if (error === undefined) return new Error('closed the connection before its HTTP/2 settings came');
+  const { code = '' } = error as { readonly code?: string };
+  return code.startsWith('ERR_HTTP2') ? new Error('does not speak HTTP/2 without TLS', { cause: error }) : error;
+};
+
 export class H2Connection {
   readonly #session: ClientHttp2Session;
   readonly #options: H2Options;
@@ -74,8 +81,7 @@ export class H2Connection {
       session.once('close', () => {
         for (const timer of [this.#connecting, this.#idle, this.#pinging, this.#pong]) clearTimeout(timer);
         this.#draining = true;
-        const why = this.#stands ? undefined : new Error('the connection was closed before it stood');
-        this.#listener.closed(this.#error ?? why);
+        this.#listener.closed(this.#stands ? this.#error : whyNot(this.#error));
         done();
       });
     });

@@ -84,6 +84,9 @@ test('a port that does not speak HTTP/2 is no connection: the default retry goes
   const silent = await listen(t, createTcpServer());
   const w = world(t, { endpoints: [{ at: old }, { at: servers.b.port }] });
   assert.deepEqual(await w.many(4, () => w.http(`${PAY}/`)), { b: 4 });
+  const alone = world(t, { endpoints: [{ at: old }] });
+  const failed = await alone.caller.fetch(`${PAY}/`).catch((error) => String(error.cause));
+  assert.match(String(failed), /does not speak HTTP\/2/);
   const never = world(t, { yaml: route('{timeout: 100ms}'), endpoints: [{ at: silent }] });
   assert.equal(await never.http(`${PAY}/`), 'CALL_TIMEOUT');
 });
