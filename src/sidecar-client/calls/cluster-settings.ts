@@ -16,8 +16,8 @@ import {
   ringHash,
   roundRobin,
 } from './messages.ts';
+import { millis } from './millis.ts';
 import { unusable } from './refusal.ts';
-import { millis } from './retry-rules.ts';
 
 export type BalancerRules =
   | { readonly kind: 'roundRobin' }

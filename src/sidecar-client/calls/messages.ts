@@ -74,6 +74,13 @@ const retryPolicy = messageTable({
   retriableStatusCodes: unsignedList(7),
   retryBackOff: message(8, messageTable({ baseInterval: message(1, duration), maxInterval: message(2, duration) })),
   retriableRequestHeaders: messages(10, headerMatcher),
+  rateLimitedRetryBackOff: message(
+    11,
+    messageTable({
+      resetHeaders: messages(1, messageTable({ name: text(1), format: signed(2) })),
+      maxInterval: message(2, duration),
+    }),
+  ),
 });
 export type RetryPolicy = Of<typeof retryPolicy>;
 
