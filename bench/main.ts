@@ -145,7 +145,7 @@ const SUITES: readonly Suite[] = [
   {
     name: 'client-restart',
     quick: { services: 100, restarts: 3 },
-    goals: ['control planes down: first endpoint from the cache on disk <= 200 ms'],
+    goals: ['control planes down: first pick from the cache on disk <= 200 ms'],
   },
   { name: 'peers', quick: { quick: true }, goals: ['as in the table'], table: 'peers.md' },
 ];

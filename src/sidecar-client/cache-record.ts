@@ -48,7 +48,9 @@ export const encodeRecord = ({ version, body }: HeldResource, room: number): Buf
   return record;
 };
 
+/** `body` is a view into the record. */
 export const decodeRecord = (name: string, record: Buffer): HeldResource => {
   const end = 2 + record.readUInt16LE(0);
-  return { name, version: record.toString('utf8', 2, end), body: record.subarray(end) };
+  const body = new Uint8Array(record.buffer, record.byteOffset + end, record.length - end);
+  return { name, version: record.toString('utf8', 2, end), body };
 };
