@@ -13,6 +13,7 @@ import type { Asked } from './options.ts';
 import { round } from './percentiles.ts';
 import { Propagation } from './propagation.ts';
 import { Recorder, serverPeak } from './recorder.ts';
+import { format } from './report/format.ts';
 import { RESULT_FORMAT, type SimResult } from './result.ts';
 
 export interface RunInput extends Asked {
@@ -115,9 +116,9 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
     const second = recorder.seconds.at(-1);
     if (second === undefined || recorder.seconds.length === shown) return;
     shown = recorder.seconds.length;
-    const lag = second.loopLagMs === undefined ? '' : `, loop lag P99 ${second.loopLagMs} ms`;
+    const lag = second.loopLagMs === undefined ? '' : `, loop lag P99 ${format(second.loopLagMs, 'ms')}`;
     const said = hangs();
-    const p99 = second.propagation === undefined ? '' : `, P99 ${second.propagation.p99} ms`;
+    const p99 = second.propagation === undefined ? '' : `, P99 ${format(second.propagation.p99, 'ms')}`;
     progress(
       `${Math.round(second.atMs / 1_000)} s ${phaseName}: ${second.connected} connected, ${second.pushes} pushes/s${p99}${lag}${said === undefined ? '' : `; ${said}`}`,
     );

@@ -60,7 +60,10 @@ const isComplete = ({ outcome }: SimResult): boolean => outcome.status === 'comp
 const unfinishedOf = (side: string, all: readonly SimResult[]): string[] => {
   const unfinished = all.filter((result) => !isComplete(result)).length;
   if (unfinished === 0) return [];
-  const said = `${unfinished} of the ${all.length} runs of ${side} did not end as they should`;
+  const said =
+    all.length === 1
+      ? `The run of ${side} did not end as it should`
+      : `${unfinished} of the ${all.length} runs of ${side} did not end as they should`;
   return unfinished < all.length
     ? [`${said}, and are left out.`]
     : [`${said}: its figures are of a part, and nothing is judged.`];
