@@ -149,7 +149,7 @@ describe('simulations', { concurrency: 4 }, () => {
   });
 
   test('zone-failure: every endpoint of the zone fails and comes back, and all sidecars know', async () => {
-    const result = await run(`--profile zone-failure ${SMALL} --churn 0 --hot 0 --probes 0`);
+    const result = await run(`--profile zone-failure ${SMALL} --churn 0 --hot 0 --probes 0`, { stepMs: 300 });
     assert.equal(result.outcome.status, 'complete', result.outcome.message);
     const [fault] = result.faults;
     assert.equal(fault?.events, 2 * 8, 'one of the three endpoints of each service, down and up');
