@@ -185,7 +185,7 @@ test('secrets are kept in memory only; what does not fit is not kept, and counte
   const secret = readResource(encodeResource({ name: 'key', version: '1', typeUrl: SDS, body }));
   const plain = readResource(encodeResource({ name: 'a', version: '1', typeUrl: 'x', body }));
   const large = readResource(encodeResource({ name: 'b', version: '1', typeUrl: 'x', body: Buffer.alloc(5_000) }));
-  const made = new LastGood('node', store, 4_000);
+  const made = new LastGood('node', { store, maxBytes: 4_000 });
   made.keep(SDS, secret);
   made.keep('x', plain);
   made.keep('x', large);

@@ -114,7 +114,7 @@ export class Stand {
     this.lastGood = undefined;
     this.relay = new RelaySession({
       lastGood: (node) => {
-        this.lastGood = new LastGood(node, this.store);
+        this.lastGood = new LastGood(node, { store: this.store });
         return this.lastGood;
       },
     });
