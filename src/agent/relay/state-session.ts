@@ -150,7 +150,7 @@ export class StateSession implements RelayMachine {
     const sent = type.inFlight.settle(responseNonce);
     if (sent === undefined) return type.newest?.stream === this.#stream && type.newest.nonce === responseNonce;
     if (errorDetail === undefined) {
-      if (sent.stream !== 0) this.#good(type, sent.resources, out);
+      if (sent.stream !== 0) this.#good(type, sent.resources, new Set(message.names), out);
       type.acknowledged(sent);
     } else {
       this.counters.refused++;
@@ -159,14 +159,20 @@ export class StateSession implements RelayMachine {
     return sent.stream === this.#stream;
   }
 
-  /** W2 */
-  #good(type: StateSubscription, resources: readonly RawResource[], out: RelayEffect[]): void {
-    const { typeUrl } = type;
-    for (const resource of resources) out.push({ kind: 'keep', typeUrl, resource });
+  /** W2. `wanted`: the names of the acknowledgement; something may have been given up meanwhile. */
+  #good(
+    type: StateSubscription,
+    resources: readonly RawResource[],
+    wanted: ReadonlySet<string>,
+    out: RelayEffect[],
+  ): void {
+    const { typeUrl, wildcard } = type;
+    for (const resource of resources)
+      if (wildcard || wanted.has(resource.name)) out.push({ kind: 'keep', typeUrl, resource });
     if (!type.whole) return;
     const there = new Set(resources.map(({ name }) => name));
     for (const { name } of this.#node?.lastGood.all(typeUrl) ?? [])
-      if (!there.has(name) && (type.wildcard || type.names.has(name))) out.push({ kind: 'drop', typeUrl, name });
+      if (!there.has(name) && (wildcard || type.names.has(name))) out.push({ kind: 'drop', typeUrl, name });
   }
 
   /** Of a whole, Envoy has taken what it could; of other types each resource goes by itself, and what is bad is last good no longer. */

@@ -27,7 +27,7 @@ import {
 const CALLER = 'app.shop';
 
 /** Outlives relay sessions, as a disk does. */
-class MemoryStore implements LastGoodStore {
+export class MemoryStore implements LastGoodStore {
   readonly rows = new Map<string, { readonly node: string; readonly typeUrl: string; readonly raw: Uint8Array }>();
   *load(node: string) {
     for (const row of this.rows.values()) if (row.node === node) yield row;
