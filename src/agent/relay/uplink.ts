@@ -24,8 +24,8 @@ export interface UplinkOptions {
   readonly random?: () => number;
   readonly onReady: (to: HostPort) => void;
   readonly onMessage: (bytes: Buffer) => void;
-  /** The stream has ended, or a whole round of attempts has failed; it goes on trying. */
-  readonly onLost: (why: string) => void;
+  /** The stream has ended, or a whole round of attempts has failed; it goes on trying after `waitMs`. */
+  readonly onLost: (why: string, waitMs: number) => void;
 }
 
 export const same = (bytes: Buffer): Buffer => bytes;
@@ -127,7 +127,7 @@ export class Uplink {
     this.#tried = 0;
     const ms = backoffMs(this.#rounds++, this.#random, this.#options.backoff ?? DEFAULT_BACKOFF);
     this.#timer = setTimeout(() => this.start(), ms);
-    this.#options.onLost(why);
+    this.#options.onLost(why, ms);
   }
 
   #drop(): void {

@@ -77,7 +77,10 @@ class StateClient {
     const held = this.held.get(typeUrl);
     assert.ok(type !== undefined && held !== undefined, typeUrl);
     type.nonce = nonce;
-    if (resources.some(({ name }) => name === this.bad)) return this.#ask(typeUrl, type.names, true);
+    if (resources.some(({ name }) => name === this.bad)) {
+      this.#ask(typeUrl, type.names, true);
+      return;
+    }
     type.version = versionInfo;
     if (typeUrl === CDS || typeUrl === LDS) held.clear();
     for (const { name, raw } of resources)
