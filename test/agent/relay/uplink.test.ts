@@ -1,59 +1,14 @@
 /** The relay's way to its control planes: when it tries again, and how it leaves a stream. */
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
-import { Client, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import { test } from 'node:test';
+import { Client } from '@grpc/grpc-js';
 import { type RelayOptions, startRelay } from '../../../src/agent/index.ts';
 import { same, Uplink } from '../../../src/agent/relay/uplink.ts';
 import { CDS, composeDeltaResponse, encodeResource, GRPC_PATHS } from '../../../src/proto/index.ts';
-import { until } from '../../cli/support/tendril.ts';
 import { nodeOf } from '../../delta-xds/support/memory-mesh.ts';
 import { RawClient } from '../../delta-xds/support/raw-client.ts';
+import { breakOff, controlPlane, eventually, kept } from './scripted-control-plane.ts';
 
-const open: { close(): unknown }[] = [];
-after(async () => {
-  for (const one of open.reverse()) await one.close();
-});
-const kept = <T extends { close(): unknown }>(one: T): T => {
-  open.push(one);
-  return one;
-};
-
-type Call = ServerDuplexStream<Buffer, Buffer>;
-
-/** Its status; a gRPC server ends a stream so. */
-const breakOff = (call: Call): void => void call.emit('error', { code: 14, details: 'it goes away' });
-
-const eventually = (what: string, check: () => boolean): Promise<unknown> =>
-  until(
-    () => (check() ? true : undefined),
-    () => what,
-  );
-
-const method = (path: string) => ({
-  ...{ path, requestStream: true as const, responseStream: true as const },
-  ...{ requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same },
-});
-
-/** A control plane that does with its streams what the test says. */
-const controlPlane = async (onStream: (call: Call) => void, at = 0) => {
-  const server = new Server();
-  const handler = (call: Call): void => {
-    for (const event of ['data', 'error']) call.on(event, () => undefined);
-    onStream(call);
-  };
-  server.addService(
-    { delta: method(GRPC_PATHS.delta), logs: method(GRPC_PATHS.accessLogs) },
-    { delta: handler, logs: handler },
-  );
-  const close = (): void => server.forceShutdown();
-  kept({ close });
-  const port = await new Promise<number>((done, fail) =>
-    server.bindAsync(`127.0.0.1:${at}`, ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? done(bound) : fail(error),
-    ),
-  );
-  return { port, close };
-};
 const upstreams = (port: number) => [{ host: '127.0.0.1', port }];
 const relayTo = async (port: number, more: Partial<RelayOptions> = {}) =>
   kept(
