@@ -258,6 +258,8 @@ class RunningRelay implements Relay {
   }
 }
 
+const SILENT = (): void => undefined;
+
 const openStore = async ({
   cacheDir,
   mesh,
@@ -265,10 +267,19 @@ const openStore = async ({
 }: RelayOptions): Promise<{ readonly store?: ResourceStore; readonly problem?: StoreProblem }> => {
   if (cacheDir === undefined) return {};
   try {
-    return { store: await ResourceStore.open({ dir: cacheDir, mesh, ...(log === undefined ? {} : { logger: log }) }) };
+    // What was emptied is said below, with the reason.
+    const logger = { info: log?.info.bind(log) ?? SILENT, warn: SILENT, error: log?.error.bind(log) ?? SILENT };
+    const store = await ResourceStore.open({ dir: cacheDir, mesh, logger });
+    const { path, emptied } = store;
+    if (emptied !== undefined) log?.warn({ path }, `${path} was made anew: ${emptied}`);
+    return { store };
   } catch (error) {
     const problem = problemOf(error);
-    log?.warn({ ...problem, cacheDir }, 'no copy on disk; last good configurations are kept in memory only');
+    const remedy = problem.remedy === undefined ? '' : ` (${problem.remedy})`;
+    log?.warn(
+      { ...problem, cacheDir },
+      `${problem.message}: the last good configuration is kept in memory only${remedy}`,
+    );
     return { problem };
   }
 };
