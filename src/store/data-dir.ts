@@ -87,9 +87,9 @@ export const prepareSharedDirectory = (path: string): void => {
 
 /** Part by part: Node's recursive mkdir goes round for ever where a file system says ENOENT to a new name, as /proc does. */
 const makeDirectory = (path: string): void => {
-  const above = dirname(path);
   if (!existsSync(path)) {
-    if (above !== path) makeDirectory(above);
+    const above = dirname(path);
+    if (!existsSync(above)) makeDirectory(above);
     try {
       mkdirSync(path, { mode: 0o700 });
       return;
