@@ -5,11 +5,14 @@ import { sayDrained } from '../../src/agent/sayings.ts';
 
 const NOTHING = { withdrawn: false, remains: false, acknowledged: false, waiting: [], silent: [], tookMs: 7 };
 
-test('what was not withdrawn: not registered, another process\'s, or left to run out', () => {
+test("what was not withdrawn: not registered, another process's, or left to run out", () => {
   assert.match(sayDrained(NOTHING, {}), /is not registered: there is nothing to withdraw$/);
   assert.match(sayDrained(NOTHING, { takenBy: 'x' }), /belongs to another process/);
   const left = { ...NOTHING, remains: true };
-  assert.match(sayDrained(left, {}), /not withdrawn.*: if it was registered, which nobody confirmed, it goes when its lease runs out$/);
+  assert.match(
+    sayDrained(left, {}),
+    /not withdrawn.*: if it was registered, which nobody confirmed, it goes when its lease runs out$/,
+  );
   assert.match(sayDrained(left, { renewedAgoMs: 5 }), /not withdrawn.*confirmed it: it goes when its lease runs out$/);
 });
 

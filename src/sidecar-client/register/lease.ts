@@ -174,7 +174,8 @@ const answered = (before: LeaseState, answer: LeaseAnswer, { now, random }: Leas
   const draining = state.phase === 'draining';
   switch (answer.is) {
     case 'ok': {
-      if (request.is === 'remove') return ended(state, true, answer.offset === undefined ? {} : { offset: answer.offset });
+      if (request.is === 'remove')
+        return ended(state, true, answer.offset === undefined ? {} : { offset: answer.offset });
       const ttlMs = answer.ttlMs ?? state.ttlMs;
       const known = request.health ?? state.known;
       const soon = draining || known !== state.wanted;
