@@ -62,10 +62,10 @@ export const sayDrained = (
   { takenBy, renewedAgoMs }: Pick<RegistrationState, 'takenBy' | 'renewedAgoMs'>,
 ): string => {
   if (takenBy !== undefined) return 'the endpoint belongs to another process: there is nothing to withdraw';
-  if (remains) {
-    const known = renewedAgoMs === undefined ? 'if it was registered, which nobody confirmed, it' : 'it';
-    return `the endpoint was not withdrawn, because no control plane confirmed it: ${known} goes when its lease runs out`;
-  }
+  if (remains)
+    return renewedAgoMs === undefined
+      ? 'no control plane answered: should the registration have arrived, it goes when its lease runs out'
+      : 'the endpoint was not withdrawn, because no control plane answered: it goes when its lease runs out';
   if (!withdrawn) return 'the endpoint is not registered: there is nothing to withdraw';
   if (acknowledged) return `the endpoint is withdrawn, and no sidecar holds it any more (${tookMs} ms)`;
   const who = [
