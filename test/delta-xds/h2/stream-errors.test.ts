@@ -150,7 +150,9 @@ describe('errors of a stream', () => {
     await eventually('closed', () => it.open() === 0);
   });
 
-  test('what is let pass: padding, priorities (a stream on itself, too), unknown frames and settings, blocks in pieces', async () => {
+  test('what is let pass: padding, priorities (a stream on itself, too), unknown frames and settings, blocks in pieces', {
+    timeout: 20_000,
+  }, async () => {
     await begin();
     const self = Buffer.concat([number(1), Buffer.of(16)]);
     const padded = Buffer.concat([Buffer.of(5), self, block(1), Buffer.alloc(5)]);

@@ -135,7 +135,7 @@ describe('windows', () => {
         for (const stream of [1, 3]) assert.deepEqual(dataOf(client, stream), message);
         client.destroy();
       }),
-      { numRuns: 15, verbose: 1 },
+      { numRuns: 8, verbose: 1 },
     );
   });
 });
