@@ -1,4 +1,4 @@
-/** Cuts what a client sends into frames. Nothing is kept but the one frame that has begun. */
+/** Cuts what the other side sends into frames. Nothing is kept but the one frame that has begun. */
 import { CODE, ConnectionFault, FRAME_BYTES, FRAME_HEAD, PREFACE } from './frames.ts';
 
 /** `payload` is a view: valid until the call returns, unless it is kept together with what it is a view of. */
@@ -21,8 +21,10 @@ export class FrameScanner {
   #begun: Buffer | undefined;
   #filled = 0;
 
-  constructor(sink: FrameSink) {
+  /** `hasPreface`: what a client sends; a server begins with frames. */
+  constructor(sink: FrameSink, hasPreface = true) {
     this.#sink = sink;
+    if (!hasPreface) this.#preface = PREFACE.length;
   }
 
   /** Calls the sink for each frame that is complete. Throws `ConnectionFault`: the connection cannot go on; what the sink throws goes through. */
