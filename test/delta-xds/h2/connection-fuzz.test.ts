@@ -58,7 +58,8 @@ class World {
       write: (pieces, bytes, written) => {
         const all = Buffer.concat(pieces);
         assert.equal(all.length, bytes);
-        assert.equal(this.#waiting.length, 0, 'two writes at a time');
+        // Only the last word of a connection goes behind a write that is on its way.
+        assert.ok(this.#waiting.length === 0 || this.connection.over, 'two writes at a time');
         assert.equal(this.ends, 0, 'a write after the end');
         this.#written.push(all);
         this.#waiting.push(written);
@@ -103,6 +104,10 @@ class World {
 
   flush(): void {
     for (const outbox of this.#toFlush.splice(0)) outbox.flush();
+  }
+
+  /** The system has taken what was written. */
+  taken(): void {
     for (const written of this.#waiting.splice(0)) written();
   }
 
@@ -119,7 +124,10 @@ class World {
 
   /** Takes all that is in line. */
   drain(): void {
-    while (this.#toFlush.length + this.#waiting.length > 0) this.flush();
+    while (this.#toFlush.length + this.#waiting.length > 0) {
+      this.flush();
+      this.taken();
+    }
   }
 }
 
@@ -216,7 +224,8 @@ test('H1, H5, H11: random clients, cut anywhere, throw nothing, and leave nothin
       fc.integer({ min: 1, max: 5 }),
       (sent, cuts, every) => {
         const world = play(sent, cuts, (now, step) => {
-          if (step % every === 0) now.flush();
+          if (step % 2 === 0) now.flush();
+          if (step % every === 0) now.taken();
           if (step % (2 * every) === 1) now.resume();
         });
         world.resume();
