@@ -244,9 +244,9 @@ test('H1, H5, H11: random clients, cut anywhere, throw nothing, and leave nothin
         assert.equal(world.ended, told);
       },
     ),
-    { numRuns: 600, verbose: 1 },
+    { numRuns: 300, verbose: 1 },
   );
-  assert.ok(messages > 400 && faults > 30, `only ${messages} messages and ${faults} faults`);
+  assert.ok(messages > 150 && faults > 12, `only ${messages} messages and ${faults} faults`);
 });
 
 test('a client is answered the same however its bytes are cut', () => {
@@ -260,6 +260,6 @@ test('a client is answered the same however its bytes are cut', () => {
       assert.deepEqual(cut.output, whole.output);
       assert.deepEqual([cut.messages, cut.calls, cut.ended], [whole.messages, whole.calls, whole.ended]);
     }),
-    { numRuns: 300, verbose: 1 },
+    { numRuns: 120, verbose: 1 },
   );
 });

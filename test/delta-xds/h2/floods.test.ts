@@ -6,7 +6,7 @@ import { data, frame, headers, reset, SETTINGS } from '../../support/h2-frames.t
 import { block, CODE, call, FLAG, open, ping, type RawClient, rawClient, startH2, TYPE } from './raw-client.ts';
 
 /** More than what passes in a second; those of several seconds, should this machine be slow. */
-const MANY = 40_000;
+const MANY = 25_000;
 const NOTHING = Buffer.alloc(0);
 const times = (count: number, one: Buffer): Buffer => Buffer.concat(Array.from({ length: count }, () => one));
 const piece = (bytes: number): Buffer => frame(TYPE.continuation, 0, 1, Buffer.alloc(bytes));
