@@ -7,13 +7,12 @@
 import type { Deadlines } from '../deadlines.ts';
 import { STATUS } from '../status.ts';
 import type { TransportListener, TransportOptions, TransportStream } from '../transport.ts';
-import { CODE, FRAME, FRAME_HEAD, INITIAL_WINDOW, resetFrame, windowFrame, writeHead } from './frames.ts';
+import { CODE, INITIAL_WINDOW, resetFrame, windowFrame } from './frames.ts';
 import { httpStatusFrame, responseFrame, trailersFrame, trailersOnlyFrame } from './grpc-headers.ts';
-import { MESSAGE_HEAD, MessageReader } from './message-reader.ts';
-import { type Batch, BLOCKED, IDLE, type Outgoing, type Source } from './outbox.ts';
+import { MessageReader } from './message-reader.ts';
+import { type Batch, BLOCKED, IDLE, type Source } from './outbox.ts';
+import { Outgoing } from './outgoing.ts';
 
-/** Up to this size a message is copied behind its heads; of a larger one the socket gets a view. */
-const COPY_BYTES = 16 * 1024;
 /** So much has been read before the client is told that it may send more. */
 const CREDIT_BYTES = INITIAL_WINDOW >> 1;
 
@@ -39,25 +38,6 @@ export interface CallContext extends Pick<TransportOptions, 'limits' | 'hooks' |
   readonly closing: Deadlines<Call>;
 }
 
-/** A message in line, or with the socket. */
-class Queued implements Outgoing {
-  readonly #call: Call;
-  readonly #taken: () => void;
-  readonly message: Uint8Array;
-  offset = 0;
-
-  constructor(call: Call, message: Uint8Array, taken: () => void) {
-    this.#call = call;
-    this.#taken = taken;
-    this.message = message;
-  }
-
-  taken(): void {
-    this.#call.pending -= this.message.length;
-    this.#taken();
-  }
-}
-
 export class Call implements TransportStream, Source {
   readonly #context: CallContext;
   readonly #owner: CallOwner;
@@ -77,9 +57,9 @@ export class Call implements TransportStream, Source {
   #paused = false;
   /** In the connection's line. */
   #inLine = false;
-  readonly #queue: Queued[] = [];
+  readonly #queue: Outgoing[] = [];
   /** Bytes written and not taken by the system. */
-  pending = 0;
+  #pending = 0;
   /** Bytes of DATA that the client takes. */
   #window: number;
   /** Received, and the client not told that it may send more. */
@@ -100,6 +80,11 @@ export class Call implements TransportStream, Source {
     return this.#owner.peer;
   }
 
+  /** The client has sent END_STREAM. */
+  get remoteEnded(): boolean {
+    return this.#remoteEnded;
+  }
+
   /** Begins to read. */
   start(listener: TransportListener): void {
     this.#listener = listener;
@@ -112,10 +97,15 @@ export class Call implements TransportStream, Source {
       this.#headersSent = true;
       this.#owner.control(responseFrame(this.id, this.#owner.takeTableShrunk()));
     }
-    this.pending += message.length;
-    this.#queue.push(new Queued(this, message, taken));
+    this.#pending += message.length;
+    this.#queue.push(
+      new Outgoing(message, () => {
+        this.#pending -= message.length;
+        taken();
+      }),
+    );
     this.#enterLine();
-    return this.pending <= this.#context.limits.heldBytes;
+    return this.#pending <= this.#context.limits.heldBytes;
   }
 
   read(on: boolean): void {
@@ -176,12 +166,10 @@ export class Call implements TransportStream, Source {
     if (queued === undefined || this.#closed) return this.#pullEnd(batch);
     if (this.#window <= 0) return this.#idle();
     if (window <= 0) return BLOCKED;
-    const total = MESSAGE_HEAD + queued.message.length;
-    const bytes = Math.min(total - queued.offset, this.#window, window, this.#owner.frameBytes);
-    addData(batch, this.id, queued, bytes);
-    queued.offset += bytes;
+    const bytes = Math.min(queued.left, this.#window, window, this.#owner.frameBytes);
+    queued.addFrame(batch, this.id, bytes);
     this.#window -= bytes;
-    if (queued.offset === total) {
+    if (queued.left === 0) {
       this.#queue.shift();
       batch.complete.push(queued);
     }
@@ -294,21 +282,3 @@ export class Call implements TransportStream, Source {
     this.#listener?.onClose();
   }
 }
-
-/** One DATA frame with the next `bytes` of a message and its head. */
-const addData = (batch: Batch, stream: number, { message, offset }: Outgoing, bytes: number): void => {
-  const ofHead = Math.max(0, Math.min(MESSAGE_HEAD - offset, bytes));
-  const ofMessage = bytes - ofHead;
-  const isCopied = ofMessage <= COPY_BYTES;
-  const piece = Buffer.allocUnsafe(FRAME_HEAD + ofHead + (isCopied ? ofMessage : 0));
-  writeHead(piece, 0, bytes, FRAME.DATA, 0, stream);
-  for (let at = 0; at < ofHead; at++) piece[FRAME_HEAD + at] = headByte(message.length, offset + at);
-  const from = Math.max(0, offset - MESSAGE_HEAD);
-  const part = ofMessage === message.length ? message : message.subarray(from, from + ofMessage);
-  if (isCopied) piece.set(part, FRAME_HEAD + ofHead);
-  batch.add(piece);
-  if (!isCopied) batch.add(part);
-};
-
-/** Byte `at` of a message's head: not compressed, then the length. */
-const headByte = (length: number, at: number): number => (at === 0 ? 0 : (length >>> (8 * (4 - at))) & 0xff);

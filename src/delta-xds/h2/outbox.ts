@@ -6,6 +6,7 @@
  */
 import { FloodFault } from './floods.ts';
 import { INITIAL_WINDOW } from './frames.ts';
+import type { Outgoing } from './outgoing.ts';
 
 /** Where the bytes go. */
 export interface Wire {
@@ -16,17 +17,10 @@ export interface Wire {
   destroy(): void;
 }
 
-/** A message on its way. `offset`: bytes of it, its head included, that have been put in frames. */
-export interface Outgoing {
-  readonly message: Uint8Array;
-  offset: number;
-  /** It has been taken by the system. */
-  taken(): void;
-}
-
 /** Frames of one write. */
 export class Batch {
   readonly pieces: Uint8Array[] = [];
+  /** Messages whose last byte is in it. */
   readonly complete: Outgoing[] = [];
   bytes = 0;
 
