@@ -2,24 +2,19 @@
  * A local xDS endpoint for Envoys: between them and the control planes, with the last good configuration of each node, so that an Envoy
  * that restarts while every control plane is down has what it had.
  */
-import { type Client, type MethodDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type Client, type MethodDefinition, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { TendrilError } from '../../model/basics.ts';
 import { GRPC_PATHS } from '../../proto/index.ts';
 import { channelTo, type HostPort } from '../../sidecar-client/index.ts';
 import { AdsStream } from './ads-stream.ts';
 import { ageOf, agoText } from './age.ts';
 import type { RelayForm } from './effect.ts';
-import { keyOf, LastGood } from './last-good.ts';
-import { MemoryBudget } from './memory-budget.ts';
+import { KeptNodes } from './kept-nodes.ts';
 import type { Relay, RelayOptions, RelayStatus } from './options.ts';
 import { problemOf, ResourceStore, type StoreProblem } from './resource-store.ts';
 import { type EnvoyCall, SIDE_PATHS, type SideCounters, SideStream } from './side-stream.ts';
 import { same, type UnderWay } from './uplink.ts';
 
-/** Nodes at a time; a further one is refused. One agent has one Envoy, or a few. */
-const MAX_NODES = 64;
-/** Bytes of all nodes together. */
-const MAX_BYTES = 256 * 2 ** 20;
 /** How often the times of nodes that are connected are recorded: a relay that is killed knows the age to this. */
 const SEEN_MS = 60_000;
 /** A copy whose node was not seen for so long is removed. */
@@ -29,6 +24,8 @@ const PRUNE_MS = 3_600_000;
 
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+
+const addressOf = ({ host, port }: HostPort): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 const methodOf = (path: string): MethodDefinition<Buffer, Buffer> => ({
   path,
@@ -50,36 +47,38 @@ class RunningRelay implements Relay {
     'grpc.max_send_message_length': -1,
     'grpc.enable_channelz': 0,
   });
-  readonly #nodes = new Map<string, LastGood>();
+  readonly #nodes: KeptNodes;
   readonly #streams = new Set<AdsStream>();
   readonly #underWay: UnderWay = new Map();
   readonly #sides = new Set<SideStream>();
   readonly #side: SideCounters = { open: 0, accessLogsDropped: 0 };
   readonly #now: () => number;
   readonly #timers: NodeJS.Timeout[] = [];
-  readonly #budget: MemoryBudget;
+  #closed = false;
   #pruned = 0;
-  #released = 0;
   #up: { readonly at: HostPort; readonly client: Client } | undefined;
 
   constructor(options: RelayOptions, store: ResourceStore | undefined, storeProblem: StoreProblem | undefined) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#store = store;
-    this.#budget = new MemoryBudget(options.maxBytes ?? MAX_BYTES, () => this.#releaseIdle());
+    const used = () => new Set([...this.#streams].map(({ lastGood }) => lastGood));
+    this.#nodes = new KeptNodes({ ...options, store, now: this.#now, used });
     this.#storeProblem = storeProblem;
     this.address = options.listen;
     const paths = [GRPC_PATHS.delta, GRPC_PATHS.sotw, ...SIDE_PATHS];
     this.#server.addService(Object.fromEntries(paths.map((path) => [path, methodOf(path)])), {
-      [GRPC_PATHS.delta]: (call: EnvoyCall) => this.#ads('delta', call),
-      [GRPC_PATHS.sotw]: (call: EnvoyCall) => this.#ads('sotw', call),
-      ...Object.fromEntries(SIDE_PATHS.map((path) => [path, (call: EnvoyCall) => this.#sideStream(path, call)])),
+      [GRPC_PATHS.delta]: (call: EnvoyCall) => this.#take(call, () => this.#ads('delta', call)),
+      [GRPC_PATHS.sotw]: (call: EnvoyCall) => this.#take(call, () => this.#ads('sotw', call)),
+      ...Object.fromEntries(
+        SIDE_PATHS.map((path) => [path, (call: EnvoyCall) => this.#take(call, () => this.#sideStream(path, call))]),
+      ),
     });
   }
 
   async listen(): Promise<void> {
     const { host, port } = this.#options.listen;
-    const at = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const at = addressOf({ host, port });
     try {
       const bound = await new Promise<number>((done, fail) =>
         this.#server.bindAsync(at, ServerCredentials.createInsecure(), (error, given) =>
@@ -103,16 +102,22 @@ class RunningRelay implements Relay {
     }
   }
 
+  /** An Envoy whose stream has just been ended may begin another one before the port is gone. */
+  #take(call: EnvoyCall, then: () => void): void {
+    if (this.#closed) call.emit('error', { code: status.UNAVAILABLE, details: 'the relay ends' });
+    else then();
+  }
+
   #ads(form: RelayForm, call: EnvoyCall): void {
     const { upstreams, credentials, backoff, log } = this.#options;
     const stream: AdsStream = new AdsStream(call, {
       form,
-      budget: this.#budget,
+      budget: this.#nodes.budget,
       upstreams,
       underWay: this.#underWay,
       ...(credentials === undefined ? {} : { credentials }),
       ...(backoff === undefined ? {} : { backoff }),
-      lastGood: (node) => this.#lastGood(form, node),
+      lastGood: (node) => this.#nodes.of(form, node),
       heldElsewhere: (asking, typeUrl, name) =>
         [...this.#streams].some(
           (other) => other !== asking && other.lastGood === asking.lastGood && other.session.holds(typeUrl, name),
@@ -124,7 +129,11 @@ class RunningRelay implements Relay {
           (other) => other !== stream && (other.session.state === 'up' || other.session.state === 'joining'),
         );
         if (this.#up === undefined || others) return;
-        log?.warn({ why, controlPlane: this.#up.at }, 'control plane lost; the last good configuration answers');
+        const { at } = this.#up;
+        log?.warn(
+          { why, controlPlane: at },
+          `control plane lost: ${addressOf(at)} (${why}); the last good configuration answers until one is back`,
+        );
         this.#up.client.close();
         this.#up = undefined;
       },
@@ -152,8 +161,7 @@ class RunningRelay implements Relay {
     const now = this.#now();
     const used = new Set([...this.#streams].map(({ lastGood }) => lastGood?.key ?? ''));
     for (const node of this.#store?.prune(now - KEPT_MS, now, used) ?? []) {
-      this.#nodes.get(node)?.release();
-      this.#nodes.delete(node);
+      this.#nodes.forget(node);
       this.#pruned++;
       this.#options.log?.info({ node }, 'last good configuration removed: no Envoy of this node came for 30 days');
     }
@@ -164,7 +172,7 @@ class RunningRelay implements Relay {
     if (known?.host === at.host && known.port === at.port) return;
     this.#up?.client.close();
     this.#up = { at, client: channelTo(at, this.#options.credentials) };
-    this.#options.log?.info({ controlPlane: at }, 'control plane reached');
+    this.#options.log?.info({ controlPlane: at }, `control plane reached: ${addressOf(at)}`);
     for (const side of [...this.#sides]) side.controlPlaneBack();
   }
 
@@ -179,43 +187,9 @@ class RunningRelay implements Relay {
     side.start(this.#up?.client);
   }
 
-  #lastGood(form: RelayForm, node: string): LastGood {
-    const key = keyOf(node, form);
-    const known = this.#nodes.get(key);
-    if (known !== undefined) {
-      // Those that came last stand last.
-      this.#nodes.delete(key);
-      this.#nodes.set(key, known);
-      return known;
-    }
-    if (this.#nodes.size >= MAX_NODES && !this.#releaseIdle())
-      throw new TendrilError('RELAY_NODES', `${MAX_NODES} nodes use this relay already`, {
-        remedy: 'run a relay for each application, or a few of them',
-      });
-    const made = new LastGood(node, { store: this.#store, form, budget: this.#budget });
-    this.#nodes.set(key, made);
-    made.seen(this.#now(), false);
-    if (made.notKept > 0)
-      this.#options.log?.warn(
-        { node, resources: made.notKept, maxBytes: this.#budget.maxBytes },
-        'not all of the last good configuration on disk fits into memory',
-      );
-    return made;
-  }
-
-  /** Takes the node whose Envoy came longest ago, of those that have none now, out of memory. False: there is none. */
-  #releaseIdle(): boolean {
-    const used = new Set([...this.#streams].map(({ lastGood }) => lastGood));
-    const idle = [...this.#nodes.values()].find((each) => !used.has(each));
-    if (idle === undefined) return false;
-    idle.release();
-    this.#nodes.delete(idle.key);
-    this.#released++;
-    return true;
-  }
-
   status(): RelayStatus {
     const now = this.#now();
+    const { used, maxBytes, refused } = this.#nodes.budget;
     const confirmed = new Set([...this.#streams].filter((each) => each.confirmed).map(({ lastGood }) => lastGood));
     return {
       controlPlane: this.#up?.at,
@@ -223,17 +197,12 @@ class RunningRelay implements Relay {
         ...{ node: session.nodeId ?? '', form, state: session.state },
         ...session.counters,
       })),
-      lastGood: [...this.#nodes.values()].map((each) => {
+      lastGood: [...this.#nodes.all].map((each) => {
         const { node, form, size, bytes, notKept, confirmedAt } = each;
         const ageMs = confirmed.has(each) ? 0 : ageOf(confirmedAt, now);
         return { node, form, resources: size, bytes, notKept, ageMs };
       }),
-      memory: {
-        bytes: this.#budget.used,
-        maxBytes: this.#budget.maxBytes,
-        refused: this.#budget.refused,
-        released: this.#released,
-      },
+      memory: { bytes: used, maxBytes, refused, released: this.#nodes.released },
       cache: {
         path: this.#store?.path,
         waiting: this.#store?.waiting ?? 0,
@@ -246,6 +215,7 @@ class RunningRelay implements Relay {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     for (const stream of [...this.#streams]) stream.end();
     for (const side of [...this.#sides]) side.end();
@@ -267,8 +237,8 @@ const openStore = async ({
 }: RelayOptions): Promise<{ readonly store?: ResourceStore; readonly problem?: StoreProblem }> => {
   if (cacheDir === undefined) return {};
   try {
-    // What was emptied is said below, with the reason.
-    const logger = { info: log?.info.bind(log) ?? SILENT, warn: SILENT, error: log?.error.bind(log) ?? SILENT };
+    // What was emptied is said below, with the reason; a cache that was not closed in order is nothing to hear of.
+    const logger = { info: SILENT, warn: SILENT, error: log?.error.bind(log) ?? SILENT };
     const store = await ResourceStore.open({ dir: cacheDir, mesh, logger });
     const { path, emptied } = store;
     if (emptied !== undefined) log?.warn({ path }, `${path} was made anew: ${emptied}`);

@@ -42,7 +42,7 @@ export const agentRelay = async (args: Arguments, { say }: Say): Promise<Relay |
     mesh: text(args, 'mesh') ?? 'default',
     ...(cacheDir === undefined ? {} : { cacheDir }),
     log: {
-      info: () => undefined,
+      info: (fields, message) => say(lineOf('info', fields, message)),
       warn: (fields, message) => say(lineOf('warn', fields, message)),
       error: (fields, message) => say(lineOf('error', fields, message)),
     },

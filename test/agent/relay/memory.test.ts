@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startRelay } from '../../../src/agent/index.ts';
 import { InFlight } from '../../../src/agent/relay/in-flight.ts';
+import { KeptNodes } from '../../../src/agent/relay/kept-nodes.ts';
 import { LastGood } from '../../../src/agent/relay/last-good.ts';
 import { MemoryBudget } from '../../../src/agent/relay/memory-budget.ts';
 import { readResource } from '../../../src/agent/relay/wire.ts';
@@ -46,6 +47,16 @@ test('what is taken is given back; without room it is not kept, and one that was
   assert.equal(budget.used, node.bytes);
   node.release();
   assert.equal(budget.used, 0);
+});
+
+test('of 64 nodes one without an Envoy gives its place to the next; when all have one, it is refused', () => {
+  const used = new Set<LastGood | undefined>();
+  const nodes = new KeptNodes({ store: undefined, now: () => 0, used: () => used });
+  for (let at = 0; at < 64; at++) used.add(nodes.of('delta', `n-${at}`));
+  assert.throws(() => nodes.of('sotw', 'n-0'), { code: 'RELAY_NODES' });
+  used.delete(nodes.of('delta', 'n-5'));
+  assert.equal(nodes.of('sotw', 'n-0').form, 'sotw');
+  assert.deepEqual([nodes.released, [...nodes.all].length], [1, 64]);
 });
 
 test('a node without an Envoy makes room, and comes back from disk; then what is new is not kept, and served all the same', async () => {

@@ -1,10 +1,10 @@
 /** The relay's way to its control planes: when it tries again, and how it leaves a stream. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Client } from '@grpc/grpc-js';
+import { Client, credentials } from '@grpc/grpc-js';
 import { type RelayOptions, startRelay } from '../../../src/agent/index.ts';
 import { same, Uplink } from '../../../src/agent/relay/uplink.ts';
-import { CDS, composeDeltaResponse, encodeResource, GRPC_PATHS } from '../../../src/proto/index.ts';
+import { CDS, composeDeltaResponse, encodeDeltaRequest, encodeResource, GRPC_PATHS } from '../../../src/proto/index.ts';
 import { nodeOf } from '../../delta-xds/support/memory-mesh.ts';
 import { RawClient } from '../../delta-xds/support/raw-client.ts';
 import { breakOff, controlPlane, eventually, kept } from './scripted-control-plane.ts';
@@ -108,4 +108,31 @@ test('a control plane counts as there while an Envoy is about to join it, though
   other.send({ typeUrl: CDS, node: nodeOf('b.shop') });
   await eventually('its stream broke, and it has another one', () => relay.status().envoys[1]?.upstreams === 2);
   assert.deepEqual(lost, []);
+});
+
+test('a relay that ends takes no stream any more, though the Envoy whose stream it ended begins another one at once', async () => {
+  const { port } = await controlPlane(() => undefined);
+  const relay = await relayTo(port);
+  const channel = kept(new Client(`127.0.0.1:${relay.address.port}`, credentials.createInsecure()));
+  const node = nodeOf('a.shop');
+  const hello = encodeDeltaRequest({
+    ...{ node, typeUrl: CDS, subscribe: [], unsubscribe: [], initialResourceVersions: new Map(), responseNonce: '' },
+  });
+  const ends: string[] = [];
+  const begin = (): void => {
+    const stream = channel.makeBidiStreamRequest(GRPC_PATHS.delta, (bytes) => bytes as Buffer, same);
+    stream.on('error', () => undefined);
+    stream.resume();
+    stream.write(Buffer.from(hello));
+    stream.on('status', ({ details }) => {
+      ends.push(details);
+      if (ends.length < 2) begin();
+    });
+  };
+  begin();
+  await eventually('it is there', () => relay.status().envoys[0]?.state === 'up');
+  await relay.close();
+  await eventually('both have ended', () => ends.length === 2);
+  assert.deepEqual(ends, ['OK', 'the relay ends']);
+  assert.deepEqual(relay.status().envoys, []);
 });
