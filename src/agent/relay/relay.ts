@@ -2,20 +2,19 @@
  * A local xDS endpoint for Envoys: between them and the control planes, with the last good configuration of each node, so that an Envoy
  * that restarts while every control plane is down has what it had.
  */
-import { type Client, type MethodDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type Client, type MethodDefinition, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { TendrilError } from '../../model/basics.ts';
 import { GRPC_PATHS } from '../../proto/index.ts';
 import { channelTo, type HostPort } from '../../sidecar-client/index.ts';
 import { AdsStream } from './ads-stream.ts';
 import { ageOf, agoText } from './age.ts';
-import { LastGood } from './last-good.ts';
+import type { RelayForm } from './effect.ts';
+import { KeptNodes } from './kept-nodes.ts';
 import type { Relay, RelayOptions, RelayStatus } from './options.ts';
 import { problemOf, ResourceStore, type StoreProblem } from './resource-store.ts';
 import { type EnvoyCall, SIDE_PATHS, type SideCounters, SideStream } from './side-stream.ts';
 import { same, type UnderWay } from './uplink.ts';
 
-/** Nodes at a time; a further one is refused. One agent has one Envoy, or a few. */
-const MAX_NODES = 64;
 /** How often the times of nodes that are connected are recorded: a relay that is killed knows the age to this. */
 const SEEN_MS = 60_000;
 /** A copy whose node was not seen for so long is removed. */
@@ -25,6 +24,8 @@ const PRUNE_MS = 3_600_000;
 
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+
+const addressOf = ({ host, port }: HostPort): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 const methodOf = (path: string): MethodDefinition<Buffer, Buffer> => ({
   path,
@@ -46,13 +47,14 @@ class RunningRelay implements Relay {
     'grpc.max_send_message_length': -1,
     'grpc.enable_channelz': 0,
   });
-  readonly #nodes = new Map<string, LastGood>();
+  readonly #nodes: KeptNodes;
   readonly #streams = new Set<AdsStream>();
   readonly #underWay: UnderWay = new Map();
   readonly #sides = new Set<SideStream>();
   readonly #side: SideCounters = { open: 0, accessLogsDropped: 0 };
   readonly #now: () => number;
   readonly #timers: NodeJS.Timeout[] = [];
+  #closed = false;
   #pruned = 0;
   #up: { readonly at: HostPort; readonly client: Client } | undefined;
 
@@ -60,18 +62,23 @@ class RunningRelay implements Relay {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#store = store;
+    const used = () => new Set([...this.#streams].map(({ lastGood }) => lastGood));
+    this.#nodes = new KeptNodes({ ...options, store, now: this.#now, used });
     this.#storeProblem = storeProblem;
     this.address = options.listen;
-    const paths = [GRPC_PATHS.delta, ...SIDE_PATHS];
+    const paths = [GRPC_PATHS.delta, GRPC_PATHS.sotw, ...SIDE_PATHS];
     this.#server.addService(Object.fromEntries(paths.map((path) => [path, methodOf(path)])), {
-      [GRPC_PATHS.delta]: (call: EnvoyCall) => this.#delta(call),
-      ...Object.fromEntries(SIDE_PATHS.map((path) => [path, (call: EnvoyCall) => this.#sideStream(path, call)])),
+      [GRPC_PATHS.delta]: (call: EnvoyCall) => this.#take(call, () => this.#ads('delta', call)),
+      [GRPC_PATHS.sotw]: (call: EnvoyCall) => this.#take(call, () => this.#ads('sotw', call)),
+      ...Object.fromEntries(
+        SIDE_PATHS.map((path) => [path, (call: EnvoyCall) => this.#take(call, () => this.#sideStream(path, call))]),
+      ),
     });
   }
 
   async listen(): Promise<void> {
     const { host, port } = this.#options.listen;
-    const at = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const at = addressOf({ host, port });
     try {
       const bound = await new Promise<number>((done, fail) =>
         this.#server.bindAsync(at, ServerCredentials.createInsecure(), (error, given) =>
@@ -95,18 +102,25 @@ class RunningRelay implements Relay {
     }
   }
 
-  #delta(call: EnvoyCall): void {
+  /** An Envoy whose stream has just been ended may begin another one before the port is gone. */
+  #take(call: EnvoyCall, then: () => void): void {
+    if (this.#closed) call.emit('error', { code: status.UNAVAILABLE, details: 'the relay ends' });
+    else then();
+  }
+
+  #ads(form: RelayForm, call: EnvoyCall): void {
     const { upstreams, credentials, backoff, log } = this.#options;
     const stream: AdsStream = new AdsStream(call, {
+      form,
+      budget: this.#nodes.budget,
       upstreams,
       underWay: this.#underWay,
       ...(credentials === undefined ? {} : { credentials }),
       ...(backoff === undefined ? {} : { backoff }),
-      lastGood: (node) => this.#lastGood(node),
+      lastGood: (node) => this.#nodes.of(form, node),
       heldElsewhere: (asking, typeUrl, name) =>
         [...this.#streams].some(
-          (other) =>
-            other !== asking && other.session.nodeId === asking.session.nodeId && other.session.holds(typeUrl, name),
+          (other) => other !== asking && other.lastGood === asking.lastGood && other.session.holds(typeUrl, name),
         ),
       onUp: (to) => this.#controlPlaneUp(to),
       onDown: (why) => {
@@ -115,7 +129,11 @@ class RunningRelay implements Relay {
           (other) => other !== stream && (other.session.state === 'up' || other.session.state === 'joining'),
         );
         if (this.#up === undefined || others) return;
-        log?.warn({ why, controlPlane: this.#up.at }, 'control plane lost; the last good configuration answers');
+        const { at } = this.#up;
+        log?.warn(
+          { why, controlPlane: at },
+          `control plane lost: ${addressOf(at)} (${why}); the last good configuration answers until one is back`,
+        );
         this.#up.client.close();
         this.#up = undefined;
       },
@@ -135,15 +153,15 @@ class RunningRelay implements Relay {
 
   /** Records that their nodes are there, and whether a control plane is. */
   #seen(streams: Iterable<AdsStream>): void {
-    for (const { session, confirmed } of streams) this.#nodes.get(session.nodeId ?? '')?.seen(this.#now(), confirmed);
+    for (const { lastGood, confirmed } of streams) lastGood?.seen(this.#now(), confirmed);
   }
 
   #prune(): void {
     this.#seen(this.#streams);
     const now = this.#now();
-    const used = new Set([...this.#streams].map(({ session }) => session.nodeId ?? ''));
+    const used = new Set([...this.#streams].map(({ lastGood }) => lastGood?.key ?? ''));
     for (const node of this.#store?.prune(now - KEPT_MS, now, used) ?? []) {
-      this.#nodes.delete(node);
+      this.#nodes.forget(node);
       this.#pruned++;
       this.#options.log?.info({ node }, 'last good configuration removed: no Envoy of this node came for 30 days');
     }
@@ -154,7 +172,7 @@ class RunningRelay implements Relay {
     if (known?.host === at.host && known.port === at.port) return;
     this.#up?.client.close();
     this.#up = { at, client: channelTo(at, this.#options.credentials) };
-    this.#options.log?.info({ controlPlane: at }, 'control plane reached');
+    this.#options.log?.info({ controlPlane: at }, `control plane reached: ${addressOf(at)}`);
     for (const side of [...this.#sides]) side.controlPlaneBack();
   }
 
@@ -169,40 +187,22 @@ class RunningRelay implements Relay {
     side.start(this.#up?.client);
   }
 
-  #lastGood(node: string): LastGood {
-    const known = this.#nodes.get(node);
-    if (known !== undefined) return known;
-    if (this.#nodes.size >= MAX_NODES) {
-      const used = new Set([...this.#streams].map(({ session }) => session.nodeId));
-      const idle = [...this.#nodes.keys()].find((each) => !used.has(each));
-      if (idle === undefined)
-        throw new TendrilError('RELAY_NODES', `${MAX_NODES} nodes use this relay already`, {
-          remedy: 'run a relay for each application, or a few of them',
-        });
-      this.#nodes.delete(idle);
-    }
-    const made = new LastGood(node, this.#store);
-    this.#nodes.set(node, made);
-    made.seen(this.#now(), false);
-    return made;
-  }
-
   status(): RelayStatus {
     const now = this.#now();
-    const confirmed = new Set(
-      [...this.#streams].filter(({ confirmed }) => confirmed).map(({ session }) => session.nodeId),
-    );
+    const { used, maxBytes, refused } = this.#nodes.budget;
+    const confirmed = new Set([...this.#streams].filter((each) => each.confirmed).map(({ lastGood }) => lastGood));
     return {
       controlPlane: this.#up?.at,
-      envoys: [...this.#streams].map(({ session }) => ({
-        node: session.nodeId ?? '',
-        state: session.state,
+      envoys: [...this.#streams].map(({ form, session }) => ({
+        ...{ node: session.nodeId ?? '', form, state: session.state },
         ...session.counters,
       })),
-      lastGood: [...this.#nodes.values()].map(({ node, size, bytes, notKept, confirmedAt }) => ({
-        ...{ node, resources: size, bytes, notKept },
-        ageMs: confirmed.has(node) ? 0 : ageOf(confirmedAt, now),
-      })),
+      lastGood: [...this.#nodes.all].map((each) => {
+        const { node, form, size, bytes, notKept, confirmedAt } = each;
+        const ageMs = confirmed.has(each) ? 0 : ageOf(confirmedAt, now);
+        return { node, form, resources: size, bytes, notKept, ageMs };
+      }),
+      memory: { bytes: used, maxBytes, refused, released: this.#nodes.released },
       cache: {
         path: this.#store?.path,
         waiting: this.#store?.waiting ?? 0,
@@ -215,6 +215,7 @@ class RunningRelay implements Relay {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     for (const stream of [...this.#streams]) stream.end();
     for (const side of [...this.#sides]) side.end();
@@ -227,6 +228,8 @@ class RunningRelay implements Relay {
   }
 }
 
+const SILENT = (): void => undefined;
+
 const openStore = async ({
   cacheDir,
   mesh,
@@ -234,10 +237,19 @@ const openStore = async ({
 }: RelayOptions): Promise<{ readonly store?: ResourceStore; readonly problem?: StoreProblem }> => {
   if (cacheDir === undefined) return {};
   try {
-    return { store: await ResourceStore.open({ dir: cacheDir, mesh, ...(log === undefined ? {} : { logger: log }) }) };
+    // What was emptied is said below, with the reason; a cache that was not closed in order is nothing to hear of.
+    const logger = { info: SILENT, warn: SILENT, error: log?.error.bind(log) ?? SILENT };
+    const store = await ResourceStore.open({ dir: cacheDir, mesh, logger });
+    const { path, emptied } = store;
+    if (emptied !== undefined) log?.warn({ path }, `${path} was made anew: ${emptied}`);
+    return { store };
   } catch (error) {
     const problem = problemOf(error);
-    log?.warn({ ...problem, cacheDir }, 'no copy on disk; last good configurations are kept in memory only');
+    const remedy = problem.remedy === undefined ? '' : ` (${problem.remedy})`;
+    log?.warn(
+      { ...problem, cacheDir },
+      `${problem.message}: the last good configuration is kept in memory only${remedy}`,
+    );
     return { problem };
   }
 };

@@ -7,7 +7,7 @@
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2';
 
-/** Streams of one connection at most, whatever the server allows (Envoy's default). */
+/** Streams of one connection at most, whatever the server allows. */
 const MOST_STREAMS = 1_024;
 /** While requests run, so often a PING, ms; without an answer for `PING_WAIT_MS` the connection is dead. */
 const PING_MS = 30_000;
