@@ -23,6 +23,8 @@ const APPLICATION = fileURLToPath(new URL('../agent/application-child.js', impor
 const OTHERS = ['known-a', 'known-b'];
 /** The application itself too: through its Envoy's inbound listener. */
 const KNOWN = [...OTHERS, 'app'];
+/** Nothing takes that long. */
+const PATIENCE_MS = 60_000;
 const ID = 'sidecar~app-1~app.default';
 
 type Status = AgentStatus & { readonly relay: RelayStatus };
@@ -127,7 +129,9 @@ suite('agent', { skip: requirePart('envoy') }, () => {
       const alone = (await status()).relay;
       assert.equal(alone.controlPlane, undefined);
       assert.ok((alone.lastGood[0]?.ageMs ?? 0) > 0, JSON.stringify(alone.lastGood));
-      const parked = call('fresh');
+      // It waits for as long as the control plane takes to start.
+      const parked = callHttp({ port: outboundPort, authority: 'fresh.default', path: '/', timeoutMs: PATIENCE_MS });
+      parked.catch(() => undefined);
 
       const held = await envoy.holds();
       await mesh.start();

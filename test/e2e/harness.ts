@@ -81,7 +81,7 @@ export interface MeshOptions {
   readonly flags?: Readonly<Record<string, string>>;
 }
 
-const DEFAULT_REQUEST_MS = 30_000;
+const DEFAULT_REQUEST_MS = 60_000;
 const BATCH = 1_000;
 
 const call = async (
@@ -134,7 +134,7 @@ export const serviceEvents = (
 };
 
 /** Waits until `check` is true; fails with `what` after `ms`. */
-export const eventually = async (what: string, check: () => Promise<boolean> | boolean, ms = 30_000): Promise<void> => {
+export const eventually = async (what: string, check: () => Promise<boolean> | boolean, ms = 60_000): Promise<void> => {
   const deadline = Date.now() + ms;
   for (;;) {
     if (await check()) return;

@@ -27,7 +27,7 @@ const listen = async (t: TestContext, server: Server): Promise<number> => {
 const route = (spec: string): string => `kind: Route\nmetadata: {name: pay, namespace: shop}\nspec: ${spec}`;
 const running = (w: World): number | undefined => w.caller.core.cluster('pay.shop:80')?.stats().active;
 const settled = async (check: () => boolean): Promise<void> => {
-  for (let turn = 0; turn < 200 && !check(); turn++) await new Promise((next) => setTimeout(next, 10));
+  for (let turn = 0; turn < 6_000 && !check(); turn++) await new Promise((next) => setTimeout(next, 10));
   assert.ok(check());
 };
 
