@@ -17,7 +17,7 @@ import { freePort } from '../support/ports.ts';
 import { eventually, serviceEvents, startMesh } from './harness.ts';
 import { type Sidecar, sidecarOf } from './sidecar.ts';
 import { Toys } from './toys.ts';
-import { startTraffic } from './traffic.ts';
+import { startTraffic, type Traffic } from './traffic.ts';
 
 const APPLICATION = fileURLToPath(new URL('../agent/application-child.js', import.meta.url));
 const OTHERS = ['known-a', 'known-b'];
@@ -71,7 +71,11 @@ suite('agent', { skip: requirePart('envoy') }, () => {
       sidecar = sidecarOf(ID, outboundPort, await startEnvoy({ bootstrap: JSON.parse(out) }));
       return sidecar;
     };
-    const traffic = () => startTraffic(KNOWN.map((name) => ({ port: outboundPort, authority: `${name}.default` })));
+    let running: Traffic | undefined;
+    const traffic = (): Traffic => {
+      running = startTraffic(KNOWN.map((name) => ({ port: outboundPort, authority: `${name}.default` })));
+      return running;
+    };
     let applicationPid: number | undefined;
     try {
       await mesh.events(...serviceEvents('app', [{ port: 80, protocol: 'http' }], []));
@@ -101,13 +105,13 @@ suite('agent', { skip: requirePart('envoy') }, () => {
         [[ID, 0]],
       );
 
-      let running = traffic();
-      await running.more(20);
+      let flow = traffic();
+      await flow.more(20);
       await mesh.server.killAll();
-      await running.more(30);
+      await flow.more(30);
       await going.says(/control plane lost/);
-      await running.stop();
-      assert.deepEqual(running.failures(), [], 'the control plane dies');
+      await flow.stop();
+      assert.deepEqual(flow.failures(), [], 'the control plane dies');
 
       // The agent too, so that only what is on disk is left; the application goes on without it.
       await envoy.envoy.kill();
@@ -120,8 +124,8 @@ suite('agent', { skip: requirePart('envoy') }, () => {
       envoy = await startEnvoyBeside();
       await eventually('the listener is up', async () => (await call('known-a').catch(() => undefined)) !== undefined);
       console.log(`# restart without a control plane: first answer after ${Math.round(performance.now() - since)} ms`);
-      running = traffic();
-      await running.more(50);
+      flow = traffic();
+      await flow.more(50);
       await envoy.assertHealthy();
       await going.says(
         new RegExp(`no control plane: ${ID} is served its last good configuration of [0-9]+ (?:s|min) ago`),
@@ -135,7 +139,8 @@ suite('agent', { skip: requirePart('envoy') }, () => {
 
       const held = await envoy.holds();
       await mesh.start();
-      assert.equal((await parked).status, 200, 'a host asked for meanwhile is answered');
+      const answered = await parked;
+      assert.equal(answered.status, 200, `a host asked for meanwhile: ${answered.body}`);
       await eventually('messages pass', async () => (await status()).relay.envoys[0]?.state === 'up');
       await going.says(/is registered, healthy/);
       await envoy.quiet();
@@ -152,9 +157,9 @@ suite('agent', { skip: requirePart('envoy') }, () => {
         async () =>
           (await callHttp({ port: outboundPort, authority: 'known-b.default', path: '/?delay=1500' })).status === 504,
       );
-      await running.more(20);
-      await running.stop();
-      assert.deepEqual(running.failures(), []);
+      await flow.more(20);
+      await flow.stop();
+      assert.deepEqual(flow.failures(), []);
       await envoy.assertHealthy();
 
       going.child.kill('SIGTERM');
@@ -163,6 +168,7 @@ suite('agent', { skip: requirePart('envoy') }, () => {
       const { body } = await mesh.request('GET', '/v1/services/default/app');
       assert.deepEqual(body.endpoints, [], 'the endpoint is withdrawn');
     } finally {
+      await running?.stop();
       await sidecar?.stop();
       agent?.child.kill('SIGKILL');
       if (applicationPid !== undefined) process.kill(applicationPid, 'SIGKILL');

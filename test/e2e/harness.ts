@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HostPort } from '../../src/runtime/index.ts';
+import { freePorts } from '../support/ports.ts';
 import { type ControlPlane, serveHere, serveInChild } from './serve.ts';
 import { type Sidecar, type SidecarInput, startSidecar } from './sidecar.ts';
 
@@ -152,10 +153,10 @@ const withApiVersion = (yaml: string): string =>
 export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
   const data = mkdtempSync(join(tmpdir(), 'tendril-e2e-'));
   const serve = options.child === true ? serveInChild : serveHere;
-  const flags = (xds: HostPort | undefined, admin: HostPort | undefined): Record<string, string> => ({
+  const flags = (xds: HostPort, admin: HostPort): Record<string, string> => ({
     data,
-    xds: `127.0.0.1:${xds?.port ?? 0}`,
-    admin: `127.0.0.1:${admin?.port ?? 0}`,
+    xds: `127.0.0.1:${xds.port}`,
+    admin: `127.0.0.1:${admin.port}`,
     workers: String(options.workers ?? process.env.TENDRIL_TEST_WORKERS ?? 0),
     log: options.log ?? 'memory',
     'log-level': process.env.TENDRIL_TEST_LOG ?? 'error',
@@ -163,7 +164,10 @@ export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
     ...(options.xdsLimits === undefined ? {} : { 'xds-limits': options.xdsLimits }),
     ...options.flags,
   });
-  let server = await serve(flags(undefined, undefined));
+  // One that is killed comes back at the same ports: no outgoing connection may take them meanwhile.
+  const [xdsPort = 0, adminPort = 0] = options.child === true ? await freePorts(2) : [];
+  const at = (port: number): HostPort => ({ host: '127.0.0.1', port });
+  let server = await serve(flags(at(xdsPort), at(adminPort)));
   const { admin, xds } = server;
   const sidecars: Sidecar[] = [];
 
