@@ -23,6 +23,8 @@ const APPLICATION = fileURLToPath(new URL('../agent/application-child.js', impor
 const OTHERS = ['known-a', 'known-b'];
 /** The application itself too: through its Envoy's inbound listener. */
 const KNOWN = [...OTHERS, 'app'];
+/** `streamIdleTimeout` of our listeners: the limit of a request that waits for its virtual host. */
+const PARKED_MS = 10_000;
 /** Nothing takes that long. */
 const PATIENCE_MS = 60_000;
 const ID = 'sidecar~app-1~app.default';
@@ -140,7 +142,9 @@ suite('agent', { skip: requirePart('envoy') }, () => {
       const held = await envoy.holds();
       await mesh.start();
       const answered = await parked;
-      assert.equal(answered.status, 200, `a host asked for meanwhile: ${answered.body}`);
+      // On a busy machine Envoy's own limit may come before the control plane: then the next question is answered.
+      if (answered.status === 504 && answered.ms >= PARKED_MS) assert.equal((await call('fresh')).status, 200);
+      else assert.equal(answered.status, 200, `a host asked for meanwhile: ${answered.body}`);
       await eventually('messages pass', async () => (await status()).relay.envoys[0]?.state === 'up');
       await going.says(/is registered, healthy/);
       await envoy.quiet();
