@@ -186,9 +186,9 @@ export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
     data,
     events: async (...events) => {
       for (let at = 0; at < events.length; at += BATCH)
-        await ok('POST', '/v1/events?wait=applied', { events: events.slice(at, at + BATCH) });
+        await ok('POST', '/v1/events?wait=applied&timeout=60s', { events: events.slice(at, at + BATCH) });
     },
-    docs: (yaml) => ok('POST', '/v1/docs:apply?wait=applied', withApiVersion(yaml)),
+    docs: (yaml) => ok('POST', '/v1/docs:apply?wait=applied&timeout=60s', withApiVersion(yaml)),
     request,
     sidecar: async (input) => {
       const made = await startSidecar(input, xds);

@@ -321,7 +321,11 @@ spec: {lb: {ringHash: {}}, hash: [{header: x-user}]}
             { kind: 'Upstream', metadata, spec: { ...upstreams[at], subsets } },
             { kind: 'Route', metadata, spec: routes[at] },
           ].map((document) => JSON.stringify({ apiVersion: 'tendril.dev/v1', ...document }));
-          const answer = await mesh.request('POST', '/v1/docs:apply?wait=applied', documents.join('\n---\n'));
+          const answer = await mesh.request(
+            'POST',
+            '/v1/docs:apply?wait=applied&timeout=60s',
+            documents.join('\n---\n'),
+          );
           if (answer.status === 200) accepted++;
         }
         assert.ok(accepted > count / 3, `only ${accepted} of ${count} documents are valid`);

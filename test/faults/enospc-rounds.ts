@@ -72,7 +72,7 @@ export const enospcRounds = async (context: TestContext, count: number): Promise
   const write = async (): Promise<Refusal> => {
     const id = `write-${++sent}`;
     const address = `10.${(sent >> 16) & 255}.${(sent >> 8) & 255}.${sent & 255}`;
-    const response = await fetch(`${server.api}/v1/events?wait=applied`, {
+    const response = await fetch(`${server.api}/v1/events?wait=applied&timeout=60s`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ events: [{ id, ...endpointEvent('svc-0', address) }] }),

@@ -162,7 +162,7 @@ describe('tendril serve on Kafka', { skip, concurrency: false }, () => {
   const post = async (
     api: string,
     event: object,
-    query = '?wait=applied',
+    query = '?wait=applied&timeout=60s',
   ): Promise<{ status: number; body: string }> => {
     const response = await fetch(`${api}/v1/events${query}`, {
       method: 'POST',

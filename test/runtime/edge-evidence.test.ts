@@ -37,7 +37,7 @@ class Stand {
   }
 
   post(...events: readonly unknown[]): Promise<unknown> {
-    return this.#json('/v1/events?wait=applied', { events });
+    return this.#json('/v1/events?wait=applied&timeout=60s', { events });
   }
 
   async edges(caller: string): Promise<readonly Edge[]> {

@@ -44,7 +44,7 @@ export const post = async (
   wait: 'applied' | 'folded' = 'applied',
 ): Promise<number> => {
   try {
-    const response = await fetch(`${server.api}/v1/events${wait === 'applied' ? '?wait=applied' : ''}`, {
+    const response = await fetch(`${server.api}/v1/events?timeout=60s${wait === 'applied' ? '&wait=applied' : ''}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ events }),
