@@ -1,7 +1,6 @@
 // Runs the compiled test files: node scripts/test.mjs [--soak] [--dist DIR] [PART-OF-PATH …]
 // Files are listed one by one because directories and globs mean different things to `node --test` in Node 20, 22 and 24.
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -20,32 +19,20 @@ if (!existsSync(testRoot)) {
   process.exit(1);
 }
 
-/** Suites whose files start processes and wait for them; those of the others take seconds. */
-const SLOW = ['e2e', 'faults', 'kafka', 'log', 'projector', 'runtime', 'sim'];
-/**
- * Slow ones first, so that none is left alone at the end; within that in an order that is always the same and mixes what needs the
- * processor with what waits.
- */
-const placeOf = (file) => {
-  const path = relative(testRoot, file).replaceAll('\\', '/');
-  const isSlow = SLOW.some((suite) => path.startsWith(`${suite}/`));
-  return `${isSlow ? 0 : 1}${createHash('sha256').update(path).digest('hex')}`;
-};
-
 /** A suite is a folder under test/; a file whose source was deleted is left out. */
 const files = readdirSync(testRoot, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith(soak ? '.soak.js' : '.test.js'))
   .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
   .filter((file) => existsSync(join(root, 'test', relative(testRoot, file).replace(/\.js$/, '.ts'))))
   .filter((file) => filters.length === 0 || filters.some((part) => relative(testRoot, file).includes(part)))
-  .sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+  .sort();
 
 if (files.length === 0) {
   process.stderr.write(`No test file matches ${filters.join(', ') || 'anything'}.\n`);
   process.exit(1);
 }
 
-/** Half of the time of most slow files is waiting: one more than there are processors. */
+/** Half of the time of most slow files is waiting: one more at a time than there are processors. */
 const CONCURRENCY = Math.min(availableParallelism() + 1, 5);
 /** Longer than the slowest file on a busy machine: one that hangs fails by name, instead of holding up all. */
 const FILE_MS = 600_000;
