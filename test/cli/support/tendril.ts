@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 export const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
 const POLL_MS = 20;
 /** Nothing here takes that long; a test that hangs must not hang for ever. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
