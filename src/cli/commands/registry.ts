@@ -1,6 +1,7 @@
 /** `tendril get services` and `tendril get endpoints`: what is registered, by documents and by events. */
 import type { AdminClient } from '../client.ts';
-import { type Format, plural, render, table } from '../output.ts';
+import type { Format } from '../format.ts';
+import { plural, render, table } from '../output.ts';
 
 export interface RegistryQuery {
   readonly client: AdminClient;

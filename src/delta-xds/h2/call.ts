@@ -80,6 +80,11 @@ export class Call implements TransportStream, Source {
     return this.#owner.peer;
   }
 
+  /** The client has sent END_STREAM. */
+  get remoteEnded(): boolean {
+    return this.#remoteEnded;
+  }
+
   /** Begins to read. */
   start(listener: TransportListener): void {
     this.#listener = listener;

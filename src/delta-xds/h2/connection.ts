@@ -154,6 +154,7 @@ export class Connection {
         break;
       case FRAME.GOAWAY:
         mustBeOfConnection(stream, 'GOAWAY');
+        if (payload.length < 8) throw new ConnectionFault(CODE.FRAME_SIZE_ERROR, `GOAWAY of ${payload.length} bytes`);
         this.#streams.leave();
         break;
       case FRAME.PUSH_PROMISE:

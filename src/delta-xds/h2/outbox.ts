@@ -10,7 +10,7 @@ import type { Outgoing } from './outgoing.ts';
 
 /** Where the bytes go. */
 export interface Wire {
-  /** Passes the pieces on in order; `written` when the system has taken them. Only one write at a time. */
+  /** Passes the pieces on in order; `written` when the system has taken them. One write at a time, but for the last word of a connection. */
   write(pieces: readonly Uint8Array[], bytes: number, written: () => void): void;
   /** Nothing more is written: closes when all has been taken. */
   end(): void;

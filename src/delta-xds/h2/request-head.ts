@@ -15,6 +15,8 @@ const OF_CONNECTION = new Set(['connection', 'proxy-connection', 'keep-alive', '
 const PSEUDO = new Set([':method', ':scheme', ':path', ':authority']);
 /** A token in lower case (section 8.2.1). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+/** What no value may hold (section 8.2.1): a line of a log, or a request of HTTP/1, would end there. */
+const BREAK = /[\0\r\n]/;
 
 /** Undefined: malformed (section 8.1.1). */
 export const readRequestHead = (headers: readonly Header[]): RequestHead | undefined => {
@@ -24,6 +26,7 @@ export const readRequestHead = (headers: readonly Header[]): RequestHead | undef
   let regular = false;
   for (const [name, value] of headers) {
     bytes += name.length + value.length;
+    if (BREAK.test(value)) return undefined;
     if (name.startsWith(':')) {
       if (regular || !PSEUDO.has(name) || pseudo.has(name)) return undefined;
       pseudo.set(name, value);

@@ -66,8 +66,8 @@ export class Streams implements CallOwner {
     this.mustBeOpened(stream, 'DATA');
     const data = unpadded(flags, payload);
     const isLast = (flags & FLAG.END_STREAM) !== 0;
-    if (payload.length === 0 && !isLast) this.#floods.idleFrame();
     const call = this.#calls.get(stream);
+    if (call === undefined || (data.length === 0 && !isLast)) this.#floods.idleFrame();
     // Ended already: what was on its way is thrown away.
     if (call === undefined) return;
     const code = call.onData(data, payload.length);
@@ -79,7 +79,8 @@ export class Streams implements CallOwner {
   headers({ stream, isLast, headers, tooLarge }: HeaderBlock): void {
     const call = this.#calls.get(stream);
     if (call !== undefined) {
-      if (!isLast || !areTrailers(headers)) this.#error(stream, CODE.PROTOCOL_ERROR);
+      if (call.remoteEnded) this.#error(stream, CODE.STREAM_CLOSED);
+      else if (!isLast || !areTrailers(headers)) this.#error(stream, CODE.PROTOCOL_ERROR);
       else call.onRemoteEnd();
     } else if (stream <= this.last) this.#error(stream, CODE.STREAM_CLOSED);
     else {

@@ -55,9 +55,9 @@ test('invariants 1, 2 and 3: random blocks throw nothing but HpackError, and exc
         }
       },
     ),
-    { numRuns: 1_500, verbose: 1 },
+    { numRuns: 800, verbose: 1 },
   );
-  assert.ok(decoded > 300, `only ${decoded} blocks were decoded: the fuzzer makes nothing but refuse`);
+  assert.ok(decoded > 200, `only ${decoded} blocks were decoded: the fuzzer makes nothing but refuse`);
 });
 
 test('what encodeHeaders writes decodes to the same', () => {
