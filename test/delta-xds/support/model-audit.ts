@@ -64,11 +64,13 @@ export class Audit {
   }
 
   /** `behindAcks`: ACKs that waited are taken just before it, and may open the gate for what it asks for too. */
-  asked({ typeUrl, subscribe, initialResourceVersions }: DeltaRequest, behindAcks: boolean): void {
+  asked({ typeUrl, subscribe, unsubscribe, initialResourceVersions }: DeltaRequest, behindAcks: boolean): void {
     const type = typeOf(typeUrl);
     const first = !this.#opened.has(type);
     this.#opened.add(type);
     if (type === 'eds' && this.#opened.has('cds')) this.#unheard.clear();
+    // The client has let go of it, and of what was on its way to it: a cluster that comes back brings it once more.
+    if (type === 'eds') for (const name of unsubscribe) this.#onItsWay.delete(`eds ${name}`);
     for (const name of subscribe)
       if (!first || !initialResourceVersions.has(name)) this.#asked.set(`${type} ${name}`, behindAcks ? 2 : 1);
   }
