@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { Connections } from '../src/delta-xds/connections.ts';
 import { createGrpcTransport } from '../src/delta-xds/grpc-transport.ts';
-import { Http2Transport } from '../src/delta-xds/http2/index.ts';
+import { H2Transport } from '../src/delta-xds/h2/index.ts';
 import { DEFAULT_SERVER_LIMITS } from '../src/delta-xds/limits.ts';
 import { listenOn } from '../src/delta-xds/listener.ts';
 import { type TransportOptions, type TransportStream, zeroTransportCounters } from '../src/delta-xds/transport.ts';
@@ -79,7 +79,7 @@ const serve = async ({ transport: name, connections: count, bytes, warm, rounds 
     clock,
     tls: undefined,
   };
-  const transport = name === 'http2' ? new Http2Transport(options) : createGrpcTransport(options);
+  const transport = name === 'http2' ? new H2Transport(options) : createGrpcTransport(options);
   collect();
   const before = { rss: rssAnonKb(), heap: process.memoryUsage().heapUsed, cpu: process.cpuUsage() };
   const listener = await listenOn('127.0.0.1', 0, (socket) => connections.accept(socket, transport), nothing);

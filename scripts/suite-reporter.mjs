@@ -73,7 +73,8 @@ export default async function* suiteReporter(source) {
         yield `\nFAILED   ${data.name}\n         ${file ?? ''}:${data.line ?? ''}\n${errorText(data.details?.error)}\n\n`;
       }
     } else if (type === 'test:stderr' || type === 'test:stdout') {
-      if (/seed/i.test(data.message)) seeds.set(data.file, `${seeds.get(data.file) ?? ''}${data.message}`.slice(-1_000));
+      if (/seed/i.test(data.message))
+        seeds.set(data.file, `${seeds.get(data.file) ?? ''}${data.message}`.slice(-1_000));
       if (/SKIPPED|seed/i.test(data.message)) yield data.message.endsWith('\n') ? data.message : `${data.message}\n`;
     } else if (type === 'test:diagnostic' && data.nesting === 0 && data.file === undefined) {
       summary.push(`# ${data.message}\n`);

@@ -45,7 +45,11 @@ const TABLE: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Other doors than `index.ts` alone: what loads little. */
-const DOORS: Readonly<Record<string, readonly string[]>> = { model: ['index.ts', 'basics.ts'] };
+const DOORS: Readonly<Record<string, readonly string[]>> = {
+  model: ['index.ts', 'basics.ts'],
+  'delta-xds': ['index.ts', 'basics.ts'],
+  runtime: ['index.ts', 'serving.ts'],
+};
 
 /** What an application loads with `tendril/sidecar-client`; each costs it memory, the schema library and YAML most (docs/bench.md). */
 const CLIENT_PACKAGES = ['@grpc/grpc-js', 'lmdb', 'protobufjs/minimal.js', 'undici'];
@@ -103,7 +107,8 @@ test('every module imports only what the table allows, by the door', () => {
   assert.deepEqual(problems, []);
 });
 
-test('the sidecar client loads no package that an application would pay for without need', () => {
+/** Packages that a file and what it imports load at once, and how many files those are. */
+const loadedBy = (first: string): { readonly packages: Set<string>; readonly files: number } => {
   const seen = new Set<string>();
   const packages = new Set<string>();
   const load = (file: string): void => {
@@ -119,8 +124,25 @@ test('the sidecar client loads no package that an application would pay for with
       else if (!specifier.startsWith('node:')) packages.add(specifier);
     }
   };
-  load(join(source, 'sidecar-client', 'index.ts'));
-  assert.ok(seen.size > 20, `only ${seen.size} files seen: the reader of imports is broken`);
+  load(first);
+  return { packages, files: seen.size };
+};
+
+test('the supervisor of serve loads its log and nothing else: it stays in memory as long as the mesh lives', () => {
+  for (const entry of ['cli/main.ts', 'cli/commands/serve.ts']) {
+    const { packages, files } = loadedBy(join(source, entry));
+    assert.ok(files > 5, `only ${files} files seen: the reader of imports is broken`);
+    assert.deepEqual(
+      [...packages].filter((name) => name !== 'pino'),
+      [],
+      `loaded by ${entry}`,
+    );
+  }
+});
+
+test('the sidecar client loads no package that an application would pay for without need', () => {
+  const { packages, files } = loadedBy(join(source, 'sidecar-client', 'index.ts'));
+  assert.ok(files > 20, `only ${files} files seen: the reader of imports is broken`);
   assert.ok(packages.has('@grpc/grpc-js'));
   assert.deepEqual(
     [...packages].filter((name) => !CLIENT_PACKAGES.includes(name)),

@@ -16,9 +16,9 @@ const sources = FOLDERS.flatMap((folder) =>
     text: readFileSync(join(repositoryRoot, name), 'utf8').replace(/^\s*(?:\/\*\*?|\*|\/\/).*$/gm, ''),
   }));
 
-/** Words in capitals that are codes of Envoy, HTTP, Kafka or Node, and names of the environment. */
+/** Words in capitals that are codes of Envoy, HTTP (and its frames), Kafka or Node, and names of the environment. */
 const FOREIGN =
-  /^(?:TENDRIL_.*|ERR_.*|HPE_.*|UND_ERR_.*|DELTA_GRPC|STRICT_DNS|V4_PREFERRED|(?:MESSAGE|RECORD_LIST)_TOO_LARGE|INVALID_RECORD|.*_AUTHORIZATION_FAILED)$/;
+  /^(?:TENDRIL_.*|ERR_.*|HPE_.*|UND_ERR_.*|DELTA_GRPC|STRICT_DNS|V4_PREFERRED|(?:MESSAGE|RECORD_LIST)_TOO_LARGE|INVALID_RECORD|RST_STREAM|WINDOW_UPDATE|.*_AUTHORIZATION_FAILED)$/;
 
 /** Codes in quotes: findings (`E101`, `W401`), words in capitals with `_`, and whatever is given to an error as its code. */
 const PATTERNS: readonly RegExp[] = [

@@ -113,13 +113,18 @@ export class Fleet {
     );
   }
 
+  /** Of clusters and virtual hosts that any sidecar depends on: the version that most have. */
+  async versions(): Promise<ReadonlyMap<string, string>> {
+    const said = await this.#ask({ t: 'versions' }, 'versions');
+    return mostHeld(said.map(({ counts }) => counts));
+  }
+
   /**
    * Compares what each sidecar holds with what it should hold: endpoints with `truth`, versions of clusters and virtual hosts with those
-   * that most others have.
+   * that most others have, or with `expected`.
    */
-  async check(truth: readonly (readonly string[])[]): Promise<Omit<Held, 't'>> {
-    const said = await this.#ask({ t: 'versions' }, 'versions');
-    const versions = mostHeld(said.map(({ counts }) => counts));
+  async check(truth: readonly (readonly string[])[], expected?: ReadonlyMap<string, string>): Promise<Omit<Held, 't'>> {
+    const versions = expected ?? (await this.versions());
     const answers = await this.#ask({ t: 'check', truth, versions }, 'held');
     return {
       lostSidecars: answers.reduce((sum, { lostSidecars }) => sum + lostSidecars, 0),

@@ -1,12 +1,12 @@
 /** Options of a simulation: defaults of the profile, flags over them, and what cannot be, said before anything starts. */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { nearestWord, TendrilError } from '../../src/model/index.ts';
+import { nearestWord, parseDuration, TendrilError } from '../../src/model/index.ts';
 import { MOST_CHANGES } from './mesh.ts';
 import { BASE, FULL_MESH_SIDECARS, PROFILES, type Profile } from './profiles.ts';
 import type { SimOptions } from './result.ts';
 
-const usage = (message: string, remedy = 'tendril bench sim --profile list'): TendrilError =>
+const usage = (message: string, remedy = 'tendril bench --help'): TendrilError =>
   new TendrilError('USAGE', `bench sim: ${message}`, { remedy });
 
 /** Flag -> option, lowest, highest. */
@@ -29,8 +29,8 @@ const NUMBERS = {
 const FLAGS = [...Object.keys(NUMBERS), 'profile', 'mode', 'log', 'out', 'runs'];
 const MOST_RUNS = 20;
 
-/** Files that a process needs besides its connections. */
-const OTHER_FILES = 100;
+/** Files that a process needs besides its connections: most of them while it loads its code, many at a time. */
+const OTHER_FILES = 300;
 
 export interface Asked {
   readonly options: SimOptions;
@@ -40,6 +40,12 @@ export interface Asked {
   readonly runs: number;
 }
 
+/** `90s`, `5m`; undefined: it has no unit. */
+const secondsOf = (text: string): number | undefined => {
+  const ms = parseDuration(text);
+  return ms === undefined ? undefined : ms / 1_000;
+};
+
 /** Throws `USAGE` for what is not known, no number, out of bounds, or does not go together. */
 export const optionsOf = (argv: readonly string[]): Asked => {
   const unknown = argv
@@ -47,10 +53,7 @@ export const optionsOf = (argv: readonly string[]): Asked => {
     .find((name) => name !== undefined && !FLAGS.includes(name));
   if (unknown !== undefined) {
     const meant = nearestWord(unknown, FLAGS);
-    throw usage(
-      `unknown option --${unknown}${meant === undefined ? '' : ` (did you mean --${meant}?)`}`,
-      'tendril bench --help',
-    );
+    throw usage(`unknown option --${unknown}${meant === undefined ? '' : ` (did you mean --${meant}?)`}`);
   }
   let values: Readonly<Record<string, unknown>>;
   try {
@@ -58,13 +61,16 @@ export const optionsOf = (argv: readonly string[]): Asked => {
     values = parseArgs({ args: [...argv], options, strict: true }).values;
   } catch (error) {
     const said = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    throw usage(`${said}; a value that begins with a dash is written --option=VALUE`, 'tendril bench --help');
+    throw usage(`${said.replace(/\.$/, '')}; a value that begins with a dash is written --option=VALUE`);
   }
   const word = (name: string): string | undefined => values[name] as string | undefined;
   const name = word('profile') ?? 'default';
   const profile = PROFILES.find((candidate) => candidate.name === name);
   if (profile === undefined)
-    throw usage(`--profile is "${name}"; there are ${PROFILES.map((candidate) => candidate.name).join(', ')}`);
+    throw usage(
+      `--profile is "${name}"; there are ${PROFILES.map((candidate) => candidate.name).join(', ')}`,
+      'tendril bench sim --profile list',
+    );
   const mode = word('mode') ?? 'on-demand';
   if (mode !== 'on-demand' && mode !== 'full-mesh') throw usage(`--mode is "${mode}"; allowed: on-demand, full-mesh`);
   const log = word('log') ?? profile.defaults.log ?? BASE.log;
@@ -74,10 +80,12 @@ export const optionsOf = (argv: readonly string[]): Asked => {
   for (const [flag, [option, min, max]] of Object.entries(NUMBERS)) {
     const given = word(flag);
     if (given === undefined) continue;
-    const text = option === 'durationS' || option === 'settleS' ? given.replace(/s$/, '') : given;
-    const number = Number(text);
-    if (text.trim() === '' || !Number.isInteger(number) || number < min || number > max)
-      throw usage(`--${flag} is "${given}"; allowed: a whole number from ${min} to ${max}`);
+    const isTime = option === 'durationS' || option === 'settleS';
+    const number = (isTime ? secondsOf(given) : undefined) ?? Number(given);
+    if (given.trim() === '' || !Number.isInteger(number) || number < min || number > max)
+      throw usage(
+        `--${flag} is "${given}"; allowed: a whole number ${isTime ? 'of seconds ' : ''}from ${min} to ${max}${isTime ? ', or 30s, 5m, 1h' : ''}`,
+      );
     numbers[option] = number;
   }
   const options: SimOptions = { ...BASE, ...profile.defaults, ...full, ...numbers, log, mode, profile: name };
@@ -125,30 +133,40 @@ const localPorts = (): number => {
   return high - low + 1;
 };
 
+/** Who of the control plane and the client processes needs most open files, and how many. */
+const mostFiles = ({ sidecars, clients, workers, probes, perConnection }: SimOptions): readonly [string, number] => {
+  const connections = Math.ceil((sidecars + probes) / perConnection);
+  const server = Math.ceil(connections / Math.max(1, workers)) + OTHER_FILES;
+  const client = Math.ceil(connections / clients) + OTHER_FILES;
+  return server >= client
+    ? [workers > 1 ? 'an xDS worker' : 'the control plane', server]
+    : ['a client process', client];
+};
+
 /**
  * Throws `USAGE` when a process would need more files than it may open, or the machine more local ports than it has: which one, which limit,
  * how to raise it.
  */
 export const checkFiles = (options: SimOptions, limits = fileLimits(), ports = localPorts()): void => {
-  const { sidecars, clients, workers, perConnection, probes } = options;
+  const { sidecars, perConnection, probes } = options;
   const connections = Math.ceil((sidecars + probes) / perConnection);
   if (connections > ports)
     throw usage(
       `${sidecars} sidecars need ${connections} local ports, and the machine has ${ports} (net.ipv4.ip_local_port_range)`,
       `--per-conn ${Math.ceil((sidecars + probes) / ports)}, which shares connections; or a wider range (sysctl)`,
     );
-  const needs = [
-    [workers > 1 ? 'an xDS worker' : 'the control plane', Math.ceil(connections / Math.max(1, workers)) + OTHER_FILES],
-    ['a client process', Math.ceil(connections / clients) + OTHER_FILES],
-  ] as const;
-  const [who, needed] = needs[0][1] >= needs[1][1] ? needs[0] : needs[1];
+  const [who, needed] = mostFiles(options);
   if (needed <= limits.soft) return;
   const raise =
     needed <= limits.hard
       ? `ulimit -n ${needed} (the hard limit is ${limits.hard})`
       : `the hard limit is ${limits.hard} too: raise it as root (LimitNOFILE= of systemd, /etc/security/limits.conf)`;
+  const [, , most] = NUMBERS['per-conn'];
+  const fits = Array.from({ length: most }, (_, index) => index + 1).find(
+    (shared) => mostFiles({ ...options, perConnection: shared })[1] <= limits.soft,
+  );
   throw usage(
-    `${sidecars} sidecars need ${needed} open files in ${who}, and the limit (ulimit -n) is ${limits.soft}`,
-    `${raise}; or --per-conn ${Math.ceil(needed / limits.soft) + 1}, which shares connections`,
+    `${sidecars} sidecars need ${needed} open files in ${who}, ${OTHER_FILES} of them for itself, and the limit (ulimit -n) is ${limits.soft}`,
+    fits === undefined ? raise : `${raise}; or --per-conn ${fits}, which shares connections`,
   );
 };

@@ -45,6 +45,8 @@ export class Recorder {
   #cpuBefore: ByRole = {};
   #isBusy = false;
   #loopLagMs: number | undefined;
+  /** Monotonic ms: its last answer, or its first question. */
+  #heard: number | undefined;
 
   constructor(server: ControlPlane, fleet: () => Fleet | undefined, churn: Propagation, hot: Propagation) {
     this.#server = server;
@@ -81,12 +83,25 @@ export class Recorder {
   /** A server that is busy answers late: memory is looked at meanwhile, and the lag belongs to the second in which the answer came. */
   async #askLag(): Promise<void> {
     this.#isBusy = true;
-    const lag = await this.#server.lag();
+    const lag = await this.#lagOfServer();
     if (lag.size > 0) {
       this.#loopLagMs = quantile(this.#lag, lag, 0.99);
       this.#lag = lag;
     }
     this.#isBusy = false;
+  }
+
+  async #lagOfServer(): Promise<ReadonlyMap<number, number>> {
+    if (this.#server.api === '') return new Map(); // Not up yet.
+    this.#heard ??= monotonicMs();
+    const lag = await this.#server.lag();
+    if (lag.size > 0) this.#heard = monotonicMs();
+    return lag;
+  }
+
+  /** The server has not answered for so long. */
+  silentMs(): number {
+    return this.#heard === undefined ? 0 : monotonicMs() - this.#heard;
   }
 
   #second(): void {
@@ -136,7 +151,7 @@ export class Recorder {
     this.#name = name;
     this.#from = monotonicMs() - this.began;
     this.#cpu = { server: this.#cpuOf(true), client: this.#cpuOf(false) };
-    this.#phaseLag = await this.#server.lag();
+    this.#phaseLag = await this.#lagOfServer();
   }
 
   /** Ends the phase, with its loop lag. */
@@ -150,7 +165,7 @@ export class Recorder {
       clientCpuS: round(this.#cpuOf(false) - this.#cpu.client),
     };
     this.phases.push(phase);
-    const lag = await this.#server.lag();
+    const lag = await this.#lagOfServer();
     const [p50Ms, p99Ms] = [quantile(this.#phaseLag, lag, 0.5), quantile(this.#phaseLag, lag, 0.99)];
     return { phase, ...(p50Ms === undefined || p99Ms === undefined ? {} : { lag: { p50Ms, p99Ms } }) };
   }

@@ -121,13 +121,13 @@ export interface PropagationFigures {
 export interface ConnectFigures {
   readonly sidecars: number;
   readonly completed: number;
-  /** Own dial -> everything it asked for is held. */
-  readonly each: Percentiles;
-  /** First dial -> the last one has everything. */
-  readonly totalMs: number;
+  /** Own dial -> everything it asked for is held, of those that completed; absent: none did. */
+  readonly each?: Percentiles;
+  /** First dial -> the last one has everything; absent, as are the bytes: not all completed. */
+  readonly totalMs?: number;
   /** Bytes of a sidecar's first configuration, mean, without listeners. */
-  readonly bytesPerSidecar: number;
-  readonly listenerBytesPerSidecar: number;
+  readonly bytesPerSidecar?: number;
+  readonly listenerBytesPerSidecar?: number;
 }
 
 /** After `kill -9` of every server process, and a start on the same data. */
@@ -175,6 +175,8 @@ export interface FullMeshFigures {
   readonly firstConfigurationMs: number;
   /** Full mesh / on demand, without listeners. */
   readonly bytesRatio: number;
+  /** Clusters and virtual hosts in another version than the sidecars hold, and assignments that are not what the mesh says. */
+  readonly differing?: number;
 }
 
 export interface Goal {
@@ -210,7 +212,7 @@ export interface SimResult {
   readonly processes: readonly ProcessFigures[];
   /** Sum over server processes: highest second, before the probes take the full mesh. */
   readonly serverRssAnonPeakMiB?: number;
-  /** Server, at the end of the churn; without churn, of the settling: what the mesh costs to run. */
+  /** Server, at the end of the churn; without churn, of the settling: what the mesh costs to run. Absent: the run did not come to that. */
   readonly serverRssAnonMiB?: number;
   readonly loopLag?: { readonly p50Ms: number; readonly p99Ms: number };
   readonly connect?: ConnectFigures;

@@ -3,15 +3,17 @@ import { cpus, loadavg, totalmem } from 'node:os';
 import { Changes } from './changes.ts';
 import type { ClientShare } from './client/messages.ts';
 import { monotonicMs } from './clock.ts';
+import { connectFigures, fullMeshFigures } from './configuration.ts';
 import { ControlPlane } from './control-plane.ts';
 import { runFault, runStorm } from './faults.ts';
 import { Fleet } from './fleet.ts';
 import { goalsOf } from './goals.ts';
 import { SimMesh } from './mesh.ts';
 import type { Asked } from './options.ts';
-import { percentilesOf, round } from './percentiles.ts';
+import { round } from './percentiles.ts';
 import { Propagation } from './propagation.ts';
 import { Recorder, serverPeak } from './recorder.ts';
+import { format } from './report/format.ts';
 import { RESULT_FORMAT, type SimResult } from './result.ts';
 
 export interface RunInput extends Asked {
@@ -25,6 +27,8 @@ export interface RunInput extends Asked {
   /** For tests, in place of two seconds and of one: nothing came for so long; between the steps of a fault. */
   readonly quietMs?: number;
   readonly stepMs?: number;
+  /** In place of ten seconds: so long without an answer, the server is said to hang. */
+  readonly silentMs?: number;
   /** The server, when it is up: for tests that end it. */
   readonly onServer?: (server: ControlPlane) => void;
 }
@@ -34,6 +38,7 @@ const AT_ONCE = 100;
 const QUIET_MS = 2_000;
 const CONNECT_MS = 300_000;
 const STEP_MS = 1_000;
+const SILENT_MS = 10_000;
 const LAST_TICK_MS = 500;
 const MOST_QUIET_MS = 60_000;
 
@@ -49,7 +54,7 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
   const isFull = mode === 'full-mesh';
   const holders = isFull ? mesh.services.map(() => sidecars) : mesh.holders(sidecars);
   const server = new ControlPlane(options);
-  const { quietMs = QUIET_MS, stepMs = STEP_MS } = input;
+  const { quietMs = QUIET_MS, stepMs = STEP_MS, silentMs = SILENT_MS } = input;
   const [churn, hot, inFault] = [new Propagation(), new Propagation(), new Propagation()];
   let fleet: Fleet | undefined;
   let probing: Fleet | undefined;
@@ -100,28 +105,42 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
     result.outcome = { status: 'failed', message: how };
     end();
   };
+  /** A server that hangs does not end: nothing else tells. */
+  const hangs = (): string | undefined =>
+    recorder.silentMs() < silentMs
+      ? undefined
+      : `the control plane has not answered for ${Math.round(recorder.silentMs() / 1_000)} s`;
+  let silence: string | undefined;
   let [shown, phaseName] = [0, ''];
   const show = setInterval(() => {
     const second = recorder.seconds.at(-1);
     if (second === undefined || recorder.seconds.length === shown) return;
     shown = recorder.seconds.length;
-    const lag = second.loopLagMs === undefined ? '' : `, loop lag P99 ${second.loopLagMs} ms`;
-    const p99 = second.propagation === undefined ? '' : `, P99 ${second.propagation.p99} ms`;
+    const lag = second.loopLagMs === undefined ? '' : `, loop lag P99 ${format(second.loopLagMs, 'ms')}`;
+    const said = hangs();
+    const p99 = second.propagation === undefined ? '' : `, P99 ${format(second.propagation.p99, 'ms')}`;
     progress(
-      `${Math.round(second.atMs / 1_000)} s ${phaseName}: ${second.connected} connected, ${second.pushes} pushes/s${p99}${lag}`,
+      `${Math.round(second.atMs / 1_000)} s ${phaseName}: ${second.connected} connected, ${second.pushes} pushes/s${p99}${lag}${said === undefined ? '' : `; ${said}`}`,
     );
   }, everyMs);
   const phase = async <T>(name: Parameters<Recorder['begin']>[0], act: () => Promise<T>): Promise<T> => {
     if (ended.signal.aborted) throw new Error('ended');
     phaseName = name;
     await recorder.begin(name);
+    let isWhole = false;
     try {
-      return await Promise.race([act(), over]);
+      const value = await Promise.race([act(), over]);
+      isWhole = !ended.signal.aborted;
+      return value;
+    } catch (error) {
+      silence ??= hangs();
+      throw error;
     } finally {
+      // Before probes and faults: what the mesh costs to run. Of a part of a phase, or of a server that is dead, it would be another figure.
+      const serverRssAnonMiB = recorder.serverRssAnonMiB();
       const { phase: done, lag } = await recorder.end();
-      // Before probes and faults: what the mesh costs to run.
-      if (name === 'settle' || name === 'churn') result.serverRssAnonMiB = recorder.serverRssAnonMiB();
-      if (name === 'churn') {
+      if (isWhole && (name === 'settle' || name === 'churn')) result.serverRssAnonMiB = serverRssAnonMiB;
+      if (isWhole && name === 'churn') {
         if (lag !== undefined) result.loopLag = lag;
         const count = (churn.figures()?.changes ?? 0) + (hot.figures()?.changes ?? 0);
         if (count > 0) result.serverCpuPerChangeMs = round((done.serverCpuS * 1_000) / count);
@@ -153,6 +172,7 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
       atOnce: profile.isCold === true ? total : AT_ONCE,
     })).filter(({ count }) => count > 0);
   };
+  const truth = (): readonly (readonly string[])[] => mesh.services.map((_, service) => mesh.endpointsOf(service));
   const completed = async (who: Fleet, count: number): Promise<void> => {
     const began = monotonicMs();
     while (who.completed < count && !ended.signal.aborted && monotonicMs() - began < CONNECT_MS) await pause(50);
@@ -171,19 +191,12 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
       const began = monotonicMs();
       fleet = new Fleet(shares(sidecars, clients, isFull, 'sim'), onArrival, onClientLost);
       await completed(fleet, sidecars);
-      const totalMs = Math.round(monotonicMs() - began);
-      const { bytes } = fleet.counts();
-      const all = bytes.cds + bytes.eds + bytes.vhds + bytes.rds + bytes.other;
-      result.connect = {
-        sidecars,
-        completed: fleet.completed,
-        each: percentilesOf(fleet.completions),
-        totalMs,
-        bytesPerSidecar: Math.round(all / sidecars),
-        listenerBytesPerSidecar: Math.round(bytes.lds / sidecars),
-      };
+      const totalMs = monotonicMs() - began;
+      result.connect = connectFigures(fleet, sidecars, totalMs);
       if (fleet.completed < sidecars)
-        throw new Error(`only ${fleet.completed} of ${sidecars} sidecars were configured within ${totalMs / 1_000} s`);
+        throw new Error(
+          `only ${fleet.completed} of ${sidecars} sidecars were configured within ${Math.round(totalMs / 1_000)} s`,
+        );
     });
     await phase('settle', async () => {
       const began = monotonicMs();
@@ -223,8 +236,7 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
     await phase('drain', async () => {
       await changes.settle();
       await quiet();
-      const truth = mesh.services.map((_, service) => mesh.endpointsOf(service));
-      const held = await fleet?.check(truth);
+      const held = await fleet?.check(truth());
       if (held !== undefined)
         result.lost = { sidecars: held.lostSidecars, resources: held.lostResources, examples: held.examples };
     });
@@ -234,27 +246,17 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
         await completed(probing, probes);
         if (probing.completed < probes)
           throw new Error(`only ${probing.completed} of ${probes} probes of the full mesh were configured`);
-        const { bytes, resources } = probing.counts();
-        const perSidecar = (bytes.cds + bytes.eds + bytes.vhds + bytes.rds + bytes.other) / probes;
-        result.fullMesh = {
-          probes,
-          bytesPerSidecar: Math.round(perSidecar),
-          listenerBytesPerSidecar: Math.round(bytes.lds / probes),
-          resourcesPerSidecar: Math.round(resources / probes),
-          firstConfigurationMs: percentilesOf(probing.completions).p50,
-          bytesRatio: round(perSidecar / (result.connect?.bytesPerSidecar ?? perSidecar), 1),
-        };
+        const onDemand = result.connect?.bytesPerSidecar;
+        result.fullMesh = await fullMeshFigures(probing, fleet as Fleet, probes, truth(), onDemand);
       });
   } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
     if (signal.aborted)
-      result.outcome = {
-        status: 'interrupted',
-        message: 'interrupted: the figures are of what was measured until then',
-      };
+      result.outcome = { status: 'interrupted', ...(silence === undefined ? {} : { message: silence }) };
     else if (result.outcome.status === 'complete')
       result.outcome = {
         status: 'failed',
-        message: error instanceof Error ? error.message : String(error),
+        message: silence === undefined ? said : `${said}; ${silence}`,
         log: server.log,
       };
   } finally {
@@ -281,7 +283,8 @@ export const runSimulation = async (input: RunInput): Promise<SimResult> => {
     result.reconnects = counts.reconnects - (result.storm?.reconnects ?? 0);
   }
   result.processes = recorder.processes();
-  result.serverRssAnonPeakMiB = serverPeak(recorder.seconds.filter(({ phase: name }) => name !== 'probe'));
+  const peak = serverPeak(recorder.seconds.filter(({ phase: name }) => name !== 'probe'));
+  if (peak > 0) result.serverRssAnonPeakMiB = peak;
   const [churnFigures, hotFigures] = [churn.figures(), hot.figures()];
   if (churnFigures !== undefined) result.churn = churnFigures;
   if (hotFigures !== undefined) result.hot = hotFigures;

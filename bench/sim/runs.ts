@@ -100,7 +100,7 @@ const figureCells = ({ name, unit, median, min, max, runs }: SummaryFigure): str
 export const summaryMarkdown = ({ command, runs, unfinished, goals, figures }: RunsSummary): string => {
   const sections = [...new Set(figures.map(({ section }) => section))];
   return [
-    `# ${runs} runs`,
+    `# ${runs} ${runs === 1 ? 'run' : 'runs'}`,
     '',
     `\`${command}\``,
     ...(unfinished > 0 ? ['', `${unfinished} of them did not end as they should; their figures are of a part.`] : []),
@@ -128,8 +128,9 @@ export const summaryMarkdown = ({ command, runs, unfinished, goals, figures }: R
 };
 
 /** The goals in a few lines for a terminal. */
-export const summaryLines = ({ runs, goals }: RunsSummary): readonly string[] => [
-  `${runs} runs: median (lowest..highest)`,
+export const summaryLines = ({ runs, unfinished, goals }: RunsSummary): readonly string[] => [
+  ...(unfinished > 0 ? [`${unfinished} of ${runs} ${runs === 1 ? 'run' : 'runs'} did not end`] : []),
+  ...(goals.length > 0 ? [`${runs} ${runs === 1 ? 'run' : 'runs'}: median (lowest..highest)`] : []),
   ...goals.map(
     ({ what, asked, unit, median, min, max, met, runs: of }) =>
       `${met === of ? 'met   ' : 'MISSED'}     ${what}: ${median} ${unit} (${min}..${max}), asked ${asked}; met by ${met} of ${of}`,

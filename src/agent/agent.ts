@@ -120,7 +120,7 @@ export const startAgent = (options: AgentOptions): Agent => {
           stopWatching();
           void registration
             .drain(options.drainMs)
-            .then((how) => tell({ is: 'drained', how: sayDrained(how, registration.state.takenBy) }));
+            .then((how) => tell({ is: 'drained', how: sayDrained(how, registration.state) }));
           break;
         case 'say':
           say({ level: effect.level, text: effect.text, ...(effect.code === undefined ? {} : { code: effect.code }) });

@@ -58,11 +58,15 @@ const list = (names: readonly string[]): string =>
   names.length > 3 ? `${names.slice(0, 3).join(', ')} and more` : names.join(', ');
 
 export const sayDrained = (
-  { withdrawn, acknowledged, waiting, silent, tookMs }: Drained,
-  takenBy: string | undefined,
+  { withdrawn, remains, acknowledged, waiting, silent, tookMs }: Drained,
+  { takenBy, renewedAgoMs }: Pick<RegistrationState, 'takenBy' | 'renewedAgoMs'>,
 ): string => {
   if (takenBy !== undefined) return 'the endpoint belongs to another process: there is nothing to withdraw';
-  if (!withdrawn) return 'the endpoint was not withdrawn: it was not registered, or goes when its lease runs out';
+  if (remains)
+    return renewedAgoMs === undefined
+      ? 'no control plane answered: should the registration have arrived, it goes when its lease runs out'
+      : 'the endpoint was not withdrawn, because no control plane answered: it goes when its lease runs out';
+  if (!withdrawn) return 'the endpoint is not registered: there is nothing to withdraw';
   if (acknowledged) return `the endpoint is withdrawn, and no sidecar holds it any more (${tookMs} ms)`;
   const who = [
     ...(waiting.length === 0 ? [] : [`${list(waiting)} had not acknowledged`]),

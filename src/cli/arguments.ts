@@ -1,7 +1,7 @@
 /** Command lines: `node:util` parseArgs with errors that say what is allowed and what was perhaps meant. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { nearestWord, TendrilError } from '../model/basics.ts';
-import { FORMATS, type Format } from './output.ts';
+import { FORMATS, type Format } from './format.ts';
 
 export type Options = NonNullable<ParseArgsConfig['options']>;
 

@@ -3,9 +3,7 @@
  * colours never, advice lines end with a command).
  */
 import { stringify } from 'yaml';
-
-export const FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const;
-export type Format = (typeof FORMATS)[number];
+import type { Format } from './format.ts';
 
 export interface Column<Row> {
   readonly title: string;

@@ -8,9 +8,9 @@ import { BytesCache } from './bytes-cache.ts';
 import { Connections } from './connections.ts';
 import type { DeliveryLog } from './delivery-log.ts';
 import { createGrpcTransport } from './grpc-transport.ts';
+import { H2Transport } from './h2/index.ts';
 import { Health } from './health.ts';
 import { type Holder, holdersOf } from './holders.ts';
-import { Http2Transport } from './http2/index.ts';
 import { Hub } from './hub.ts';
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, zeroSessionCounters } from './limits.ts';
 import { type Listener, listenOn } from './listener.ts';
@@ -188,8 +188,7 @@ export const createAdsServer = (options: AdsServerOptions): AdsServer => {
     clock,
     tls: options.tls,
   };
-  const transport: Transport =
-    options.transport === 'http2' ? new Http2Transport(carrier) : createGrpcTransport(carrier);
+  const transport: Transport = options.transport === 'http2' ? new H2Transport(carrier) : createGrpcTransport(carrier);
   let listener: Listener | undefined;
 
   function* openSessions(): Iterable<StreamSession> {

@@ -1,6 +1,6 @@
 /**
  * What a session's stream needs of its transport, and what the server needs of one. grpc-js is the reference (`grpc-transport.ts`);
- * `http2/` does the same on node:http2 alone. Both pass `test/contracts/transport.ts`.
+ * `h2/` does the same with HTTP/2 of our own. Both pass `test/contracts/transport.ts`.
  */
 import type { Socket } from 'node:net';
 import type { TransportLimits } from './limits.ts';

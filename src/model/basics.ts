@@ -7,4 +7,5 @@ export { isObject } from './documents/json.ts';
 export { formatDuration, parseDuration } from './documents/text/duration.ts';
 export { nearestWord } from './documents/text/suggest.ts';
 export * from './finding.ts';
+export * from './kafka-address.ts';
 export * from './names.ts';

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 import type { HostPort, ServeConfig } from './config.ts';
 import type { FromChild, ToChild } from './messages.ts';
 import { freshRestarts, nextRestart } from './restart-policy.ts';

@@ -3,7 +3,7 @@
  * (contracts, "Process"). Every problem is found before anything is opened.
  */
 import type { ServerLimits, TransportName } from '../delta-xds/index.ts';
-import { type Finding, isDnsLabel, isObject, parseKafkaAddress, TendrilError } from '../model/index.ts';
+import { type Finding, isDnsLabel, isObject, parseKafkaAddress, TendrilError } from '../model/basics.ts';
 import type { RetentionPolicy } from '../projector/index.ts';
 import { KAFKA_OPTION_SPECS, type KafkaOptions, kafkaOptionsOf } from './kafka-options.ts';
 import { isReplicaId } from './replicas/replica-id.ts';

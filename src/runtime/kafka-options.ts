@@ -1,7 +1,7 @@
 /** Options of `serve` that say how the brokers of `--log kafka://…` are spoken to. */
 import { readFileSync } from 'node:fs';
 import type { KafkaSettings } from '../log/index.ts';
-import { SASL_MECHANISMS, type SaslMechanism, TendrilError } from '../model/index.ts';
+import { SASL_MECHANISMS, type SaslMechanism, TendrilError } from '../model/basics.ts';
 
 /** As configured: certificates and the password are files, never values. */
 export interface KafkaOptions {

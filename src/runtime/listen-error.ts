@@ -1,5 +1,5 @@
 /** Why the xDS address cannot be listened on, in the words and codes that the HTTP API's address has too. */
-import { TendrilError } from '../model/index.ts';
+import { TendrilError } from '../model/basics.ts';
 import type { HostPort } from './config.ts';
 
 /** `PORT_IN_USE`, `PORT_REFUSED`, `ADDRESS_UNKNOWN`, else `XDS_LISTEN`. */

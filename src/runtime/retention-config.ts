@@ -1,5 +1,5 @@
 /** `--retain` and `--retain-events`: how much of log and history is kept. */
-import { parseDuration } from '../model/index.ts';
+import { parseDuration } from '../model/basics.ts';
 import type { RetentionPolicy } from '../projector/index.ts';
 
 const DAY_MS = 24 * 3_600_000;

@@ -1,5 +1,5 @@
 /** `--xds-limits NAME=VALUE,…`: the bounds of the xDS port (docs/limits.md), as a person writes them. */
-import { LIMIT_RANGES, type ServerLimits } from '../delta-xds/index.ts';
+import { LIMIT_RANGES, type ServerLimits } from '../delta-xds/basics.ts';
 
 type LimitName = keyof ServerLimits;
 

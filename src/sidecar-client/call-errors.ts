@@ -40,6 +40,6 @@ export const failedCall = (cluster: string, endpoint: string, cause: Error): Ten
   });
 
 export const wrongProtocol = (cluster: string): TendrilError =>
-  new TendrilError('CALL_PROTOCOL', `${cluster}: HTTP/2 without TLS, which the HTTP client does not speak`, {
-    remedy: 'call it with grpc-js (tendril:///…), or give the port protocol http',
+  new TendrilError('CALL_PROTOCOL', `${cluster}: CONNECT or an upgrade, which this client does not do over HTTP/2`, {
+    remedy: 'give the port protocol http if it speaks HTTP/1.1, or call it without this client',
   });

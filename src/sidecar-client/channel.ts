@@ -6,17 +6,33 @@ export interface HostPort {
   readonly port: number;
 }
 
+/** Pings of a silent connection. */
+export interface Keepalive {
+  /** Silent for so long: a ping, ms. */
+  readonly timeMs: number;
+  /** No answer for so long after it: the connection is given up, ms. */
+  readonly timeoutMs: number;
+}
+
+/** A control plane that stands still keeps its connections: after 15 s the next address is tried (reference/reliability.md, F-gray). */
+const KEEPALIVE: Keepalive = { timeMs: 10_000, timeoutMs: 5_000 };
+
 const OPTIONS = {
   'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
-  // A control plane that stands still keeps its connections: after 15 s the next address is tried (reference/reliability.md, F-gray).
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
   'grpc.enable_channelz': 0,
   // Every client has a connection of its own, as every Envoy has.
   'grpc.use_local_subchannel_pool': 1,
 };
 
 /** A channel of its own to one address. `given`: default plaintext. */
-export const channelTo = ({ host, port }: HostPort, given?: ChannelCredentials): Client =>
-  new Client(`${host.includes(':') ? `[${host}]` : host}:${port}`, given ?? credentials.createInsecure(), OPTIONS);
+export const channelTo = (
+  { host, port }: HostPort,
+  given?: ChannelCredentials,
+  { timeMs, timeoutMs }: Keepalive = KEEPALIVE,
+): Client =>
+  new Client(`${host.includes(':') ? `[${host}]` : host}:${port}`, given ?? credentials.createInsecure(), {
+    ...OPTIONS,
+    'grpc.keepalive_time_ms': timeMs,
+    'grpc.keepalive_timeout_ms': timeoutMs,
+  });

@@ -3,7 +3,7 @@ import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { ProtoNode } from '../proto/index.ts';
 import { Asker, isServicePort } from './asker.ts';
 import type { BackoffOptions } from './backoff.ts';
-import type { HostPort } from './channel.ts';
+import type { HostPort, Keepalive } from './channel.ts';
 import { Connection, type ConnectionStats, type ConnectionStatus } from './connection.ts';
 import type { DecodedHost, Endpoint } from './decode.ts';
 import type { UpdateEffect } from './effect.ts';
@@ -28,6 +28,8 @@ export interface SidecarOptions {
   readonly random?: () => number;
   /** Default: plaintext. */
   readonly credentials?: ChannelCredentials;
+  /** When a control plane that is silent is pinged, and given up (default: after 10 s, and 5 s later). */
+  readonly keepalive?: Keepalive;
   readonly onUpdate?: (update: UpdateEffect) => void;
   readonly onStatus?: (status: ConnectionStatus) => void;
   /** Waits for `start`. Default: connects at once. */
@@ -87,6 +89,7 @@ export const connectSidecar = (options: SidecarOptions): SidecarClient => {
     ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
     ...(options.random === undefined ? {} : { random: options.random }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    ...(options.keepalive === undefined ? {} : { keepalive: options.keepalive }),
   });
 
   asker.attach(connection);

@@ -2,7 +2,7 @@
 import type { ChannelCredentials, Client, ClientDuplexStream } from '@grpc/grpc-js';
 import { type DeltaRequest, decodeDeltaResponse, encodeDeltaRequest, GRPC_PATHS } from '../proto/index.ts';
 import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
-import { channelTo, type HostPort } from './channel.ts';
+import { channelTo, type HostPort, type Keepalive } from './channel.ts';
 import type { ClientEffect } from './effect.ts';
 import { GatheredQuestions } from './gathered-questions.ts';
 import type { ClientSession } from './session.ts';
@@ -18,6 +18,8 @@ export interface ConnectionOptions {
   readonly random?: () => number;
   /** Default: plaintext. */
   readonly credentials?: ChannelCredentials;
+  /** Default: a ping after 10 s of silence, 5 s for its answer. */
+  readonly keepalive?: Keepalive;
 }
 
 export type ConnectionStatus =
@@ -112,7 +114,7 @@ export class Connection {
     const to = addresses[this.#next++ % addresses.length];
     if (to === undefined || this.#closed) return;
     onStatus?.({ is: 'connecting', to });
-    const client = channelTo(to, this.#options.credentials);
+    const client = channelTo(to, this.#options.credentials, this.#options.keepalive);
     const stream = client.makeBidiStreamRequest(GRPC_PATHS.delta, same, same);
     this.#client = client;
     this.#stream = stream;

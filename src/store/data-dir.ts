@@ -64,13 +64,41 @@ export const prepareDirectory = (
   fileSystemType: (path: string) => number = (at) => statfsSync(at).type,
 ): void => {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectory(path);
     if ((statSync(path).mode & 0o777) !== 0o700) chmodSync(path, 0o700);
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw storageError(reasonAbove(path) ?? error, path);
   }
   requireFitFileSystem(path, fileSystemType);
+};
+
+/**
+ * As `prepareDirectory`, of a directory that may belong to others too: one that exists keeps its rights.
+ * @throws TendrilError `DATA_NOT_WRITABLE`, `DISK_FULL`.
+ */
+export const prepareSharedDirectory = (path: string): void => {
+  try {
+    makeDirectory(path);
+  } catch (error) {
+    throw storageError(reasonAbove(path) ?? error, path);
+  }
+};
+
+/** Part by part: Node's recursive mkdir goes round for ever where a file system says ENOENT to a new name, as /proc does. */
+const makeDirectory = (path: string): void => {
+  if (!existsSync(path)) {
+    const above = dirname(path);
+    if (!existsSync(above)) makeDirectory(above);
+    try {
+      mkdirSync(path, { mode: 0o700 });
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    }
+  }
+  // Nothing to make; EEXIST when it is a file.
+  mkdirSync(path, { recursive: true });
 };
 
 /** Why nothing can be made in the nearest directory that exists: Node's recursive mkdir says ENOENT on a read-only disk. */

@@ -48,6 +48,8 @@ export interface EnvironmentOptions {
   readonly mode?: CommitMode;
   /** The content can be made again from elsewhere: a damaged or older one is emptied instead of refused (default false). */
   readonly derived?: boolean;
+  /** `dir` may belong to others too: it keeps its rights where it exists. */
+  readonly sharesDirectory?: boolean;
   /** Asked before each commit. */
   readonly guard?: DiskGuard;
   readonly logger?: StoreLogger;

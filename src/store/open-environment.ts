@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { TendrilError } from '../model/basics.ts';
 import { checkEnvironment } from './check.ts';
 import { isClean, removeCleanMark } from './clean-marker.ts';
-import { prepareDirectory, preparePrivateFiles, requireFitFileSystem } from './data-dir.ts';
+import { prepareDirectory, preparePrivateFiles, prepareSharedDirectory, requireFitFileSystem } from './data-dir.ts';
 import { type Environment, type EnvironmentOptions, LmdbEnvironment } from './environment.ts';
 import { factsOf, headProblem } from './file-facts.ts';
 import { META_TABLE, requireSame } from './identity.ts';
@@ -138,7 +138,8 @@ const emptyDirectory = (path: string): void => {
 export const openEnvironment = async (options: EnvironmentOptions): Promise<Environment> => {
   const path = join(options.dir, options.name);
   if (options.readOnly === true) return openReader(options, path);
-  prepareDirectory(options.dir, options.fileSystemType);
+  if (options.sharesDirectory === true) prepareSharedDirectory(options.dir);
+  else prepareDirectory(options.dir, options.fileSystemType);
   prepareDirectory(path, options.fileSystemType);
   const lock = acquireWriterLock(path);
   try {

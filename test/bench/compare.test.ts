@@ -40,11 +40,15 @@ test('a report says what was run, what on-demand saves, and what was missed', ()
     }
     const bad = await reported(join(dir, 'bad'), {
       ...simResult({ slower: 5 }),
-      outcome: { status: 'server-died', message: 'core ended with SIGKILL', log: ['last <words>'] },
+      outcome: {
+        status: 'server-died',
+        message: 'the control plane died in mid-run (signal SIGKILL)',
+        log: ['last <words>'],
+      },
       lost: { sidecars: 2, resources: 3, examples: ['s-1 svc-2'] },
     });
     for (const said of [bad.markdown, bad.text]) {
-      assert.match(said, /died in mid-run.*core ended with SIGKILL/);
+      assert.match(said, /The control plane died in mid-run \(signal SIGKILL\)\. The figures are those until then/);
       assert.match(said, /Missed: P99 event to sidecar: 300 ms, asked for <= 250 ms/);
       assert.match(said, /3 resources of 2 sidecars are not what the mesh says\. For example s-1 svc-2/);
     }
@@ -83,6 +87,55 @@ test('runs of the same thing are noise; a slower one is worse, and only in what 
   assert.match(comparisonText(slower), /P99\s+61 ms\s+121 ms\s+\+98\.4 %\s+WORSE/);
 });
 
+/** The server died: figures of a part, and much better ones. */
+const cutShort = (): SimResult => ({
+  ...simResult({ noise: 4 }),
+  outcome: { status: 'server-died', message: 'the control plane died in mid-run (signal SIGKILL)' },
+  connect: { sidecars: 200, completed: 0 },
+  serverCpuPerChangeMs: 0.1,
+  churn: { ...(simResult().churn as NonNullable<SimResult['churn']>), arrived: 900 },
+});
+
+test('a run that did not end is not judged, nor is what it did not come to', () => {
+  const text = (a: readonly SimResult[], b: readonly SimResult[]): string => comparisonText(compareResults(a, b));
+  for (const [a, b] of [
+    [[simResult()], [cutShort()]],
+    [[cutShort()], [simResult()]],
+  ] as const) {
+    assert.doesNotMatch(text(a, b), /BETTER|WORSE|CHANGED/);
+    assert.match(text(a, b), /nothing is judged: a side has no run that came to its end/);
+    assert.equal(compareResults(a, b).isJudged, false);
+  }
+  const some = compareResults(three(1), [...three(1), cutShort()]);
+  assert.deepEqual([some.isJudged, some.isWorse, some.runs, some.unfinished], [true, false, [3, 3], [0, 1]]);
+  assert.match(some.warnings.join(), /1 of the 4 runs of B did not end as they should, and are left out/);
+});
+
+test('what did not happen has no figure, and is no finding of a run that ended early', () =>
+  withFolder(async (dir) => {
+    const { markdown } = await reported(dir, cutShort());
+    assert.doesNotMatch(markdown, /never arrived\.|\| 0(\.00)? (ms|B) \|/);
+    assert.match(markdown, /\| never arrived \| – \|/);
+    assert.match(markdown, /200 of 200 sidecars never had their first configuration/);
+    const none = { count: 0, p50: 0, p90: 0, p99: 0, max: 0 };
+    const hot = { changes: 1, expected: 9, arrived: 0, coalesced: 0, each: none, last: none };
+    const figures = compareResults([{ ...simResult(), hot }], [{ ...simResult(), hot }]).figures;
+    const section = 'Propagation of the service that all hold';
+    assert.deepEqual(
+      figures.filter((figure) => figure.section === section).map(({ name }) => name),
+      ['changes', 'deliveries', 'coalesced', 'never arrived'],
+    );
+  }));
+
+test('a mesh where all call nearly everything: what on demand costs is said, not what it spares', () =>
+  withFolder(async (dir) => {
+    const result = simResult();
+    const fullMesh = { ...(result.fullMesh as NonNullable<SimResult['fullMesh']>), bytesPerSidecar: 24_000 };
+    const { markdown } = await reported(dir, { ...result, fullMesh });
+    assert.match(markdown, /On demand costs all 200 sidecars together 24\.6 KB more/);
+    assert.doesNotMatch(markdown, /spared/);
+  }));
+
 test('one run a side is said to be weak; what differs between the sides is named', () => {
   const other = simResult();
   const compared = compareResults(
@@ -113,6 +166,10 @@ test('folders, lists and files are read; what is no result is refused by name', 
     assert.equal(runCompare(single, slow, { format: 'table', exitCode: false }).status, 0);
     const { text, status } = runCompare(slow, single, { format: 'json', exitCode: true });
     assert.deepEqual([status, (JSON.parse(text) as { isWorse: boolean }).isWorse], [0, false]);
+    const killed = put('killed', JSON.stringify(cutShort()));
+    assert.equal(runCompare(single, killed, { format: 'table', exitCode: true }).status, 2);
+    assert.equal(runCompare(join(dir, 'a'), `${killed},${single}`, { format: 'table', exitCode: true }).status, 2);
+    assert.equal(runCompare(single, killed, { format: 'table', exitCode: false }).status, 0);
     const bad = [
       [join(dir, 'nowhere'), /does not exist/],
       [put('text', 'hello'), /is not JSON/],
@@ -126,6 +183,9 @@ test('folders, lists and files are read; what is no result is refused by name', 
           ['faults', 'none'],
           ['lost', null],
           ['churn', { changes: 1 }],
+          ['churn', { ...simResult().churn, each: {} }],
+          ['options', {}],
+          ['connect', { sidecars: 1 }],
         ] as const
       ).map(
         ([part, damage], index) =>

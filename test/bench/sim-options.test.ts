@@ -27,6 +27,8 @@ test('options that cannot be are refused with what is allowed and a remedy', () 
     ['--mode half', /allowed: on-demand, full-mesh/],
     ['--sidecar 5', /did you mean --sidecars/],
     ['--churn', /argument missing/],
+    ['--sidecars -3', /is ambiguous; a value that begins with a dash/],
+    ['--settle 1500ms', /a whole number of seconds from 0 to 3600, or 30s, 5m, 1h/],
     ['--profile reconnect-storm --log memory', /nothing after kill -9/],
     ['--churn 10000 --duration 86400', /no addresses of their own/],
   ];
@@ -34,6 +36,10 @@ test('options that cannot be are refused with what is allowed and a remedy', () 
     const error = refused(line);
     assert.equal(error.code, 'USAGE');
     assert.match(error.message, said);
+    assert.equal(
+      error.remedy !== undefined && error.remedy === 'tendril bench sim --profile list',
+      line.includes('istio'),
+    );
     assert.ok(error.remedy, line);
   }
 });
@@ -41,6 +47,7 @@ test('options that cannot be are refused with what is allowed and a remedy', () 
 test('flags override the profile, the profile the base', () => {
   const { options } = optionsOf(['--profile', 'istio-1000-2000', '--churn', '3', '--duration', '7s']);
   assert.deepEqual([options.sidecars, options.services, options.churn, options.durationS], [2_000, 1_000, 3, 7]);
+  assert.equal(optionsOf(['--duration', '2m']).options.durationS, 120);
   assert.equal(optionsOf(['--mode', 'full-mesh']).options.sidecars, 50);
   for (const { name } of PROFILES) optionsOf(['--profile', name]);
 });
@@ -57,11 +64,36 @@ test('more sidecars than open files: which limit, and how it is raised', () => {
   };
   assert.match(
     said({ soft: 1_024, hard: 20_000 }).message,
-    /5102 open files in the control plane.*\(ulimit -n\) is 1024/,
+    /5302 open files in the control plane, 300 of them for itself.*\(ulimit -n\) is 1024/,
   );
-  assert.match(said({ soft: 1_024, hard: 20_000 }).remedy ?? '', /ulimit -n 5102/);
+  assert.match(said({ soft: 1_024, hard: 20_000 }).remedy ?? '', /ulimit -n 5302/);
   assert.match(said({ soft: 1_024, hard: 4_096 }).remedy ?? '', /the hard limit is 4096 too/);
   checkFiles(options, { soft: 6_000, hard: 6_000 });
+});
+
+test('the number of sidecars for a connection that is advised fits, whatever was asked for before', () => {
+  for (const [sidecars, perConnection, soft] of [
+    [2_000, 1, 400],
+    [2_000, 10, 330],
+    [150, 1, 310],
+  ] as const) {
+    const { options } = optionsOf(['--sidecars', String(sidecars), '--per-conn', String(perConnection)]);
+    const limits = { soft, hard: soft };
+    assert.throws(
+      () => checkFiles(options, limits),
+      (error) => {
+        const advised = Number(/--per-conn (\d+)/.exec((error as TendrilError).remedy ?? '')?.[1]);
+        checkFiles({ ...options, perConnection: advised }, limits);
+        return advised > perConnection;
+      },
+    );
+  }
+  const { options } = optionsOf(['--sidecars', '20']);
+  assert.throws(
+    () => checkFiles(options, { soft: 256, hard: 256 }),
+    (error) => error instanceof TendrilError && !/per-conn/.test(error.remedy ?? ''),
+    'what no sharing helps is not advised to be shared',
+  );
 });
 
 test('more connections than local ports: which limit, and how many sidecars must share one', () => {

@@ -21,5 +21,6 @@ test('a goal that one of the runs missed is not met, and what a run has not meas
   assert.equal(summary.unfinished, 1);
   assert.equal(summary.figures.find(({ name }) => name === 'resources lost')?.runs, 1);
   assert.deepEqual([summary.goals[0]?.met, summary.goals[0]?.runs], [1, 2]);
+  assert.match(summaryLines(summary)[0] ?? '', /^1 of 2 runs did not end$/);
   assert.match(summaryLines(summary).join('\n'), /^MISSED {5}P99 event to sidecar: 180 ms \(60\.\.300\)/m);
 });

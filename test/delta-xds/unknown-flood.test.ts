@@ -79,8 +79,10 @@ test('beyond its rate a sidecar is read no further, counted, and another one is 
   const client = await flooder(t, here);
   const ASKED = 400;
   const done = drain(client, ASKED);
-  askMany(client, 0, ASKED);
-  while ((await here.metric('tendril_xds_unknown_throttled_total')) === 0);
+  // Few requests: on a busy machine many would come slower than the rate.
+  askMany(client, 0, ASKED, 20);
+  while ((await here.metric('tendril_xds_unknown_throttled_total')) === 0)
+    assert.ok(answered(client) < ASKED, 'all was answered at once');
   const other = new RawClient(here.port);
   t.after(() => other.close());
   other.hello('app.shop');

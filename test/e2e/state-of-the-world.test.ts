@@ -1,10 +1,15 @@
-/** Issue 4, section 1.2: an Envoy that speaks the state-of-the-world form is served what its service declares. */
+/**
+ * Issue 4, section 1.2: an Envoy that speaks the state-of-the-world form is served what its service declares. Issue 7, 1.6: behind a relay
+ * it has that too when it starts while the control plane is down.
+ */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
+import { startRelay } from '../../src/agent/index.ts';
+import { cleanUp, temporaryFolder } from '../cli/support/tendril.ts';
 import { callHttp } from '../support/clients.ts';
 import { requirePart } from '../support/parts.ts';
 import { endpointEvent, eventually, type Mesh, serviceEvents, startMesh } from './harness.ts';
-import type { Sidecar } from './sidecar.ts';
+import { type Sidecar, startSidecar } from './sidecar.ts';
 import { Toys } from './toys.ts';
 
 suite('state of the world', { skip: requirePart('envoy') }, () => {
@@ -24,7 +29,7 @@ suite('state of the world', { skip: requirePart('envoy') }, () => {
   };
 
   before(async () => {
-    mesh = await startMesh();
+    mesh = await startMesh({ log: 'lmdb' });
     for (const name of ['cart', 'reviews'])
       await mesh.events(...serviceEvents(name, http, [await endpoint(name, `${name}-1`)]));
     await mesh.events(declare('cart'));
@@ -33,6 +38,7 @@ suite('state of the world', { skip: requirePart('envoy') }, () => {
   after(async () => {
     await mesh?.stop();
     await toys.close();
+    cleanUp();
   });
 
   test('a declared service is called; one that is not declared is unknown', async () => {
@@ -77,5 +83,53 @@ spec: {to: {v2: {weight: 100}}}`);
       rows.filter(({ type }) => type === 'cds').map(({ name, state }) => `${name} ${state}`),
       ['reviews.default:80/v2 acked'],
     );
+  });
+
+  test('an Envoy restarted behind a relay without a control plane serves what it knew; what changed comes when one is back', async () => {
+    const options = {
+      listen: { host: '127.0.0.1', port: 0 },
+      upstreams: [mesh.server.xds],
+      mesh: 'default',
+      cacheDir: temporaryFolder(),
+    };
+    // The last good listener is the one of this port.
+    const { outboundPort } = sidecar;
+    let relay = await startRelay(options);
+    const start = async (): Promise<void> => {
+      const input = { service: 'web.default', id: 'web-2', outboundPort, stateOfTheWorld: true };
+      sidecar = await startSidecar(input, relay.address);
+      await sidecar.envoy.live();
+    };
+    await sidecar.stop();
+    await start();
+    try {
+      await eventually('reviews are called', async () => (await call('reviews.default')) === 'reviews-v2');
+      await sidecar.quiet();
+      const held = await sidecar.holds();
+      await mesh.server.stop();
+      await eventually('alone', () => relay.status().envoys[0]?.state === 'away');
+      assert.equal(await call('reviews.default'), 'reviews-v2');
+      await sidecar.envoy.kill();
+      await relay.close();
+
+      // Only what is on disk is left.
+      relay = await startRelay(options);
+      await start();
+      assert.equal(await call('reviews.default'), 'reviews-v2');
+      assert.deepEqual(await sidecar.holds(), held);
+      await sidecar.assertHealthy();
+      const [row] = relay.status().envoys;
+      assert.deepEqual([row?.form, row?.state, row?.relayed, row?.refused], ['sotw', 'away', 0, 0]);
+
+      await mesh.start();
+      await eventually('messages pass', () => relay.status().envoys[0]?.state === 'up');
+      await mesh.events(...serviceEvents('late', http, [await endpoint('late', 'late-1')]), declare('late'));
+      await eventually('a new service is called', async () => (await call('late.default')) === 'late');
+      assert.equal(await call('reviews.default'), 'reviews-v2');
+      await sidecar.assertHealthy();
+    } finally {
+      await sidecar.stop();
+      await relay.close();
+    }
   });
 });

@@ -1,11 +1,12 @@
 /** The client where the control plane is away, elsewhere, or slow; and what it reads out of resources. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { createAdsServer } from '../../src/delta-xds/index.ts';
 import { ClusterLoadAssignment, encodeCanonical, envoy, VirtualHost } from '../../src/proto/index.ts';
 import { decodeAssignment, decodeCluster, decodeVirtualHost } from '../../src/sidecar-client/decode.ts';
 import { connectSidecar, type SidecarClient, type SidecarOptions } from '../../src/sidecar-client/index.ts';
+import { until } from '../cli/support/tendril.ts';
 import { assignmentBody, clusterBody, MemoryMesh, virtualHostBody } from '../delta-xds/support/memory-mesh.ts';
 import { freePort } from '../support/ports.ts';
 
@@ -50,6 +51,51 @@ test('no control plane: questions end with SIDECAR_TIMEOUT, closing ends what wa
   await assert.rejects(asked, { code: 'SIDECAR_CLOSED' });
   await assert.rejects(held, { code: 'SIDECAR_CLOSED' });
   await assert.rejects(patient.ask('cart.shop'), { code: 'SIDECAR_CLOSED' });
+});
+
+test('a control plane that stands still with its connections open is left for the next one, which brings what is new', async () => {
+  const mesh = new MemoryMesh();
+  mesh.set('cds', 'cart.shop:80', clusterBody('cart.shop:80', 'c', true));
+  mesh.set('eds', 'cart.shop:80', assignmentBody('cart.shop:80', 'e', [1]));
+  mesh.set('vhds', 'cart.shop:80', virtualHostBody('h', ['cart.shop'], ['cart.shop:80']));
+  const port = await serve(mesh);
+  // In the way to it: takes what comes, and from `isStill` on passes nothing on.
+  let isStill = false;
+  const sockets: Socket[] = [];
+  const proxy = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    sockets.push(near, far);
+    for (const [from, to] of [[near, far] as const, [far, near] as const]) {
+      from.on('error', () => undefined);
+      from.on('data', (bytes: Buffer) => {
+        if (!isStill) to.write(bytes);
+      });
+    }
+  });
+  await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done));
+  open.push({
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+    },
+  });
+  const { port: still } = proxy.address() as { port: number };
+  const reached: number[] = [];
+  const sidecar = client([still, port], {
+    random: () => 0,
+    keepalive: { timeMs: 200, timeoutMs: 200 },
+    onStatus: (status) => {
+      if (status.is === 'connected') reached.push(status.to.port);
+    },
+  });
+  assert.equal((await sidecar.resolve('cart.shop')).length, 1);
+  isStill = true;
+  mesh.set('eds', 'cart.shop:80', assignmentBody('cart.shop:80', 'e2', [1, 2]));
+  await until(
+    () => (sidecar.endpoints('cart.shop:80')?.length === 2 ? true : undefined),
+    () => `reached ${reached.map((at) => (at === still ? 'the one that stands still' : 'the other'))}`,
+  );
+  assert.equal(reached.at(-1), port);
 });
 
 test('of several control planes one that answers is enough; a question asked before that waits', async () => {

@@ -1,9 +1,18 @@
 /** gRPC streams by hand over node:http2: many on one connection, each cheap. For tests that need thousands. */
 import { type ClientHttp2Session, type ClientHttp2Stream, type ClientSessionOptions, connect } from 'node:http2';
 import type { Socket } from 'node:net';
-import { Deframer, frame } from '../../bench/sim/client/wire.ts';
+import { MESSAGE_HEAD, MessageReader } from '../../src/delta-xds/h2/message-reader.ts';
 
-export { frame };
+const MAX_MESSAGE = 1024 * 1024 * 1024;
+
+/** One message with gRPC's prefix: not compressed, length. */
+export const frame = (message: Uint8Array): Buffer => {
+  const framed = Buffer.allocUnsafe(MESSAGE_HEAD + message.length);
+  framed[0] = 0;
+  framed.writeUInt32BE(message.length, 1);
+  framed.set(message, MESSAGE_HEAD);
+  return framed;
+};
 
 export interface GrpcStream {
   send(message: Uint8Array): void;
@@ -25,7 +34,7 @@ export const openStream = (session: ClientHttp2Session, path: string, events: St
     { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },
     { endStream: false },
   );
-  const deframer = new Deframer();
+  const reader = new MessageReader(MAX_MESSAGE);
   let status: { readonly code: number; readonly message: string } | undefined;
   const note = (headers: Record<string, unknown>): void => {
     if (headers['grpc-status'] !== undefined)
@@ -37,7 +46,8 @@ export const openStream = (session: ClientHttp2Session, path: string, events: St
   raw.on('response', note);
   raw.on('trailers', note);
   raw.on('data', (chunk: Buffer) => {
-    for (const message of deframer.messages(chunk)) events.onMessage(message);
+    reader.push(chunk);
+    for (let message = reader.next(); message !== undefined; message = reader.next()) events.onMessage(message);
   });
   raw.on('error', () => undefined); // 'close' follows
   raw.on('close', () => events.onEnd(status));

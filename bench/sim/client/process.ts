@@ -6,7 +6,7 @@ import { Assignments } from './assignments.ts';
 import type { ClientCounts, ClientShare, FromClient, ToClient } from './messages.ts';
 import { type SidecarContext, SimSidecar } from './sidecar.ts';
 import { addVersions } from './versions.ts';
-import { openConnection, openStream } from './wire.ts';
+import { SimConnection, type SimStream } from './wire.ts';
 
 /** Full jitter up to this before a lost connection is tried again, as the bootstrap of our Envoys has it. */
 const RETRY_MS = 1_000;
@@ -75,23 +75,22 @@ class ClientProcess {
 
   /** A group shares its fate: whatever ends one of its streams ends the connection, as with a sidecar's own one. */
   #dial(group: readonly SimSidecar[]): void {
-    const connection = openConnection(this.#share.port);
-    // Not at once: nghttp2 (Node 20.20) loops for ever when streams are reset in the turn in which the server's GOAWAY ended one.
-    const end = (): void => void setImmediate(() => connection.destroy());
-    connection.once('connect', () => {
-      for (const sidecar of group) {
-        const stream = openStream(connection, GRPC_PATHS.delta, {
-          onMessage: (message) => sidecar.take(message, monotonicMs()),
-          onEnd: () => {
-            sidecar.lost();
-            end();
-          },
-        });
-        sidecar.opened(stream);
-      }
-    });
-    connection.once('close', () => {
-      setTimeout(() => this.#dial(group), Math.random() * RETRY_MS);
+    const connection = new SimConnection(
+      this.#share.port,
+      () => {
+        for (const sidecar of group) sidecar.opened(this.#open(connection, sidecar));
+      },
+      () => {
+        for (const sidecar of group) sidecar.lost();
+        setTimeout(() => this.#dial(group), Math.random() * RETRY_MS);
+      },
+    );
+  }
+
+  #open(connection: SimConnection, sidecar: SimSidecar): SimStream {
+    return connection.open(GRPC_PATHS.delta, {
+      onMessage: (message) => sidecar.take(message, monotonicMs()),
+      onEnd: () => connection.destroy(),
     });
   }
 

@@ -19,11 +19,11 @@ const cellsOf = ({ name, unit, judgement }: ComparedFigure): readonly string[] =
   if (judgement === undefined) return [name, NOT_MEASURED, NOT_MEASURED, '', ''];
   const { a, b, change, verdict, isWeak } = judgement;
   const isEqual = a === b;
-  const said = isEqual
-    ? 'the same'
-    : verdict === 'noise'
-      ? 'noise'
-      : `${verdict.toUpperCase()}${isWeak ? ' (weak)' : ''}`;
+  const said = ((): string => {
+    if (verdict === 'unjudged') return 'not judged';
+    if (isEqual) return 'the same';
+    return verdict === 'noise' ? 'noise' : `${verdict.toUpperCase()}${isWeak ? ' (weak)' : ''}`;
+  })();
   return [name, format(a, unit), format(b, unit), isEqual ? '' : percent(change), said];
 };
 
@@ -42,7 +42,7 @@ const aligned = (rows: readonly (readonly string[])[]): string[] => {
 };
 
 /** The comparison as text for a terminal. */
-export const comparisonText = ({ runs, differences, warnings, figures }: Comparison): string => {
+export const comparisonText = ({ runs, isJudged, differences, warnings, figures }: Comparison): string => {
   const sections = new Set(figures.map(({ section }) => section));
   const rows: string[][] = [['', `A (${runs[0]})`, `B (${runs[1]})`, 'change', '']];
   for (const section of sections) {
@@ -59,7 +59,9 @@ export const comparisonText = ({ runs, differences, warnings, figures }: Compari
     ...(warnings.length + differences.length > 0 ? [''] : []),
     ...aligned(rows),
     '',
-    `${count('worse')} worse, ${count('better')} better, ${count('changed')} changed otherwise, ${count('noise')} the same or noise (docs/bench.md says by which rule)`,
+    isJudged
+      ? `${count('worse')} worse, ${count('better')} better, ${count('changed')} changed otherwise, ${count('noise')} the same or noise (docs/bench.md says by which rule)`
+      : 'nothing is judged: a side has no run that came to its end',
   ]
     .map(printable)
     .join('\n');
@@ -79,7 +81,7 @@ export const compareSides = (a: string, b: string): Comparison => {
 
 export interface CompareOptions {
   readonly format: 'table' | 'json';
-  /** 2 when something is worse beyond noise. */
+  /** 2 when something is worse beyond noise, a run of B did not come to its end, or nothing could be judged. */
   readonly exitCode: boolean;
 }
 
@@ -91,5 +93,6 @@ export const runCompare = (
 ): { readonly text: string; readonly status: 0 | 2 } => {
   const comparison = compareSides(a, b);
   const text = wanted === 'json' ? JSON.stringify(comparison, null, 2) : comparisonText(comparison);
-  return { text, status: exitCode && comparison.isWorse ? 2 : 0 };
+  const { isWorse, isJudged, unfinished } = comparison;
+  return { text, status: exitCode && (isWorse || !isJudged || unfinished[1] > 0) ? 2 : 0 };
 };

@@ -23,23 +23,36 @@ const RECORDS = ['options', 'machine', 'outcome', 'bytes'];
 const LISTS = ['phases', 'seconds', 'processes', 'faults', 'goals'];
 /** Absent where they were not measured. */
 const MEASURED = ['connect', 'churn', 'hot', 'loopLag', 'lost', 'unneeded', 'storm', 'fullMesh'];
-/** Of figures of propagation. */
+/** Of propagation. */
 const SPREADS = ['each', 'last'];
+const COUNTS = ['changes', 'expected', 'arrived', 'coalesced'];
+const PERCENTILES = ['count', 'p50', 'p90', 'p99', 'max'];
+/** Options without which a reader cannot tell what was run. */
+const SIZES = ['sidecars', 'services', 'endpoints', 'deps', 'churn', 'hot', 'durationS', 'seed'];
 
 type Parts = Readonly<Record<string, unknown>>;
 const isRecord = (value: unknown): value is Parts =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+const hasNumbers = (part: unknown, names: readonly string[]): boolean =>
+  isRecord(part) && names.every((name) => Number.isFinite(part[name]));
+
+const isPropagation = (part: unknown): boolean =>
+  isRecord(part) && hasNumbers(part, COUNTS) && SPREADS.every((spread) => hasNumbers(part[spread], PERCENTILES));
+
 /** Parts that a reader would stumble over, by name. */
 const brokenParts = (result: Parts): readonly string[] => {
   const isWhole = (name: string, part: unknown): boolean =>
     isRecord(part) &&
-    (name !== 'connect' || isRecord(part.each)) &&
-    ((name !== 'churn' && name !== 'hot') || SPREADS.every((spread) => isRecord(part[spread]))) &&
-    (name !== 'storm' || isRecord(part.proof));
+    (name !== 'connect' ||
+      (hasNumbers(part, ['sidecars', 'completed']) &&
+        (part.each === undefined || hasNumbers(part.each, PERCENTILES)))) &&
+    ((name !== 'churn' && name !== 'hot') || isPropagation(part)) &&
+    (name !== 'storm' || isPropagation(part.proof));
   const isSecond = (second: Parts): boolean => isRecord(second.cpuS) && isRecord(second.rssAnonMiB);
   return [
     ...RECORDS.filter((name) => !isRecord(result[name])),
+    ...(isRecord(result.options) && !hasNumbers(result.options, SIZES) ? ['options'] : []),
     ...LISTS.filter((name) => {
       const list = result[name];
       return !Array.isArray(list) || !list.every((part) => isRecord(part) && (name !== 'seconds' || isSecond(part)));

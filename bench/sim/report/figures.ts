@@ -1,5 +1,5 @@
 /** The figures of a result by name, unit and direction: what reports list and `bench compare` judges. */
-import type { Percentiles, Second, SimResult } from '../result.ts';
+import type { Percentiles, PropagationFigures, Second, SimResult } from '../result.ts';
 import type { Unit } from './format.ts';
 
 export interface Figure {
@@ -39,7 +39,8 @@ const spread = (
   (['p50', 'p90', 'p99', 'max'] as const).map((key) => ({
     section,
     name: key === 'max' ? 'max' : key.toUpperCase(),
-    value: found?.[key],
+    // Of no times there are no percentiles.
+    value: found === undefined || found.count === 0 ? undefined : found[key],
     ...TIME,
     ...(read === undefined ? {} : { samples: samplesOf(result, (second) => read(second)?.[key]) }),
   }));
@@ -78,6 +79,12 @@ const processes = (result: SimResult): Figure[] => {
   ];
 };
 
+const isComplete = ({ outcome }: SimResult): boolean => outcome.status === 'complete';
+
+/** Nothing overtook them, and they did not come. */
+export const neverArrived = ({ expected, arrived, coalesced }: PropagationFigures): number =>
+  expected - arrived - coalesced;
+
 const change = (
   result: SimResult,
   section: string,
@@ -89,12 +96,13 @@ const change = (
     : [
         ...spread(result, section, found.each, read),
         ...listOf(section, [
-          ['last sidecar of a change, P50', TIME, found.last.p50],
-          ['last sidecar of a change, P99', TIME, found.last.p99],
+          ['last sidecar of a change, P50', TIME, found.last.count === 0 ? undefined : found.last.p50],
+          ['last sidecar of a change, P99', TIME, found.last.count === 0 ? undefined : found.last.p99],
           ['changes', COUNT, found.changes],
           ['deliveries', COUNT, found.arrived],
           ['coalesced', COUNT, found.coalesced],
-          ['never arrived', FAULTS, found.expected - found.arrived - found.coalesced],
+          // They may have been on their way when the run ended.
+          ['never arrived', FAULTS, isComplete(result) ? neverArrived(found) : undefined],
         ]),
       ];
 
@@ -159,6 +167,7 @@ export const figuresOf = (result: SimResult): readonly Figure[] => {
           ['resources a sidecar', COUNT, fullMesh.resourcesPerSidecar],
           ['first configuration', { ...TIME, better: 'neither' }, fullMesh.firstConfigurationMs],
           ['full mesh over on demand', { unit: 'ratio', better: 'higher', isSeeded: true }, fullMesh.bytesRatio],
+          ['not what sidecars hold', FAULTS, fullMesh.differing],
         ])),
   ];
 };

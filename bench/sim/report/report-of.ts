@@ -1,25 +1,23 @@
 /** What there is to say of a result: warnings first, what on-demand saves, the goals, then every figure. */
 import type { SimResult } from '../result.ts';
 import { chartsOf } from './charts-of.ts';
-import { figuresOf } from './figures.ts';
+import { figuresOf, neverArrived } from './figures.ts';
 import { format } from './format.ts';
 import type { Fact, FigureRow, Report, Section } from './report.ts';
 
 /** Above this many runnable processes for each processor before the run begins, something else was at work. */
 const BUSY = 0.5;
 const MAX_EXAMPLES = 5;
+const capital = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 const count = (value: number): string => format(value, 'count');
 
 const outcomeOf = ({ outcome }: SimResult): string[] => {
   if (outcome.status === 'complete') return [];
-  const begins = {
-    interrupted: 'The run was interrupted: the figures are those until then.',
-    'server-died': 'The control plane died in mid-run: the figures are those until then.',
-    failed: 'The run failed: the figures are those until then.',
-  }[outcome.status];
-  const said = outcome.message === undefined ? '' : ` ${outcome.message}`;
-  const log = (outcome.log ?? []).map((text) => `Server: ${text}`);
-  return [`${begins}${said}`, ...log];
+  const { status, message, log = [] } = outcome;
+  const died = message === undefined ? 'the control plane died in mid-run' : '';
+  const begins = { interrupted: 'the run was interrupted', 'server-died': died, failed: 'the run failed' }[status];
+  const said = [begins, message ?? ''].filter((part) => part !== '').join(': ');
+  return [`${capital(said)}. The figures are those until then.`, ...log.map((text) => `Server: ${text}`)];
 };
 
 const warningsOf = (result: SimResult): string[] => {
@@ -27,10 +25,7 @@ const warningsOf = (result: SimResult): string[] => {
   const missed = result.goals
     .filter(({ met }) => !met)
     .map(({ what, asked, measured, unit }) => `Missed: ${what}: ${count(measured)} ${unit}, asked for ${asked}.`);
-  const never = [churn, hot].reduce(
-    (sum, found) => sum + (found === undefined ? 0 : found.expected - found.arrived - found.coalesced),
-    0,
-  );
+  const never = [churn, hot].reduce((sum, found) => sum + (found === undefined ? 0 : neverArrived(found)), 0);
   const examples = (list: readonly string[]): string =>
     list.length === 0 ? '' : ` For example ${list.slice(0, MAX_EXAMPLES).join('; ')}.`;
   return [
@@ -47,7 +42,8 @@ const warningsOf = (result: SimResult): string[] => {
           `${count(lost.resources)} resources of ${count(lost.sidecars)} sidecars are not what the mesh says.${examples(lost.examples)}`,
         ]
       : []),
-    ...(never > 0 ? [`${count(never)} deliveries never arrived.`] : []),
+    // Of a run that ended early, they may have been on their way.
+    ...(never > 0 && result.outcome.status === 'complete' ? [`${count(never)} deliveries never arrived.`] : []),
     ...(unneeded !== undefined && unneeded.foreign + unneeded.repeated > 0
       ? [
           `${count(unneeded.foreign)} resources were sent to sidecars that do not need them, and ${count(unneeded.repeated)} a second time.${examples(unneeded.examples)}`,
@@ -66,18 +62,20 @@ const warningsOf = (result: SimResult): string[] => {
 const savingsOf = ({ options, connect, fullMesh }: SimResult): string[] => {
   if (options.mode === 'full-mesh')
     return [
-      `This run is the full mesh itself: every sidecar was sent everything${connect === undefined ? '' : `, ${format(connect.bytesPerSidecar, 'bytes')} each`}. Run it with --mode on-demand and compare.`,
+      `This run is the full mesh itself: every sidecar was sent everything${connect?.bytesPerSidecar === undefined ? '' : `, ${format(connect.bytesPerSidecar, 'bytes')} each`}. Run it with --mode on-demand and compare.`,
     ];
-  if (connect === undefined || fullMesh === undefined)
+  if (connect?.bytesPerSidecar === undefined || fullMesh === undefined)
     return [
       'What on-demand saves was not measured: the run has no sidecars that need everything (--probes), or they did not get it.',
     ];
-  const { bytesPerSidecar } = connect;
+  const { bytesPerSidecar, each } = connect;
   const saved = (fullMesh.bytesPerSidecar - bytesPerSidecar) * options.sidecars;
   return [
     `A sidecar was sent ${format(bytesPerSidecar, 'bytes')} for its first configuration; the full mesh is ${format(fullMesh.bytesPerSidecar, 'bytes')}: ${format(fullMesh.bytesRatio, 'count')} times as much (listener apart: ${format(connect.listenerBytesPerSidecar, 'bytes')}).`,
-    `All ${count(options.sidecars)} sidecars together are spared ${format(saved, 'bytes')} when they start.`,
-    `A full configuration of ${count(fullMesh.resourcesPerSidecar)} resources took ${format(fullMesh.firstConfigurationMs, 'ms')}${connect.each.count > 0 ? `; on demand the median was ${format(connect.each.p50, 'ms')}` : ''}.`,
+    saved >= 0
+      ? `All ${count(options.sidecars)} sidecars together are spared ${format(saved, 'bytes')} when they start.`
+      : `On demand costs all ${count(options.sidecars)} sidecars together ${format(-saved, 'bytes')} more when they start: they call nearly everything there is.`,
+    `A full configuration of ${count(fullMesh.resourcesPerSidecar)} resources took ${format(fullMesh.firstConfigurationMs, 'ms')}${each !== undefined && each.count > 0 ? `; on demand the median was ${format(each.p50, 'ms')}` : ''}.`,
   ];
 };
 
@@ -116,8 +114,6 @@ const sectionsOf = (result: SimResult): Section[] => {
 
 const factsOf = (values: object): Fact[] =>
   Object.entries(values).map(([name, value]) => ({ name, value: String(value) }));
-
-const capital = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
 export const reportOf = (result: SimResult): Report => {
   const { options } = result;

@@ -1,14 +1,20 @@
 /** Carries out one relay session: Envoy's stream on one side, the way to a control plane on the other. */
 import { status } from '@grpc/grpc-js';
+import { GRPC_PATHS } from '../../proto/index.ts';
 import type { HostPort } from '../../sidecar-client/index.ts';
-import type { RelayEffect } from './effect.ts';
+import type { RelayEffect, RelayForm, RelayMachine } from './effect.ts';
 import type { LastGood } from './last-good.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import { RelaySession } from './session.ts';
 import type { EnvoyCall } from './side-stream.ts';
+import { StateSession } from './state-session.ts';
 import { Uplink, type UplinkOptions } from './uplink.ts';
 
 export interface AdsStreamOptions
   extends Pick<UplinkOptions, 'upstreams' | 'underWay' | 'credentials' | 'backoff' | 'random'> {
+  readonly form: RelayForm;
+  /** Of all streams together. */
+  readonly budget: MemoryBudget;
   /** The last good configuration of a node; told once, with the stream's first message. Throws when there are too many. */
   readonly lastGood: (nodeId: string) => LastGood;
   /** Another stream of this node holds it. */
@@ -33,7 +39,8 @@ const MAX_UNSENT_BYTES = 16 * 2 ** 20;
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export class AdsStream {
-  readonly session: RelaySession;
+  readonly session: RelayMachine;
+  readonly form: RelayForm;
   readonly #call: EnvoyCall;
   readonly #uplink: Uplink;
   readonly #options: AdsStreamOptions;
@@ -47,14 +54,16 @@ export class AdsStream {
   constructor(call: EnvoyCall, options: AdsStreamOptions) {
     this.#call = call;
     this.#options = options;
-    this.session = new RelaySession({
-      lastGood: (nodeId) => {
-        this.#lastGood = options.lastGood(nodeId);
-        return this.#lastGood;
-      },
-    });
+    this.form = options.form;
+    const lastGood = (nodeId: string): LastGood => {
+      this.#lastGood = options.lastGood(nodeId);
+      return this.#lastGood;
+    };
+    const given = { lastGood, budget: options.budget };
+    this.session = this.form === 'delta' ? new RelaySession(given) : new StateSession(given);
     this.#uplink = new Uplink({
       ...options,
+      path: GRPC_PATHS[this.form],
       onReady: (to) => {
         options.onUp(to);
         this.#run(this.session.onReady());
@@ -73,6 +82,11 @@ export class AdsStream {
     call.on('cancelled', () => this.#over());
     call.on('error', () => this.#over());
     this.#uplink.start();
+  }
+
+  /** Of its node; undefined before Envoy's first message. */
+  get lastGood(): LastGood | undefined {
+    return this.#lastGood;
   }
 
   /** A control plane stands behind what Envoy holds. */
@@ -171,5 +185,6 @@ export class AdsStream {
     clearTimeout(this.#starving);
     this.#uplink.close();
     this.#options.onClose(this);
+    this.session.onEnd();
   }
 }

@@ -27,3 +27,30 @@ export interface RelayCounters {
  * up: messages pass.
  */
 export type RelayState = 'connecting' | 'away' | 'joining' | 'up';
+
+/** What an Envoy speaks: delta, or the state of the world. */
+export type RelayForm = 'delta' | 'sotw';
+
+/** The pure machine of one Envoy stream, in either form. */
+export interface RelayMachine {
+  readonly counters: RelayCounters;
+  readonly state: RelayState;
+  /** Name of the node; undefined before Envoy's first message. */
+  readonly nodeId: string | undefined;
+  /** A control plane has been asked by an Envoy that holds nothing, and has said nothing; the last good configuration would answer. */
+  readonly starving: boolean;
+  /** Envoy holds it, or was sent it. */
+  holds(typeUrl: string, name: string): boolean;
+  /** Throws `TendrilError` `XDS_MALFORMED` or `XDS_LIMIT`: the stream cannot go on. */
+  onRequest(bytes: Uint8Array): RelayEffect[];
+  /** A control plane can be reached: a stream to it is open, and nothing has been said on it. */
+  onReady(): RelayEffect[];
+  /** Envoy has had its time to answer what it was sent. */
+  onSettleOver(): RelayEffect[];
+  /** Throws `TendrilError` `XDS_MALFORMED` or `XDS_LIMIT`: this control plane is to be left. */
+  onResponse(bytes: Uint8Array): RelayEffect[];
+  /** The control plane's stream has ended, or none of them could be reached. */
+  onLost(): RelayEffect[];
+  /** Envoy's stream has ended: gives back what its responses took of the budget. */
+  onEnd(): void;
+}

@@ -1,10 +1,12 @@
 /**
  * What the Envoys of one node last held and acknowledged: in memory, and on disk behind a store. Secrets stay in memory.
  *
- * Bound: bytes per node; what does not fit is not kept, and counted.
+ * Bounds: bytes per node, and of all nodes through a budget; what does not fit is not kept, and counted.
  */
 import { SDS } from '../../proto/index.ts';
 import type { CopyTimes } from './age.ts';
+import type { RelayForm } from './effect.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import { type RawResource, readResource } from './wire.ts';
 
 /** What a session reads. */
@@ -32,13 +34,31 @@ const MAX_NODE_BYTES = 64 * 2 ** 20;
 
 const copyOf = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes);
 
+export interface LastGoodOptions {
+  readonly store?: LastGoodStore | undefined;
+  /** An Envoy that speaks the state of the world gets other resources than one that speaks delta: kept apart. */
+  readonly form?: RelayForm;
+  /** Of all nodes together; undefined: without such a bound. */
+  readonly budget?: MemoryBudget;
+  /** Bytes of all resources, default 64 MiB. */
+  readonly maxBytes?: number;
+}
+
+/** Under which name a node's copy lies in the store. */
+export const keyOf = (node: string, form: RelayForm): string => (form === 'delta' ? node : `sotw:${node}`);
+
 export class LastGood implements LastGoodView {
   readonly node: string;
+  readonly form: RelayForm;
+  readonly key: string;
   readonly #types = new Map<string, Map<string, RawResource>>();
   /** Type, then alias -> name. */
   readonly #aliases = new Map<string, Map<string, string>>();
   readonly #store: LastGoodStore | undefined;
+  readonly #budget: MemoryBudget | undefined;
   readonly #maxBytes: number;
+  /** The store has more of it than there was room for. */
+  #partial = false;
   size = 0;
   bytes = 0;
   /** Resources that did not fit. */
@@ -46,12 +66,20 @@ export class LastGood implements LastGoodView {
   /** When a control plane stood behind it for the last time, Unix time in ms; undefined: not known. */
   confirmedAt: number | undefined;
 
-  constructor(node: string, store: LastGoodStore | undefined, maxBytes: number = MAX_NODE_BYTES) {
+  constructor(node: string, { store, form = 'delta', budget, maxBytes = MAX_NODE_BYTES }: LastGoodOptions = {}) {
     this.node = node;
+    this.form = form;
+    this.key = keyOf(node, form);
     this.#store = store;
+    this.#budget = budget;
     this.#maxBytes = maxBytes;
-    this.confirmedAt = store?.times(node)?.confirmedAt;
-    for (const { typeUrl, raw } of store?.load(node) ?? []) this.#set(typeUrl, readResource(copyOf(raw)));
+    this.confirmedAt = store?.times(this.key)?.confirmedAt;
+    for (const { typeUrl, raw } of store?.load(this.key) ?? [])
+      if (this.#hasRoom(raw.length)) this.#set(typeUrl, readResource(copyOf(raw)));
+      else {
+        this.#partial = true;
+        this.notKept++;
+      }
   }
 
   get(typeUrl: string, name: string): RawResource | undefined {
@@ -71,31 +99,46 @@ export class LastGood implements LastGoodView {
     const before = this.get(typeUrl, resource.name);
     // A name that does not exist never replaces a virtual host that is there (envoy-wire2, section 0, fact 4).
     if (!resource.hasBody) return;
-    if (this.bytes - (before?.raw.length ?? 0) + resource.raw.length > this.#maxBytes) {
-      this.notKept++;
-      this.drop(typeUrl, resource.name);
-      return;
-    }
     const same = before !== undefined && Buffer.compare(before.raw, resource.raw) === 0;
     if (same) return;
+    // An older one would not be what Envoy holds.
+    this.drop(typeUrl, resource.name);
+    if (resource.raw.length === 0 || !this.#hasRoom(resource.raw.length)) {
+      this.notKept++;
+      return;
+    }
     const raw = copyOf(resource.raw);
     this.#set(typeUrl, { ...resource, raw });
-    if (typeUrl !== SDS) this.#store?.put(this.node, typeUrl, resource.name, raw);
+    if (typeUrl !== SDS) this.#store?.put(this.key, typeUrl, resource.name, raw);
   }
 
   drop(typeUrl: string, name: string): void {
-    if (!this.#delete(typeUrl, name)) return;
-    if (typeUrl !== SDS) this.#store?.remove(this.node, typeUrl, name);
+    if (!this.#delete(typeUrl, name) && !this.#partial) return;
+    if (typeUrl !== SDS) this.#store?.remove(this.key, typeUrl, name);
   }
 
   /** An Envoy of this node is connected; `confirmed`: to a control plane, through the relay. */
   seen(now: number, confirmed: boolean): void {
     if (confirmed) this.confirmedAt = now;
-    if (this.size > 0) this.#store?.setTimes(this.node, { seenAt: now, confirmedAt: this.confirmedAt });
+    if (this.size > 0 || this.#partial) this.#store?.setTimes(this.key, { seenAt: now, confirmedAt: this.confirmedAt });
   }
 
+  /** It leaves memory; the copy in the store stays. */
+  release(): void {
+    this.#budget?.give(this.bytes);
+    this.bytes = 0;
+    this.size = 0;
+    this.#types.clear();
+    this.#aliases.clear();
+  }
+
+  /** Takes the bytes if so. */
+  #hasRoom(bytes: number): boolean {
+    return this.bytes + bytes <= this.#maxBytes && (this.#budget?.take(bytes) ?? true);
+  }
+
+  /** Its room is taken already, and nothing of its name is there. */
   #set(typeUrl: string, resource: RawResource): void {
-    this.#delete(typeUrl, resource.name);
     const names = this.#types.get(typeUrl) ?? new Map<string, RawResource>();
     this.#types.set(typeUrl, names.set(resource.name, resource));
     const aliases = this.#aliases.get(typeUrl) ?? new Map<string, string>();
@@ -113,6 +156,7 @@ export class LastGood implements LastGoodView {
     for (const alias of resource.aliases) if (aliases?.get(alias) === name) aliases.delete(alias);
     this.size--;
     this.bytes -= resource.raw.length;
+    this.#budget?.give(resource.raw.length);
     return true;
   }
 }

@@ -2,7 +2,7 @@
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { BackoffOptions, HostPort } from '../../sidecar-client/index.ts';
 import type { StoreLogger } from '../../store/index.ts';
-import type { RelayCounters, RelayState } from './effect.ts';
+import type { RelayCounters, RelayForm, RelayState } from './effect.ts';
 import type { StoreProblem } from './resource-store.ts';
 import type { SideCounters } from './side-stream.ts';
 
@@ -19,6 +19,11 @@ export interface RelayOptions {
   /** Towards the control planes; default plaintext. */
   readonly credentials?: ChannelCredentials;
   readonly backoff?: BackoffOptions;
+  /**
+   * Bytes of last good configurations in memory, of all nodes together, and of responses that Envoys have not answered; default 256 MiB.
+   * At the bound nodes without an Envoy leave memory (their copy on disk stays); then what is new is not kept.
+   */
+  readonly maxBytes?: number;
   /** Unix time, ms; default `Date.now`. For the age of copies, which outlive the process. */
   readonly now?: () => number;
   /** How often copies of nodes that are not seen any more are looked for, and how long after the start first, ms; default one hour. */
@@ -27,6 +32,7 @@ export interface RelayOptions {
 
 export interface RelayedEnvoy extends RelayCounters {
   readonly node: string;
+  readonly form: RelayForm;
   readonly state: RelayState;
 }
 
@@ -37,12 +43,21 @@ export interface RelayStatus {
   /** Last good configurations in memory. */
   readonly lastGood: readonly {
     readonly node: string;
+    readonly form: RelayForm;
     readonly resources: number;
     readonly bytes: number;
     readonly notKept: number;
     /** Since a control plane stood behind it for the last time, ms; 0 while one does; undefined: not known. */
     readonly ageMs: number | undefined;
   }[];
+  readonly memory: {
+    readonly bytes: number;
+    readonly maxBytes: number;
+    /** Resources and responses for which there was no room. */
+    readonly refused: number;
+    /** Nodes without an Envoy that were taken out of memory, for room or because there were 64. */
+    readonly released: number;
+  };
   readonly cache: {
     /** Folder of the copy on disk; undefined: there is none. */
     readonly path: string | undefined;

@@ -8,7 +8,9 @@ import { GRPC_PATHS } from '../../proto/index.ts';
 import { channelTo, type HostPort } from '../../sidecar-client/index.ts';
 import { AdsStream } from './ads-stream.ts';
 import { ageOf, agoText } from './age.ts';
-import { LastGood } from './last-good.ts';
+import type { RelayForm } from './effect.ts';
+import { keyOf, LastGood } from './last-good.ts';
+import { MemoryBudget } from './memory-budget.ts';
 import type { Relay, RelayOptions, RelayStatus } from './options.ts';
 import { problemOf, ResourceStore, type StoreProblem } from './resource-store.ts';
 import { type EnvoyCall, SIDE_PATHS, type SideCounters, SideStream } from './side-stream.ts';
@@ -16,6 +18,8 @@ import { same, type UnderWay } from './uplink.ts';
 
 /** Nodes at a time; a further one is refused. One agent has one Envoy, or a few. */
 const MAX_NODES = 64;
+/** Bytes of all nodes together. */
+const MAX_BYTES = 256 * 2 ** 20;
 /** How often the times of nodes that are connected are recorded: a relay that is killed knows the age to this. */
 const SEEN_MS = 60_000;
 /** A copy whose node was not seen for so long is removed. */
@@ -53,18 +57,22 @@ class RunningRelay implements Relay {
   readonly #side: SideCounters = { open: 0, accessLogsDropped: 0 };
   readonly #now: () => number;
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #budget: MemoryBudget;
   #pruned = 0;
+  #released = 0;
   #up: { readonly at: HostPort; readonly client: Client } | undefined;
 
   constructor(options: RelayOptions, store: ResourceStore | undefined, storeProblem: StoreProblem | undefined) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#store = store;
+    this.#budget = new MemoryBudget(options.maxBytes ?? MAX_BYTES, () => this.#releaseIdle());
     this.#storeProblem = storeProblem;
     this.address = options.listen;
-    const paths = [GRPC_PATHS.delta, ...SIDE_PATHS];
+    const paths = [GRPC_PATHS.delta, GRPC_PATHS.sotw, ...SIDE_PATHS];
     this.#server.addService(Object.fromEntries(paths.map((path) => [path, methodOf(path)])), {
-      [GRPC_PATHS.delta]: (call: EnvoyCall) => this.#delta(call),
+      [GRPC_PATHS.delta]: (call: EnvoyCall) => this.#ads('delta', call),
+      [GRPC_PATHS.sotw]: (call: EnvoyCall) => this.#ads('sotw', call),
       ...Object.fromEntries(SIDE_PATHS.map((path) => [path, (call: EnvoyCall) => this.#sideStream(path, call)])),
     });
   }
@@ -95,18 +103,19 @@ class RunningRelay implements Relay {
     }
   }
 
-  #delta(call: EnvoyCall): void {
+  #ads(form: RelayForm, call: EnvoyCall): void {
     const { upstreams, credentials, backoff, log } = this.#options;
     const stream: AdsStream = new AdsStream(call, {
+      form,
+      budget: this.#budget,
       upstreams,
       underWay: this.#underWay,
       ...(credentials === undefined ? {} : { credentials }),
       ...(backoff === undefined ? {} : { backoff }),
-      lastGood: (node) => this.#lastGood(node),
+      lastGood: (node) => this.#lastGood(form, node),
       heldElsewhere: (asking, typeUrl, name) =>
         [...this.#streams].some(
-          (other) =>
-            other !== asking && other.session.nodeId === asking.session.nodeId && other.session.holds(typeUrl, name),
+          (other) => other !== asking && other.lastGood === asking.lastGood && other.session.holds(typeUrl, name),
         ),
       onUp: (to) => this.#controlPlaneUp(to),
       onDown: (why) => {
@@ -135,14 +144,15 @@ class RunningRelay implements Relay {
 
   /** Records that their nodes are there, and whether a control plane is. */
   #seen(streams: Iterable<AdsStream>): void {
-    for (const { session, confirmed } of streams) this.#nodes.get(session.nodeId ?? '')?.seen(this.#now(), confirmed);
+    for (const { lastGood, confirmed } of streams) lastGood?.seen(this.#now(), confirmed);
   }
 
   #prune(): void {
     this.#seen(this.#streams);
     const now = this.#now();
-    const used = new Set([...this.#streams].map(({ session }) => session.nodeId ?? ''));
+    const used = new Set([...this.#streams].map(({ lastGood }) => lastGood?.key ?? ''));
     for (const node of this.#store?.prune(now - KEPT_MS, now, used) ?? []) {
+      this.#nodes.get(node)?.release();
       this.#nodes.delete(node);
       this.#pruned++;
       this.#options.log?.info({ node }, 'last good configuration removed: no Envoy of this node came for 30 days');
@@ -169,40 +179,61 @@ class RunningRelay implements Relay {
     side.start(this.#up?.client);
   }
 
-  #lastGood(node: string): LastGood {
-    const known = this.#nodes.get(node);
-    if (known !== undefined) return known;
-    if (this.#nodes.size >= MAX_NODES) {
-      const used = new Set([...this.#streams].map(({ session }) => session.nodeId));
-      const idle = [...this.#nodes.keys()].find((each) => !used.has(each));
-      if (idle === undefined)
-        throw new TendrilError('RELAY_NODES', `${MAX_NODES} nodes use this relay already`, {
-          remedy: 'run a relay for each application, or a few of them',
-        });
-      this.#nodes.delete(idle);
+  #lastGood(form: RelayForm, node: string): LastGood {
+    const key = keyOf(node, form);
+    const known = this.#nodes.get(key);
+    if (known !== undefined) {
+      // Those that came last stand last.
+      this.#nodes.delete(key);
+      this.#nodes.set(key, known);
+      return known;
     }
-    const made = new LastGood(node, this.#store);
-    this.#nodes.set(node, made);
+    if (this.#nodes.size >= MAX_NODES && !this.#releaseIdle())
+      throw new TendrilError('RELAY_NODES', `${MAX_NODES} nodes use this relay already`, {
+        remedy: 'run a relay for each application, or a few of them',
+      });
+    const made = new LastGood(node, { store: this.#store, form, budget: this.#budget });
+    this.#nodes.set(key, made);
     made.seen(this.#now(), false);
+    if (made.notKept > 0)
+      this.#options.log?.warn(
+        { node, resources: made.notKept, maxBytes: this.#budget.maxBytes },
+        'not all of the last good configuration on disk fits into memory',
+      );
     return made;
+  }
+
+  /** Takes the node whose Envoy came longest ago, of those that have none now, out of memory. False: there is none. */
+  #releaseIdle(): boolean {
+    const used = new Set([...this.#streams].map(({ lastGood }) => lastGood));
+    const idle = [...this.#nodes.values()].find((each) => !used.has(each));
+    if (idle === undefined) return false;
+    idle.release();
+    this.#nodes.delete(idle.key);
+    this.#released++;
+    return true;
   }
 
   status(): RelayStatus {
     const now = this.#now();
-    const confirmed = new Set(
-      [...this.#streams].filter(({ confirmed }) => confirmed).map(({ session }) => session.nodeId),
-    );
+    const confirmed = new Set([...this.#streams].filter((each) => each.confirmed).map(({ lastGood }) => lastGood));
     return {
       controlPlane: this.#up?.at,
-      envoys: [...this.#streams].map(({ session }) => ({
-        node: session.nodeId ?? '',
-        state: session.state,
+      envoys: [...this.#streams].map(({ form, session }) => ({
+        ...{ node: session.nodeId ?? '', form, state: session.state },
         ...session.counters,
       })),
-      lastGood: [...this.#nodes.values()].map(({ node, size, bytes, notKept, confirmedAt }) => ({
-        ...{ node, resources: size, bytes, notKept },
-        ageMs: confirmed.has(node) ? 0 : ageOf(confirmedAt, now),
-      })),
+      lastGood: [...this.#nodes.values()].map((each) => {
+        const { node, form, size, bytes, notKept, confirmedAt } = each;
+        const ageMs = confirmed.has(each) ? 0 : ageOf(confirmedAt, now);
+        return { node, form, resources: size, bytes, notKept, ageMs };
+      }),
+      memory: {
+        bytes: this.#budget.used,
+        maxBytes: this.#budget.maxBytes,
+        refused: this.#budget.refused,
+        released: this.#released,
+      },
       cache: {
         path: this.#store?.path,
         waiting: this.#store?.waiting ?? 0,
@@ -227,6 +258,8 @@ class RunningRelay implements Relay {
   }
 }
 
+const SILENT = (): void => undefined;
+
 const openStore = async ({
   cacheDir,
   mesh,
@@ -234,10 +267,19 @@ const openStore = async ({
 }: RelayOptions): Promise<{ readonly store?: ResourceStore; readonly problem?: StoreProblem }> => {
   if (cacheDir === undefined) return {};
   try {
-    return { store: await ResourceStore.open({ dir: cacheDir, mesh, ...(log === undefined ? {} : { logger: log }) }) };
+    // What was emptied is said below, with the reason.
+    const logger = { info: log?.info.bind(log) ?? SILENT, warn: SILENT, error: log?.error.bind(log) ?? SILENT };
+    const store = await ResourceStore.open({ dir: cacheDir, mesh, logger });
+    const { path, emptied } = store;
+    if (emptied !== undefined) log?.warn({ path }, `${path} was made anew: ${emptied}`);
+    return { store };
   } catch (error) {
     const problem = problemOf(error);
-    log?.warn({ ...problem, cacheDir }, 'no copy on disk; last good configurations are kept in memory only');
+    const remedy = problem.remedy === undefined ? '' : ` (${problem.remedy})`;
+    log?.warn(
+      { ...problem, cacheDir },
+      `${problem.message}: the last good configuration is kept in memory only${remedy}`,
+    );
     return { problem };
   }
 };

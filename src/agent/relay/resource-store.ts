@@ -19,7 +19,7 @@ import { type CopyTimes, decodeTimes, encodeTimes } from './age.ts';
 import type { LastGoodStore } from './last-good.ts';
 
 export interface ResourceStoreOptions {
-  /** The environment lies in its folder `relay`. Made with mode 0700, files 0600. */
+  /** The environment lies in its folder `relay`, made with mode 0700, files 0600. `dir` itself keeps its rights where it exists. */
   readonly dir: string;
   /** A folder of another mesh is refused. */
   readonly mesh: string;
@@ -91,7 +91,7 @@ export class ResourceStore implements LastGoodStore {
     const { dir, mesh, logger, reserveBytes = RESERVE_BYTES, flushMs = FLUSH_MS } = options;
     const guard = createDiskGuard({ path: dir, reserveBytes });
     try {
-      const given = { dir, name: NAME, mesh, schema: SCHEMA, derived: true, guard };
+      const given = { dir, name: NAME, mesh, schema: SCHEMA, derived: true, sharesDirectory: true, guard };
       const environment = await openEnvironment({ ...given, ...(logger === undefined ? {} : { logger }) });
       return new ResourceStore(environment, guard, flushMs);
     } catch (error) {

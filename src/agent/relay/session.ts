@@ -15,22 +15,23 @@
  */
 import { TendrilError } from '../../model/basics.ts';
 import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest, VHDS } from '../../proto/index.ts';
-import type { RelayCounters, RelayEffect, RelayState } from './effect.ts';
+import type { RelayCounters, RelayEffect, RelayMachine, RelayState } from './effect.ts';
 import type { LastGoodView } from './last-good.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import { answersTo, type LocalAnswer } from './stand-alone.ts';
-import { type InFlight, Subscription } from './subscription.ts';
-import { nodeField, type RawResource, readResponse, request } from './wire.ts';
+import { type SentResponse, Subscription } from './subscription.ts';
+import { nodeField, partsOf, readResponse, request } from './wire.ts';
 
 export interface RelaySessionOptions {
   /** The last good configuration of a node; asked once, when its name is known. */
   readonly lastGood: (nodeId: string) => LastGoodView;
+  /** For responses that Envoy has not answered; undefined: without a bound of bytes. */
+  readonly budget?: MemoryBudget;
 }
 
-/** Bytes of resources in one response made here. */
-const RESPONSE_BYTES = 4 * 2 ** 20;
 const NONCE = 'relay-';
 
-export class RelaySession {
+export class RelaySession implements RelayMachine {
   readonly counters: RelayCounters = {
     ...{ relayed: 0, relayedResources: 0, local: 0, localResources: 0, refused: 0, upstreams: 0 },
   };
@@ -53,24 +54,20 @@ export class RelaySession {
     return this.#state;
   }
 
-  /** Name of the node; undefined before Envoy's first message. */
   get nodeId(): string | undefined {
     return this.#node?.id;
   }
 
-  /** A control plane has been asked by an Envoy that holds nothing, and has said nothing; the last good configuration would answer. */
   get starving(): boolean {
     if (this.#node === undefined || this.#node.lastGood.size === 0) return false;
     return this.#state === 'up' && !this.#heard && [...this.#types.values()].every((type) => !type.answered);
   }
 
-  /** Envoy holds it, or was sent it. */
   holds(typeUrl: string, name: string): boolean {
     const type = this.#types.get(typeUrl);
-    return type !== undefined && (type.held.has(name) || type.isInFlight(name));
+    return type !== undefined && (type.held.has(name) || type.inFlight.has(name));
   }
 
-  /** Throws `TendrilError` `XDS_MALFORMED` or `XDS_LIMIT`: the stream cannot go on. */
   onRequest(bytes: Uint8Array): RelayEffect[] {
     const message = decodeDeltaRequest(bytes);
     if (this.#node === undefined) {
@@ -106,7 +103,6 @@ export class RelaySession {
     return out;
   }
 
-  /** A control plane can be reached: a stream to it is open, and nothing has been said on it. */
   onReady(): RelayEffect[] {
     const out: RelayEffect[] = [];
     this.#state = 'joining';
@@ -122,7 +118,6 @@ export class RelaySession {
     return out;
   }
 
-  /** Throws `TendrilError` `XDS_MALFORMED` or `XDS_LIMIT`: this control plane is to be left. */
   onResponse(bytes: Uint8Array): RelayEffect[] {
     if (this.#state !== 'up') return [];
     const response = readResponse(bytes);
@@ -133,7 +128,6 @@ export class RelaySession {
     return [{ kind: 'to-envoy', bytes }];
   }
 
-  /** The control plane's stream has ended, or none of them could be reached. */
   onLost(): RelayEffect[] {
     const out: RelayEffect[] = [];
     this.#state = 'away';
@@ -142,10 +136,14 @@ export class RelaySession {
     return out;
   }
 
+  onEnd(): void {
+    for (const { inFlight } of this.#types.values()) inFlight.clear();
+  }
+
   #typeOf(typeUrl: string): Subscription {
     const known = this.#types.get(typeUrl);
     if (known !== undefined) return known;
-    const made = new Subscription(typeUrl);
+    const made = new Subscription(typeUrl, this.#options.budget);
     this.#types.set(typeUrl, made);
     return made;
   }
@@ -153,7 +151,7 @@ export class RelaySession {
   /** R2, R3. Gives whether the message may pass to the control plane as it is. */
   #answerTo(type: Subscription, message: DeltaRequest, out: RelayEffect[]): boolean {
     if (message.responseNonce === '') return true;
-    const sent = type.settle(message.responseNonce);
+    const sent = type.inFlight.settle(message.responseNonce);
     if (sent === undefined) return false;
     if (message.errorDetail === undefined) {
       type.acknowledged(sent);
@@ -169,7 +167,7 @@ export class RelaySession {
   }
 
   /** A configuration that this Envoy does not take: each resource by itself, and what is bad is last good no longer. */
-  #refusedHere(type: Subscription, { resources }: InFlight, out: RelayEffect[]): void {
+  #refusedHere(type: Subscription, { resources }: SentResponse, out: RelayEffect[]): void {
     // A late refusal: what a control plane has sent since is newer, and must not be covered by old resources.
     if (this.#state === 'up') return;
     const [only] = resources;
@@ -238,7 +236,7 @@ export class RelaySession {
     out.push({ kind: 'to-envoy', bytes: composeDeltaResponse({ typeUrl, nonce, resources: raw, removed }) });
   }
 
-  #sent(response: InFlight): void {
+  #sent(response: SentResponse): void {
     this.#typeOf(response.typeUrl).sent(response);
     if (response.typeUrl !== VHDS) return;
     for (const name of [...response.resources.map((resource) => resource.name), ...response.removed])
@@ -246,19 +244,5 @@ export class RelaySession {
   }
 }
 
-const inParts = ({ typeUrl, resources, removed }: LocalAnswer): LocalAnswer[] => {
-  const parts: { typeUrl: string; resources: RawResource[]; removed: readonly string[] }[] = [];
-  let part: RawResource[] = [];
-  let bytes = 0;
-  parts.push({ typeUrl, resources: part, removed });
-  for (const resource of resources) {
-    if (bytes > 0 && bytes + resource.raw.length > RESPONSE_BYTES) {
-      part = [];
-      bytes = 0;
-      parts.push({ typeUrl, resources: part, removed: [] });
-    }
-    part.push(resource);
-    bytes += resource.raw.length;
-  }
-  return parts;
-};
+const inParts = ({ typeUrl, resources, removed }: LocalAnswer): LocalAnswer[] =>
+  partsOf(resources).map((part, at) => ({ typeUrl, resources: part, removed: at === 0 ? removed : [] }));

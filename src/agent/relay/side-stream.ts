@@ -16,7 +16,7 @@ export interface SideCounters {
 }
 
 /** Paths that are passed on; any other is UNIMPLEMENTED. */
-export const SIDE_PATHS: readonly string[] = [GRPC_PATHS.accessLogs, GRPC_PATHS.loadStats, GRPC_PATHS.sotw];
+export const SIDE_PATHS: readonly string[] = [GRPC_PATHS.accessLogs, GRPC_PATHS.loadStats];
 
 /** Bytes for the control plane that may wait. */
 const MAX_WAITING_BYTES = 4 * 2 ** 20;

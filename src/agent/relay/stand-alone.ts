@@ -29,6 +29,15 @@ export interface LocalAnswer {
 /** Clusters before the routes that name them, assignments directly after their clusters. */
 const ORDER: readonly string[] = [RTDS, CDS, EDS, SDS, ECDS, LDS, RDS, SRDS, VHDS];
 
+/** Those that Envoy has asked for, in the order in which they are to be answered. */
+export const inOrder = <T extends { readonly typeUrl: string; readonly opened: boolean }>(types: Iterable<T>): T[] => {
+  const rank = ({ typeUrl }: T): number => {
+    const at = ORDER.indexOf(typeUrl);
+    return at < 0 ? ORDER.length : at;
+  };
+  return [...types].filter(({ opened }) => opened).sort((a, b) => rank(a) - rank(b));
+};
+
 export interface Questions {
   readonly types: ReadonlyMap<string, Subscription>;
   readonly lastGood: LastGoodView;
@@ -40,7 +49,7 @@ export interface Questions {
 
 const routeConfigurationOf = (virtualHost: string): string => virtualHost.slice(0, virtualHost.indexOf('/'));
 
-const emptyAssignment = (name: string, version: string): RawResource => {
+export const emptyAssignment = (name: string, version: string): RawResource => {
   const body = encodeCanonical(ClusterLoadAssignment, { clusterName: name });
   return readResource(encodeResource({ name, version, typeUrl: EDS, body }));
 };
@@ -52,12 +61,7 @@ const emptyAssignment = (name: string, version: string): RawResource => {
 export const answersTo = ({ types, lastGood, asked, primed }: Questions): LocalAnswer[] => {
   if (lastGood.size === 0) return [];
   const out: LocalAnswer[] = [];
-  const rank = (typeUrl: string): number => {
-    const at = ORDER.indexOf(typeUrl);
-    return at < 0 ? ORDER.length : at;
-  };
-  const opened = [...types.values()].filter((each) => each.opened).sort((a, b) => rank(a.typeUrl) - rank(b.typeUrl));
-  for (const type of opened) {
+  for (const type of inOrder(types.values())) {
     const names = asked?.typeUrl === type.typeUrl ? asked.names : [];
     const answer =
       type.typeUrl === VHDS ? hostsFor(type, names, lastGood, types, primed) : plainFor(type, names, lastGood);
@@ -73,7 +77,7 @@ export const answersTo = ({ types, lastGood, asked, primed }: Questions): LocalA
   return out;
 };
 
-const lacks = (type: Subscription, name: string): boolean => !type.held.has(name) && !type.isInFlight(name);
+const lacks = (type: Subscription, name: string): boolean => !type.held.has(name) && !type.inFlight.has(name);
 
 const plainFor = (type: Subscription, asked: readonly string[], lastGood: LastGoodView): LocalAnswer | undefined => {
   const { typeUrl } = type;
@@ -82,7 +86,7 @@ const plainFor = (type: Subscription, asked: readonly string[], lastGood: LastGo
   if (whole)
     for (const resource of lastGood.all(typeUrl)) if (lacks(type, resource.name)) found.set(resource.name, resource);
   for (const name of new Set([...type.names, ...asked])) {
-    const wanted = asked.includes(name) ? !type.isInFlight(name) : lacks(type, name);
+    const wanted = asked.includes(name) ? !type.inFlight.has(name) : lacks(type, name);
     if (!wanted || name === '*') continue;
     // Never in place of endpoints that Envoy may have: only where it waits for its first ones.
     const version = asked.includes(name) || !type.answered ? placeholderOf(typeUrl) : undefined;
@@ -106,7 +110,7 @@ const hostsFor = (
   for (const name of new Set([...type.names, ...asked])) {
     const resource = lastGood.find(VHDS, name);
     if (resource === undefined) continue;
-    const wanted = asked.includes(name) ? !type.isInFlight(resource.name) : lacks(type, resource.name);
+    const wanted = asked.includes(name) ? !type.inFlight.has(resource.name) : lacks(type, resource.name);
     if (wanted) found.set(resource.name, resource);
   }
   const fresh = type.held.size === 0;

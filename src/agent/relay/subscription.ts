@@ -1,17 +1,14 @@
 /** What one Envoy stream says and holds of one resource type. */
 import { EDS, VHDS } from '../../proto/index.ts';
+import { InFlight, type Unanswered } from './in-flight.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import type { RawResponse } from './wire.ts';
 
 /** A response that Envoy has not answered yet. */
-export interface InFlight extends RawResponse {
-  /** Number of the control plane's stream that it came on; 0: made here. */
-  readonly stream: number;
-}
+export type SentResponse = RawResponse & Unanswered;
 
 /** Names recorded per type: one more is passed on but not asked for again on the next stream. */
 export const MAX_NAMES = 100_000;
-/** Responses that wait for Envoy's answer, per type: beyond, the oldest is forgotten and will not be last good. */
-export const MAX_IN_FLIGHT = 10_000;
 
 export class Subscription {
   readonly typeUrl: string;
@@ -24,12 +21,13 @@ export class Subscription {
   readonly names = new Set<string>();
   /** Name -> version that Envoy has acknowledged; '': an answer made here that stands for nothing. */
   readonly held = new Map<string, string>();
-  readonly inFlight: InFlight[] = [];
+  readonly inFlight: InFlight<SentResponse>;
   /** Names and responses beyond the bounds. */
   overflowed = 0;
 
-  constructor(typeUrl: string) {
+  constructor(typeUrl: string, budget?: MemoryBudget) {
     this.typeUrl = typeUrl;
+    this.inFlight = new InFlight(budget);
   }
 
   subscribe(names: readonly string[]): void {
@@ -48,28 +46,15 @@ export class Subscription {
     });
   }
 
-  sent(response: InFlight): void {
+  sent(response: SentResponse): void {
     this.answered = true;
-    this.inFlight.push(response);
-    if (this.inFlight.length <= MAX_IN_FLIGHT) return;
-    this.inFlight.shift();
-    this.overflowed++;
+    this.overflowed += this.inFlight.add(response);
   }
 
-  /** The oldest response with this nonce: Envoy answers those of one type in order, and two control planes may use one nonce. */
-  settle(nonce: string): InFlight | undefined {
-    const at = this.inFlight.findIndex((sent) => sent.nonce === nonce);
-    return at < 0 ? undefined : this.inFlight.splice(at, 1)[0];
-  }
-
-  acknowledged({ resources, removed, stream }: InFlight): void {
+  acknowledged({ resources, removed, stream }: SentResponse): void {
     for (const { name, version } of resources)
       this.held.set(name, stream === 0 && isPlaceholder(version) ? '' : version);
     for (const name of removed) this.held.delete(name);
-  }
-
-  isInFlight(name: string): boolean {
-    return this.inFlight.some(({ resources }) => resources.some((resource) => resource.name === name));
   }
 
   /** What the first request of a new stream says: as Envoy itself would. */

@@ -1,6 +1,5 @@
 /** The way to one of several control planes for one Envoy stream: tried in turn, each at once; after a whole round, a wait with full jitter. */
 import { type ChannelCredentials, type Client, type ClientDuplexStream, connectivityState } from '@grpc/grpc-js';
-import { GRPC_PATHS } from '../../proto/index.ts';
 import {
   type BackoffOptions,
   backoffMs,
@@ -16,6 +15,8 @@ import {
 export type UnderWay = Map<string, Client[]>;
 
 export interface UplinkOptions {
+  /** The gRPC method. */
+  readonly path: string;
   readonly underWay: UnderWay;
   readonly upstreams: readonly HostPort[];
   readonly credentials?: ChannelCredentials;
@@ -23,8 +24,8 @@ export interface UplinkOptions {
   readonly random?: () => number;
   readonly onReady: (to: HostPort) => void;
   readonly onMessage: (bytes: Buffer) => void;
-  /** The stream has ended, or a whole round of attempts has failed; it goes on trying. */
-  readonly onLost: (why: string) => void;
+  /** The stream has ended, or a whole round of attempts has failed; it goes on trying after `waitMs`. */
+  readonly onLost: (why: string, waitMs: number) => void;
 }
 
 export const same = (bytes: Buffer): Buffer => bytes;
@@ -78,7 +79,7 @@ export class Uplink {
     whenReady(client, ROUND_MS / upstreams.length, (ready) => {
       if (this.#closed || this.#client !== client) return;
       if (!ready) return this.#failed(`${to.host}:${to.port} does not answer`);
-      const stream = client.makeBidiStreamRequest(GRPC_PATHS.delta, same, same);
+      const stream = client.makeBidiStreamRequest(this.#options.path, same, same);
       this.#stream = stream;
       this.#since = performance.now();
       stream.on('data', (message: Buffer) => {
@@ -126,7 +127,7 @@ export class Uplink {
     this.#tried = 0;
     const ms = backoffMs(this.#rounds++, this.#random, this.#options.backoff ?? DEFAULT_BACKOFF);
     this.#timer = setTimeout(() => this.start(), ms);
-    this.#options.onLost(why);
+    this.#options.onLost(why, ms);
   }
 
   #drop(): void {

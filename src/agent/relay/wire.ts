@@ -59,14 +59,14 @@ export const readResource = (raw: Uint8Array): RawResource => {
 };
 
 /** The node of a request as it stands in its bytes, tag and length included: it goes in front of another request. */
-export const nodeField = (bytes: Uint8Array): Uint8Array => {
+export const nodeField = (bytes: Uint8Array, nodeTag = NODE_TAG): Uint8Array => {
   const parts: Uint8Array[] = [];
   const reader = new WireReader(bytes);
   while (reader.at < reader.end) {
     const start = reader.at;
     const tag = reader.tag();
     reader.skip(tag);
-    if (tag === NODE_TAG) parts.push(bytes.subarray(start, reader.at));
+    if (tag === nodeTag) parts.push(bytes.subarray(start, reader.at));
   }
   return Buffer.concat(parts);
 };
@@ -83,4 +83,24 @@ export const request = (parts: RequestParts, node?: Uint8Array): Uint8Array => {
     ...parts,
   });
   return node === undefined ? bytes : Buffer.concat([node, bytes]);
+};
+
+/** Bytes of resources in one response made here. */
+const RESPONSE_BYTES = 4 * 2 ** 20;
+
+/** Resources of one answer in responses of a bounded size; one at least, which may be empty. */
+export const partsOf = (resources: readonly RawResource[]): RawResource[][] => {
+  let part: RawResource[] = [];
+  let bytes = 0;
+  const parts = [part];
+  for (const resource of resources) {
+    if (bytes > 0 && bytes + resource.raw.length > RESPONSE_BYTES) {
+      part = [];
+      bytes = 0;
+      parts.push(part);
+    }
+    part.push(resource);
+    bytes += resource.raw.length;
+  }
+  return parts;
 };

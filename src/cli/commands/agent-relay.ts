@@ -1,12 +1,18 @@
 /** The local xDS endpoint of `tendril agent`: the relay, from the command line. */
-import { type Relay, startRelay } from '../../agent/index.ts';
+import { type Relay, type Saying, startRelay } from '../../agent/index.ts';
 import type { HostPort } from '../../sidecar-client/index.ts';
 import { type Arguments, text, usageError } from '../arguments.ts';
 import { localAddress, parseAddress, texts } from './agent-options.ts';
 
 interface Say {
-  readonly say: (saying: { readonly level: 'info' | 'warn' | 'error'; readonly text: string }) => void;
+  readonly say: (saying: Saying) => void;
 }
+
+/** A line of the relay. The store knows its folder as that of `--data`. */
+const lineOf = (level: Saying['level'], fields: object, message: string): Saying => {
+  const { code } = fields as { readonly code?: string };
+  return { level, ...(code === undefined ? {} : { code }), text: message.replaceAll('--data', '--cache') };
+};
 
 const addressText = ({ host, port }: HostPort): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
@@ -29,6 +35,7 @@ export const agentRelay = async (args: Arguments, { say }: Say): Promise<Relay |
       return address;
     });
   const cacheDir = text(args, 'cache');
+  if (cacheDir === '') throw usageError('--cache is empty; name a directory');
   const relay = await startRelay({
     listen,
     upstreams: upstreams.length > 0 ? upstreams : [{ host: '127.0.0.1', port: 18_000 }],
@@ -36,17 +43,15 @@ export const agentRelay = async (args: Arguments, { say }: Say): Promise<Relay |
     ...(cacheDir === undefined ? {} : { cacheDir }),
     log: {
       info: () => undefined,
-      warn: (_fields, message) => say({ level: 'warn', text: message }),
-      error: (_fields, message) => say({ level: 'error', text: message }),
+      warn: (fields, message) => say(lineOf('warn', fields, message)),
+      error: (fields, message) => say(lineOf('error', fields, message)),
     },
   });
-  const { problem, emptied } = relay.status().cache;
+  const { problem } = relay.status().cache;
   const kept = cacheDir === undefined ? 'in memory only' : `in ${cacheDir}`;
   say({
     level: 'info',
     text: `xDS for its Envoy at ${addressText(relay.address)}, last good configuration ${problem === undefined ? kept : 'in memory only'}`,
   });
-  if (problem !== undefined) say({ level: 'warn', text: `${problem.code}: ${problem.message}` });
-  if (emptied !== undefined) say({ level: 'warn', text: `${cacheDir} was made anew: ${emptied}` });
   return relay;
 };

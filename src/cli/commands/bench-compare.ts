@@ -12,7 +12,7 @@ export const COMPARE_USAGE = 'bench compare A B [--exit-code] [-o table|json]';
 export const COMPARE_HELP = [
   'compare A B   A and B: a folder that bench sim has written, its result.json, a folder of such folders,',
   '              or several of them separated by commas; three runs a side tell a change from noise',
-  '--exit-code   compare: exit with 2 when something is worse beyond noise',
+  '--exit-code   compare: exit with 2 when something is worse beyond noise, or a run of B did not end',
   '-o FORMAT     compare: table, json',
 ];
 

@@ -1,6 +1,7 @@
 /** Events as `tendril events` shows them. */
 import { stringify } from 'yaml';
-import { type Column, type Format, printable, table } from '../output.ts';
+import type { Format } from '../format.ts';
+import { type Column, printable, table } from '../output.ts';
 
 export interface EventItem {
   readonly offset: number;

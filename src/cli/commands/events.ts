@@ -3,7 +3,8 @@ import { TendrilError } from '../../model/index.ts';
 import { CLIENT_OPTIONS, flag, formatOf, integer, type Options, oneOf, parse, text, usageError } from '../arguments.ts';
 import { type AdminClient, clientFor } from '../client.ts';
 import type { Command, Io } from '../command.ts';
-import { type Format, plural, render } from '../output.ts';
+import type { Format } from '../format.ts';
+import { plural, render } from '../output.ts';
 import { pause } from '../pause.ts';
 import { type EventItem, eventTable, streamHead, streamRow } from './event-item.ts';
 

@@ -3,7 +3,8 @@ import { AT_HELP, CLIENT_OPTIONS, formatOf, type Options, parse, text, usageErro
 import { clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
 import { documentRef } from '../document-ref.ts';
-import { ago, type Format, plural, render, table } from '../output.ts';
+import type { Format } from '../format.ts';
+import { ago, plural, render, table } from '../output.ts';
 import { getEndpoints, getService, getServices } from './registry.ts';
 
 const OPTIONS: Options = { ...CLIENT_OPTIONS, namespace: { type: 'string', short: 'n' }, at: { type: 'string' } };

@@ -9,7 +9,8 @@ import {
   text,
   usageError,
 } from '../arguments.ts';
-import { ago, type Column, type Format, within } from '../output.ts';
+import type { Format } from '../format.ts';
+import { ago, type Column, within } from '../output.ts';
 
 export const EDGE_STATES = ['active', 'quiet', 'expiring', 'expired', 'dangling', 'denied', 'pinned'] as const;
 const ORIGINS = ['declared', 'learned', 'declared+learned'] as const;

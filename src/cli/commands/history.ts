@@ -3,7 +3,8 @@ import { CLIENT_OPTIONS, formatOf, integer, type Options, parse, text, usageErro
 import { clientFor } from '../client.ts';
 import type { Command } from '../command.ts';
 import { documentRef } from '../document-ref.ts';
-import { ago, type Format, plural, render, table } from '../output.ts';
+import type { Format } from '../format.ts';
+import { ago, plural, render, table } from '../output.ts';
 
 const OPTIONS: Options = { ...CLIENT_OPTIONS, namespace: { type: 'string', short: 'n' }, limit: { type: 'string' } };
 

@@ -1,7 +1,8 @@
 /** `tendril proxy ID --at WHEN`: what a sidecar was entitled to, and what it held then. */
 import type { AdminClient } from '../client.ts';
 import type { Io } from '../command.ts';
-import { bytes, type Column, type Format, plural, printable, render, table } from '../output.ts';
+import type { Format } from '../format.ts';
+import { bytes, type Column, plural, printable, render, table } from '../output.ts';
 import { findSidecar, sidecarPath, stateWord } from './sidecar.ts';
 
 interface ThenItem {

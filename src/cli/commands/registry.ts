@@ -1,6 +1,7 @@
 /** `tendril get services` and `tendril get endpoints`: what is registered, by documents and by events. */
 import type { AdminClient } from '../client.ts';
-import { type Format, plural, render, table } from '../output.ts';
+import type { Format } from '../format.ts';
+import { plural, render, table } from '../output.ts';
 
 export interface RegistryQuery {
   readonly client: AdminClient;
@@ -79,11 +80,15 @@ const serviceTable = (items: readonly ServiceItem[], format: Format): string =>
 
 const seconds = (ms: number): string => `${Math.round(ms / 100) / 10}s`;
 
-const leaseOf = ({ lease }: EndpointItem): string | undefined => {
+/** It should have run out; it stays while the service is in panic. */
+const isOverdue = ({ lease }: EndpointItem): boolean => lease?.silentMs !== undefined && lease.silentMs >= lease.ttlMs;
+
+const leaseOf = (item: EndpointItem): string | undefined => {
+  const { lease } = item;
   if (lease === undefined) return undefined;
-  return lease.silentMs === undefined
-    ? seconds(lease.ttlMs)
-    : `${seconds(lease.ttlMs)}, heard ${seconds(lease.silentMs)} ago`;
+  if (lease.silentMs === undefined) return seconds(lease.ttlMs);
+  const silent = seconds(lease.silentMs);
+  return `${seconds(lease.ttlMs)}, ${isOverdue(item) ? `silent for ${silent}` : `heard ${silent} ago`}`;
 };
 
 /** Leases have columns where there are any. */
@@ -123,8 +128,14 @@ const endpointTable = (
   );
 };
 
-const count = (served: readonly EndpointItem[], expired: readonly ExpiredItem[] | undefined): string =>
-  plural(served.length, 'endpoint') + (expired === undefined ? '' : `, ${expired.length} expired`);
+const count = (served: readonly EndpointItem[], expired: readonly ExpiredItem[] | undefined): string => {
+  const overdue = served.filter(isOverdue).length;
+  return [
+    plural(served.length, 'endpoint'),
+    ...(expired === undefined ? [] : [`${expired.length} expired`]),
+    ...(overdue === 0 ? [] : [`${overdue} silent for longer than the lease`]),
+  ].join(', ');
+};
 
 export const getServices = async ({ client, format, namespace, at, out }: RegistryQuery): Promise<number> => {
   const items = await client.all<ServiceItem>('/v1/services', 'services', { namespace, at });

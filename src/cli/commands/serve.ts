@@ -1,8 +1,7 @@
 /** `tendril serve`: the control plane, until a signal ends it. */
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
-import { isObject, TendrilError } from '../../model/index.ts';
-import { type HostPort, type RunningServer, resolveConfig, SERVE_OPTIONS, startServer } from '../../runtime/index.ts';
+import { isObject, TendrilError } from '../../model/basics.ts';
+import { type HostPort, type RunningServer, resolveConfig, SERVE_OPTIONS, startServer } from '../../runtime/serving.ts';
 import { type Options, parse, text } from '../arguments.ts';
 import type { Command } from '../command.ts';
 
@@ -13,7 +12,7 @@ const OPTIONS: Options = {
 
 const format = ({ host, port }: HostPort): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
-const readConfigFile = (file: string): Record<string, unknown> => {
+const readConfigFile = async (file: string): Promise<Record<string, unknown>> => {
   const bad = (what: string, cause?: unknown): TendrilError =>
     new TendrilError('CONFIG_INVALID', `--config ${file}: ${what}`, {
       remedy: 'name a YAML or JSON file that maps options to values, for example "data: /var/lib/tendril"',
@@ -26,6 +25,7 @@ const readConfigFile = (file: string): Record<string, unknown> => {
     throw bad(`cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`, cause);
   }
   let content: unknown;
+  const { parse: parseYaml } = await import('yaml');
   try {
     content = parseYaml(source);
   } catch (cause) {
@@ -49,7 +49,7 @@ export const serve: Command = {
     const args = parse('serve', argv, OPTIONS, { min: 0, max: 0, usage: serve.usage });
     const file = text(args, 'config') ?? env.TENDRIL_CONFIG;
     const flags = args.values as Record<string, string | boolean | undefined>;
-    const config = resolveConfig({ flags, env, ...(file === undefined ? {} : { file: readConfigFile(file) }) });
+    const config = resolveConfig({ flags, env, ...(file === undefined ? {} : { file: await readConfigFile(file) }) });
     let server: RunningServer;
     try {
       server = await startServer(config, signal);

@@ -4,12 +4,18 @@
  * Invariants:
  * K1 A lease is overdue only when neither its registration, nor a sign of life of its holder, nor the beginning of this watch is less
  *    than its TTL ago. While the process stood still (two calls more than `MAX_GAP_MS` apart) no time passes.
- * K2 Through expiry at most half of a service's leases (rounded down) are ever out, those that ran out before counted on both sides;
- *    the others stay, and the service is in panic.
+ * K2 Through expiry at most half of a service's leases (rounded down) are out, those that ran out before counted on both sides; the
+ *    others stay, and the service is in panic. K5 is the one exception.
  * K3 Those that are silent for longest go first.
  * K4 A lease that ran out is forgotten after `FORGET_MS`, and only while at least half of the leases of its service that have not run
  *    out are heard (then the silence of the others is not ours): what is forgotten no longer counts in K2.
+ * K5 All that is overdue goes while at least one lease of the service is heard, and half as many as were heard at any one time in the
+ *    last `PEAK_MS`: then those that are silent were replaced, or have been away for so long that without them is how it is. Time in which
+ *    nobody is heard does not count: after the longest silence of all, the first that is back proves nothing about the others.
+ * K6 A lease of which this process told another keeper that it is overdue is in doubt for `DOUBT_MS`, unless an event changes it: its
+ *    expiry may be on its way, and a sign of life that is taken now would come too late.
  */
+import { HeardPeaks } from './heard-peak.ts';
 
 /** What the keeper reads of a lease; the same object as long as no event changed it. */
 export interface Lease {
@@ -38,6 +44,8 @@ export interface LeaseDecision {
 
 /** Calls further apart mean that the process did not run, ms. */
 const MAX_GAP_MS = 2_000;
+/** Longer than a round of a keeper takes from its question to the log, ms. */
+const DOUBT_MS = 10_000;
 /** How long a lease that ran out is shown and counted, ms. */
 export const FORGET_MS = 600_000;
 
@@ -54,11 +62,13 @@ const byService = (leases: readonly Lease[]): Map<string, Lease[]> => {
 export class LeaseKeeper {
   /** Last sign of life, by lease object: an event makes another object, and begins anew. */
   readonly #seen = new WeakMap<Lease, number>();
+  readonly #doubted = new WeakMap<Lease, number>();
   #last: number;
   /** ms in which the process stood still. */
   #lost = 0;
   /** Beginning of this watch, as a time of `#at`. */
   #since: number;
+  readonly #peaks = new HeardPeaks();
 
   constructor(now: number) {
     this.#last = now;
@@ -76,6 +86,7 @@ export class LeaseKeeper {
   /** All leases have their whole TTL from now on: nobody could reach this process, or another one has taken the signs of life. */
   begin(now: number): void {
     this.#since = this.#at(now);
+    this.#peaks.clear();
   }
 
   /** @param agoMs how long ago the sign of life was */
@@ -88,6 +99,18 @@ export class LeaseKeeper {
   silentMs(lease: Lease, now: number): number {
     const at = this.#at(now);
     return at - Math.max(this.#since, this.#seen.get(lease) ?? this.#since);
+  }
+
+  /** `silentMs`, for another keeper, which may let it expire by that (K6). */
+  tell(lease: Lease, now: number): number {
+    const silentMs = this.silentMs(lease, now);
+    if (silentMs >= lease.ttlMs) this.#doubted.set(lease, this.#at(now));
+    return silentMs;
+  }
+
+  inDoubt(lease: Lease, now: number): boolean {
+    const since = this.#doubted.get(lease);
+    return since !== undefined && this.#at(now) - since <= DOUBT_MS;
   }
 
   /** Leases that may have run out, and those that did for long enough; new ones begin with this call. */
@@ -118,9 +141,13 @@ export class LeaseKeeper {
       const all = leasesOf(service);
       const live = all.filter(({ expired }) => expired !== true);
       const out = all.length - live.length;
-      if (old.length > 0 && 2 * live.filter((lease) => this.silentMs(lease, now) < lease.ttlMs).length >= live.length)
-        forget.push(...old);
-      const allowed = Math.max(0, Math.floor(all.length / 2) - out);
+      const heardSince = (ms: number): number =>
+        live.filter((lease) => this.silentMs(lease, now) < lease.ttlMs + ms).length;
+      const heard = heardSince(0);
+      const peak = this.#peaks.note(service, this.#at(now), heardSince);
+      if (old.length > 0 && 2 * heard >= live.length) forget.push(...old);
+      const isUsual = heard > 0 && 2 * heard >= peak;
+      const allowed = isUsual ? held.length : Math.max(0, Math.floor(all.length / 2) - out);
       held.sort((a, b) => this.silentMs(b, now) - this.silentMs(a, now));
       expire.push(...held.slice(0, allowed));
       if (held.length > allowed)

@@ -1,25 +1,35 @@
 /** What `/healthz` and `/metrics` say of leases. */
 import type { HealthPart, MetricFamily } from '../../admin/index.ts';
-import { family } from '../metric-family.ts';
+import { family, labelled } from '../metric-family.ts';
 import type { Leases } from './leases.ts';
 
+/** In `/healthz` and `/metrics`: of so many services each. */
+const MAX_SERVICES = 100;
+/** In a sentence. */
+const NAMED = 3;
+
 export const leaseHealth = ({ held, panics }: Leases): HealthPart => {
-  const [first] = panics;
-  if (first === undefined) return { name: 'leases', status: 'ok', leases: held };
-  const more = panics.length === 1 ? '' : ` (and ${panics.length - 1} more services)`;
+  if (panics.length === 0) return { name: 'leases', status: 'ok', leases: held };
+  const told = panics
+    .slice(0, NAMED)
+    .map(
+      ({ service, leases, expired, overdue }) =>
+        `${service} (${leases} leases, ${expired} out, ${overdue} silent and kept)`,
+    );
+  const more = panics.length > NAMED ? ` and ${panics.length - NAMED} more` : '';
   return {
     name: 'leases',
     status: 'degraded',
     code: 'LEASES_PANIC',
     leases: held,
-    services: panics.slice(0, 100),
-    message: `panic: of ${first.leases} leased endpoints of ${first.service} ${first.expired} are out and ${first.overdue} more are silent${more}; at most half expire, the others stay`,
+    services: panics.slice(0, MAX_SERVICES),
+    message: `panic: at most half of a service's leases expire, the others stay, although they are silent: ${told.join(', ')}${more}`,
     remedy:
       'look whether their processes run and reach this control plane; withdraw those that are gone for good: DELETE /v1/services/NAMESPACE/NAME/endpoints/ID (one of another caller, which answers not-owner: POST /v1/events endpoint.deregistered with the source it names)',
   };
 };
 
-export const leaseFamilies = ({ held, panics, counters }: Leases): readonly MetricFamily[] => [
+export const leaseFamilies = ({ held, panics, panicCount, counters }: Leases): readonly MetricFamily[] => [
   family('tendril_leases', 'gauge', 'Leases of endpoints, those that ran out lately among them.', held),
   family('tendril_leases_heartbeats_total', 'counter', 'Heartbeats taken.', counters.heartbeats),
   family('tendril_leases_renewed_total', 'counter', 'Leases begun or renewed by a registration.', counters.renewed),
@@ -31,7 +41,14 @@ export const leaseFamilies = ({ held, panics, counters }: Leases): readonly Metr
   ),
   family('tendril_leases_expired_total', 'counter', 'Leases that this replica let expire.', counters.expired),
   family('tendril_leases_panic', 'gauge', 'Services of which more leases are silent than may expire.', panics.length),
-  family('tendril_leases_panics_total', 'counter', 'Times a service came into that state.', counters.panics),
+  labelled(
+    'tendril_leases_panic_silent',
+    'gauge',
+    'Leases of a service in panic that are silent and kept; of 100 services at most.',
+    'service',
+    panics.slice(0, MAX_SERVICES).map(({ service, overdue }) => [service, overdue]),
+  ),
+  family('tendril_leases_panics_total', 'counter', 'Times a service came into that state.', panicCount),
   family(
     'tendril_leases_incomplete_total',
     'counter',

@@ -7,18 +7,19 @@
  * L2 Nothing expires in a round in which a replica that may have taken signs of life did not answer.
  * L3 When such a replica leaves, or is silent for so long that it is no longer waited for, all leases begin anew: what it had heard is
  *    lost.
+ * L4 A heartbeat that comes too late to be asked for is told so by its answer, at whichever replica: the holder registers again.
  */
 import type { LeasesPort, LeaseView } from '../../admin/index.ts';
 import { type Ingest, OWN_SOURCE } from '../../ingest/index.ts';
 import { parseServiceName, TendrilError } from '../../model/index.ts';
 import type { FoldState } from '../../projector/index.ts';
 import type { KeeperChoice, LeaseAsked } from '../replicas/index.ts';
+import { LeaseAlarm } from './lease-alarm.ts';
 import { type Lease, LeaseKeeper, type Panic, portionOf } from './lease-keeper.ts';
 
 const ROUND_MS = 1_000;
 /** Of one question, and of one batch of events. */
 const CHUNK = 500;
-/** Asked about and decided on in one round, but whole services; the others have their turn in the next one. */
 const MAX_OVERDUE = 10_000;
 
 export interface LeaseElectorate {
@@ -41,6 +42,8 @@ export interface LeasesOptions {
   /** ms, never set and never going back. */
   readonly monotonic: () => number;
   readonly logger: Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>;
+  /** Asked about and decided on in one round, but whole services; the others have their turn in the next one. Default: 10,000. */
+  readonly maxOverdue?: number;
 }
 
 export class Leases implements LeasesPort {
@@ -50,16 +53,17 @@ export class Leases implements LeasesPort {
   #running: Promise<void> | undefined;
   #isKeeper = false;
   #voters: readonly string[] = [];
-  #panics: readonly Panic[] = [];
+  readonly #alarm: LeaseAlarm;
   /** The last service that had its turn, where not all have it in one round. */
   #after = '';
   /** Their expiry is being written. */
   readonly #ending = new Set<Lease>();
-  readonly counters = { heartbeats: 0, renewed: 0, taken: 0, expired: 0, panics: 0, incomplete: 0 };
+  readonly counters = { heartbeats: 0, renewed: 0, taken: 0, expired: 0, incomplete: 0 };
 
   constructor(options: LeasesOptions) {
     this.#options = options;
     this.#keeper = new LeaseKeeper(options.monotonic());
+    this.#alarm = new LeaseAlarm(options.logger);
   }
 
   /** Holders can reach this process from now on. */
@@ -73,15 +77,22 @@ export class Leases implements LeasesPort {
     return this.#options.state.leaseCount;
   }
 
+  /** Times a service came into panic. */
+  get panicCount(): number {
+    return this.#alarm.count;
+  }
+
   /** Services of which more leases are silent than may expire. */
   get panics(): readonly Panic[] {
-    return this.#panics;
+    return this.#alarm.panics;
   }
 
   lease(service: string, id: string, source: string): LeaseView | undefined {
     const lease = this.#options.state.lease(service, id, source);
+    if (lease === undefined) return undefined;
     // No sign of life can save it now: its holder is to register again, by an event, which overtakes the expiry or follows it.
-    return lease !== undefined && this.#ending.has(lease) ? { ...lease, expired: true } : lease;
+    const isEnding = this.#ending.has(lease) || this.#keeper.inDoubt(lease, this.#options.monotonic());
+    return isEnding ? { ...lease, expired: true } : lease;
   }
 
   leasesOf(service: string): readonly LeaseView[] {
@@ -118,7 +129,7 @@ export class Leases implements LeasesPort {
       const lease = this.#options.state.lease(service, id, source);
       if (lease === undefined) return -1;
       // Changed by an event that the keeper has not folded yet.
-      return lease.offset > offset ? 0 : this.#keeper.silentMs(lease, now);
+      return lease.offset > offset ? 0 : this.#keeper.tell(lease, now);
     });
   }
 
@@ -136,13 +147,13 @@ export class Leases implements LeasesPort {
   }
 
   async #round(): Promise<void> {
-    const { state, others, monotonic } = this.#options;
+    const { state, others, monotonic, maxOverdue = MAX_OVERDUE } = this.#options;
     // Notes since when this replica is alone, also while nobody asks it.
     this.#options.refuse();
     const before = this.#isKeeper;
     this.#isKeeper = others === undefined || others.choice() === 'mine';
     if (!this.#isKeeper) {
-      this.#panics = [];
+      this.#alarm.clear();
       // Counts the gaps between rounds all the same.
       this.#keeper.overdue([], monotonic());
       return;
@@ -153,27 +164,19 @@ export class Leases implements LeasesPort {
     // L3, and of the keeper before this one nothing is known.
     if (others !== undefined && (!before || lost)) this.#keeper.begin(monotonic());
     const all = this.#keeper.overdue(state.leases(), monotonic());
-    const { taken: overdue, after } = portionOf(all, MAX_OVERDUE, this.#after);
+    const { taken: overdue, after } = portionOf(all, maxOverdue, this.#after);
     if (!(await this.#askOthers(overdue, voters))) {
       this.counters.incomplete += 1;
       return;
     }
     const decision = this.#keeper.decide(overdue, (service) => state.leasesOf(service), monotonic());
     this.#after = after;
-    this.#alarm([...decision.panics, ...this.#waiting(all, overdue)]);
+    this.#alarm.round(decision.panics, all, overdue);
     const ended = await this.#write(decision.expire, 'no heartbeat for longer than its TTL');
     await this.#write(decision.forget, 'ran out long ago');
     if (ended === 0) return;
     this.counters.expired += ended;
     this.#options.logger.info({ leases: ended }, 'leases ran out: their holders were silent for longer than the TTL');
-  }
-
-  /** Panics of services that are overdue as before, and had no turn. */
-  #waiting(all: readonly Lease[], taken: readonly Lease[]): readonly Panic[] {
-    if (all.length === taken.length || this.#panics.length === 0) return [];
-    const had = new Set(taken.map(({ service }) => service));
-    const are = new Set(all.map(({ service }) => service));
-    return this.#panics.filter(({ service }) => are.has(service) && !had.has(service));
   }
 
   /** False: not everybody answered (L2). */
@@ -220,19 +223,6 @@ export class Leases implements LeasesPort {
       applied += answer.events.filter(({ status }) => status === 'applied').length;
     }
     return applied;
-  }
-
-  #alarm(panics: readonly Panic[]): void {
-    const known = new Set(this.#panics.map(({ service }) => service));
-    for (const panic of panics) {
-      if (known.has(panic.service)) continue;
-      this.counters.panics += 1;
-      this.#options.logger.error(
-        { ...panic },
-        `panic: too many leases of ${panic.service} are silent; at most half expire, the others stay`,
-      );
-    }
-    this.#panics = panics;
   }
 
   /** No further rounds. */

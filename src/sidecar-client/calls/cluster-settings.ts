@@ -13,8 +13,8 @@ import {
 } from '../../proto/index.ts';
 import type { EjectionRules } from './ejection.ts';
 import { type AssignedEndpoint, endpointsOf } from './endpoints.ts';
+import { millis } from './millis.ts';
 import { unusable } from './refusal.ts';
-import { millis } from './retry-rules.ts';
 
 export type BalancerRules =
   | { readonly kind: 'roundRobin' }

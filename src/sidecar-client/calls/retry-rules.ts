@@ -1,5 +1,7 @@
 /** `RetryPolicy` of Envoy -> which end of a try may be tried again (policies.md section 3, `retry`). */
-import type { IDuration, RetryPolicy } from '../../proto/index.ts';
+import type { RetryPolicy } from '../../proto/index.ts';
+import { millis } from './millis.ts';
+import { resetWait } from './reset-headers.ts';
 import type { CallOutcome, RetryRules } from './types.ts';
 
 /** Of Envoy, when `num_retries` and `retry_back_off` are not given. */
@@ -18,10 +20,6 @@ const GRPC_WORDS: ReadonlyMap<string, number> = new Map([
   ['internal', 13],
   ['unavailable', 14],
 ]);
-
-/** Milliseconds; undefined: not given. */
-export const millis = (duration: IDuration | null | undefined): number | undefined =>
-  duration ? Number(duration.seconds ?? 0) * 1000 + (duration.nanos ?? 0) / 1_000_000 : undefined;
 
 /** Statuses from `>= 500`, or of a gateway, with what a timed-out try counts as. */
 const statusOf = ({ end, status }: CallOutcome): number | undefined => {
@@ -85,6 +83,7 @@ export const retryRules = (policy: RetryPolicy): RetryRules | undefined => {
     perTryTimeoutMs: millis(policy.perTryTimeout) ?? 0,
     backoffBaseMs,
     backoffMaxMs: millis(policy.retryBackOff?.maxInterval) ?? backoffBaseMs * BACKOFF_MAX_FACTOR,
+    askedWaitMs: resetWait(policy.rateLimitedRetryBackOff),
     retryable: (outcome) => tests.some((test) => test(outcome)),
   };
 };

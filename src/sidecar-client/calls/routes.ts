@@ -1,8 +1,9 @@
 /** A virtual host -> its routes, in order; the first that takes a call decides (policies.md section 3, Evaluation). */
 import { type RetryPolicy, type Route, type RouteAction, VirtualHost } from '../../proto/index.ts';
 import { hashKeyOf } from './hash-key.ts';
+import { millis } from './millis.ts';
 import { unusable } from './refusal.ts';
-import { millis, retryRules } from './retry-rules.ts';
+import { retryRules } from './retry-rules.ts';
 import { matchFacts, routeTest } from './route-match.ts';
 import { headerTest, type MatchFacts } from './text-matcher.ts';
 import type { CallFacts, ChosenRoute, RetryRules } from './types.ts';

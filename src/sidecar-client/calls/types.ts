@@ -3,6 +3,7 @@
  * of HTTP and the resolver and balancer of gRPC. The core reads no clock and no randomness: both come by argument.
  */
 import type { ConfigSource } from '../config-source.ts';
+import type { ResetWait } from './reset-headers.ts';
 
 export interface CallEndpoint {
   /** IP literal; of a cluster whose endpoints are found by DNS: the host name. */
@@ -46,6 +47,8 @@ export interface RetryRules {
   readonly perTryTimeoutMs: number;
   readonly backoffBaseMs: number;
   readonly backoffMaxMs: number;
+  /** How long an answer asks to wait, in place of the back-off. */
+  readonly askedWaitMs: ResetWait;
   /** Whether this end of a try may be tried again. */
   readonly retryable: (outcome: CallOutcome) => boolean;
 }

@@ -7,11 +7,13 @@
  *  3. A subchannel whose endpoint is in no cluster any more is let go; its calls end in peace.
  */
 import { connectivityState, experimental, Metadata, status } from '@grpc/grpc-js';
-import { refused } from '../call-errors.ts';
+import { overflow, refused } from '../call-errors.ts';
 import type { CallEndpoint, CallOutcome, Pick, UpstreamCluster } from '../calls/index.ts';
 import { callerOf, type GrpcCaller } from './registry.ts';
 import { POLICY } from './resolver.ts';
 import { Subchannels } from './subchannels.ts';
+import { IDLE_OVER, TRY_OVER, timedSubchannel } from './timed-try.ts';
+import { Waiting } from './waiting.ts';
 
 /** A call that is picked for but does not begin (its credentials failed, it was cancelled) is given up after so long, ms. */
 const UNSTARTED_MS = 10_000;
@@ -62,6 +64,7 @@ const EARLY_MS = 5;
  */
 const outcomeOf = (code: number, dueMs: number): CallOutcome => {
   if (code === status.CANCELLED) return { end: 'cancelled' };
+  if (code === TRY_OVER || code === IDLE_OVER) return { end: 'timeout' };
   if (code === status.DEADLINE_EXCEEDED)
     return { end: performance.now() >= dueMs - EARLY_MS ? 'timeout' : 'cancelled' };
   return { end: 'answered', status: 200, grpcStatus: code };
@@ -74,6 +77,7 @@ export class TendrilBalancer implements experimental.LoadBalancer {
   /** Endpoints that a call has been to, by what the channel hands on with each of its tries. */
   readonly #tried = new WeakMap<object, Set<string>>();
   #caller: GrpcCaller | undefined;
+  readonly #waiting = new Waiting();
   #telling = false;
   #open = true;
 
@@ -102,6 +106,7 @@ export class TendrilBalancer implements experimental.LoadBalancer {
     this.#open = false;
     for (const forget of this.#watched.values()) forget();
     this.#watched.clear();
+    this.#waiting.clear();
     this.#subchannels.close();
   }
 
@@ -111,12 +116,13 @@ export class TendrilBalancer implements experimental.LoadBalancer {
 
   /** Calls that wait are picked for again. READY means here: calls are taken; whether there are connections shows at the pick. */
   #tell(): void {
-    if (this.#open)
-      this.#helper.updateState(
-        connectivityState.READY,
-        { pick: (args) => this.#pick(args) } as experimental.Picker,
-        null,
-      );
+    if (!this.#open) return;
+    this.#waiting.clear();
+    this.#helper.updateState(
+      connectivityState.READY,
+      { pick: (args) => this.#pick(args) } as experimental.Picker,
+      null,
+    );
   }
 
   #tellSoon(): void {
@@ -170,8 +176,8 @@ export class TendrilBalancer implements experimental.LoadBalancer {
       }
       const { key } = pick.endpoint;
       const again = looked.has(key) && look > 0;
-      const { state, subchannel } = this.#subchannels.of(pick.endpoint);
-      if (state === connectivityState.READY) return this.#complete(extraPickInfo, pick, subchannel, retry);
+      const { state, subchannel, take } = this.#subchannels.of(pick.endpoint, cluster.maxRequestsPerConnection);
+      if (state === connectivityState.READY) return this.#complete(extraPickInfo, pick, subchannel, take(), retry);
       pick.release({ end: state === connectivityState.TRANSIENT_FAILURE ? 'connect' : 'cancelled' }, caller.nowMs());
       if (state !== connectivityState.TRANSIENT_FAILURE) {
         waiting = true;
@@ -181,6 +187,8 @@ export class TendrilBalancer implements experimental.LoadBalancer {
       looked.add(key);
     }
     retry?.done();
+    if (waiting && !this.#waiting.add(cluster))
+      return failure(DROP, overflow(`${name}: limits.pending calls wait for a connection`).message);
     return waiting ? QUEUE : failure(TRANSIENT_FAILURE, `${name}: no connection to any endpoint`);
   }
 
@@ -188,11 +196,13 @@ export class TendrilBalancer implements experimental.LoadBalancer {
     call: experimental.PickArgs['extraPickInfo'],
     pick: Pick,
     subchannel: experimental.SubchannelInterface,
+    begun: () => void,
     retry: { readonly done: () => void } | undefined,
   ): experimental.PickResult {
     const dueMs = Number(call.dueMs ?? Number.POSITIVE_INFINITY);
     const end = (outcome: CallOutcome): void => {
       clearTimeout(unstarted);
+      begun();
       pick.release(outcome, this.#caller?.nowMs() ?? 0);
       retry?.done();
     };
@@ -200,10 +210,11 @@ export class TendrilBalancer implements experimental.LoadBalancer {
     unstarted.unref();
     return {
       pickResultType: experimental.PickResultType.COMPLETE,
-      subchannel,
+      subchannel: timedSubchannel(subchannel, { tryMs: Number(call.tryMs ?? 0), idleMs: Number(call.idleMs ?? 0) }),
       status: null,
       onCallStarted: () => {
         clearTimeout(unstarted);
+        begun();
         this.#remember(call, pick.endpoint);
       },
       onCallEnded: (code: number) => end(outcomeOf(code, dueMs)),

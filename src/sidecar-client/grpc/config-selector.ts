@@ -3,6 +3,7 @@ import { type experimental, type Metadata, status } from '@grpc/grpc-js';
 import type { ChosenRoute, RetryRules } from '../calls/index.ts';
 import { startTrace } from '../trace-context.ts';
 import type { GrpcCaller } from './registry.ts';
+import { TRY_OVER, timedFilter } from './timed-try.ts';
 
 /** As grpc-js keeps them: without the deadline's own field names. */
 export type CallConfig = ReturnType<experimental.ConfigSelector['invoke']>;
@@ -12,6 +13,9 @@ export interface PickInformation extends Record<string, string> {
   readonly cluster: string;
   /** When the route's time-out is over, by `performance.now`; absent: it has none. */
   readonly dueMs?: string;
+  /** `retry.timeout` and `idleTimeout`, ms; absent: none. */
+  readonly tryMs?: string;
+  readonly idleMs?: string;
 }
 
 const seconds = (ms: number): string => `${ms / 1000}s`;
@@ -26,7 +30,10 @@ const CODES: readonly number[] = Object.values(status).filter(
 ) as number[];
 
 const retryPolicy = (rules: RetryRules): CallConfig['methodConfig']['retryPolicy'] => {
-  const retryableStatusCodes = CODES.filter((code) => retryable(rules, code));
+  const retryableStatusCodes = [
+    ...CODES.filter((code) => retryable(rules, code)),
+    ...(rules.perTryTimeoutMs > 0 && rules.retryable({ end: 'timeout' }) ? [TRY_OVER] : []),
+  ];
   if (retryableStatusCodes.length === 0) return undefined;
   return {
     maxAttempts: rules.attempts + 1,
@@ -67,10 +74,14 @@ export const configOf = (caller: GrpcCaller, authority: string, path: string, me
     metadata.set('traceparent', traceparent);
     metadata.remove('tracestate');
   }
+  const tryMs = route.retry?.perTryTimeoutMs ?? 0;
+  const dynamicFilterFactories = tryMs > 0 || route.idleTimeoutMs > 0 ? [timedFilter] : [];
   const pickInformation: PickInformation = {
     cluster: route.cluster,
+    ...(tryMs > 0 ? { tryMs: String(tryMs) } : {}),
+    ...(route.idleTimeoutMs > 0 ? { idleMs: String(route.idleTimeoutMs) } : {}),
     ...(route.timeoutMs > 0 ? { dueMs: String(performance.now() + route.timeoutMs) } : {}),
     ...(route.hashKey === undefined ? {} : { hashKey: route.hashKey }),
   };
-  return { ...config, methodConfig: methodConfig(route), pickInformation, status: status.OK };
+  return { dynamicFilterFactories, methodConfig: methodConfig(route), pickInformation, status: status.OK };
 };

@@ -12,9 +12,9 @@ import { noRoute, refused, timedOut, unknownHost, wrongProtocol } from '../call-
 import type { CallCore, CallOutcome, ChosenRoute, UpstreamCluster } from '../calls/index.ts';
 import type { ConfigSource } from '../config-source.ts';
 import type { TraceRules } from '../trace-context.ts';
-import type { Connections } from './connections.ts';
 import { handedOn } from './handed-on.ts';
-import { flatHeaders, headerOf, meshHeaders } from './headers.ts';
+import { flatHeaders, headerOf, meshHeaders, withQuery } from './headers.ts';
+import type { ConnectionPool } from './pool.ts';
 import { ReplayBody } from './replay-body.ts';
 import { Try, type TryListener } from './try.ts';
 
@@ -23,7 +23,9 @@ export interface CallContext {
   readonly source: ConfigSource;
   readonly trace: TraceRules;
   readonly nowMs: () => number;
-  readonly connections: (cluster: UpstreamCluster) => Connections;
+  /** Ms since 1970. */
+  readonly wallMs: () => number;
+  readonly connections: (cluster: UpstreamCluster) => ConnectionPool;
   readonly replayBytes: number;
   /** For hosts that the mesh does not know; undefined: they fail. */
   readonly elsewhere: ((options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandlers) => void) | undefined;
@@ -60,7 +62,7 @@ export class HttpCall implements TryListener {
     onEnd: () => void,
   ) {
     this.#context = context;
-    this.#options = options;
+    this.#options = withQuery(options);
     this.#handler = handler;
     this.#onEnd = onEnd;
     this.#authority = new URL(String(options.origin)).host;
@@ -130,7 +132,7 @@ export class HttpCall implements TryListener {
       this.#fail(refused(route.cluster, typeof pick === 'string' ? pick : 'no-cluster'));
       return;
     }
-    if (cluster.protocol !== 1) {
+    if (cluster.protocol === 2 && (this.#options.upgrade || this.#options.method === 'CONNECT')) {
       pick.release({ end: 'cancelled' }, nowMs());
       this.#fail(wrongProtocol(route.cluster));
       return;
@@ -160,7 +162,7 @@ export class HttpCall implements TryListener {
   }
 
   /** True: this end of a try is followed by another try, which has been arranged. */
-  #again(outcome: CallOutcome): boolean {
+  #again(outcome: CallOutcome, head: readonly Buffer[] = []): boolean {
     const rules = this.#route?.retry;
     if (rules === undefined || this.#done || this.#answered || this.#tries > rules.attempts) return false;
     if (!this.#body.replayable || !rules.retryable(outcome)) return false;
@@ -168,10 +170,11 @@ export class HttpCall implements TryListener {
     this.#retry?.done();
     this.#retry = this.#context.core.cluster(this.#route?.cluster ?? '')?.beginRetry();
     if (this.#retry === undefined) return false;
-    const waitMs = backoffMs(this.#tries - 1, this.#context.trace.random, {
-      baseMs: rules.backoffBaseMs,
-      maxMs: rules.backoffMaxMs,
-    });
+    const { random } = this.#context.trace;
+    const header = (name: string): string | undefined => headerOf(head.map(String), name);
+    const asked = rules.askedWaitMs({ header, wallMs: this.#context.wallMs(), random });
+    const backoff = { baseMs: rules.backoffBaseMs, maxMs: rules.backoffMaxMs };
+    const waitMs = asked ?? backoffMs(this.#tries - 1, random, backoff);
     this.#pause = setTimeout(() => this.#startTry(), waitMs);
     return true;
   }
@@ -192,7 +195,7 @@ export class HttpCall implements TryListener {
     clearTimeout(this.#perTry);
     // An answer may come before the request is out.
     this.#startWhole();
-    if (this.#again(outcome)) {
+    if (this.#again(outcome, headers)) {
       this.#try?.abort(outcome);
       return 'again';
     }

@@ -5,6 +5,7 @@
  */
 import { Client } from 'undici';
 import type { CallEndpoint, UpstreamCluster } from '../calls/index.ts';
+import type { ConnectionPool, Lease } from './pool.ts';
 
 /** Idle connections are closed after so long, ms, or sooner when the server says so. */
 const KEEP_ALIVE_MS = 60_000;
@@ -26,24 +27,13 @@ interface Connection {
   closed: boolean;
 }
 
-export interface Lease {
-  readonly client: Client;
-  /** The connection is closed after this request. */
-  readonly last: boolean;
-  /** The connection stands. */
-  connected(): void;
-  /** `reusable`: the exchange is complete. Else the connection is cut. */
-  release(reusable: boolean): void;
-}
-
-export class Connections {
+export class Connections implements ConnectionPool {
   readonly #cluster: UpstreamCluster;
   readonly #places = new Map<string, Place>();
   readonly #forget: () => void;
   #open = 0;
   #pending = 0;
   #looking = false;
-  /** Requests refused because `pending` wait already, since the start. */
   overflows = 0;
 
   constructor(cluster: UpstreamCluster) {
@@ -59,7 +49,6 @@ export class Connections {
     return this.#pending;
   }
 
-  /** Calls `take` with a connection, at once or later. Returns how to give up waiting. */
   acquire({ key }: CallEndpoint, take: (lease: Lease) => void): (() => void) | 'overflow' {
     const place = this.#place(key);
     for (let ready = place.idle.pop(); ready !== undefined; ready = place.idle.pop())
@@ -90,7 +79,6 @@ export class Connections {
     };
   }
 
-  /** Cuts all connections. */
   async close(): Promise<void> {
     this.#forget();
     const all = [...this.#clients];
@@ -138,9 +126,14 @@ export class Connections {
     connection.requests += 1;
     if (connection.connected) served();
     let held = true;
+    // The last request of a connection says so to the server.
+    const last = connection.requests >= this.#cluster.maxRequestsPerConnection;
     return {
-      client: connection.client,
-      last: connection.requests >= this.#cluster.maxRequestsPerConnection,
+      dispatch: (options, handler) =>
+        void connection.client.dispatch(
+          { ...options, origin: `http://${connection.place.key}`, ...(last ? { reset: true } : {}) },
+          handler,
+        ),
       connected: () => {
         connection.connected = true;
         served();
@@ -186,7 +179,9 @@ export class Connections {
     this.#looking = true;
     setImmediate(() => {
       this.#looking = false;
-      const keys = new Set(this.#cluster.endpoints().map(({ key }) => key));
+      // A port that speaks HTTP/2 now has connections of another kind.
+      const endpoints = this.#cluster.protocol === 1 ? this.#cluster.endpoints() : [];
+      const keys = new Set(endpoints.map(({ key }) => key));
       for (const place of this.#places.values()) {
         place.gone = !keys.has(place.key);
         if (place.gone) for (const idle of [...place.idle]) this.#drop(idle);

@@ -9,6 +9,8 @@ import type { CallCore, UpstreamCluster } from '../calls/index.ts';
 import type { ConfigSource } from '../config-source.ts';
 import { type CallContext, HttpCall } from './call.ts';
 import { Connections } from './connections.ts';
+import { H2Pool } from './h2-pool.ts';
+import type { ConnectionPool } from './pool.ts';
 
 export interface DispatcherOptions {
   /** [0, 1): backoff, ids of traces. Default `Math.random`. */
@@ -42,7 +44,9 @@ const MAX_CALLS = 10_000;
 export class MeshDispatcher extends Dispatcher {
   readonly #context: CallContext;
   readonly #maxCalls: number;
-  readonly #clusters = new Map<UpstreamCluster, Connections>();
+  readonly #clusters = new Map<UpstreamCluster, { readonly protocol: 1 | 2; readonly pool: ConnectionPool }>();
+  /** Of clusters whose protocol has changed: what runs there is served. */
+  readonly #retired = new Set<ConnectionPool>();
   readonly #calls = new Set<HttpCall>();
   readonly #outside: Agent | undefined;
   #overflows = 0;
@@ -59,6 +63,7 @@ export class MeshDispatcher extends Dispatcher {
       source,
       trace: { random: options.random ?? Math.random, sampledShare: options.traceSampledShare ?? 0 },
       nowMs: options.nowMs ?? (() => performance.now()),
+      wallMs: Date.now,
       connections: (cluster) => this.#connections(cluster),
       replayBytes: options.replayBytes ?? REPLAY_BYTES,
       elsewhere:
@@ -83,8 +88,8 @@ export class MeshDispatcher extends Dispatcher {
   }
 
   stats(): DispatcherStats {
-    const all = [...this.#clusters.values()];
-    const sum = (of: (one: Connections) => number): number => all.reduce((total, one) => total + of(one), 0);
+    const all = this.#pools();
+    const sum = (of: (one: ConnectionPool) => number): number => all.reduce((total, one) => total + of(one), 0);
     return {
       calls: this.#calls.size,
       overflows: this.#overflows + sum((one) => one.overflows),
@@ -125,20 +130,32 @@ export class MeshDispatcher extends Dispatcher {
 
   /** `outside`: the end of the calls to hosts outside the mesh. */
   async #cut(outside: Promise<void> | undefined): Promise<void> {
-    await Promise.all([...[...this.#clusters.values()].map((one) => one.close()), outside]);
+    await Promise.all([...this.#pools().map((one) => one.close()), outside]);
     this.#clusters.clear();
+    this.#retired.clear();
+  }
+
+  #pools(): readonly ConnectionPool[] {
+    return [...[...this.#clusters.values()].map(({ pool }) => pool), ...this.#retired];
   }
 
   /** A cluster that is held anew is another object: the connections of the former go with its endpoints. */
-  #connections(cluster: UpstreamCluster): Connections {
-    let made = this.#clusters.get(cluster);
-    if (made === undefined) {
-      for (const [other, connections] of this.#clusters)
-        if (connections.open === 0 && this.#clusters.delete(other)) void connections.close();
-      made = new Connections(cluster);
-      this.#clusters.set(cluster, made);
-    }
-    return made;
+  #connections(cluster: UpstreamCluster): ConnectionPool {
+    const { protocol } = cluster;
+    const made = this.#clusters.get(cluster);
+    if (made?.protocol === protocol) return made.pool;
+    if (made !== undefined) this.#retired.add(made.pool);
+    for (const [other, { pool: its }] of this.#clusters)
+      if (its.open === 0 && this.#clusters.delete(other)) this.#drop(its);
+    for (const its of this.#retired) if (its.open === 0 && this.#retired.delete(its)) this.#drop(its);
+    const pool = protocol === 2 ? new H2Pool(cluster) : new Connections(cluster);
+    this.#clusters.set(cluster, { protocol, pool });
+    return pool;
+  }
+
+  #drop(pool: ConnectionPool): void {
+    this.#overflows += pool.overflows;
+    void pool.close();
   }
 
   #ended(call: HttpCall): void {

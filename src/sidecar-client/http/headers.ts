@@ -1,4 +1,5 @@
 /** Headers as undici's callers give them, in one form: names and values in turn. */
+import { stringify } from 'node:querystring';
 import type { Dispatcher } from 'undici';
 import { startTrace, type TraceRules } from '../trace-context.ts';
 
@@ -45,4 +46,11 @@ export const meshHeaders = (flat: readonly string[], authority: string, rules: T
       : [...withoutHeader(withoutHeader(flat, 'tracestate'), 'traceparent'), 'traceparent', traceparent];
   if (headerOf(sent, 'host') === undefined) sent.push('host', authority);
   return sent;
+};
+
+/** With `query` in its path, where routes look for it. */
+export const withQuery = (options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions => {
+  const { query, ...rest } = options;
+  const text = query === undefined || query === null ? '' : stringify(query as Record<string, string>);
+  return text === '' ? rest : { ...rest, path: `${rest.path}${rest.path.includes('?') ? '&' : '?'}${text}` };
 };

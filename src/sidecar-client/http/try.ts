@@ -6,7 +6,8 @@
 import type { Dispatcher } from 'undici';
 import { failedCall, overflow } from '../call-errors.ts';
 import type { CallOutcome, Pick } from '../calls/index.ts';
-import type { Connections, Lease } from './connections.ts';
+import { isRefusedStream } from './h2-exchange.ts';
+import type { ConnectionPool, Lease } from './pool.ts';
 
 /** What the call wants to know. */
 export interface TryListener {
@@ -27,7 +28,7 @@ export interface TryListener {
 export interface TryParts {
   readonly cluster: string;
   readonly pick: Pick;
-  readonly connections: Connections;
+  readonly connections: ConnectionPool;
   readonly options: Dispatcher.DispatchOptions;
   readonly nowMs: () => number;
   /** The caller's own body failed. */
@@ -80,15 +81,7 @@ export class Try implements Dispatcher.DispatchHandlers {
 
   #send(lease: Lease): void {
     this.#lease = lease;
-    const { options, pick } = this.#parts;
-    lease.client.dispatch(
-      {
-        ...options,
-        origin: `http://${pick.endpoint.key}`,
-        ...(lease.last ? { reset: true } : {}),
-      },
-      this,
-    );
+    lease.dispatch(this.#parts.options, this);
   }
 
   #end(outcome: CallOutcome, complete: boolean): void {
@@ -150,15 +143,17 @@ export class Try implements Dispatcher.DispatchHandlers {
     this.#listener.upgraded(status, headers, socket);
   }
 
-  #endOf(code: unknown): CallOutcome['end'] {
+  #endOf(error: Error): CallOutcome['end'] {
+    const { code } = error as { readonly code?: unknown };
     if (CALLERS.has(code) || this.#parts.callerFailed()) return 'cancelled';
     if (TIMEOUTS.has(code)) return 'timeout';
+    if (isRefusedStream(error)) return 'refused';
     return this.#onWire ? 'reset' : 'connect';
   }
 
   onError(error: Error): void {
     if (this.#ended) return;
-    const outcome: CallOutcome = { end: this.#endOf((error as { code?: unknown }).code) };
+    const outcome: CallOutcome = { end: this.#endOf(error) };
     this.#end(outcome, false);
     this.#listener.failed(outcome, failedCall(this.#parts.cluster, this.#parts.pick.endpoint.key, error));
   }

@@ -81,8 +81,11 @@ export type LeaseEffect =
   /** Without health: nothing has changed. */
   | { readonly is: 'beat'; readonly health?: Health }
   | { readonly is: 'remove' }
-  /** It has ended. `offset`: of the withdrawal; undefined: there was nothing to withdraw, or nobody said. */
-  | { readonly is: 'gone'; readonly withdrawn: boolean; readonly offset?: number };
+  /**
+   * It has ended. `offset`: of the withdrawal; undefined: there was nothing to withdraw, or nobody said. `remains`: what was sent may
+   * have registered it, and nobody confirmed that it is gone: it is left to run out.
+   */
+  | { readonly is: 'gone'; readonly withdrawn: boolean; readonly offset?: number; readonly remains?: true };
 
 export interface LeaseClock {
   /** Monotonic, ms. */
@@ -126,9 +129,13 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 const isOver = ({ phase }: LeaseState): boolean => phase === 'ended' || phase === 'taken';
 
-const ended = (state: LeaseState, withdrawn: boolean, offset?: number): LeaseStep => ({
+const ended = (
+  state: LeaseState,
+  withdrawn: boolean,
+  more: { readonly offset?: number; readonly remains?: true } = {},
+): LeaseStep => ({
   state: { ...state, phase: 'ended', request: undefined, dueAt: NEVER, held: false },
-  effects: [{ is: 'gone', withdrawn, ...(offset === undefined ? {} : { offset }) }],
+  effects: [{ is: 'gone', withdrawn, ...more }],
 });
 
 /** The request that is due, if none is on its way. */
@@ -167,7 +174,8 @@ const answered = (before: LeaseState, answer: LeaseAnswer, { now, random }: Leas
   const draining = state.phase === 'draining';
   switch (answer.is) {
     case 'ok': {
-      if (request.is === 'remove') return ended(state, true, answer.offset);
+      if (request.is === 'remove')
+        return ended(state, true, answer.offset === undefined ? {} : { offset: answer.offset });
       const ttlMs = answer.ttlMs ?? state.ttlMs;
       const known = request.health ?? state.known;
       const soon = draining || known !== state.wanted;
@@ -243,6 +251,6 @@ export const stepLease = (state: LeaseState, fact: LeaseFact, clock: LeaseClock)
       if (state.phase === 'taken') return ended(state, false);
       return act({ ...state, phase: 'draining', wanted: 'draining', dueAt: now }, now);
     case 'end':
-      return ended(state, false);
+      return ended(state, false, state.tried && state.phase !== 'taken' ? { remains: true } : {});
   }
 };

@@ -1,4 +1,5 @@
 /** What an application says to be registered, and what of it does not fit. */
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { formatDuration, isDnsLabel, TendrilError } from '../../model/basics.ts';
 import type { Probe } from './probes/index.ts';
@@ -115,6 +116,12 @@ export const fullOptions = (options: RegisterOptions): FullOptions => {
         `${name} is "${String(value).slice(0, 80)}", which is not a DNS label`,
         'such as service "cart" in namespace "shop"',
       );
+  const { address } = options;
+  if (address !== undefined && (isIP(address) === 0 || address.includes('%')))
+    throw bad(
+      `the address of the endpoint is "${String(address).slice(0, 80)}", which is not an IP address`,
+      'name the address at which callers reach it, such as 10.0.0.7, or none for that of this machine',
+    );
   const ports = portsOf('port', typeof options.port === 'number' ? { [options.port]: options.port } : options.port);
   const [first] = Object.values(ports);
   if (first === undefined) throw bad('no port is given', 'name the port that callers name, such as port: 8080');
@@ -126,7 +133,7 @@ export const fullOptions = (options: RegisterOptions): FullOptions => {
     service,
     namespace,
     endpoint: options.endpoint ?? `${hostId()}-${first}`,
-    address: options.address,
+    address,
     leaseMs: wholeMs(within('lease', options.leaseMs ?? LEASE_MS.default, LEASE_MS.min, LEASE_MS.max)),
     servicePorts: Object.keys(ports).map(Number),
     probe:

@@ -34,8 +34,10 @@ export interface RegistrationState {
 }
 
 export interface Drained {
-  /** The control plane confirmed the withdrawal. False: the endpoint goes when its lease runs out, or it was not registered. */
+  /** The control plane confirmed the withdrawal. False: see `remains`. */
   readonly withdrawn: boolean;
+  /** Nobody confirmed that it is gone: what is registered goes when its lease runs out. False, and not withdrawn: it is not registered, or is another's. */
+  readonly remains: boolean;
   /** Nobody holds the endpoint any more. */
   readonly acknowledged: boolean;
   /** Sidecars that had not acknowledged at the end of patience, and control planes that did not answer. */
@@ -60,6 +62,8 @@ export interface Registration {
   close(): Promise<void>;
 }
 
+type Gone = Extract<LeaseEffect, { is: 'gone' }>;
+
 const DRAIN_MS = 15_000;
 const CLOSE_MS = 2_000;
 /** Until the first success of a probe. */
@@ -83,8 +87,8 @@ export const register = (given: RegisterOptions): Registration => {
   let timer: NodeJS.Timeout | undefined;
   let announced = '';
   let obstacle: string | undefined;
-  let gone: (end: { readonly withdrawn: boolean; readonly offset?: number }) => void = () => undefined;
-  const end = new Promise<{ readonly withdrawn: boolean; readonly offset?: number }>((done) => {
+  let gone: (end: Gone) => void = () => undefined;
+  const end = new Promise<Gone>((done) => {
     gone = done;
   });
 
@@ -162,7 +166,7 @@ export const register = (given: RegisterOptions): Registration => {
   });
 
   /** Withdraws within the time given; then the lease is left to run out. */
-  const withdraw = async (ms: number): Promise<{ readonly withdrawn: boolean; readonly offset?: number }> => {
+  const withdraw = async (ms: number): Promise<Gone> => {
     prober?.stop();
     feed({ is: 'drain' });
     // What no control plane ever confirmed is nearly sure not to be there.
@@ -189,6 +193,7 @@ export const register = (given: RegisterOptions): Registration => {
     api.close();
     return {
       withdrawn: how.withdrawn,
+      remains: how.remains === true,
       acknowledged: how.withdrawn && left.all,
       waiting: left.waiting,
       silent: left.silent,

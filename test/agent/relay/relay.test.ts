@@ -1,9 +1,20 @@
 /** The relay over real sockets: its cache on disk, control planes that hang, side streams, several Envoys of one node. */
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
 import { type Relay, type RelayOptions, startRelay } from '../../../src/agent/index.ts';
@@ -13,6 +24,7 @@ import { readResource } from '../../../src/agent/relay/wire.ts';
 import { createAdsServer } from '../../../src/delta-xds/index.ts';
 import { encodeResource, GRPC_PATHS, SDS } from '../../../src/proto/index.ts';
 import { connectSidecar, type SidecarClient } from '../../../src/sidecar-client/index.ts';
+import { openEnvironment } from '../../../src/store/index.ts';
 import {
   assignmentBody,
   clusterBody,
@@ -178,6 +190,41 @@ test('a damaged cache is thrown away and named, one of another mesh or in use is
   await filled(cacheDir);
 });
 
+test('a cache folder that is unreadable or foreign is said once, with code and remedy, and left as it is; the relay serves', async () => {
+  const cacheDir = folder();
+  chmodSync(cacheDir, 0o755);
+  const schema = { name: 'another-program', version: 1 };
+  await (await openEnvironment({ dir: join(cacheDir, 'foreign'), name: 'relay', mesh: 'default', schema })).close();
+  writeFileSync(join(cacheDir, 'file'), 'mine');
+  const { server, port } = await controlPlane();
+  kept(server);
+  const said: string[] = [];
+  const warn = (fields: object, text: string): void => {
+    said.push(`${(fields as { code?: string }).code}: ${text}`);
+  };
+  const log = { info: () => undefined, warn, error: () => undefined };
+  // The last one: a file system that takes no new names (Node's own mkdir goes round for ever there).
+  for (const name of ['foreign', 'file', ...(process.platform === 'linux' ? ['/proc/tendril'] : [])]) {
+    const relay = await relayTo([port], resolve(cacheDir, name), { log });
+    const client = envoy(relay);
+    assert.equal(await client.hold('a.shop:80'), true);
+    await client.close();
+    await relay.close();
+  }
+  const expected = [
+    /^DATA_FOREIGN: .*foreign.relay holds another-program, .*in memory only \(name another directory/,
+    /^DATA_NOT_WRITABLE: .*file cannot be used .*in memory only \(a part of the path is a file/,
+    /^DATA_NOT_WRITABLE: .proc.tendril cannot be used .*in memory only/,
+  ];
+  const problems = said.filter((line) => line.includes('in memory only'));
+  for (const [at, line] of problems.entries()) assert.match(line, expected[at] ?? /nothing more/);
+  assert.ok(problems.length >= 2);
+  assert.equal(readFileSync(join(cacheDir, 'file'), 'utf8'), 'mine');
+  const shared = await relayTo([port], cacheDir);
+  assert.equal(shared.status().cache.problem, undefined);
+  assert.equal(statSync(cacheDir).mode & 0o777, 0o755, 'a folder that was there keeps its rights');
+});
+
 test('secrets are kept in memory only; what does not fit is not kept, and counted', async () => {
   const dir = folder();
   const store = await ResourceStore.open({ dir, mesh: 'default', flushMs: 1 });
@@ -185,7 +232,7 @@ test('secrets are kept in memory only; what does not fit is not kept, and counte
   const secret = readResource(encodeResource({ name: 'key', version: '1', typeUrl: SDS, body }));
   const plain = readResource(encodeResource({ name: 'a', version: '1', typeUrl: 'x', body }));
   const large = readResource(encodeResource({ name: 'b', version: '1', typeUrl: 'x', body: Buffer.alloc(5_000) }));
-  const made = new LastGood('node', store, 4_000);
+  const made = new LastGood('node', { store, maxBytes: 4_000 });
   made.keep(SDS, secret);
   made.keep('x', plain);
   made.keep('x', large);

@@ -210,7 +210,7 @@ const cluster = (name: string, version: string) =>
 
 test('a silent control plane is left only for a last good configuration', () => {
   for (const size of [0, 1]) {
-    const lastGood = new LastGood('n', undefined);
+    const lastGood = new LastGood('n');
     if (size > 0) lastGood.keep(CLUSTERS, cluster('a', '1'));
     const session = new RelaySession({ lastGood: () => lastGood });
     session.onRequest(asksForClusters());
@@ -220,7 +220,7 @@ test('a silent control plane is left only for a last good configuration', () => 
 });
 
 test('a late refusal of an answer made here sends and drops nothing once a control plane has the word', () => {
-  const lastGood = new LastGood('n', undefined);
+  const lastGood = new LastGood('n');
   for (const name of ['a', 'b']) lastGood.keep(CLUSTERS, cluster(name, '1'));
   const session = new RelaySession({ lastGood: () => lastGood });
   session.onLost();

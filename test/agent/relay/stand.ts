@@ -27,7 +27,7 @@ import {
 const CALLER = 'app.shop';
 
 /** Outlives relay sessions, as a disk does. */
-class MemoryStore implements LastGoodStore {
+export class MemoryStore implements LastGoodStore {
   readonly rows = new Map<string, { readonly node: string; readonly typeUrl: string; readonly raw: Uint8Array }>();
   *load(node: string) {
     for (const row of this.rows.values()) if (row.node === node) yield row;
@@ -114,7 +114,7 @@ export class Stand {
     this.lastGood = undefined;
     this.relay = new RelaySession({
       lastGood: (node) => {
-        this.lastGood = new LastGood(node, this.store);
+        this.lastGood = new LastGood(node, { store: this.store });
         return this.lastGood;
       },
     });

@@ -5,7 +5,18 @@ export const word = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/);
 const regex = fc.oneof(
   fc.constantFrom('a|b', 'x+y?', '(?i)ab', '\\Qa.b\\E', '(?P<n>a)b', '\\d+', '\\pN|', '^a$', '[^a]+'),
   // These match the empty text.
-  fc.constantFrom('a*', '(?i)|b', 'a||b', '(?:x|)y{0}', '[[:alpha:]]*', '[]|]?', '\\Aa?\\z', '(?i:b?)', '\\Q|\\E*', '.*'),
+  fc.constantFrom(
+    'a*',
+    '(?i)|b',
+    'a||b',
+    '(?:x|)y{0}',
+    '[[:alpha:]]*',
+    '[]|]?',
+    '\\Aa?\\z',
+    '(?i:b?)',
+    '\\Q|\\E*',
+    '.*',
+  ),
 );
 const pathRegex = fc.oneof(regex, fc.constantFrom('.*', '[a-c]*', '/a{0,9}', '/.*|ab', '/(?i)A'));
 const condition = fc.oneof(

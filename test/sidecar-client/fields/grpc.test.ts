@@ -182,17 +182,6 @@ test('grpc: limits.minRetries: with none allowed the call ends with UNAVAILABLE'
   });
 });
 
-test('grpc: limits.retryPercent: a share of the running calls may be retries', async (t) => {
-  const yaml = `${upstream('{lb: {roundRobin: {}}, limits: {minRetries: 0, retryPercent: 50}}')}\n---\n${BUDGET}`;
-  const w = world(t, { yaml, endpoints: all().slice(0, 2) });
-  await warm(w, 2);
-  // Alone, 50 % of one call is no retry; the budget counts what runs when the retry is picked for.
-  await failing(servers.a, status.INTERNAL, async () => {
-    assert.ok(((await w.many(6, () => w.grpc())).UNAVAILABLE ?? 0) > 0);
-  });
-  assert.ok((w.caller.core.cluster('echo.shop:80')?.stats().retriesRefused ?? 0) > 0);
-});
-
 /** Endpoints `a` and `b`, of which `a` fails with a status. */
 const ejecting = async (
   t: TestContext,

@@ -4,7 +4,7 @@ import * as grpc from '@grpc/grpc-js';
 import type { EndpointView } from '../../../src/compile/index.ts';
 import { type Caller, type CallerOptions, createCaller } from '../../../src/sidecar-client/caller.ts';
 import { compileAll, mesh, port, service } from '../../compile/support.ts';
-import { type HttpBackend, startHttpBackend } from '../../support/backends.ts';
+import { type HttpBackend, startHttp2Backend, startHttpBackend } from '../../support/backends.ts';
 import { ECHO_PATHS, type GrpcBackend, startGrpcBackend } from '../../support/stream-backends.ts';
 import { Held, seeded } from '../calls/held.ts';
 
@@ -49,14 +49,14 @@ export const world = (t: TestContext, { yaml = '', endpoints, zone, ...options }
   const views = (endpoints ?? []).map(({ at, ...fields }, index) => ({
     id: `e${index}`,
     address: '127.0.0.1',
-    ports: { 80: at, 81: at },
+    ports: { 80: at, 81: at, 82: at },
     ...fields,
   }));
   const held = new Held({ region: zone === undefined ? '' : 'r', zone: zone ?? '' }).putAll(
     compileAll(
       mesh({
         services: [
-          service(PAY, { ports: [port(80, 'http'), port(81, 'http')] }),
+          service(PAY, { ports: [port(80, 'http'), port(81, 'http'), port(82, 'http2')] }),
           service(ECHO, { ports: [port(80, 'grpc'), port(81, 'grpc')] }),
         ],
         endpoints: { [PAY]: views, [ECHO]: views },
@@ -141,4 +141,6 @@ const three = async <B extends { close(): Promise<void> }>(start: (id: string) =
 };
 
 export const httpServers = (): Promise<Servers<HttpBackend>> => three((id) => startHttpBackend({ id }));
+/** They speak HTTP/2: for port 82 of `pay.shop`. */
+export const http2Servers = (): Promise<Servers<HttpBackend>> => three((id) => startHttp2Backend({ id }));
 export const grpcServers = (): Promise<Servers<GrpcBackend>> => three((id) => startGrpcBackend({ id }));

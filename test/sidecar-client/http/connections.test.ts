@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { UpstreamCluster } from '../../../src/sidecar-client/calls/index.ts';
-import { Connections, type Lease } from '../../../src/sidecar-client/http/connections.ts';
+import { Connections } from '../../../src/sidecar-client/http/connections.ts';
+import type { Lease } from '../../../src/sidecar-client/http/pool.ts';
 
 test('connections: the limit holds when the last one that waits gets a new connection for one that broke', async (t) => {
   const endpoint = { key: '127.0.0.1:1' };

@@ -131,7 +131,7 @@ test('L7: drain says draining, then withdraws; a control plane that is away is a
     assert.deepEqual(alone.due(), [{ is: 'remove' }]);
     alone.answer(AWAY);
   }
-  assert.deepEqual(alone.feed({ is: 'end' }), [{ is: 'gone', withdrawn: false }]);
+  assert.deepEqual(alone.feed({ is: 'end' }), [{ is: 'gone', withdrawn: false, remains: true }]);
   assert.deepEqual(alone.feed({ is: 'end' }), [], 'L8');
 
   const never = new Holder();

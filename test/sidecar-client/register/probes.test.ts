@@ -163,6 +163,34 @@ test('a probe that hangs is cut at its time-out, is a failure, and is never run 
   }
 });
 
+test('one hang is one failure, also when the time-out ends with an interval; a probe that cannot be cut fails again and again', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const cuttable = (results: ProbeResult[], ends: boolean): Prober => {
+    const run = (signal: AbortSignal): Promise<ProbeResult> =>
+      new Promise((done) => {
+        if (ends) signal.addEventListener('abort', () => done({ ok: false, why: 'cut' }));
+      });
+    const onResult = (result: ProbeResult): void => {
+      results.push(result);
+    };
+    return new Prober({ probe: { name: 'p', run }, intervalMs: 500, timeoutMs: 1_000, startIntervalMs: 500, onResult });
+  };
+  for (const ends of [true, false]) {
+    const results: ProbeResult[] = [];
+    const prober = cuttable(results, ends);
+    prober.start();
+    for (let at = 0; at < 1_000; at += 500) t.mock.timers.tick(500);
+    const hung = { ok: false, why: 'p: no answer within 1000 ms' };
+    assert.deepEqual(results, [hung], 'in the turn of the cut');
+    // What was cut ends between two intervals, when it ends at all.
+    await new Promise((done) => setImmediate(done));
+    for (let at = 0; at < 1_500; at += 500) t.mock.timers.tick(500);
+    const late = { ok: false, why: 'p: the one before does not end, though it was cut' };
+    assert.deepEqual(results, ends ? [hung, hung] : [hung, late, late, late]);
+    prober.stop();
+  }
+});
+
 test('what is no probe is refused with what is allowed', () => {
   for (const [text, words] of [
     ['', /no known kind/],

@@ -168,15 +168,16 @@ test('forgotten by the control plane: registered anew; taken by another process:
 
 test('what the control plane refuses is said with its code; nobody there is said too', async (t) => {
   const here = await serveHere(t, 1);
-  const refused = start(t, here, { address: 'not an address' });
+  const refused = start(t, here, { labels: { '': 'no name' } });
   await is(refused, 'refused');
-  assert.match(`${refused.state.error?.code} ${refused.state.error?.message}`, /^E10[0-9] .*address/);
-  await refused.close();
+  assert.match(`${refused.state.error?.code} ${refused.state.error?.message}`, /^E10[0-9] label name/);
+  const nothing = await refused.drain();
+  assert.deepEqual([nothing.withdrawn, nothing.remains], [false, false], 'the control plane said that it is not there');
   const alone = start(t, here, { admin: [`http://127.0.0.1:${await freePort()}`] });
   await is(alone, 'unreachable');
   assert.equal(alone.state.error?.code, 'SERVER_UNREACHABLE');
   const drained = await alone.drain(50);
-  assert.deepEqual([drained.withdrawn, drained.acknowledged], [false, false]);
+  assert.deepEqual([drained.withdrawn, drained.remains, drained.acknowledged], [false, true, false]);
   for (const wrong of [
     { admin: [] },
     { admin: ['localhost:1'] },
@@ -189,6 +190,9 @@ test('what the control plane refuses is said with its code; nobody there is said
     { health: { probe: 'tcp://127.0.0.1:1', intervalMs: 0 } },
     { health: { probe: 'tcp://127.0.0.1:1', timeoutMs: Number.NaN } },
     { inbound: { 80: 70_000 } },
+    { address: '300.1.1.1' },
+    { address: 'fe80::1%eth0' },
+    { address: 'cart.shop' },
   ])
     assert.throws(() => start(t, here, wrong), { code: 'REGISTER_OPTIONS' }, JSON.stringify(wrong));
 });

@@ -1,6 +1,7 @@
 /**
  * Runs a probe again and again: one at a time, cut at its time-out. A probe that hangs is a failure at the time-out; the next one begins
- * when the cut one has ended, and until then every interval counts as a failure.
+ * when the cut one has ended. One that does not end though it was cut is a further failure at every interval but the first after the
+ * cut: that may begin in the same turn as the cut, and would count one hang twice.
  */
 import type { Probe, ProbeResult } from './probe.ts';
 
@@ -19,7 +20,8 @@ export class Prober {
   readonly #options: ProberOptions;
   #timer: NodeJS.Timeout | undefined;
   #cut: AbortController | undefined;
-  #running: 'no' | 'in-time' | 'cut' = 'no';
+  /** `late`: an interval has begun since the cut. */
+  #running: 'no' | 'in-time' | 'cut' | 'late' = 'no';
   #stopped = false;
   #succeeded = false;
   /** Result of the last one, and how many there were. */
@@ -41,6 +43,10 @@ export class Prober {
     this.#timer = setTimeout(() => this.#look(), this.#succeeded ? intervalMs : Math.min(intervalMs, startIntervalMs));
     if (this.#running === 'in-time') return;
     if (this.#running === 'cut') {
+      this.#running = 'late';
+      return;
+    }
+    if (this.#running === 'late') {
       this.#tell({ ok: false, why: `${probe.name}: the one before does not end, though it was cut` });
       return;
     }

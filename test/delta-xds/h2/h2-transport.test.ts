@@ -1,12 +1,13 @@
-/** The transport on node:http2 keeps the contract of transports, and what only it promises. */
+/** The transport with HTTP/2 of our own keeps the contract of transports, and what only it promises. */
 import assert from 'node:assert/strict';
 import { connect } from 'node:http2';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { FrameReader } from '../../src/delta-xds/http2/frame-reader.ts';
-import { encodeMessage, headerBytes, refusedAs, trailersOf } from '../../src/delta-xds/http2/grpc-headers.ts';
-import { Http2Transport } from '../../src/delta-xds/http2/index.ts';
-import { transportContract } from '../contracts/transport.ts';
+import { encodeMessage } from '../../../src/delta-xds/h2/grpc-headers.ts';
+import { H2Transport } from '../../../src/delta-xds/h2/index.ts';
+import { MessageReader } from '../../../src/delta-xds/h2/message-reader.ts';
+import { type Header, readRequestHead } from '../../../src/delta-xds/h2/request-head.ts';
+import { transportContract } from '../../contracts/transport.ts';
 import {
   ECHO,
   eventually,
@@ -14,10 +15,10 @@ import {
   type Stand,
   type StandOptions,
   startStand,
-} from '../contracts/transport-stand.ts';
-import { data, framesOf, headers, PREFACE, SETTINGS, SETTINGS_ACK } from '../support/h2-frames.ts';
+} from '../../contracts/transport-stand.ts';
+import { data, framesOf, headers, PREFACE, SETTINGS, SETTINGS_ACK } from '../../support/h2-frames.ts';
 
-transportContract('http2', (options) => new Http2Transport(options), true);
+transportContract('http2', (options) => new H2Transport(options), true);
 
 const framed = (message: Uint8Array, flag = 0): Buffer => {
   const head = Buffer.alloc(5);
@@ -33,7 +34,7 @@ describe('gRPC frames', () => {
         fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }),
         fc.array(fc.nat({ max: 30 })),
         (messages, cuts) => {
-          const reader = new FrameReader(40);
+          const reader = new MessageReader(40);
           const out: Buffer[] = [];
           let rest = Buffer.concat(messages.map((message) => framed(message)));
           for (const cut of [...cuts, rest.length]) {
@@ -59,7 +60,7 @@ describe('gRPC frames', () => {
       [framed(Buffer.alloc(3), 1), 'compressed'],
       [framed(Buffer.alloc(3), 2), 'malformed'],
     ] as const) {
-      const reader = new FrameReader(10);
+      const reader = new MessageReader(10);
       reader.push(framed(Buffer.from('good')));
       reader.push(frame);
       assert.equal(reader.next()?.toString(), 'good');
@@ -82,27 +83,45 @@ describe('gRPC headers', () => {
         (text) => decodeURIComponent(encodeMessage(text)) === text,
       ),
     );
-    assert.deepEqual(trailersOf(0, ''), { 'grpc-status': '0' });
   });
 
-  test('what is no gRPC call, and how large headers are', () => {
-    const good = { ':method': 'POST', 'content-type': 'application/grpc' };
-    assert.equal(refusedAs(good), undefined);
-    assert.equal(refusedAs({ ...good, 'content-type': 'application/grpc+proto' }), undefined);
-    assert.equal(refusedAs({ ...good, 'content-type': 'application/grpc-web' }), 415);
-    assert.equal(refusedAs({ ':method': 'POST' }), 415);
-    assert.equal(refusedAs({ ...good, ':method': 'GET' }), 405);
-    assert.equal(headerBytes(['te', 'trailers']), 10);
+  test('what is no gRPC call, what is malformed, and how large headers are', () => {
+    const pseudo: Header[] = [
+      [':method', 'POST'],
+      [':scheme', 'http'],
+      [':path', '/a'],
+    ];
+    const grpc: Header = ['content-type', 'application/grpc'];
+    const as = (...headers: Header[]): number | undefined => readRequestHead([...pseudo, ...headers])?.refusedAs;
+    assert.deepEqual(readRequestHead([...pseudo, grpc]), { path: '/a', bytes: 57, refusedAs: undefined });
+    assert.equal(as(['content-type', 'application/grpc+proto']), undefined);
+    assert.equal(as(['content-type', 'application/grpc-web']), 415);
+    assert.equal(as(), 415);
+    assert.equal(readRequestHead([[':method', 'GET'], ...pseudo.slice(1), grpc])?.refusedAs, 405);
+    for (const malformed of [
+      [grpc],
+      pseudo.slice(1),
+      pseudo.slice(0, 2),
+      [...pseudo, [':path', '/b']],
+      [...pseudo, grpc, [':authority', 'a']],
+      [...pseudo, [':status', '200']],
+      [...pseudo, ['X-Upper', 'a']],
+      [...pseudo, ['', 'a']],
+      [...pseudo, ['connection', 'close']],
+      [...pseudo, ['te', 'gzip']],
+      [pseudo[0], pseudo[1], [':path', '']],
+    ] as Header[][])
+      assert.equal(readRequestHead(malformed), undefined, JSON.stringify(malformed));
   });
 });
 
-describe('http2 alone', () => {
+describe('h2 alone', () => {
   const closing: { close(): unknown }[] = [];
   after(async () => {
     for (const one of closing.reverse()) await one.close();
   });
   const stand = async (options?: StandOptions): Promise<Stand> => {
-    const one = await startStand((transport) => new Http2Transport(transport), options);
+    const one = await startStand((transport) => new H2Transport(transport), options);
     closing.push(one);
     return one;
   };
