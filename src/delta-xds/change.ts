@@ -157,6 +157,7 @@ export const markPort = (s: SessionState, servicePort: string): void => {
     for (const { routeConfiguration } of s.demand.generations.values()) {
       const name = s.shapes.text(`${routeConfiguration}/${servicePort}`);
       hosts.dirty.add(name);
+      hosts.dirty.addAll(hosts.ledger.parked.companionsOf(name));
       s.sweep.some(hosts.refused.of(name));
     }
 };

@@ -4,22 +4,58 @@ import type { ResourceType } from './resource-type.ts';
 
 /** Refused versions remembered per name. */
 const MAX_VERSIONS = 32;
+const NO_NAMES: readonly string[] = [];
 const NONE: ReadonlyMap<string, string> = new Map();
+
+/** A version that was refused together with others, which may be to blame: name -> version of these, '' for a removal. */
+interface Company {
+  readonly version: string;
+  readonly others: ReadonlyMap<string, string>;
+}
 
 export class Parked {
   /** Name -> versions, newest last. */
   #names: Map<string, string[]> | undefined;
+  /** Of the version that was refused last, if it was not refused alone. */
+  #companies: Map<string, Company> | undefined;
 
   get size(): number {
     return this.#names?.size ?? 0;
   }
 
-  add(name: string, version: string): void {
+  add(name: string, version: string, others?: ReadonlyMap<string, string>): void {
+    this.#companies?.delete(name);
+    if (others !== undefined && others.size > 0) {
+      this.#companies ??= new Map();
+      this.#companies.set(name, { version, others });
+    }
     this.#names ??= new Map();
     const versions = this.#names.get(name) ?? [];
     versions.push(version);
     if (versions.length > MAX_VERSIONS) versions.shift();
     this.#names.set(name, versions);
+  }
+
+  /** Names that were refused together with this one. */
+  companionsOf(name: string): readonly string[] {
+    if (this.#companies === undefined) return NO_NAMES;
+    return [...this.#companies].flatMap(([other, { others }]) => (others.has(name) ? [other] : NO_NAMES));
+  }
+
+  /** Whether one of those that it was refused with is another one by now. `versionOf`: '' when the client is to have none. */
+  hasOtherCompany(name: string, version: string, versionOf: (other: string) => string): boolean {
+    const company = this.#companies?.get(name);
+    if (company?.version !== version) return false;
+    for (const [other, before] of company.others) if (versionOf(other) !== before) return true;
+    return false;
+  }
+
+  /** It may be tried again: what it was refused for may be over. */
+  forgive(name: string, version: string): void {
+    this.#companies?.delete(name);
+    const versions = this.#names?.get(name)?.filter((refused) => refused !== version) ?? [];
+    if (versions.length > 0) this.#names?.set(name, versions);
+    else this.#names?.delete(name);
   }
 
   has(name: string, version: string): boolean {

@@ -98,12 +98,18 @@ const dropName = (s: SessionState, channel: Channel, name: string): void => {
     const [oldest] = generation.dropped.all;
     if (oldest !== undefined && generation.dropped.size > s.limits.namesPerStream) generation.dropped.delete(oldest);
   }
-  if (generation.hosts.has(split.rest)) generation.dropHost(split.rest);
+  const servicePort = generation.hosts.get(split.rest);
+  if (servicePort !== undefined) {
+    generation.dropHost(split.rest);
+    channel.dirty.addAll(channel.ledger.parked.companionsOf(`${generation.routeConfiguration}/${servicePort}`));
+  }
   if (channel.ledger.held.has(name)) {
     // Envoy drops pushed ones too, when a route configuration ends: they are not pushed again under it.
     channel.ledger.forget(name);
     channel.settled(name);
     generation.declined.add(s.shapes.text(split.rest));
+    // It gave up what answered the dropped host, and asks for another one that the same virtual host answers by now.
+    if (generation.asks(split.rest)) channel.now.add(s.shapes.text(name));
   }
   s.interestStale = true;
   s.sweep.all();

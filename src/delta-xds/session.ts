@@ -20,6 +20,8 @@
  *      may have been another's, beside the virtual host that takes a domain from it, or, of an assignment: ahead of the virtual host that
  *      needs it while EDS has not been heard, and to a client that keeps its clusters back, for it may wait for just that one.
  *  S7  A rejected resource is never sent again at the same version on this stream; the last good one stays; whoever asked is answered.
+ *      Exception: a virtual host, after the client has given up a domain of it that it had in another one, and when one of
+ *      those has changed with which it was refused.
  *  S8  After every response that Envoy takes, no domain belongs to two virtual hosts of a route configuration, and none has left one
  *      without arriving at the next.
  *  S9  A cluster goes only when no virtual host that the client may have uses it; never by removal when the client asked for it by name.

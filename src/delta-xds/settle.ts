@@ -4,6 +4,10 @@
  * NACK: Envoy applies nothing of a VHDS, EDS or RDS response and an unknown part of a CDS or LDS one. A response of several atoms is
  * sent again in halves until the bad atom stands alone; that one is parked: its version is never sent again on this stream, the last
  * good one stays. A response of n atoms of which k are bad costs at most 2k(1 + log2 n) responses, however often the client refuses.
+ *
+ * A virtual host that is good by itself is refused too while the client keeps a domain of it in another one, of which it has refused the
+ * version that gives the domain up. When it has given the domain up after all, what was parked for it is tried again; and so is what was
+ * refused in one atom with others, when one of these has changed (`host-plan.ts`).
  */
 
 import type { Channel, Suspects } from './channel.ts';
@@ -63,15 +67,32 @@ export const settle = (s: SessionState, channel: Channel, verdict: Verdict, now:
 const acceptHosts = (s: SessionState, channel: Channel, response: Outstanding): void => {
   recall(s, channel, response);
   for (const { name, version } of response.items) channel.refused.taken(name, version);
+  const givenUp = new Set<string>();
+  let isUnknown = false;
   channel.ledger.accept(response, (before, after) => {
+    for (const domain of before.domains ?? []) if (after.domains?.includes(domain) !== true) givenUp.add(domain);
+    isUnknown ||= before.domains === undefined;
     // What it used and no longer does.
     if (after !== GONE && sameList(before.clusters, after.clusters)) return;
     if (before.clusters === undefined) s.sweep.all();
     else s.sweep.some(before.clusters);
   });
+  if (isUnknown || givenUp.size > 0) tryAgain(s, channel, isUnknown ? undefined : givenUp);
   for (const generation of s.demand.generations.values())
     if (generation.primedBy === response.nonce) generation.primedBy = '';
   acceptStale(s, response);
+};
+
+/** Parked virtual hosts that want one of these domains; undefined: nobody knows which domains it were, so any of them may. */
+const tryAgain = (s: SessionState, channel: Channel, givenUp: ReadonlySet<string> | undefined): void => {
+  const { parked } = channel.ledger;
+  if (parked.size === 0) return;
+  for (const [name, version] of refusedNow(s, 'vhds', parked)) {
+    const domains = s.body('vhds', name.slice(name.indexOf('/') + 1))?.domains ?? [];
+    if (givenUp !== undefined && !domains.some((domain) => givenUp.has(domain))) continue;
+    parked.forgive(name, version);
+    channel.dirty.add(name);
+  }
 };
 
 /**
@@ -100,7 +121,7 @@ const park = (s: SessionState, channel: Channel, { items, questions }: Outstandi
   let parked = 0;
   for (const { name, version, shape } of items) {
     if (shape === undefined || shape === GONE) continue;
-    channel.ledger.parked.add(name, version);
+    channel.ledger.parked.add(name, version, channel.type === 'vhds' ? companyOf(name, items) : undefined);
     parked++;
     // Without a good one before it the name gets an empty cluster, so that its calls fail at once.
     if (channel.type === 'cds') channel.now.add(name);
@@ -110,6 +131,13 @@ const park = (s: SessionState, channel: Channel, { items, questions }: Outstandi
   if (parked > 0) for (const { name, shape } of items) if (shape === GONE) channel.dirty.add(name);
   // Whoever asked still waits: now that the virtual host is parked, a negative answer frees them (envoy-wire, section G).
   if (parked > 0) channel.questions.addAll(questions);
+};
+
+const companyOf = (name: string, items: Outstanding['items']): ReadonlyMap<string, string> => {
+  const others = new Map<string, string>();
+  for (const item of items)
+    if (item.name !== name && item.shape !== undefined) others.set(item.name, item.shape === GONE ? '' : item.version);
+  return others;
 };
 
 const halve = (s: SessionState, channel: Channel, response: Outstanding, atoms: readonly number[]): void => {

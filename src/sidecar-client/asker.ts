@@ -8,8 +8,8 @@ import type { ClientSession } from './session.ts';
 /** How long a question may wait for its answer, ms. */
 export const DEFAULT_TIMEOUT_MS = 5_000;
 
-const lost = (what: string, ms: number): TendrilError =>
-  new TendrilError('SIDECAR_TIMEOUT', `${what}: no answer from the control plane within ${ms} ms`, {
+const lost = (what: string, ms: number, why: string): TendrilError =>
+  new TendrilError('SIDECAR_TIMEOUT', `${what}: no answer from the control plane within ${ms} ms${why}`, {
     remedy: 'check that the control plane runs and that the address is its --xds address',
   });
 
@@ -94,7 +94,8 @@ export class Asker {
       };
       const timer = setTimeout(() => {
         this.#waits.delete(wait);
-        fail(lost(what, this.#timeoutMs));
+        const { connected = false, lastEnd } = this.#connection ?? {};
+        fail(lost(what, this.#timeoutMs, connected || lastEnd === undefined ? '' : `; not connected: ${lastEnd}`));
       }, this.#timeoutMs);
       this.#waits.add(wait);
       this.#connection?.run(effects);

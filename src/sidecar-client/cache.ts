@@ -7,16 +7,24 @@
  *  K2 A folder of another mesh or node, or one in use, is neither read nor written.
  *  K3 What fails a checksum is not served: all of the content is thrown away and made again from the control plane.
  *  K4 Changes that wait to be written are names, so they are bounded by what is held or was; each is written as it is then.
- *  K5 Age is never negative: a clock that went back makes it unknown.
+ *  K5 Age is never negative: a clock that went back makes it unknown, and it stays so until a control plane has answered or the clock is
+ *     where it was.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskGuard, Environment, Table } from '../store/index.ts';
-import { type CacheProblem, decodeRecord, encodeRecord, problemFrom, problemOf } from './cache-record.ts';
+import {
+  type CachedKind,
+  type ClockReadings,
+  type EarlierState,
+  INTERFACES,
+  KINDS,
+  readContent,
+  STATE,
+  type StateRecord,
+} from './cache-content.ts';
+import { type CacheProblem, encodeRecord, problemFrom, problemOf } from './cache-record.ts';
 import type { HeldResource } from './config-source.ts';
-import type { EarlierLife } from './holdings.ts';
-
-export type CachedKind = 'cds' | 'eds' | 'vhds';
 
 export interface CacheOptions {
   /** Folder of this client alone; made with mode 0700. */
@@ -31,15 +39,12 @@ export interface CacheOptions {
   /** What is held now, asked when it is written. */
   readonly read: (kind: CachedKind, name: string) => HeldResource | undefined;
   readonly asked: () => { readonly hosts: readonly string[]; readonly clusters: readonly string[] };
+  /** Interface -> authority of the service that was found for it; bounded by whoever keeps them. Default: none. */
+  readonly interfaces?: () => ReadonlyMap<string, string>;
   /** Bytes that must stay free on the disk (default 64 MiB). */
   readonly reserveBytes?: number;
   /** How long changes are gathered before they are written, ms (default 250). */
   readonly writeMs?: number;
-}
-
-export interface EarlierState extends EarlierLife {
-  /** Since it was last known to be what the control plane says, ms; undefined: unknown, the clock went back. */
-  readonly ageMs: number | undefined;
 }
 
 export interface ClientCache {
@@ -48,6 +53,8 @@ export interface ClientCache {
   noteChange(kind: CachedKind, names: readonly string[]): void;
   /** Hosts or clusters were asked for or released. */
   noteAsked(): void;
+  /** Another service was found for an interface, or none. */
+  noteInterfaces(): void;
   /** What is held is what the control plane says now. */
   noteLive(): void;
   close(): Promise<void>;
@@ -61,30 +68,6 @@ const WRITE_MS = 250;
 const AGAIN_MS = 5_000;
 /** LMDB's bound of a key, with room for the kind: such a name is kept in memory only. */
 const MAX_NAME_BYTES = 1_800;
-const KINDS: readonly CachedKind[] = ['cds', 'eds', 'vhds'];
-const STATE: [string, string] = ['state', 'state'];
-
-interface StateRecord {
-  readonly rules?: number;
-  /** Wall clock, ms. */
-  readonly liveAt: number;
-  readonly hosts: readonly string[];
-  readonly clusters: readonly string[];
-}
-
-const load = (table: Table<[string, string]>, { now, rules }: CacheOptions): EarlierState | undefined => {
-  const state = table.get(STATE);
-  if (state === undefined) return undefined;
-  const { liveAt, hosts, clusters, rules: wroteUnder } = JSON.parse(state.toString()) as StateRecord;
-  const found: Record<CachedKind, HeldResource[]> = { cds: [], eds: [], vhds: [] };
-  for (const { key, body } of table.range()) {
-    const [kind, name] = key;
-    if (kind in found) found[kind as CachedKind].push(decodeRecord(name, body));
-  }
-  const ageMs = now() - liveAt;
-  return { ...found, hosts, clusters, isChecked: wroteUnder === rules, ageMs: ageMs >= 0 ? ageMs : undefined };
-};
-
 /** Never throws: undefined when the folder cannot be used, after `onProblem` (K1). */
 export const openCache = async (options: CacheOptions): Promise<ClientCache | undefined> => {
   // Loaded here: LMDB costs an application without a cache nothing.
@@ -108,7 +91,7 @@ export const openCache = async (options: CacheOptions): Promise<ClientCache | un
     if (emptied !== undefined) options.onProblem(problemOf('CACHE_CORRUPT', emptied));
     let earlier: EarlierState | undefined;
     try {
-      earlier = load(environment.table('held'), options);
+      earlier = readContent(environment.table('held'), options);
     } catch (error) {
       // K3: a record is damaged.
       options.onProblem(problemOf('CACHE_CORRUPT', error instanceof Error ? error.message : String(error)));
@@ -134,7 +117,8 @@ class DiskCache implements ClientCache {
   readonly #table: Table<[string, string]>;
   readonly #dirty = new Map<CachedKind, Set<string>>(KINDS.map((kind) => [kind, new Set<string>()]));
   #isStateDirty = false;
-  #liveAt: number;
+  #areInterfacesDirty = false;
+  #clock: ClockReadings;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #lastCode: string | undefined;
@@ -146,7 +130,7 @@ class DiskCache implements ClientCache {
     this.#guard = guard;
     this.#earlier = earlier;
     this.#table = environment.table('held');
-    this.#liveAt = options.now() - (earlier?.ageMs ?? 0);
+    this.#clock = earlier?.clock ?? this.#clockNow();
     // Opening took the mark of a clean end away: it comes back with the first write, also while no control plane is there.
     if (earlier !== undefined) this.#schedule();
   }
@@ -174,9 +158,19 @@ class DiskCache implements ClientCache {
     this.#schedule();
   }
 
-  noteLive(): void {
-    this.#liveAt = this.#options.now();
+  noteInterfaces(): void {
+    this.#areInterfacesDirty = true;
     this.noteAsked();
+  }
+
+  noteLive(): void {
+    this.#clock = this.#clockNow();
+    this.noteAsked();
+  }
+
+  #clockNow(): ClockReadings {
+    const now = this.#options.now();
+    return { liveAt: now, latestAt: now };
   }
 
   #schedule(): void {
@@ -201,6 +195,8 @@ class DiskCache implements ClientCache {
     const taken = KINDS.map((kind) => [kind, [...(this.#dirty.get(kind) ?? [])]] as const);
     for (const names of this.#dirty.values()) names.clear();
     this.#isStateDirty = false;
+    const areInterfacesTaken = this.#areInterfacesDirty;
+    this.#areInterfacesDirty = false;
     try {
       await this.#environment.commit((batch) => {
         for (const [kind, names] of taken)
@@ -209,8 +205,13 @@ class DiskCache implements ClientCache {
             if (held === undefined) batch.remove(this.#table, [kind, name]);
             else batch.put(this.#table, [kind, name], encodeRecord(held));
           }
-        const state: StateRecord = { rules: this.#options.rules, liveAt: this.#liveAt, ...this.#options.asked() };
+        const { rules, now, asked } = this.#options;
+        const latestAt = Math.max(this.#clock.latestAt, now());
+        this.#clock = { ...this.#clock, latestAt };
+        const state: StateRecord = { rules, ...this.#clock, ...asked() };
         batch.put(this.#table, STATE, Buffer.from(JSON.stringify(state)));
+        const interfaces = areInterfacesTaken ? this.#options.interfaces?.() : undefined;
+        if (interfaces !== undefined) batch.put(this.#table, INTERFACES, Buffer.from(JSON.stringify([...interfaces])));
       });
       this.#lastCode = undefined;
       // A process that is killed between two writes, as most are, leaves a file that need not be read through.
@@ -222,6 +223,7 @@ class DiskCache implements ClientCache {
       // Whatever failed: what is newer on disk, its age, must not stand over records that are not.
       for (const [kind, names] of taken) for (const name of names) this.#dirty.get(kind)?.add(name);
       this.#isStateDirty = true;
+      this.#areInterfacesDirty ||= areInterfacesTaken;
     }
   }
 

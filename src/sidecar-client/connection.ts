@@ -78,6 +78,9 @@ export class Connection {
     this.#next = Math.floor(this.#random() * options.addresses.length);
   }
 
+  /** Why the last stream ended, or did not come about. */
+  lastEnd: string | undefined;
+
   /** True while a stream is up and the server has answered on it. */
   get connected(): boolean {
     return this.#stream !== undefined && this.#heard;
@@ -148,6 +151,7 @@ export class Connection {
     if (this.#stream !== stream) return;
     const wasHealthy = this.#heard && performance.now() - this.#heardAt >= HEALTHY_MS;
     this.#drop();
+    this.lastEnd = why;
     this.#options.session.onDisconnected();
     if (this.#closed) return;
     if (wasHealthy) this.#failures = 0;

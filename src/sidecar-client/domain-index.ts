@@ -16,6 +16,8 @@ export interface HostAnswer {
   readonly after: string | undefined;
 }
 
+const NO_HOSTS: ReadonlySet<string> = new Set();
+
 export class DomainIndex {
   readonly #owners = new Map<string, string>();
   readonly #domains = new Map<string, readonly string[]>();
@@ -34,9 +36,9 @@ export class DomainIndex {
     this.#watched.delete(host);
   }
 
-  /** Whether a watched host is answered by this virtual host. */
-  answersAny(virtualHost: string): boolean {
-    return this.#answered.has(virtualHost);
+  /** Watched hosts that this virtual host answers. */
+  hostsOf(virtualHost: string): ReadonlySet<string> {
+    return this.#answered.get(virtualHost) ?? NO_HOSTS;
   }
 
   /** The virtual host that answers a host (`host` or `host:port`); a wildcard domain counts, the longest first. */

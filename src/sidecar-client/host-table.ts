@@ -17,12 +17,25 @@ export interface HostChange {
   readonly held: Held<DecodedHost> | undefined;
 }
 
+interface Released {
+  readonly unsubscribe: readonly string[];
+  readonly subscribe: readonly string[];
+  readonly gone: string | undefined;
+}
+
 export class HostTable {
   readonly held = new Map<string, Held<DecodedHost>>();
   readonly #prefix: string;
   /** Asked host -> version of its negative answer; '': its virtual host was removed; undefined: waiting, or answered by a virtual host. */
   readonly #asked = new Map<string, string | undefined>();
-  /** Which virtual host answers which of the hosts asked for. */
+  /**
+   * Hosts that a virtual host held answered when they were asked for, so that the control plane was not: it is when that one answers them
+   * no more, or goes with the host for which it came.
+   */
+  readonly #known = new Set<string>();
+  /** Of these, those that are to be asked for now. */
+  #orphans: string[] = [];
+  /** Which virtual host answers which of both. */
   readonly #domains = new DomainIndex();
   /** Hosts released on this stream: an answer that is still on its way is not taken. */
   readonly #released = new Set<string>();
@@ -49,7 +62,7 @@ export class HostTable {
   }
 
   asked(): readonly string[] {
-    return [...this.#asked.keys()];
+    return [...this.#asked.keys(), ...this.#known];
   }
 
   /** The virtual host that answers a host; a wildcard domain counts. */
@@ -60,7 +73,14 @@ export class HostTable {
   /** Gives the name to subscribe to, or what is known. */
   ask(host: string): { readonly subscribe: string } | { readonly known: readonly HostEffect[] } {
     const known = this.virtualHostOf(host);
-    if (known !== undefined) return { known: [{ kind: 'host', host, virtualHost: known }] };
+    if (known !== undefined) {
+      if (!this.#asked.has(host)) {
+        this.#known.add(host);
+        this.#released.delete(host);
+        this.#domains.watch(host);
+      }
+      return { known: [{ kind: 'host', host, virtualHost: known }] };
+    }
     if (this.#asked.has(host))
       return { known: this.#asked.get(host) === undefined ? [] : [{ kind: 'host', host, virtualHost: undefined }] };
     this.remember(host);
@@ -69,32 +89,57 @@ export class HostTable {
 
   /** A host counts as asked for. */
   remember(host: string): void {
+    this.#known.delete(host);
     this.#asked.set(host, undefined);
     this.#released.delete(host);
     this.#domains.watch(host);
   }
 
-  /** C6. Gives what to unsubscribe from, and the virtual host that went; undefined: the host was not asked for. */
-  release(host: string): { readonly unsubscribe: readonly string[]; readonly gone: string | undefined } | undefined {
+  /**
+   * C6. Gives what to unsubscribe from, what to ask for in its place, and the virtual host that went; undefined: the control plane was not
+   * asked for the host.
+   */
+  release(host: string): Released | undefined {
+    if (this.#known.delete(host)) this.#domains.unwatch(host);
     if (!this.#asked.has(host)) return undefined;
     const virtualHost = this.virtualHostOf(host);
     this.#asked.delete(host);
     this.#released.add(host);
     this.#domains.unwatch(host);
     const unsubscribe = [this.#prefix + host];
-    if (virtualHost === undefined || this.#domains.answersAny(virtualHost)) return { unsubscribe, gone: undefined };
+    if (virtualHost === undefined) return { unsubscribe, subscribe: NO_NAMES, gone: undefined };
+    const [heir] = this.#domains.hostsOf(virtualHost);
+    if (heir !== undefined) {
+      // Asked for by the very name of the virtual host: to unsubscribe it would say that it is given up. It goes with the last heir.
+      const isItsName = virtualHost === this.#prefix + host;
+      const subscribe = this.#inherit(virtualHost, heir);
+      return { unsubscribe: isItsName ? NO_NAMES : unsubscribe, subscribe, gone: undefined };
+    }
     if (virtualHost !== this.#prefix + host) unsubscribe.push(virtualHost);
     this.held.delete(virtualHost);
     this.#domains.apply([{ name: virtualHost, domains: NO_NAMES }]);
     this.#declined.add(virtualHost);
-    return { unsubscribe, gone: virtualHost };
+    return { unsubscribe, subscribe: NO_NAMES, gone: virtualHost };
+  }
+
+  /** One at least of the hosts that a virtual host answers is asked for. */
+  #inherit(virtualHost: string, heir: string): readonly string[] {
+    for (const host of this.#domains.hostsOf(virtualHost)) if (this.#asked.has(host)) return NO_NAMES;
+    this.remember(heir);
+    return [this.#prefix + heir];
+  }
+
+  /** Hosts to ask for since the last call: what answered them is gone. */
+  takeOrphans(): readonly string[] {
+    if (this.#orphans.length === 0) return NO_NAMES;
+    return this.#orphans.splice(0).map((host) => this.#prefix + host);
   }
 
   /** C6: it answers hosts that were released, and none that is asked for. */
   isDeclined(name: string, held: Held<DecodedHost> | undefined): boolean {
     if (held === undefined || this.#released.size === 0 || this.held.has(name)) return false;
     const { domains } = held.value;
-    if (domains.some((domain) => this.#asked.has(domain) || domain.startsWith('*'))) {
+    if (domains.some((domain) => this.#asked.has(domain) || this.#known.has(domain) || domain.startsWith('*'))) {
       this.#declined.delete(name);
       return false;
     }
@@ -145,8 +190,11 @@ export class HostTable {
     const effects: HostEffect[] = [];
     for (const { host, before, after } of touched.values()) {
       const said = negatives.get(this.#prefix + host);
-      if (after !== undefined) {
-        this.#asked.set(host, undefined);
+      if (after === undefined && this.#known.has(host)) {
+        this.remember(host);
+        this.#orphans.push(host);
+      } else if (after !== undefined) {
+        if (!this.#known.has(host)) this.#asked.set(host, undefined);
         if (before !== after || came.has(after)) effects.push({ kind: 'host', host, virtualHost: after });
       } else if (said !== undefined || before !== undefined) {
         this.#asked.set(host, said ?? this.#asked.get(host) ?? '');

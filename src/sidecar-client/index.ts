@@ -36,6 +36,6 @@ export {
   UNKNOWN,
   type Verdict,
 } from './register/index.ts';
-export type { ServiceHandle } from './service-handle.ts';
+export type { ServiceHandle, ServicePick } from './service-handle.ts';
 export { ClientSession, type ClientSessionOptions } from './session.ts';
 export { createClient } from './tendril-client.ts';

@@ -1,9 +1,9 @@
 /** A service as an application sees it that knows the interface alone: the handle of whichever service offers it now. */
-import type { Pick, PickRefusal } from './calls/index.ts';
+import type { PickRefusal } from './calls/index.ts';
 import type { ConfigSource } from './config-source.ts';
 import { decodeAssignment, type Endpoint } from './decode.ts';
 import type { InterfaceNames } from './interface-names.ts';
-import { newestOf, type ServiceHandle } from './service-handle.ts';
+import { newestOf, type ServiceHandle, type ServicePick } from './service-handle.ts';
 
 /** After a failure a watch asks again so much later, ms. */
 const AGAIN_MS = 5_000;
@@ -40,9 +40,12 @@ export class InterfaceService implements ServiceHandle {
     return this.#of(await this.#host.names.resolve(this.#name)).endpoints();
   }
 
-  pick(): Pick | PickRefusal {
+  pick(): ServicePick | PickRefusal {
     const found = this.#host.names.found(this.#name);
-    if (found !== undefined && this.#isThere(found)) return this.#of(found).pick();
+    if (found !== undefined && this.#isThere(found)) {
+      this.#host.names.confirm(this.#name);
+      return this.#of(found).pick();
+    }
     this.#host.names.resolve(this.#name).catch(() => undefined);
     return 'no-cluster';
   }
@@ -74,11 +77,15 @@ export class InterfaceService implements ServiceHandle {
     const forget = source.onChange(() => {
       if (at !== undefined && again === undefined && !this.#isThere(at)) follow();
     });
+    const stay = names.onMove((name) => {
+      if (name === this.#name) follow();
+    });
     follow();
     return () => {
       isOver = true;
       clearTimeout(again);
       forget();
+      stay();
       end();
     };
   }

@@ -1,10 +1,13 @@
-/** Which service offers an interface: asked of the control plane's HTTP API, and kept while that service can be called. */
+/**
+ * Which service offers an interface: asked of the control plane's HTTP API, and kept while that service can be called. What an earlier
+ * process found is used at once, and asked for again behind the first use: it may have moved since.
+ */
 import { TendrilError } from '../model/basics.ts';
 import { type AdminAnswer, AdminApi } from './register/index.ts';
 
 /** Services of one interface that are tried. */
 const MAX_CANDIDATES = 100;
-/** Interfaces whose service is kept; above it the one that was found first is asked for again. */
+/** Interfaces whose service is kept, in memory and on disk; above it the one that was found first is asked for again. */
 const MAX_KEPT = 1_000;
 /** So long after a failure nothing is asked again, ms: a caller that tries for ever costs the control plane one question a second. */
 const PAUSE_MS = 1_000;
@@ -22,6 +25,10 @@ export interface InterfaceNamesOptions {
   readonly ready: (authority: string) => Promise<boolean>;
   /** Monotonic, ms. */
   readonly now: () => number;
+  /** What an earlier process found: interface -> authority. */
+  readonly earlier?: ReadonlyMap<string, string>;
+  /** `found` has changed. */
+  readonly onFound?: () => void;
 }
 
 export class InterfaceNames {
@@ -30,12 +37,30 @@ export class InterfaceNames {
   readonly #found = new Map<string, string>();
   readonly #asking = new Map<string, Promise<string>>();
   readonly #failed = new Map<string, { readonly at: number; readonly error: unknown }>();
+  /** Found by an earlier process, and not asked for since. */
+  readonly #unconfirmed = new Set<string>();
+  readonly #listeners = new Set<(name: string) => void>();
   #isClosed = false;
 
   /** Throws `REGISTER_OPTIONS`: an address that is no URL, or none. */
   constructor(options: InterfaceNamesOptions) {
     this.#options = options;
     this.#api = new AdminApi(options.admin);
+    for (const [name, authority] of [...(options.earlier ?? [])].slice(0, MAX_KEPT)) {
+      this.#found.set(name, authority);
+      this.#unconfirmed.add(name);
+    }
+  }
+
+  /** Interface -> authority, 1,000 at most. */
+  all(): ReadonlyMap<string, string> {
+    return this.#found;
+  }
+
+  /** Called with an interface whose service is another one now, or none. Gives what ends it. */
+  onMove(listener: (name: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** The authority that was last found; undefined: not asked yet. */
@@ -53,6 +78,21 @@ export class InterfaceNames {
     return asking;
   }
 
+  /** Asks again for what an earlier process found, without waiting for the answer. */
+  confirm(name: string): void {
+    const known = this.#found.get(name);
+    if (known === undefined || !this.#unconfirmed.has(name) || this.#isPaused(name) || this.#isClosed) return;
+    this.#unconfirmed.delete(name);
+    this.#ask(name, known).then(
+      (authority) => this.#move(name, authority),
+      (error: { readonly code?: string }) => {
+        this.#keep(this.#failed, name, { at: this.#options.now(), error });
+        if (error.code === 'CLIENT_INTERFACE_UNKNOWN') this.#move(name, undefined);
+        else this.#unconfirmed.add(name);
+      },
+    );
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#api.close();
@@ -62,13 +102,16 @@ export class InterfaceNames {
     const { ready, now } = this.#options;
     if (this.#isClosed) throw new TendrilError('SIDECAR_CLOSED', 'the client has been closed');
     const known = this.#found.get(name);
-    if (known !== undefined && (await ready(known))) return known;
-    const failed = this.#failed.get(name);
-    if (failed !== undefined && now() - failed.at < PAUSE_MS) throw failed.error;
+    if (known !== undefined && (await ready(known))) {
+      this.confirm(name);
+      return known;
+    }
+    if (this.#isPaused(name)) throw this.#failed.get(name)?.error;
     try {
       const authority = await this.#ask(name);
       this.#failed.delete(name);
-      this.#keep(this.#found, name, authority);
+      this.#unconfirmed.delete(name);
+      this.#move(name, authority);
       return authority;
     } catch (error) {
       this.#keep(this.#failed, name, { at: now(), error });
@@ -76,10 +119,25 @@ export class InterfaceNames {
     }
   }
 
-  async #ask(name: string): Promise<string> {
+  #isPaused(name: string): boolean {
+    const failed = this.#failed.get(name);
+    return failed !== undefined && this.#options.now() - failed.at < PAUSE_MS;
+  }
+
+  #move(name: string, authority: string | undefined): void {
+    if (this.#isClosed || this.#found.get(name) === authority) return;
+    if (authority === undefined) this.#found.delete(name);
+    else this.#keep(this.#found, name, authority);
+    this.#options.onFound?.();
+    for (const listener of [...this.#listeners]) listener(name);
+  }
+
+  /** `known` is taken before others, if it still offers it. */
+  async #ask(name: string, known?: string): Promise<string> {
     const { ready, caller } = this.#options;
     const path = `/v1/services?interface=${encodeURIComponent(name)}&limit=${MAX_CANDIDATES}`;
     const authorities = authoritiesOf(await this.#api.request({ method: 'GET', path }));
+    if (known !== undefined && authorities.includes(known) && (await ready(known))) return known;
     for (const authority of authorities) if (await ready(authority)) return authority;
     const [first] = authorities;
     throw first === undefined

@@ -1,4 +1,5 @@
 /** A service as an application sees it: its endpoints now, and whenever they change. */
+import { isDeepStrictEqual } from 'node:util';
 import type { CallCore, Pick, PickRefusal } from './calls/index.ts';
 import type { ConfigSource } from './config-source.ts';
 import { decodeAssignment, type Endpoint } from './decode.ts';
@@ -6,6 +7,12 @@ import { clustersOf } from './read-resource.ts';
 import { callUser } from './user-code.ts';
 
 const NO_ENDPOINTS: readonly Endpoint[] = [];
+
+export interface ServicePick {
+  readonly endpoint: Pick['endpoint'];
+  /** To be called once, when the call has ended. `nowMs`: by `performance.now()`. Default: now. */
+  readonly release: (outcome: Parameters<Pick['release']>[0], nowMs?: number) => void;
+}
 
 export interface ServiceHandle extends AsyncIterable<readonly Endpoint[]> {
   /** As it was asked for: a host in lower case. By an interface: of the service that was found, once it is. */
@@ -21,7 +28,7 @@ export interface ServiceHandle extends AsyncIterable<readonly Endpoint[]> {
    * An endpoint for one call, by routes, balancing, ejection and limits of the mesh; `release` must be called when the call has ended.
    * At once: `no-cluster` while the service is not held (it is asked for then: wait for `ready`), or does not exist.
    */
-  pick(): Pick | PickRefusal;
+  pick(): ServicePick | PickRefusal;
   /** Called with the endpoints as soon as they are known and whenever they change. Gives what ends it. A watched service is not released. */
   watch(listener: (endpoints: readonly Endpoint[]) => void): () => void;
 }
@@ -78,7 +85,7 @@ export class Service implements ServiceHandle {
     return (await this.ready()) ? this.#now() : NO_ENDPOINTS;
   }
 
-  pick(): Pick | PickRefusal {
+  pick(): ServicePick | PickRefusal {
     const { source, core, now } = this.#host;
     source.touch(this.authority);
     if (source.virtualHostOf(this.authority) === undefined && source.cluster(this.authority) === undefined) {
@@ -87,13 +94,16 @@ export class Service implements ServiceHandle {
     }
     const route = core().route({ authority: this.authority, method: 'GET', path: '/', header: () => undefined });
     const cluster = core().cluster(route?.cluster ?? this.authority);
-    return cluster === undefined ? 'no-cluster' : cluster.pick(route?.hashKey, undefined, now());
+    const picked = cluster === undefined ? 'no-cluster' : cluster.pick(route?.hashKey, undefined, now());
+    if (typeof picked === 'string') return picked;
+    return { endpoint: picked.endpoint, release: (outcome, nowMs = now()) => picked.release(outcome, nowMs) };
   }
 
   watch(listener: (endpoints: readonly Endpoint[]) => void): () => void {
     const { source, hold } = this.#host;
     hold(this.authority, 1);
     let seen: readonly unknown[] | undefined;
+    let given: readonly Endpoint[] | undefined;
     const look = (): void => {
       const parts = this.#parts();
       if (parts === undefined && seen === undefined) return;
@@ -102,6 +112,9 @@ export class Service implements ServiceHandle {
         return;
       seen = now;
       const endpoints = this.#now();
+      // A cluster may change, or come and go, with the same endpoints.
+      if (given !== undefined && isDeepStrictEqual(endpoints, given)) return;
+      given = endpoints;
       callUser(`a watcher of ${this.authority}`, () => listener(endpoints));
     };
     const forget = source.onChange(look);

@@ -5,14 +5,26 @@ import { InterfaceService } from './interface-handle.ts';
 import { InterfaceNames, isInterfaceName } from './interface-names.ts';
 import { type HandleHost, Service, type ServiceHandle } from './service-handle.ts';
 
+export interface ServicesOptions extends Pick<ClientOptions, 'admin' | 'node'> {
+  /** Services that an earlier process found for interfaces. */
+  readonly earlier: ReadonlyMap<string, string>;
+  /** `interfaces` has changed. */
+  readonly onFound: () => void;
+}
+
 export class Services {
   readonly #host: HandleHost;
-  readonly #options: Pick<ClientOptions, 'admin' | 'node'>;
+  readonly #options: ServicesOptions;
   #interfaces: InterfaceNames | undefined;
 
-  constructor(host: HandleHost, options: Pick<ClientOptions, 'admin' | 'node'>) {
+  constructor(host: HandleHost, options: ServicesOptions) {
     this.#host = host;
     this.#options = options;
+  }
+
+  /** Interface -> authority of the service that was found for it. */
+  interfaces(): ReadonlyMap<string, string> {
+    return this.#interfaces?.all() ?? this.#options.earlier;
   }
 
   /** Throws `CLIENT_NO_ADMIN`, `REGISTER_OPTIONS`. */
@@ -34,7 +46,7 @@ export class Services {
   }
 
   #names(wanted: string): InterfaceNames {
-    const { admin = [], node } = this.#options;
+    const { admin = [], node, earlier, onFound } = this.#options;
     if (admin.length === 0)
       throw new TendrilError(
         'CLIENT_NO_ADMIN',
@@ -45,7 +57,8 @@ export class Services {
         },
       );
     const { ready, now } = this.#host;
-    this.#interfaces ??= new InterfaceNames({ admin, caller: `${node.service}.${node.namespace}`, ready, now });
+    const caller = `${node.service}.${node.namespace}`;
+    this.#interfaces ??= new InterfaceNames({ admin, caller, ready, now, earlier, onFound });
     return this.#interfaces;
   }
 }

@@ -6,7 +6,8 @@
  *
  * Invariants (cited by the tests as C1, C2, …):
  *  C1 Every response is acknowledged or rejected, once, in order. Nothing of a rejected response is taken.
- *  C2 A host or cluster is asked for once until it is released; the next stream's first message names it again.
+ *  C2 A host or cluster is asked for once until it is released; the next stream's first message names it again. A host that is answered
+ *     by a virtual host held is asked for when it is answered no more, or takes the place of the released host for which that one came.
  *  C3 The first message of a type on a stream, and only that, carries the versions held; only the stream's first message the node.
  *  C4 Assignments are asked for exactly for the EDS clusters held.
  *  C5 No domain is held by two virtual hosts: such a response is rejected as Envoy does.
@@ -158,10 +159,12 @@ export class ClientSession {
   release(host: string): ClientEffect[] {
     const released = this.#held.hosts.release(host);
     if (released === undefined) return [];
-    const { unsubscribe, gone } = released;
+    const { unsubscribe, subscribe, gone } = released;
     const out: ClientEffect[] = [];
     if (gone !== undefined) out.push({ kind: 'update', type: 'vhds', changed: NO_NAMES, removed: [gone] });
-    if (this.#connected) this.#requests.add(out, 'vhds', { unsubscribe });
+    this.questions += subscribe.length;
+    if (this.#connected && subscribe.length + unsubscribe.length > 0)
+      this.#requests.add(out, 'vhds', { subscribe, unsubscribe });
     return out;
   }
 
@@ -209,7 +212,9 @@ export class ClientSession {
     if (error !== undefined) out.push({ kind: 'refused', type, message: error });
     if (type === 'vhds' && error === undefined) {
       const unsubscribe = this.#held.hosts.late(response.resources);
-      if (unsubscribe.length > 0) this.#requests.add(out, 'vhds', { unsubscribe });
+      const subscribe = this.#held.hosts.takeOrphans();
+      this.questions += subscribe.length;
+      if (subscribe.length + unsubscribe.length > 0) this.#requests.add(out, 'vhds', { subscribe, unsubscribe });
     }
     if (eds !== undefined && (eds.come.length > 0 || eds.gone.length > 0)) {
       this.#askAssignments(out, eds.come, eds.gone);

@@ -4,6 +4,7 @@ import { TendrilError } from '../model/basics.ts';
 import { Asker, isServicePort } from './asker.ts';
 import { Attached } from './attached.ts';
 import { type ClientCache, openCache } from './cache.ts';
+import type { EarlierState } from './cache-content.ts';
 import type { CacheProblem } from './cache-record.ts';
 import { type CallCore, CHECK_RULES, createCallCore, refuseReason } from './calls/index.ts';
 import type { HostPort } from './channel.ts';
@@ -41,20 +42,20 @@ const parseAddress = (address: HostPort | string): HostPort => {
 const warn = ({ code, message, remedy }: CacheProblem): void =>
   process.emitWarning(`${message}; ${remedy}`, { type: 'TendrilWarning', code });
 
-/** Takes what the cache has from an earlier process. Gives its age, ms; undefined: none, or unknown. */
+/** Takes what the cache has from an earlier process. */
 const restoreInto = (
   session: ClientSession,
   idle: IdleServices,
   cache: ClientCache | undefined,
   onProblem: (problem: CacheProblem) => void,
-): number | undefined => {
+): Partial<Pick<EarlierState, 'ageMs' | 'interfaces'>> => {
   const earlier = cache?.takeEarlier();
-  if (earlier === undefined) return undefined;
+  if (earlier === undefined) return {};
   for (const message of session.restore(earlier))
     onProblem({ code: 'CACHE_CORRUPT', message, remedy: 'nothing to do: it is asked for anew' });
   const nowMs = performance.now();
   for (const names of [earlier.hosts, earlier.clusters]) for (const name of names) idle.touch(name, nowMs);
-  return earlier.ageMs;
+  return { ageMs: earlier.ageMs, interfaces: earlier.interfaces };
 };
 
 /**
@@ -103,9 +104,10 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
           },
           read: (kind, name) => session.resource(kind, name),
           asked: () => session.asked(),
+          interfaces: () => services.interfaces(),
         });
   const idle = new IdleServices(options.idleMs ?? IDLE_MS);
-  const restoredAgeMs = restoreInto(session, idle, cache, (found) => {
+  const { ageMs: restoredAgeMs, interfaces: earlier = new Map() } = restoreInto(session, idle, cache, (found) => {
     problem = found;
     log(found);
   });
@@ -175,6 +177,9 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
   };
   /** The same for TCP services, whose service port is their cluster; one that does not exist comes without endpoints. */
   const readyService = async (authority: string): Promise<boolean> => {
+    // Held already: that no virtual host answers it is not on disk, and nobody may be there to ask.
+    const isHeld = session.isAsked(authority) && session.virtualHostOf(authority) === undefined;
+    if (isHeld && (session.endpoints(authority) ?? []).length > 0) return true;
     if (await ready(authority)) return true;
     if (!isServicePort(authority)) return false;
     const endpoints = asker.endpointsOf(authority);
@@ -203,7 +208,12 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
     registerGrpc: (how) => attached.registerGrpc(how),
     register: (how) => attached.register(how),
     prefetch: async (authorities) => {
-      await Promise.all(authorities.map((authority) => readyService(authority.toLowerCase())));
+      await Promise.all(
+        authorities.map((authority) => {
+          client.touch(authority);
+          return readyService(authority.toLowerCase());
+        }),
+      );
     },
     calls: () => {
       core ??= createCallCore({ source: client, random });
@@ -246,13 +256,13 @@ export const createClient = async (options: ClientOptions): Promise<TendrilClien
       ready: readyService,
       hold: (name, by) => idle.hold(name, by, performance.now()),
     },
-    options,
+    { ...options, earlier, onFound: () => cache?.noteInterfaces() },
   );
   const restoredAt = performance.now();
   const ageMs = (): number | undefined => {
     if (connection.connected) return 0;
-    if (liveAt !== undefined) return performance.now() - liveAt;
-    return restoredAgeMs === undefined ? undefined : restoredAgeMs + performance.now() - restoredAt;
+    if (liveAt !== undefined) return Math.round(performance.now() - liveAt);
+    return restoredAgeMs === undefined ? undefined : Math.round(restoredAgeMs + performance.now() - restoredAt);
   };
   const sweeper = setInterval(() => {
     core?.sweep(performance.now());

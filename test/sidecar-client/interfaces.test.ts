@@ -1,10 +1,14 @@
 /** Services by an interface that they offer, with a real control plane: the first that this caller may call, and another one when it is gone. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type ClientOptions, createClient, type Endpoint, type TendrilClient } from '../../src/sidecar-client/index.ts';
 import { isInterfaceName } from '../../src/sidecar-client/interface-names.ts';
 import { until } from '../cli/support/tendril.ts';
 import { type ServerHere, serveHere } from '../delta-xds/support/serve-here.ts';
+import { freePort } from '../support/ports.ts';
 
 const post = async ({ server }: ServerHere, events: readonly unknown[]): Promise<void> => {
   const answer = await fetch(`http://127.0.0.1:${server.admin.port}/v1/events?wait=applied&timeout=60s`, {
@@ -131,4 +135,61 @@ test('which names are interfaces', () => {
     [],
   );
   assert.deepEqual(isNot.filter(isInterfaceName), []);
+});
+
+test('K1: found by an earlier process, it is used while no control plane is there, and follows a move afterwards', async (t) => {
+  const cacheDir = mkdtempSync(join(tmpdir(), 'tendril-interfaces-'));
+  t.after(() => rmSync(cacheDir, { recursive: true, force: true }));
+  const here = await serveHere(t, 0);
+  await post(here, [...offers('shop', 'cart', 9003), ...offers('shop', 'dcart', 9004)]);
+  const before = await connect(t, here, { cacheDir });
+  assert.equal(await before.service('shop.Cart/AddItem').ready(), true);
+  assert.equal(await before.service('shop.Cart').ready(), true);
+  await before.close();
+
+  const nobody = await freePort();
+  const away = await connect(t, here, {
+    cacheDir,
+    addresses: [`127.0.0.1:${nobody}`],
+    admin: [`http://127.0.0.1:${nobody}`],
+  });
+  const cart = away.service('shop.Cart/AddItem');
+  assert.notEqual(typeof cart.pick(), 'string');
+  assert.deepEqual(portsOf(await cart.endpoints()), [9003]);
+  assert.equal(cart.authority, 'cart.shop:7070');
+  await assert.rejects(away.service('shop.Other').ready(), { code: 'SERVER_UNREACHABLE' });
+  await away.close();
+
+  // It offers that no longer, and is there all the same; the other interface stays where it was although the first by name is another.
+  const [moved] = offers('shop', 'cart', 9003, { interfaces: [{ name: 'shop.Cart', methods: ['Empty'], port: 7070 }] });
+  await post(here, [moved, ...offers('shop', 'a-cart', 9001)]);
+  const back = await connect(t, here, { cacheDir });
+  const seen: string[] = [];
+  t.after(back.service('shop.Cart/AddItem').watch((endpoints) => seen.push(portsOf(endpoints).join())));
+  await until(
+    () => (seen.at(-1) === '9001' ? true : undefined),
+    () => JSON.stringify(seen),
+  );
+  assert.equal(seen[0], '9003');
+  const whole = back.service('shop.Cart');
+  assert.equal(await whole.ready(), true);
+  assert.equal(whole.authority, 'cart.shop:7070');
+  await post(
+    here,
+    ['cart', 'dcart', 'a-cart'].map((name) => ({ type: 'service.deregistered', data: { namespace: 'shop', name } })),
+  );
+  await back.close();
+
+  const last = await connect(t, here, { cacheDir });
+  await until(
+    () =>
+      last
+        .service('shop.Cart')
+        .ready()
+        .then(
+          () => undefined,
+          ({ code }) => (code === 'CLIENT_INTERFACE_UNKNOWN' ? true : undefined),
+        ),
+    () => 'still found',
+  );
 });

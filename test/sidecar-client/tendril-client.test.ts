@@ -117,6 +117,18 @@ test('an idle service that nobody watches is released; its next use asks again',
   assert.equal((await cart.endpoints()).length, 2);
 });
 
+test('an idle TCP service is released with its cluster, and asked for again', async () => {
+  const mesh = new MemoryMesh();
+  mesh.set('cds', 'db.shop:5432', clusterBody('db.shop:5432', 'c-1', true));
+  mesh.set('eds', 'db.shop:5432', assignmentBody('db.shop:5432', 'e-1', [9001]));
+  const { port } = await serve(mesh);
+  const client = await start(port, { idleMs: 1 });
+  const db = client.service('db.shop:5432');
+  assert.equal(await db.ready(), true);
+  await until('nothing is held', () => client.status().held.clusters + client.status().held.assignments === 0);
+  assert.equal((await db.endpoints()).length, 1);
+});
+
 test('clusters under other names than the service are released with the last service that needs them', async () => {
   const mesh = shop();
   const shared = 'stock.shop:80|v2';
