@@ -2,6 +2,7 @@
 // Files are listed one by one because directories and globs mean different things to `node --test` in Node 20, 22 and 24.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -31,6 +32,8 @@ if (files.length === 0) {
   process.exit(1);
 }
 
+/** Half of the time of most slow files is waiting: one more at a time than there are processors. */
+const CONCURRENCY = Math.min(availableParallelism() + 1, 5);
 /** Longer than the slowest file on a busy machine: one that hangs fails by name, instead of holding up all. */
 const FILE_MS = 600_000;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -40,7 +43,7 @@ const nodeArgs = [
   '--enable-source-maps',
   '--test',
   ...(soak || !hasTimeout ? [] : [`--test-timeout=${FILE_MS}`]),
-  `--test-concurrency=${process.env.TENDRIL_TEST_CONCURRENCY ?? 2}`,
+  `--test-concurrency=${process.env.TENDRIL_TEST_CONCURRENCY ?? (soak ? 2 : CONCURRENCY)}`,
   `--test-reporter=${join(root, 'scripts/suite-reporter.mjs')}`,
   '--test-reporter-destination=stdout',
   ...files,

@@ -84,20 +84,22 @@ export class HostPlan {
       return 'removed';
     }
     if (held === body.version) ledger.recognise(name, shapes, body);
-    if (held === body.version || this.#isParked(generation, name, body.version)) return 'same';
+    if (held === body.version || this.#isParked(name, body.version)) return 'same';
     this.#add(generation, name, body);
     return 'added';
   }
 
   /** Refused, and with it everything that it was refused with is as it was. */
-  #isParked(generation: Generation, name: string, version: string): boolean {
+  #isParked(name: string, version: string): boolean {
     const { parked } = this.#channel.ledger;
     if (!parked.has(name, version)) return false;
     const { view, demand } = this.#s;
     const versionOf = (other: string): string => {
-      const servicePort = other.slice(generation.routeConfiguration.length + 1);
-      const isWanted = demand.wants(generation, servicePort, this.#channel.subscription.wildcard);
-      return (isWanted ? view.get('vhds', servicePort)?.version : undefined) ?? '';
+      const split = splitVirtualHostName(other);
+      const its = split === undefined ? undefined : demand.generations.get(split.routeConfiguration);
+      if (split === undefined || its === undefined) return '';
+      const isWanted = demand.wants(its, split.rest, this.#channel.subscription.wildcard);
+      return (isWanted ? view.get('vhds', split.rest)?.version : undefined) ?? '';
     };
     if (!parked.hasOtherCompany(name, version, versionOf)) return true;
     parked.forgive(name, version);
@@ -126,7 +128,7 @@ export class HostPlan {
     const body = servicePort === undefined || servicePort === '' ? undefined : view.get('vhds', servicePort);
     if (generation !== undefined && servicePort !== undefined && split !== undefined && body !== undefined) {
       const name = virtualHostName(shapes, generation.routeConfiguration, servicePort);
-      if (!this.#isParked(generation, name, body.version)) {
+      if (!this.#isParked(name, body.version)) {
         const addition = this.#add(generation, name, body);
         if (body.domains?.includes(split.rest) !== true) addition.extra.push(question);
         this.answers.set(question, name);

@@ -32,6 +32,10 @@ export class ChildSlot {
   #timer: NodeJS.Timeout | undefined;
   #stopping = false;
   #isReady = false;
+  /** The present child has its start message. */
+  #isTold = false;
+  /** Settles when the first child may begin its work. */
+  #turn: Promise<unknown> = Promise.resolve();
   /** Handed over, and not yet sent: Node sends one at a time, and forgets those that wait when the child dies. */
   readonly #given = new Set<Socket>();
   /** Settles the first start. */
@@ -61,8 +65,12 @@ export class ChildSlot {
     child.send({ t: 'connection' } satisfies ToChild, socket, { keepOpen: false }, () => this.#given.delete(socket));
   }
 
-  /** Starts the child. Rejects with its own error when this first start fails: then it is not tried again. */
-  start(): Promise<HostPort> {
+  /**
+   * Starts the child. Rejects with its own error when this first start fails: then it is not tried again.
+   * @param turn until it resolves the child only loads its program; when it rejects, `stop` is called
+   */
+  start(turn: Promise<unknown> = Promise.resolve()): Promise<HostPort> {
+    this.#turn = turn;
     return new Promise((resolve, reject) => {
       this.#first = { resolve, reject };
       this.#run();
@@ -101,6 +109,7 @@ export class ChildSlot {
       return;
     }
     this.#child = child;
+    this.#isTold = false;
     child.on('message', (message) => this.#heard(child, message as FromChild));
     // Without a process there is no exit either (no memory, no process ids left).
     child.on('error', (error) => {
@@ -120,7 +129,17 @@ export class ChildSlot {
     const { name, worker, config, logger, onReady, onSilentWorker, onTerminate } = this.#options;
     switch (message.t) {
       case 'listening':
-        child.send({ t: 'start', config: config(), worker, again: this.#first === undefined } satisfies ToChild, sent);
+        this.#turn.then(
+          () => {
+            if (child !== this.#child || !child.connected) return;
+            this.#isTold = true;
+            child.send(
+              { t: 'start', config: config(), worker, again: this.#first === undefined } satisfies ToChild,
+              sent,
+            );
+          },
+          () => undefined,
+        );
         return;
       case 'ready':
         this.#isReady = true;
@@ -161,7 +180,8 @@ export class ChildSlot {
         clearTimeout(timer);
         done();
       });
-      if (child.connected) child.send({ t: 'stop' } satisfies ToChild, sent);
+      // One that has not begun has nothing to end in order.
+      if (child.connected && this.#isTold) child.send({ t: 'stop' } satisfies ToChild, sent);
       else child.kill('SIGKILL');
     });
   }

@@ -107,9 +107,13 @@ export const startSupervised = async (
   const aborted = (): void => void stop();
   signal?.addEventListener('abort', aborted, { once: true });
   try {
-    await core.start();
+    // Workers load their program while the core opens the data, and begin when it is there.
+    const coreStarted = core.start();
+    const workersStarted = Promise.all(workers.map((slot) => slot.start(coreStarted)));
+    workersStarted.catch(() => undefined); // where the core failed, that is what is told
+    await coreStarted;
     try {
-      await Promise.all(workers.map((slot) => slot.start()));
+      await workersStarted;
       if (workers.length > 1 && withdrawn === undefined) dealer = await ConnectionDealer.open(port, workers, logger);
     } catch (error) {
       // Workers that are stopped while they start: the core goes on, to say why.

@@ -109,7 +109,12 @@ export class HostTable {
     const unsubscribe = [this.#prefix + host];
     if (virtualHost === undefined) return { unsubscribe, subscribe: NO_NAMES, gone: undefined };
     const [heir] = this.#domains.hostsOf(virtualHost);
-    if (heir !== undefined) return { unsubscribe, subscribe: this.#inherit(virtualHost, heir), gone: undefined };
+    if (heir !== undefined) {
+      // Asked for by the very name of the virtual host: to unsubscribe it would say that it is given up. It goes with the last heir.
+      const isItsName = virtualHost === this.#prefix + host;
+      const subscribe = this.#inherit(virtualHost, heir);
+      return { unsubscribe: isItsName ? NO_NAMES : unsubscribe, subscribe, gone: undefined };
+    }
     if (virtualHost !== this.#prefix + host) unsubscribe.push(virtualHost);
     this.#domains.leave([virtualHost]);
     this.held.delete(virtualHost);

@@ -188,7 +188,8 @@ export class ClientSession {
     const out: ClientEffect[] = [];
     if (gone !== undefined) out.push({ kind: 'update', type: 'vhds', changed: NO_NAMES, removed: [gone] });
     this.questions += subscribe.length;
-    if (this.#connected) this.#requests.add(out, 'vhds', { subscribe, unsubscribe });
+    if (this.#connected && subscribe.length + unsubscribe.length > 0)
+      this.#requests.add(out, 'vhds', { subscribe, unsubscribe });
     return out;
   }
 

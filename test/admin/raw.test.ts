@@ -10,7 +10,7 @@ const cluster = (name: string, more: object = {}) => ({ '@type': CDS, name, ...m
 
 test('put, delete and clear: fields beside type and in data are the same event', async (t) => {
   const core = await startCore(t);
-  const send = (...events: readonly unknown[]) => call(core, 'POST', '/v1/events?wait=applied', { events });
+  const send = (...events: readonly unknown[]) => call(core, 'POST', '/v1/events?wait=applied&timeout=60s', { events });
   const flat = { node: 'n1', typeUrl: CDS, name: 'a', version: 'v1', resource: cluster('a') };
   assert.equal((await send({ type: 'resource.put', reason: 'test', ...flat })).status, 200);
   assert.equal(
@@ -60,7 +60,7 @@ test('a resource of nearly 1 MiB goes through log and state; deep JSON too', asy
   const core = await startCore(t, { log: 'lmdb' });
   const bytes = Buffer.alloc(1024 * 1024, 7);
   const resource = { '@type': OWN, value: bytes.toString('base64') };
-  const reply = await call(core, 'POST', '/v1/events?wait=applied', {
+  const reply = await call(core, 'POST', '/v1/events?wait=applied&timeout=60s', {
     events: [{ type: 'resource.put', typeUrl: OWN, name: 'large', resource }],
   });
   assert.equal(reply.status, 200, reply.text);

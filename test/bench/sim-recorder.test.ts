@@ -10,7 +10,7 @@ test('a server that does not answer is looked at all the same', async () => {
   // It never answers.
   const server = { sample: () => [sample], lag: () => new Promise(() => undefined) } as unknown as ControlPlane;
   const recorder = new Recorder(server, () => undefined, new Propagation(), new Propagation());
-  for (let tries = 0; recorder.seconds.length < 2 && tries < 200; tries++)
+  for (let tries = 0; recorder.seconds.length < 2 && tries < 1_200; tries++)
     await new Promise((next) => setTimeout(next, 50));
   recorder.stop();
   assert.deepEqual(

@@ -74,7 +74,7 @@ describe('simulations', { concurrency: 4 }, () => {
     assert.ok(existsSync(`/proc/${pid}`) && existsSync(folder));
     child.kill('SIGKILL');
     const isThere = (): boolean => existsSync(folder) || /^State:\s+[^Z]/m.test(statusOf(pid));
-    for (let tries = 0; isThere() && tries < 500; tries++) await new Promise((next) => setTimeout(next, 20));
+    for (let tries = 0; isThere() && tries < 3_000; tries++) await new Promise((next) => setTimeout(next, 20));
     assert.ok(!isThere(), `server ${pid} or ${folder} is left`);
   });
 

@@ -65,7 +65,7 @@ spec: {to: {"ratings.shop:9080": {}}}
 
 before(async () => {
   server = await serve(['--workers', '0', '--log', 'memory']);
-  const response = await fetch(`${server.api}/v1/events?wait=applied`, {
+  const response = await fetch(`${server.api}/v1/events?wait=applied&timeout=60s`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ events: EVENTS }),
@@ -173,7 +173,7 @@ describe('a mesh with sidecars', { concurrency: false }, () => {
       type: 'dependency.declared',
       data: { from: 'many.other', to: `s${String(index).padStart(2, '0')}.other` },
     }));
-    await fetch(`${server.api}/v1/events?wait=applied`, {
+    await fetch(`${server.api}/v1/events?wait=applied&timeout=60s`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ events }),
@@ -187,7 +187,7 @@ describe('a mesh with sidecars', { concurrency: false }, () => {
     assert.match(diff.at(-1) ?? '', /^30 came, 0 went, 0 changed .*; 11 lines more with --all$/);
     const audit = (await ok('graph', 'audit', 'many.other')).trimEnd().split('\n');
     assert.ok(audit.length <= 20, `${audit.length} lines`);
-    await fetch(`${server.api}/v1/events?wait=applied`, {
+    await fetch(`${server.api}/v1/events?wait=applied&timeout=60s`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ events: events.map(({ data }) => ({ type: 'dependency.withdrawn', data })) }),

@@ -30,7 +30,7 @@ const append = async (count: number, prefix: string): Promise<void> => {
     data: { namespace: 'shop', name: `${prefix}-${index}`, ports: [{ port: 80, protocol: 'http' }] },
   }));
   for (let from = 0; from < count; from += 500) {
-    const response = await fetch(`${server.api}/v1/events?wait=applied`, {
+    const response = await fetch(`${server.api}/v1/events?wait=applied&timeout=60s`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ events: events.slice(from, from + 500) }),

@@ -65,7 +65,7 @@ before(async () => {
     service('cart'),
     { type: 'dependency.declared', data: { from: 'web.shop', to: 'cart.shop' } },
   ];
-  const response = await fetch(`${server.api}/v1/events?wait=applied`, {
+  const response = await fetch(`${server.api}/v1/events?wait=applied&timeout=60s`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ events }),

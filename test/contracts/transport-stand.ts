@@ -183,7 +183,7 @@ export const openSocket = (
 
 /** Waits for a fact; fails loudly, saying which, after 20 s. */
 export const eventually = async (what: string, holds: () => boolean): Promise<void> => {
-  for (let tries = 0; tries < 2_000; tries++) {
+  for (let tries = 0; tries < 6_000; tries++) {
     if (holds()) return;
     await sleep(10);
   }

@@ -53,7 +53,7 @@ export const transportContract = (name: string, make: MakeTransport, exact: bool
     one.close();
   };
 
-  describe(`${name}: calls`, { timeout: 120_000 }, () => {
+  describe(`${name}: calls`, { timeout: 300_000 }, () => {
     test('every xDS method is reachable, streams of one connection side by side', async () => {
       const paths = XDS_METHODS.map(({ path }) => path);
       const { port, seen, connections } = await stand({ paths });
@@ -201,7 +201,7 @@ export const transportContract = (name: string, make: MakeTransport, exact: bool
     });
   });
 
-  describe(`${name}: bounds`, { concurrency: 4, timeout: 120_000 }, () => {
+  describe(`${name}: bounds`, { concurrency: 4, timeout: 300_000 }, () => {
     test('headers above the limit end the stream, RESOURCE_EXHAUSTED', async () => {
       const it = await stand({ limits: { headerBytes: 4_000 } });
       const one = stream(it.port, { headers: { 'x-heavy': 'x'.repeat(5_000) } });
@@ -371,7 +371,7 @@ export const transportContract = (name: string, make: MakeTransport, exact: bool
     });
   });
 
-  describe(`${name}: drain and TLS`, { timeout: 120_000 }, () => {
+  describe(`${name}: drain and TLS`, { timeout: 300_000 }, () => {
     test('draining: GOAWAY to every connection, streams end UNAVAILABLE, no new connection', async () => {
       const it = await stand();
       const good = Array.from({ length: 5 }, () => stream(it.port));

@@ -78,7 +78,7 @@ const sidecar = (ports: readonly number[], caller = 'app.shop'): SidecarClient =
 };
 
 const eventually = async (what: string, holds: () => boolean): Promise<void> => {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 6_000; tries++) {
     if (holds()) return;
     await sleep(10);
   }

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { opArbitrary, renewalOpArbitrary } from './support/model-ops.ts';
+import { type Op, opArbitrary, renewalOpArbitrary } from './support/model-ops.ts';
 import { run } from './support/model-world.ts';
 
 const RUNS = Number(process.env.XDS_MODEL_RUNS ?? 300);
@@ -51,3 +51,19 @@ for (const refusals of [false, true])
     );
     assert.ok(renewals > RUNS / 10, `only ${renewals} renewals in ${RUNS} runs: the check looks at nothing`);
   });
+
+test('a service comes back while its cluster is on its way out, and the client lets go of an assignment that is on its way in', () => {
+  const ops: readonly Op[] = [
+    { do: 'gone', service: 3 },
+    { do: 'replica' },
+    { do: 'up', count: 4 },
+    { do: 'down', count: 3 },
+    { do: 'up', count: 1 },
+    { do: 'cluster-call', service: 4 },
+    { do: 'up', count: 1 },
+    { do: 'gone', service: 0 },
+    { do: 'up', count: 3 },
+    { do: 'service', service: 3, canary: false, roaming: 0 },
+  ];
+  run(ops, false, true);
+});

@@ -144,4 +144,4 @@ const suite = (transport: TransportName): void => {
 };
 
 for (const transport of ['grpc-js', 'http2'] as const)
-  describe(`side streams on ${transport}`, { timeout: 120_000 }, () => suite(transport));
+  describe(`side streams on ${transport}`, { timeout: 300_000 }, () => suite(transport));

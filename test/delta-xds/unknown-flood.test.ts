@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { CDS, RDS, VHDS } from '../../src/proto/index.ts';
+import { until } from '../cli/support/tendril.ts';
 import { RawClient } from './support/raw-client.ts';
 import { type ServerHere, serveHere } from './support/serve-here.ts';
 
@@ -53,9 +54,7 @@ const nodeOf = async ({ server }: ServerHere): Promise<{ readonly id: string; re
   return { id, resources };
 };
 
-test('50,000 hosts: each is answered, those beyond the bound are remembered nowhere', {
-  timeout: 120_000,
-}, async (t) => {
+test('50,000 hosts: each is answered, those beyond the bound are remembered nowhere', async (t) => {
   const here = await serveHere(t, 3, { 'xds-limits': 'unknown-per-second=1000000' });
   const client = await flooder(t, here);
   const HOSTS = 50_000;
@@ -77,15 +76,17 @@ test('50,000 hosts: each is answered, those beyond the bound are remembered nowh
 test('beyond its rate a sidecar is read no further, counted, and another one is answered meanwhile', async (t) => {
   const here = await serveHere(t, 3, { 'xds-limits': 'unknown-names=10,unknown-per-second=100' });
   const client = await flooder(t, here);
-  const ASKED = 400;
-  const done = drain(client, ASKED);
-  // Few requests: on a busy machine many would come slower than the rate.
-  askMany(client, 0, ASKED, 20);
-  while ((await here.metric('tendril_xds_unknown_throttled_total')) === 0)
-    assert.ok(answered(client) < ASKED, 'all was answered at once');
   const other = new RawClient(here.port);
   t.after(() => other.close());
   other.hello('app.shop');
+  const ASKED = 400;
+  const done = drain(client, ASKED);
+  // In few messages: on a slow machine one for each name would come no faster than they are allowed.
+  askMany(client, 0, ASKED, 20);
+  await until(
+    async () => ((await here.metric('tendril_xds_unknown_throttled_total')) > 0 ? true : undefined),
+    () => `${answered(client)} are answered, and it was never held back`,
+  );
   other.send({ typeUrl: VHDS, subscribe: ['outbound/svc-1.shop'] });
   for (let at = 0; !other.resources(VHDS).some(({ name }) => name === 'outbound/svc-1.shop:80'); at++)
     await other.response(at);

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HostPort } from '../../src/runtime/index.ts';
+import { freePorts } from '../support/ports.ts';
 import { type ControlPlane, serveHere, serveInChild } from './serve.ts';
 import { type Sidecar, type SidecarInput, startSidecar } from './sidecar.ts';
 
@@ -81,7 +82,7 @@ export interface MeshOptions {
   readonly flags?: Readonly<Record<string, string>>;
 }
 
-const DEFAULT_REQUEST_MS = 30_000;
+const DEFAULT_REQUEST_MS = 60_000;
 const BATCH = 1_000;
 
 const call = async (
@@ -134,7 +135,7 @@ export const serviceEvents = (
 };
 
 /** Waits until `check` is true; fails with `what` after `ms`. */
-export const eventually = async (what: string, check: () => Promise<boolean> | boolean, ms = 30_000): Promise<void> => {
+export const eventually = async (what: string, check: () => Promise<boolean> | boolean, ms = 60_000): Promise<void> => {
   const deadline = Date.now() + ms;
   for (;;) {
     if (await check()) return;
@@ -152,10 +153,10 @@ const withApiVersion = (yaml: string): string =>
 export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
   const data = mkdtempSync(join(tmpdir(), 'tendril-e2e-'));
   const serve = options.child === true ? serveInChild : serveHere;
-  const flags = (xds: HostPort | undefined, admin: HostPort | undefined): Record<string, string> => ({
+  const flags = (xds: HostPort, admin: HostPort): Record<string, string> => ({
     data,
-    xds: `127.0.0.1:${xds?.port ?? 0}`,
-    admin: `127.0.0.1:${admin?.port ?? 0}`,
+    xds: `127.0.0.1:${xds.port}`,
+    admin: `127.0.0.1:${admin.port}`,
     workers: String(options.workers ?? process.env.TENDRIL_TEST_WORKERS ?? 0),
     log: options.log ?? 'memory',
     'log-level': process.env.TENDRIL_TEST_LOG ?? 'error',
@@ -163,7 +164,10 @@ export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
     ...(options.xdsLimits === undefined ? {} : { 'xds-limits': options.xdsLimits }),
     ...options.flags,
   });
-  let server = await serve(flags(undefined, undefined));
+  // One that is killed comes back at the same ports: no outgoing connection may take them meanwhile.
+  const [xdsPort = 0, adminPort = 0] = options.child === true ? await freePorts(2) : [];
+  const at = (port: number): HostPort => ({ host: '127.0.0.1', port });
+  let server = await serve(flags(at(xdsPort), at(adminPort)));
   const { admin, xds } = server;
   const sidecars: Sidecar[] = [];
 
@@ -182,9 +186,9 @@ export const startMesh = async (options: MeshOptions = {}): Promise<Mesh> => {
     data,
     events: async (...events) => {
       for (let at = 0; at < events.length; at += BATCH)
-        await ok('POST', '/v1/events?wait=applied', { events: events.slice(at, at + BATCH) });
+        await ok('POST', '/v1/events?wait=applied&timeout=60s', { events: events.slice(at, at + BATCH) });
     },
-    docs: (yaml) => ok('POST', '/v1/docs:apply?wait=applied', withApiVersion(yaml)),
+    docs: (yaml) => ok('POST', '/v1/docs:apply?wait=applied&timeout=60s', withApiVersion(yaml)),
     request,
     sidecar: async (input) => {
       const made = await startSidecar(input, xds);

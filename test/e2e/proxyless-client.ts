@@ -115,7 +115,7 @@ export class ProxylessClient {
   /** One call to `xds:///<target>`; resolves with whatever came of it. */
   call(
     target: string,
-    { headers = {}, timeoutMs = 20_000, waitForReady = false }: CallInput = {},
+    { headers = {}, timeoutMs = 60_000, waitForReady = false }: CallInput = {},
   ): Promise<CallOutcome> {
     const id = ++this.#calls;
     const order = { id, target: `xds:///${target}`, path: ECHO_PATHS.unary, headers, timeoutMs, waitForReady };

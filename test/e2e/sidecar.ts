@@ -73,7 +73,7 @@ const statOf = async (envoy: Envoy, pattern: RegExp): Promise<number> => {
 };
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const QUIET_LIMIT_MS = 30_000;
+const QUIET_LIMIT_MS = 60_000;
 
 /** Starts an Envoy with the bootstrap that `tendril bootstrap envoy` writes. It may not be LIVE yet. */
 export const startSidecar = async (input: SidecarInput, xds: HostPort | readonly HostPort[]): Promise<Sidecar> => {

@@ -195,7 +195,7 @@ spec: {to: {v1: {weight: 95}, v2: {weight: 5}}}`);
       { op: 'replace', path: '/spec/to/v1/weight', value: 20 },
       { op: 'replace', path: '/spec/to/v2/weight', value: 80 },
     ];
-    const patched = await mesh.request('PATCH', '/v1/docs/Route/default/canary?wait=applied', patch, {
+    const patched = await mesh.request('PATCH', '/v1/docs/Route/default/canary?wait=applied&timeout=60s', patch, {
       contentType: 'application/json-patch+json',
     });
     assert.equal(patched.status, 200, JSON.stringify(patched.body));

@@ -55,14 +55,18 @@ export const orderRounds = async (context: TestContext, count: number): Promise<
 
 export const tornRounds = async (context: TestContext, count: number): Promise<void> => {
   const run = faultRun('TORN', count);
+  let tornBatches = 0;
   for (let round = 0; round < run.count; round++) {
     const all = stories(run, 20);
     const appends = interleaved(all, run);
     const torn = appends.findIndex((append) => append.length > 2);
-    const batch = appends[torn] ?? assert.fail('no batch of three');
-    const at = run.between(1, batch.length - 1);
+    const batch = appends[torn];
     const stranger = appends.findIndex((append, index) => index > torn && append.length === 1);
-    const between = appends[stranger] ?? assert.fail('nobody to tear it');
+    const between = appends[stranger];
+    // Now and then there is no batch of three, or nobody behind it.
+    if (batch === undefined || between === undefined) continue;
+    tornBatches++;
+    const at = run.between(1, batch.length - 1);
     const rest = appends.filter((_, index) => index !== torn && index !== stranger);
     const broken = [...rest.slice(0, torn), batch.slice(0, at), between, batch.slice(at), ...rest.slice(torn)];
     const whole = [...rest.slice(0, torn), between, ...rest.slice(torn)];
@@ -70,5 +74,6 @@ export const tornRounds = async (context: TestContext, count: number): Promise<v
     assert.equal(outcomes.length, batch.length);
     assert.deepEqual(await servedBy(fold(logOf(broken))), await servedBy(fold(logOf(whole))));
   }
-  context.diagnostic(`${run.count} torn batches`);
+  assert.ok(tornBatches > 0, 'no batch was torn');
+  context.diagnostic(`${tornBatches} torn batches`);
 };

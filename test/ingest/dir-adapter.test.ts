@@ -69,7 +69,7 @@ const setUp = async (
 
 /** Waits until it holds; the deadline is far beyond any sane machine. */
 const until = async (what: string, holds: () => boolean): Promise<void> => {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while (!holds()) {
     if (Date.now() > deadline) assert.fail(`never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));

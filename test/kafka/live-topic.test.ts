@@ -61,7 +61,7 @@ const open = async (topic: string, dir: string, port = broker.port): Promise<Ope
 
 const until = async (what: string, holds: () => boolean): Promise<void> => {
   for (let tries = 0; !holds(); tries++) {
-    assert.ok(tries < 600, `not within 30 s: ${what}`);
+    assert.ok(tries < 1_200, `not within 60 s: ${what}`);
     await pause(50);
   }
 };

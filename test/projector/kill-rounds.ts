@@ -9,11 +9,12 @@ import { initialEvents, MESH, randomFrom } from './mesh-events.ts';
 
 const childModule = new URL('./kill-child.js', import.meta.url);
 
-/** Starts a core, kills it after `ms`, gives the last `<offset> <epoch>` that it reported as visible. */
+/** Starts a core, kills it `ms` after it is ready, or has told of a commit; gives the last `<offset> <epoch>` that it reported as visible. */
 const runAndKill = async (
   dir: string,
   seed: number,
   ms: number,
+  after: 'ready' | 'commit',
 ): Promise<{ readonly offset: number; readonly epoch: number }> => {
   const child = fork(childModule, [dir, String(seed)], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'], execArgv: [] });
   let output = '';
@@ -21,7 +22,10 @@ const runAndKill = async (
     output += text;
   });
   const closed = once(child, 'close');
+  const committed = once(child.stdout ?? child, 'data');
   await Promise.race([once(child, 'message'), closed]);
+  // However slow the machine is: some of them have written something.
+  if (after === 'commit') await Promise.race([committed, closed]);
   await new Promise((resolve) => setTimeout(resolve, ms));
   child.kill('SIGKILL');
   assert.equal((await closed)[1], 'SIGKILL', 'the core ended by itself');
@@ -42,7 +46,7 @@ export const killRounds = async (context: TestContext, rounds: number, verifyEve
   let commits = 0;
   let caughtUp = 0;
   for (let round = 0; round < rounds; round++) {
-    const seen = await runAndKill(dir, seed + round, 20 + random() * 600);
+    const seen = await runAndKill(dir, seed + round, 20 + random() * 600, round % 2 === 0 ? 'commit' : 'ready');
     // What a worker reads while the core is dead: the last visible commit, whole.
     const model = await openModel(dir);
     assert.ok(model.epoch() >= seen.epoch, `epoch ${model.epoch()}, but ${seen.epoch} was visible`);
@@ -60,5 +64,5 @@ export const killRounds = async (context: TestContext, rounds: number, verifyEve
     assert.deepEqual(report.problems, []);
   }
   context.diagnostic(`${rounds} kills, ${commits} commits, ${caughtUp} events folded after restarts`);
-  assert.ok(commits > rounds, 'cores were killed before they committed anything');
+  assert.ok(commits > rounds / 2, 'cores were killed before they committed anything');
 };

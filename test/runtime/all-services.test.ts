@@ -14,7 +14,7 @@ const clientOf = (t: TestContext, { port }: ServerHere, options: Omit<WholeClien
 };
 
 const post = async ({ server }: ServerHere, events: readonly unknown[]): Promise<void> => {
-  const answer = await fetch(`http://127.0.0.1:${server.admin.port}/v1/events?wait=applied`, {
+  const answer = await fetch(`http://127.0.0.1:${server.admin.port}/v1/events?wait=applied&timeout=60s`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ events }),
@@ -23,7 +23,7 @@ const post = async ({ server }: ServerHere, events: readonly unknown[]): Promise
 };
 
 const apply = async ({ server }: ServerHere, yaml: string): Promise<void> => {
-  const answer = await fetch(`http://127.0.0.1:${server.admin.port}/v1/docs:apply?wait=applied`, {
+  const answer = await fetch(`http://127.0.0.1:${server.admin.port}/v1/docs:apply?wait=applied&timeout=60s`, {
     method: 'POST',
     headers: { 'content-type': 'application/yaml' },
     body: `apiVersion: tendril.dev/v1\n${yaml}`,
@@ -154,7 +154,7 @@ test('a document that depends on all services does the same for a whole caller, 
   const here = await serveHere(t, SERVICES);
   const yaml =
     'apiVersion: tendril.dev/v1\nkind: Dependency\nmetadata: {name: gateway, namespace: edge}\nspec: {to: {"*.*": {}}}\n';
-  const answer = await fetch(`http://127.0.0.1:${here.server.admin.port}/v1/docs:apply?wait=applied`, {
+  const answer = await fetch(`http://127.0.0.1:${here.server.admin.port}/v1/docs:apply?wait=applied&timeout=60s`, {
     method: 'POST',
     headers: { 'content-type': 'application/yaml' },
     body: yaml,

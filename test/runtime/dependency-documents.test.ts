@@ -17,7 +17,7 @@ interface Answer {
 }
 
 const apply = async ({ server }: ServerHere, spec: string): Promise<Answer> => {
-  const answer = await fetch(`http://127.0.0.1:${server.admin.port}/v1/docs:apply?wait=applied`, {
+  const answer = await fetch(`http://127.0.0.1:${server.admin.port}/v1/docs:apply?wait=applied&timeout=60s`, {
     method: 'POST',
     headers: { 'content-type': 'application/yaml' },
     body: `apiVersion: tendril.dev/v1\nkind: Dependency\nmetadata: {name: web, namespace: shop}\nspec: ${spec}\n`,
@@ -57,9 +57,11 @@ test('a service that is not registered is kept, warned of, and delivered as soon
     type: 'service.registered',
     data: { namespace: 'shop', name, ports: [...ports, ...more] },
   });
-  await api(here, '/v1/events?wait=applied', { events: [register('ghost')] });
+  await api(here, '/v1/events?wait=applied&timeout=60s', { events: [register('ghost')] });
   await pod.until(() => pod.held(CDS).has('ghost.shop:80'));
-  await api(here, '/v1/events?wait=applied', { events: [register('svc-0', [{ port: 81, protocol: 'http' }])] });
+  await api(here, '/v1/events?wait=applied&timeout=60s', {
+    events: [register('svc-0', [{ port: 81, protocol: 'http' }])],
+  });
   await pod.until(() => pod.held(CDS).has('svc-0.shop:81'));
   assert.deepEqual([...pod.held(CDS).keys()].sort(), ['ghost.shop:80', 'svc-0.shop:80', 'svc-0.shop:81']);
 });

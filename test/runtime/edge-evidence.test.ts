@@ -37,7 +37,7 @@ class Stand {
   }
 
   post(...events: readonly unknown[]): Promise<unknown> {
-    return this.#json('/v1/events?wait=applied', { events });
+    return this.#json('/v1/events?wait=applied&timeout=60s', { events });
   }
 
   async edges(caller: string): Promise<readonly Edge[]> {
@@ -49,7 +49,7 @@ class Stand {
   async expect(caller: string, ...targets: readonly string[]): Promise<void> {
     const found = async (): Promise<string[]> =>
       (await this.edges(caller)).map(({ to, port }) => (port === undefined ? to : `${to}:${port}`)).sort();
-    for (const end = Date.now() + 10_000; Date.now() < end && (await found()).length < targets.length; )
+    for (const end = Date.now() + 60_000; Date.now() < end && (await found()).length < targets.length; )
       await new Promise((next) => setTimeout(next, 20));
     assert.deepEqual(await found(), [...targets].sort());
     for (const { origin, evidence } of await this.edges(caller))

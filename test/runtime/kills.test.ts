@@ -3,7 +3,6 @@
  * whatever does not come at all ends the test.
  */
 import assert from 'node:assert/strict';
-import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { cleanUp, type Serve, serve, sleep, temporaryFolder, until } from '../cli/support/tendril.ts';
@@ -13,6 +12,7 @@ import {
   allHold,
   coreOf,
   endpointEvent,
+  knock,
   metric,
   ownMemory,
   post,
@@ -76,96 +76,77 @@ const took = (t: TestContext, what: string, since: number): void => {
   t.diagnostic(`${what}: ${Math.round(performance.now() - since)} ms`);
 };
 
-/** Connects again and again; gives how many connections were made and how many were refused. */
-const knock = (port: number): { readonly stop: () => Promise<{ made: number; refused: number }> } => {
-  const count = { made: 0, refused: 0 };
-  let on = true;
-  const loop = (async () => {
-    while (on) {
-      await new Promise<void>((done) => {
-        const socket = createConnection(port, '127.0.0.1');
-        socket.once('connect', () => {
-          count.made++;
-          socket.destroy();
-        });
-        socket.once('error', (error: NodeJS.ErrnoException) => {
-          if (error.code === 'ECONNREFUSED') count.refused++;
-        });
-        socket.once('close', () => done());
-      });
-      await sleep(5);
-    }
-    return count;
-  })();
-  return {
-    stop: () => {
-      on = false;
-      return loop;
-    },
-  };
+/** The core: streams live on, known services are answered without it, writes come back. */
+const killCore = async (t: TestContext, { server, fleet }: World): Promise<void> => {
+  const worker = workersOf(server);
+  // The supervisor stands still, so there is no core until it goes on.
+  server.child.kill('SIGSTOP');
+  process.kill(coreOf(server), 'SIGKILL');
+  assert.equal(await post(server, serviceEvents('refused')), 0, 'no core, no write');
+  const asked = performance.now();
+  for (const sidecar of fleet.sidecars) sidecar.ask(`svc-${SERVICES}`);
+  await allHold(fleet, `outbound/svc-${SERVICES}.shop:80`);
+  took(t, '1,000 questions about a known service, answered without a core', asked);
+  server.child.kill('SIGCONT');
+  await writable(server, 'after-1');
+
+  const killed = performance.now();
+  process.kill(coreOf(server), 'SIGKILL');
+  await writable(server, 'after-2');
+  took(t, 'writes are back', killed);
+  assert.equal(await post(server, [endpointEvent('svc-0', '10.0.0.1')]), 200);
+  await allSee(fleet, '10.0.0.1');
+  assert.deepEqual([fleet.sum('streams'), fleet.sum('refused')], [SIDECARS, 0], server.err());
+  assert.deepEqual(workersOf(server), worker);
+};
+
+/** One of the workers: its sidecars are back with 0 resource bytes, no connection is refused. */
+const killWorker = async (t: TestContext, { server, fleet }: World, workers: number): Promise<void> => {
+  await quiet(fleet);
+  const bytes = fleet.sum('resourceBytes');
+  const [victim = 0, ...others] = workersOf(server);
+  const knocking = knock(server.xdsPort);
+  t.after(() => knocking.stop());
+  await sleep(100); // some connections before
+  const killed = performance.now();
+  process.kill(victim, 'SIGKILL');
+  await until(
+    () => (fleet.sum('streams') > SIDECARS && fleet.connected === SIDECARS ? true : undefined),
+    () => `${fleet.sum('streams')} streams, ${fleet.connected} connected: ${server.err()}`,
+  );
+  took(t, 'all are connected', killed);
+  await quiet(fleet);
+  const { made, refused } = await knocking.stop();
+  assert.equal(refused, 0, `${made} connections made`);
+  assert.ok(made > 0);
+  const again = fleet.sum('streams') - SIDECARS;
+  t.diagnostic(`${again} streams were its`);
+  assert.ok(workers === 1 ? again === SIDECARS : again < SIDECARS, `${again} streams anew`);
+  assert.equal(fleet.sum('resourceBytes') - bytes, 0, 'resource bytes after the kill');
+  const now = workersOf(server);
+  assert.equal(now.length, workers);
+  assert.ok(!now.includes(victim) && others.every((pid) => now.includes(pid)));
+  assert.equal(await post(server, [endpointEvent('svc-0', '10.0.0.2')]), 200);
+  await allSee(fleet, '10.0.0.2');
 };
 
 describe('kill -9 under 1,000 streams', { concurrency: false }, () => {
-  test('of the core: streams live on, known services are answered without it, writes come back', async (t) => {
+  test('of the core: streams live on, writes come back; then of the only worker: its sidecars are back with 0 resource bytes', async (t) => {
     const world = await start(t, 1);
-    const { server, fleet } = world;
-    const worker = workersOf(server);
-    // The supervisor stands still, so there is no core until it goes on.
-    server.child.kill('SIGSTOP');
-    process.kill(coreOf(server), 'SIGKILL');
-    assert.equal(await post(server, serviceEvents('refused')), 0, 'no core, no write');
-    const asked = performance.now();
-    for (const sidecar of fleet.sidecars) sidecar.ask(`svc-${SERVICES}`);
-    await allHold(fleet, `outbound/svc-${SERVICES}.shop:80`);
-    took(t, '1,000 questions about a known service, answered without a core', asked);
-    server.child.kill('SIGCONT');
-    await writable(server, 'after-1');
-
-    const killed = performance.now();
-    process.kill(coreOf(server), 'SIGKILL');
-    await writable(server, 'after-2');
-    took(t, 'writes are back', killed);
-    assert.equal(await post(server, [endpointEvent('svc-0', '10.0.0.1')]), 200);
-    await allSee(fleet, '10.0.0.1');
-    assert.deepEqual([fleet.sum('streams'), fleet.sum('refused')], [SIDECARS, 0], server.err());
-    assert.deepEqual(workersOf(server), worker);
+    await killCore(t, world);
+    await killWorker(t, world, 1);
     await end(world);
   });
 
-  for (const workers of [1, 2])
-    test(`of one of ${workers} workers: its sidecars are back with 0 resource bytes, no connection is refused`, async (t) => {
-      const world = await start(t, workers);
-      const { server, fleet } = world;
-      const bytes = fleet.sum('resourceBytes');
-      const [victim = 0, ...others] = workersOf(server);
-      const knocking = knock(server.xdsPort);
-      t.after(() => knocking.stop());
-      await sleep(100); // some connections before
-      const killed = performance.now();
-      process.kill(victim, 'SIGKILL');
-      await until(
-        () => (fleet.sum('streams') > SIDECARS && fleet.connected === SIDECARS ? true : undefined),
-        () => `${fleet.sum('streams')} streams, ${fleet.connected} connected: ${server.err()}`,
-      );
-      took(t, 'all are connected', killed);
-      await quiet(fleet);
-      const { made, refused } = await knocking.stop();
-      assert.equal(refused, 0, `${made} connections made`);
-      assert.ok(made > 0);
-      const again = fleet.sum('streams') - SIDECARS;
-      t.diagnostic(`${again} streams were its`);
-      assert.ok(workers === 1 ? again === SIDECARS : again < SIDECARS, `${again} streams anew`);
-      assert.equal(fleet.sum('resourceBytes') - bytes, 0, 'resource bytes after the kill');
-      const now = workersOf(server);
-      assert.equal(now.length, workers);
-      assert.ok(!now.includes(victim) && others.every((pid) => now.includes(pid)));
-      assert.equal(await post(server, [endpointEvent('svc-0', '10.0.0.2')]), 200);
-      await allSee(fleet, '10.0.0.2');
-      await end(world);
-    });
+  test('of one of 2 workers: its sidecars are back with 0 resource bytes, no connection is refused', async (t) => {
+    const world = await start(t, 2);
+    await killWorker(t, world, 2);
+    await end(world);
+  });
 });
 
-describe('a worker that stands still while changes pour in', { concurrency: false }, () => {
+// Both wait for 10 s of silence: at the same time.
+describe('a worker that stands still while changes pour in', { concurrency: 2 }, () => {
   /** Writes changes of `svc-0` until told to stop; gives how many were taken and the last address. */
   const pour = (server: Serve): { readonly stop: () => Promise<{ count: number; last: string }> } => {
     let on = true;

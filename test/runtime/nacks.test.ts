@@ -29,7 +29,7 @@ const WORDS = 'svc-0: regex is too large';
 
 const apply = async (server: Serve, timeout: string): Promise<void> => {
   const document = `apiVersion: tendril.dev/v1\nkind: Route\nmetadata: {name: svc-0, namespace: shop}\nspec: {timeout: ${timeout}}`;
-  const response = await fetch(`${server.api}/v1/docs:apply?wait=applied`, {
+  const response = await fetch(`${server.api}/v1/docs:apply?wait=applied&timeout=60s`, {
     method: 'POST',
     headers: { 'content-type': 'application/yaml' },
     body: document,

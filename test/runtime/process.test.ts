@@ -85,11 +85,7 @@ describe('serve ends', { concurrency: false }, () => {
   });
 
   test('SIGTERM, SIGINT and SIGHUP while it starts: exit 0 or by the signal, nothing left', async () => {
-    for (const [signal, ms] of [
-      ['SIGTERM', 900],
-      ['SIGINT', 1_300],
-      ['SIGHUP', 1_700],
-    ] as const) {
+    const told = async (signal: NodeJS.Signals, ms: number): Promise<void> => {
       const going = start(['serve', '--data', dataFolder(), '--xds', '127.0.0.1:0', '--admin', '127.0.0.1:0']);
       await sleep(ms); // some moment of the start; which one does not matter
       const family = descendants(going.pid);
@@ -97,7 +93,8 @@ describe('serve ends', { concurrency: false }, () => {
       const ended = await going.ended;
       assert.ok(ended.code === 0 || ended.signal === signal, `${signal}: ${ended.code} ${ended.signal} ${ended.err}`);
       await gone(family);
-    }
+    };
+    await Promise.all([told('SIGTERM', 900), told('SIGINT', 1_300), told('SIGHUP', 1_700)]);
   });
 
   test('the supervisor killed with -9: core and worker end by themselves, port and data are free at once', async () => {

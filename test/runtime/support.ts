@@ -1,6 +1,7 @@
 /** A running `serve` and what the tests of this folder do to it. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import type { TestContext } from 'node:test';
 import { connectSidecar, type SidecarClient } from '../../src/sidecar-client/index.ts';
 import { descendants, type ProcessRow, type Serve, sleep, until } from '../cli/support/tendril.ts';
@@ -43,7 +44,7 @@ export const post = async (
   wait: 'applied' | 'folded' = 'applied',
 ): Promise<number> => {
   try {
-    const response = await fetch(`${server.api}/v1/events${wait === 'applied' ? '?wait=applied' : ''}`, {
+    const response = await fetch(`${server.api}/v1/events?timeout=60s${wait === 'applied' ? '&wait=applied' : ''}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ events }),
@@ -111,4 +112,33 @@ export const sidecar = (t: TestContext, server: Serve): SidecarClient => {
   });
   t.after(() => client.close());
   return client;
+};
+
+/** Connects again and again; gives how many connections were made and how many were refused. */
+export const knock = (port: number): { readonly stop: () => Promise<{ made: number; refused: number }> } => {
+  const count = { made: 0, refused: 0 };
+  let on = true;
+  const loop = (async () => {
+    while (on) {
+      await new Promise<void>((done) => {
+        const socket = createConnection(port, '127.0.0.1');
+        socket.once('connect', () => {
+          count.made++;
+          socket.destroy();
+        });
+        socket.once('error', (error: NodeJS.ErrnoException) => {
+          if (error.code === 'ECONNREFUSED') count.refused++;
+        });
+        socket.once('close', () => done());
+      });
+      await sleep(5);
+    }
+    return count;
+  })();
+  return {
+    stop: () => {
+      on = false;
+      return loop;
+    },
+  };
 };

@@ -60,7 +60,7 @@ before(
     assert.equal((await here(['snapshot', 'export', join(folder, 'mesh.snapshot')], { server: server.api })).code, 0);
     await server.stop();
   },
-  { timeout: 120_000 },
+  { timeout: 300_000 },
 );
 after(cleanUp);
 
@@ -99,7 +99,7 @@ const copyOf = (name: string): string => {
   return dir;
 };
 
-describe('upgrade', { concurrency: false, timeout: 240_000 }, () => {
+describe('upgrade', { concurrency: false, timeout: 300_000 }, () => {
   test('another version compiles the same bytes: nothing is sent', async () => {
     const dir = copyOf('version');
     await inState(dir, (head) => {

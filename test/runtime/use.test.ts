@@ -266,5 +266,5 @@ const suite = (transport: string): void => {
 
 describe('use', { concurrency: true }, () => {
   for (const transport of ['http2', 'grpc-js'])
-    describe(`use on ${transport}`, { concurrency: 1, timeout: 120_000 }, () => suite(transport));
+    describe(`use on ${transport}`, { concurrency: 1, timeout: 300_000 }, () => suite(transport));
 });

@@ -31,7 +31,7 @@ test('one client registers itself, is called by name over HTTP and gRPC targets,
     return ((await answer.json()) as { readonly endpoints: readonly EndpointItem[] }).endpoints;
   };
 
-  await fetch(`${api}/v1/services/shop/svc-0/endpoints/svc-0-1?wait=applied`, { method: 'DELETE' });
+  await fetch(`${api}/v1/services/shop/svc-0/endpoints/svc-0-1?wait=applied&timeout=60s`, { method: 'DELETE' });
   assert.deepEqual(await endpoints(), []);
   const registration = client.register({ port: { 80: backend.port }, endpoint: 'me', leaseMs: 3_000 });
   const [me] = await until(
@@ -84,7 +84,7 @@ test('a call that never ends does not keep the client open: it is cut after grac
   const here = await serveHere(t, 0);
   const backend = await startHttpBackend({ id: 'slow' });
   t.after(() => backend.close());
-  const post = await fetch(`http://127.0.0.1:${here.server.admin.port}/v1/events?wait=applied`, {
+  const post = await fetch(`http://127.0.0.1:${here.server.admin.port}/v1/events?wait=applied&timeout=60s`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({

@@ -37,7 +37,8 @@ test('K4: what could not be written is written with the next write', async (t) =
   await new Promise((done) => setTimeout(done, 300));
   [version, fails] = ['new', true];
   cache?.noteChange('cds', ['a']);
-  for (let tries = 0; problems.length === 0 && tries < 300; tries++) await new Promise((done) => setTimeout(done, 10));
+  for (let tries = 0; problems.length === 0 && tries < 6_000; tries++)
+    await new Promise((done) => setTimeout(done, 10));
   assert.deepEqual(problems, ['CACHE_UNUSABLE']);
   fails = false;
   await cache?.close();

@@ -31,7 +31,7 @@ test('weights, header route, retry elsewhere, ejection, gRPC; and calls go on wh
   const api = `http://127.0.0.1:${server.admin.port}/v1`;
   const post = async (path: string, type: string, body: string): Promise<void> => {
     const headers = { 'content-type': type };
-    const answer = await fetch(`${api}${path}?wait=applied`, { method: 'POST', headers, body });
+    const answer = await fetch(`${api}${path}?wait=applied&timeout=60s`, { method: 'POST', headers, body });
     assert.equal(answer.status, 200, await answer.text());
   };
   const service = (name: string, protocol: string) => ({

@@ -54,7 +54,7 @@ test('each example does what its page says', async (t) => {
     service('cart', 7070, 'grpc', { interfaces: [{ name: 'shop.Cart', methods: ['AddItem'], port: 7070 }] }),
     endpoint('cart', 7070, grpc.port),
   ];
-  const posted = await fetch(`http://${admin}/v1/events?wait=applied`, {
+  const posted = await fetch(`http://${admin}/v1/events?wait=applied&timeout=60s`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ events }),

@@ -11,7 +11,7 @@ import { type ServerHere, serveHere } from '../delta-xds/support/serve-here.ts';
 import { freePort } from '../support/ports.ts';
 
 const post = async ({ server }: ServerHere, events: readonly unknown[]): Promise<void> => {
-  const answer = await fetch(`http://127.0.0.1:${server.admin.port}/v1/events?wait=applied`, {
+  const answer = await fetch(`http://127.0.0.1:${server.admin.port}/v1/events?wait=applied&timeout=60s`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ events }),

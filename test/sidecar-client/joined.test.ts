@@ -210,5 +210,19 @@ test('a host that needed no question stays when the host goes for which its virt
   pair.check(['cart.shop', 'cart.shop:80']);
 });
 
+test('released by the very name of its virtual host while that answers another host, whose domain then moves (C5, C6)', () => {
+  const pair = new Pair();
+  pair.world.service('b.shop:80', [ROAMING]);
+  pair.connect();
+  for (const host of ['b.shop:80', ROAMING]) pair.run(pair.client.ask(host));
+  pair.settle();
+  pair.release('b.shop:80');
+  pair.world.service('b.shop:80');
+  pair.world.service('a.shop:80', [ROAMING]);
+  pair.stepUp();
+  pair.settle();
+  pair.check([ROAMING]);
+});
+
 test('fuzzed together: any order of questions, changes, refusals, corrections, messages, reconnects and servers ends the same', (context) =>
   joinedRounds(context, 120));

@@ -27,7 +27,7 @@ export interface CallResult {
   readonly ms: number;
 }
 
-export const DEFAULT_TIMEOUT_MS = 10_000;
+export const DEFAULT_TIMEOUT_MS = 60_000;
 export const authorityOf = (options: { readonly port: number; readonly authority?: string }): string =>
   options.authority ?? `127.0.0.1:${options.port}`;
 

@@ -61,7 +61,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 const get = (port: number, path: string, method: string): Promise<{ status: number; body: string }> =>
   new Promise((resolve, reject) => {
-    const call = request({ host: '127.0.0.1', port, path, method, agent: false, timeout: 10_000 }, (response) => {
+    const call = request({ host: '127.0.0.1', port, path, method, agent: false, timeout: 60_000 }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
@@ -128,13 +128,13 @@ export async function startEnvoy({
     await ended;
   };
 
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   let adminPort = 0;
   while (adminPort === 0) {
     if (gone !== undefined) throw new Error(`Envoy ended at start (${gone}):\n${written}`);
     if (Date.now() > deadline) {
       await kill();
-      throw new Error(`Envoy opened no admin port in 20 s:\n${written}`);
+      throw new Error(`Envoy opened no admin port in 60 s:\n${written}`);
     }
     const port = existsSync(adminFile) ? Number(readFileSync(adminFile, 'utf8').split(':').at(-1)) : 0;
     if (port > 0 && (await get(port, '/server_info', 'GET').catch(() => undefined))?.status === 200) adminPort = port;
@@ -170,7 +170,7 @@ export async function startEnvoy({
       if (typeof port !== 'number') throw new Error(`Envoy has no listener ${name}`);
       return port;
     },
-    live: async (timeoutMs = 20_000) => {
+    live: async (timeoutMs = 60_000) => {
       const until = Date.now() + timeoutMs;
       while ((await get(adminPort, '/ready', 'GET')).status !== 200) {
         if (Date.now() > until) throw new Error(`Envoy is not LIVE after ${timeoutMs} ms:\n${written}`);

@@ -125,7 +125,7 @@ export class WorkerStand {
   /** Writes events and waits until the worker's streams have seen them. */
   async events(...events: readonly EventInput[]): Promise<void> {
     const { host, port } = this.#core.address;
-    const response = await fetch(`http://${host}:${port}/v1/events?wait=applied`, {
+    const response = await fetch(`http://${host}:${port}/v1/events?wait=applied&timeout=60s`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ events }),

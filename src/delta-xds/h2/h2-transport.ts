@@ -39,6 +39,8 @@ export class H2Transport implements Transport {
   readonly #settings: Buffer;
   readonly #groups: readonly Set<Connection>[];
   readonly #sockets = new WeakMap<Connection, Socket>();
+  /** Given up, and not closed by the client when it was looked at last. */
+  readonly #given = new WeakSet<Connection>();
   readonly #tls: Server | undefined;
   /** Groups of sockets whose TLS handshake runs, by peer. */
   readonly #handshakes = new Map<string, number>();
@@ -125,8 +127,11 @@ export class H2Transport implements Transport {
     const now = clock();
     for (const group of this.#groups)
       for (const connection of group) {
-        if (connection.over) this.#sockets.get(connection)?.destroy();
-        else if (!connection.alive(now, limits.keepaliveMs, limits.keepaliveTimeoutMs)) {
+        if (connection.over) {
+          // At the second look: until then it may read our last words.
+          if (this.#given.has(connection)) this.#sockets.get(connection)?.destroy();
+          this.#given.add(connection);
+        } else if (!connection.alive(now, limits.keepaliveMs, limits.keepaliveTimeoutMs)) {
           counters.pingsUnanswered++;
           connection.drop(CODE.NO_ERROR);
         }

@@ -14,7 +14,6 @@ export interface Wire {
   write(pieces: readonly Uint8Array[], bytes: number, written: () => void): void;
   /** Nothing more is written: closes when all has been taken. */
   end(): void;
-  destroy(): void;
 }
 
 /** Frames of one write. */
@@ -142,14 +141,17 @@ export class Outbox {
     this.#wire.end();
   }
 
-  /** Writes this last frame behind whatever the socket has, and ends. What was in line is lost. */
+  /**
+   * Writes this last frame behind whatever the socket has, and ends. What was in line is lost. The socket is not destroyed: what the
+   * client still has on its way would be answered with a reset, and the client might not read why it lost its connection.
+   */
   abort(frame: Buffer): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#ready = [];
     const pieces = [...this.#control, frame];
     this.#control = [];
-    this.#wire.write(pieces, this.#controlBytes + frame.length, () => this.#wire.destroy());
+    this.#wire.write(pieces, this.#controlBytes + frame.length, () => undefined);
     this.#wire.end();
   }
 

@@ -32,8 +32,4 @@ export class SocketWire implements Wire {
   end(): void {
     this.#socket.end();
   }
-
-  destroy(): void {
-    this.#socket.destroy();
-  }
 }

@@ -105,7 +105,7 @@ const relayTo = async (ports: readonly number[], cacheDir?: string, more: Partia
   );
 
 const until = async (what: string, check: () => boolean): Promise<void> => {
-  for (const end = Date.now() + 10_000; !check(); await new Promise((next) => setTimeout(next, 10)))
+  for (const end = Date.now() + 60_000; !check(); await new Promise((next) => setTimeout(next, 10)))
     if (Date.now() > end) assert.fail(`not within 10 s: ${what}`);
 };
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 export const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
 const POLL_MS = 20;
 /** Nothing here takes that long; a test that hangs must not hang for ever. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
@@ -152,14 +152,32 @@ export interface ProcessRow {
   readonly command: string;
 }
 
-/** All processes that live (zombies do not). */
-export const processes = (): readonly ProcessRow[] =>
+/** One of /proc, which costs a tenth of starting `ps`; undefined when it ended meanwhile. */
+const processOfProc = (pid: string): ProcessRow | undefined => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state = 'Z', parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (state === 'Z' || state === 'X') return undefined;
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    return { pid: Number(pid), parent: Number(parent), command };
+  } catch {
+    return undefined;
+  }
+};
+
+const processesOfPs = (): readonly ProcessRow[] =>
   spawnSync('ps', ['-A', '-o', 'pid=,ppid=,stat=,args='], { encoding: 'utf8' })
     .stdout.split('\n')
     .flatMap((line) => {
       const [, pid, parent, stat = 'Z', command = ''] = /^\s*([0-9]+)\s+([0-9]+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
       return stat.startsWith('Z') ? [] : [{ pid: Number(pid), parent: Number(parent), command }];
     });
+
+/** All processes that live (zombies do not). */
+export const processes = (): readonly ProcessRow[] =>
+  existsSync('/proc/self/stat')
+    ? readdirSync('/proc').flatMap((name) => (/^[0-9]/.test(name) ? (processOfProc(name) ?? []) : []))
+    : processesOfPs();
 
 /** Processes started by `pid`, and by those. */
 export const descendants = (pid: number): readonly ProcessRow[] => {

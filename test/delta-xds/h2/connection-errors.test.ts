@@ -164,6 +164,21 @@ describe('errors of a connection (RFC 9113, sections 4 to 6)', () => {
     await loses(PREFACE, open(1), CODE.protocol);
   });
 
+  test('a client that does not end a connection that is lost does not keep it', async () => {
+    const quick = await startH2({ limits: { keepaliveMs: 200, keepaliveTimeoutMs: 200, firstStreamMs: 60_000 } });
+    const bad = await rawClient(quick.port);
+    try {
+      await bad.answers();
+      bad.pause();
+      bad.send(windowUpdate(0, 0));
+      await eventually('it is counted', () => quick.counters.protocolErrors === 1);
+      await eventually('it is gone', () => quick.connections.size === 0);
+    } finally {
+      bad.destroy();
+      await quick.close();
+    }
+  });
+
   test('HTTP/1 gets an answer in HTTP/1', async () => {
     const { protocolErrors } = it.counters;
     const bad = await rawClient(it.port, Buffer.from('GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n'));

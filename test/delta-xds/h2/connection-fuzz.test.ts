@@ -65,7 +65,6 @@ class World {
         this.#waiting.push(written);
       },
       end: () => this.ends++,
-      destroy: () => undefined,
     },
     '127.0.0.1:1',
     SETTINGS_BYTES,

@@ -18,7 +18,6 @@ export class FakeWire implements Wire {
   /** Of those that the system has not taken. */
   readonly #waiting: (() => void)[] = [];
   ends = 0;
-  destroyed = 0;
   /** Sees the frames of each write at once. */
   onFrames: (frames: readonly Frame[]) => void = () => undefined;
 
@@ -33,10 +32,6 @@ export class FakeWire implements Wire {
 
   end(): void {
     this.ends++;
-  }
-
-  destroy(): void {
-    this.destroyed++;
   }
 
   get inFlight(): number {

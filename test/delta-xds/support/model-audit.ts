@@ -40,8 +40,16 @@ export class Audit {
   #unheard = new Set<string>();
   /** Clusters of the response just sent: their assignments follow. */
   #clusters: ReadonlySet<string> = new Set();
-  /** `<type> <name> <version>` known to be what the client cannot take, on this stream. */
-  readonly #parked = new Set<string>();
+  /** `<type> <name> <version>` known to be what the client cannot take, on this stream -> name and version of what was refused with it. */
+  readonly #parked = new Map<string, ReadonlyMap<string, string>>();
+  /** How often of those that were refused came again because of a virtual host that the client had brought. */
+  readonly #tries = new Map<string, number>();
+  /** Virtual hosts that the client brought to the stream, as they were then; and those of them that have changed since. */
+  #brought = new Map<string, string>();
+  readonly #changed = new Set<string>();
+  #domains = new Map<string, readonly string[]>();
+  /** Domains that a virtual host of the client has given up on this stream. */
+  readonly #givenUp = new Set<string>();
   readonly #newestSent = new Map<string, number>();
   readonly #newestHeld = new Map<string, number>();
 
@@ -55,20 +63,48 @@ export class Audit {
     this.#unheard = new Set(envoy.assignments.keys());
     this.#clusters = new Set();
     this.#parked.clear();
+    this.#tries.clear();
+    this.#changed.clear();
+    this.#givenUp.clear();
+    this.#brought = new Map([...envoy.hosts].map(([name, { version }]) => [name, version]));
+    this.#domains = new Map([...envoy.hosts].map(([name, { domains }]) => [name, domains]));
   }
 
   rejected({ type, items, final }: RejectedEffect): void {
     if (!final) return;
-    for (const { name, version, shape } of items)
-      if (shape !== undefined && shape !== GONE) this.#parked.add(`${type} ${name} ${version}`);
+    for (const { name, version, shape } of items) {
+      if (shape === undefined || shape === GONE) continue;
+      const others = type === 'vhds' ? items.filter((item) => item.name !== name && item.shape !== undefined) : [];
+      this.#parked.set(`${type} ${name} ${version}`, new Map(others.map((item) => [item.name, item.version])));
+    }
+  }
+
+  /**
+   * A virtual host, when one that was refused with it is another one now, when a domain of it was given up, or once for each virtual host
+   * that the client brought and that has changed: the server may not know its domains.
+   */
+  #mayComeAgain(key: string, domains: readonly string[], { type, resources, removed }: SendEffect): boolean {
+    const mates = this.#parked.get(key);
+    if (mates === undefined) return true;
+    if (type !== 'vhds') return false;
+    this.#parked.delete(key);
+    const now = new Map(resources.map(({ name, version }) => [name, version]));
+    for (const name of removed) now.set(name, '');
+    if ([...mates].some(([name, version]) => now.get(name) !== version)) return true;
+    if (domains.some((domain) => this.#givenUp.has(domain))) return true;
+    const tries = (this.#tries.get(key) ?? 0) + 1;
+    this.#tries.set(key, tries);
+    return tries <= this.#changed.size;
   }
 
   /** `behindAcks`: ACKs that waited are taken just before it, and may open the gate for what it asks for too. */
-  asked({ typeUrl, subscribe, initialResourceVersions }: DeltaRequest, behindAcks: boolean): void {
+  asked({ typeUrl, subscribe, unsubscribe, initialResourceVersions }: DeltaRequest, behindAcks: boolean): void {
     const type = typeOf(typeUrl);
     const first = !this.#opened.has(type);
     this.#opened.add(type);
     if (type === 'eds' && this.#opened.has('cds')) this.#unheard.clear();
+    // The client has let go of it, and of what was on its way to it: a cluster that comes back brings it once more.
+    if (type === 'eds') for (const name of unsubscribe) this.#onItsWay.delete(`eds ${name}`);
     for (const name of subscribe)
       if (!first || !initialResourceVersions.has(name)) this.#asked.set(`${type} ${name}`, behindAcks ? 2 : 1);
   }
@@ -81,13 +117,15 @@ export class Audit {
   }
 
   /** `calm`: the client refuses nothing, so nothing needs to be sent again in parts. */
-  sent({ type, resources, removed }: SendEffect, calm: boolean): void {
+  sent(effect: SendEffect, calm: boolean): void {
+    const { type, resources, removed } = effect;
     const behind = this.#clusters;
     this.#clusters = new Set(type === 'cds' ? resources.map(({ name }) => name) : []);
-    for (const { name, version, body } of resources) {
+    for (const { name, version, body, domains } of resources) {
       const key = `${type} ${name}`;
       if (body === undefined) continue;
-      assert.ok(!this.#parked.has(`${key} ${version}`), `S7: ${key}@${version} is sent again, refused`);
+      const mayCome = this.#mayComeAgain(`${key} ${version}`, domains, effect);
+      assert.ok(mayCome, `S7: ${key}@${version} is sent again, refused`);
       const number = numberOf(version);
       if (number >= 0) {
         assert.ok(number >= (this.#newestSent.get(key) ?? 0), `${key}: version goes back to ${version}`);
@@ -104,6 +142,12 @@ export class Audit {
 
   /** The client has taken or refused a response. */
   held(envoy: SimEnvoy): void {
+    for (const [name, before] of this.#domains) {
+      const now = envoy.hosts.get(name);
+      for (const domain of before) if (now?.domains.includes(domain) !== true) this.#givenUp.add(domain);
+      if (this.#brought.has(name) && this.#brought.get(name) !== now?.version) this.#changed.add(name);
+    }
+    this.#domains = new Map([...envoy.hosts].map(([name, { domains }]) => [name, domains]));
     for (const [type, versions] of Object.entries(heldBy(envoy)))
       for (const [name, version] of versions) {
         const key = `${type} ${name}`;

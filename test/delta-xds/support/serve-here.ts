@@ -34,7 +34,7 @@ export const serveHere = async (
     { type: 'endpoint.registered', data: { namespace: 'shop', service: name, id: `${name}-1`, address: '127.0.0.1' } },
   ]);
   for (let at = 0; at < events.length; at += BATCH) {
-    const { status } = await fetch(`${api}/v1/events?wait=applied`, {
+    const { status } = await fetch(`${api}/v1/events?wait=applied&timeout=60s`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ events: events.slice(at, at + BATCH) }),

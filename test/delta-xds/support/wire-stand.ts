@@ -74,7 +74,7 @@ export const putService = (mesh: MemoryMesh, name: string, version: string): voi
 };
 
 export const eventually = async (what: string, holds: () => boolean): Promise<void> => {
-  for (let tries = 0; tries < 1_000; tries++) {
+  for (let tries = 0; tries < 6_000; tries++) {
     if (holds()) return;
     await sleep(10);
   }

@@ -100,7 +100,7 @@ test('grpc: timeout: the call ends with DEADLINE_EXCEEDED', async (t) => {
     silent.close();
   });
   const w = world(t, { yaml: route('{timeout: 50ms}'), endpoints: [{ at: portOf(silent) }] });
-  const later = sleep(10_000, 'the call waits on', { ref: false });
+  const later = sleep(50_000, 'the call waits on', { ref: false });
   assert.equal(await Promise.race([w.grpc({ deadlineMs: 60_000 }), later]), 'DEADLINE_EXCEEDED');
 });
 

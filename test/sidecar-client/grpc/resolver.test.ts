@@ -17,7 +17,7 @@ after(() => servers.close());
 const bytes = (value: Buffer): Buffer => value;
 const active = (w: World): number | undefined => w.caller.core.cluster('echo.shop:80')?.stats().active;
 const settled = async (check: () => boolean): Promise<void> => {
-  for (let turn = 0; turn < 200 && !check(); turn++) await new Promise((next) => setTimeout(next, 10));
+  for (let turn = 0; turn < 6_000 && !check(); turn++) await new Promise((next) => setTimeout(next, 10));
   assert.ok(check());
 };
 
