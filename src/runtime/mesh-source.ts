@@ -2,14 +2,15 @@
  * `ResourceSource` for the xDS server: joins the projector's read model with compile's own resources, which are memoised by their
  * inputs, bounded.
  */
-import { compileOwn, emptyAssignment, emptyCluster, type OwnInputs } from '../compile/index.ts';
+import { emptyAssignment, emptyCluster, type OwnInputs } from '../compile/index.ts';
 import type { ChangeKey, ChangeSet, NodeView, ResourceBody, ResourceSource, XdsProtocol } from '../delta-xds/index.ts';
 import type { ReadModel } from '../projector/index.ts';
 import { CDS, type ProtoNode } from '../proto/index.ts';
 import { GrpcForms } from './grpc-forms.ts';
-import { MeshView, type OwnSet } from './mesh-view.ts';
+import { MeshView } from './mesh-view.ts';
 import { NeedsLists } from './needs-lists.ts';
 import { identify, type NodeIdentity } from './node-identity.ts';
+import { type OwnSet, OwnSets } from './own-sets.ts';
 import { ProxylessView } from './proxyless-view.ts';
 import { RawView } from './raw-view.ts';
 import { SharedReads } from './shared-reads.ts';
@@ -17,8 +18,6 @@ import { StateView } from './state-view.ts';
 
 const BASES_MAY_HAVE_CHANGED: ChangeKey = `rawset||${CDS}`;
 
-/** Own resources kept: about 12 KB each. */
-const MAX_MEMO = 2_000;
 /** Versions of listeners remembered; the oldest is forgotten, and its node taken for one that does not report use. */
 const MAX_LOGGING = 100_000;
 
@@ -31,7 +30,7 @@ export interface MeshSourceOptions {
 
 export class MeshSource implements ResourceSource {
   readonly #model: ReadModel;
-  readonly #memo = new Map<string, OwnSet>();
+  readonly #sets = new OwnSets();
   readonly #forms = new GrpcForms();
   readonly #compileOwn = (inputs: OwnInputs): OwnSet => this.#own(inputs);
   readonly #reads: SharedReads;
@@ -101,22 +100,13 @@ export class MeshSource implements ResourceSource {
   }
 
   #own(inputs: OwnInputs): OwnSet {
-    const key = JSON.stringify(inputs);
-    const known = this.#memo.get(key);
-    if (known !== undefined) return known;
-    const resources = compileOwn(inputs);
-    const made = { resources, names: { lds: [...resources.listeners.keys()], cds: [...resources.clusters.keys()] } };
-    if (this.#memo.size >= MAX_MEMO) {
-      const [oldest] = this.#memo.keys();
-      if (oldest !== undefined) this.#memo.delete(oldest);
-    }
-    this.#memo.set(key, made);
-    const listener = resources.listeners.get('outbound')?.version;
+    const set = this.#sets.get(inputs);
+    const listener = set.listeners.get('outbound')?.version;
     if (listener !== undefined) this.#logging.add(listener);
     if (this.#logging.size > MAX_LOGGING) {
       const [oldest] = this.#logging;
       if (oldest !== undefined) this.#logging.delete(oldest);
     }
-    return made;
+    return set;
   }
 }

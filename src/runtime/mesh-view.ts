@@ -27,6 +27,7 @@ import type { NeedsList } from './needs-list.ts';
 import type { NeedsLists } from './needs-lists.ts';
 import type { ListenFacts, NodeIdentity } from './node-identity.ts';
 import type { Needs } from './node-needs.ts';
+import type { OwnSet } from './own-sets.ts';
 import { RawView } from './raw-view.ts';
 import type { SharedReads } from './shared-reads.ts';
 
@@ -46,12 +47,6 @@ const NONE: readonly string[] = [];
 
 const isHttp = (record: ServiceRecord, port: number): boolean =>
   record.ports.some((candidate) => candidate.port === port && candidate.protocol !== 'tcp');
-
-/** Own resources with their names as lists that stay the same array, so that sessions share them. */
-export interface OwnSet {
-  readonly resources: OwnResources;
-  readonly names: { readonly lds: readonly string[]; readonly cds: readonly string[] };
-}
 
 export class MeshView implements NodeView {
   readonly facts: NodeFacts;
@@ -172,7 +167,7 @@ export class MeshView implements NodeView {
   compiled(type: ResourceType, name: string): ResourceBody | undefined {
     switch (type) {
       case 'lds':
-        return this.#own().resources.listeners.get(name);
+        return this.#own().listeners.get(name);
       case 'rds':
         return generationOf(name) !== undefined ? routeConfiguration(name) : undefined;
       case 'eds':
@@ -180,7 +175,7 @@ export class MeshView implements NodeView {
           return this.#model.resource(resourceKey('local', '', this.facts.caller)) ?? emptyAssignment('local');
         break;
       case 'cds':
-        if (name.startsWith('inbound:')) return this.#own().resources.clusters.get(name);
+        if (name.startsWith('inbound:')) return this.#own().clusters.get(name);
         break;
       case 'vhds':
         break;

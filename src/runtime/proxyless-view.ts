@@ -19,9 +19,10 @@ import {
 import type { ResourceBody, ResourceType } from '../delta-xds/index.ts';
 import type { ReadModel } from '../projector/index.ts';
 import type { GrpcForms } from './grpc-forms.ts';
-import { MeshView, type OwnSet } from './mesh-view.ts';
+import { MeshView } from './mesh-view.ts';
 import type { NeedsLists } from './needs-lists.ts';
 import type { NodeIdentity } from './node-identity.ts';
+import type { OwnSet } from './own-sets.ts';
 import type { SharedReads } from './shared-reads.ts';
 
 export class ProxylessView extends MeshView {
