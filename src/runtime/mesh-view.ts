@@ -5,13 +5,7 @@
  * anything it may hold, unless its documents say `learn: false`. Raw resources come before what is compiled. Own resources (listeners, `inbound:<port>`) are a pure
  * function of node facts, service, endpoint and caller record.
  */
-import {
-  emptyAssignment,
-  type OwnInputs,
-  type OwnResources,
-  resourceKey,
-  routeConfiguration,
-} from '../compile/index.ts';
+import { emptyAssignment, type OwnInputs, resourceKey, routeConfiguration } from '../compile/index.ts';
 import type { NodeFacts, NodeView, PreloadStep, ResourceBody, ResourceType } from '../delta-xds/index.ts';
 import { type CallerRecord, isVisible } from '../dependency-graph/index.ts';
 import {
