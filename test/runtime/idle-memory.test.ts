@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decide, FRESH, type MemoryFacts, type MemoryState } from '../../src/runtime/idle-memory.ts';
+import { getHeapSpaceStatistics } from 'node:v8';
+import { decide, FRESH, lowMemory, type MemoryFacts, type MemoryState } from '../../src/runtime/idle-memory.ts';
 
 const MB = 1024 * 1024;
 const quiet = (used: number, committed: number, busy = 0.01): MemoryFacts => ({
@@ -38,4 +39,25 @@ test('M4: after three it waits until the process has grown again', () => {
     ...[quiet(56, 70), quiet(60, 81), quiet(60, 87), quiet(60, 87)],
   ];
   assert.deepEqual(run(looks), [true, true, true, false, false, false, false, true]);
+});
+
+/** What V8 has taken from the system for its young generation, bytes. */
+const young = (): number =>
+  getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')?.space_size ?? 0;
+
+test('the young generation becomes small again, and the process goes on: time after time', async () => {
+  const collect = await lowMemory();
+  assert.ok(collect !== undefined, 'this Node has its inspector');
+  for (let round = 0; round < 3; round++) {
+    // Objects that outlive a few collections make it grow.
+    let kept: object[] = [];
+    for (let at = 0; at < 600_000; at++) {
+      kept.push({ at });
+      if (kept.length > 100_000) kept = [];
+    }
+    const before = young();
+    assert.ok(before > 4 * MB, `${before} bytes`);
+    await new Promise<void>((done) => collect(done));
+    assert.ok(young() < before / 2, `${before} bytes, then ${young()}`);
+  }
 });

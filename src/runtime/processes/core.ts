@@ -8,7 +8,7 @@ import { runChild } from './child.ts';
 runChild(
   (config, _worker, again) => {
     const logger = createLogger(config.logLevel).child({ process: 'core' });
-    giveBackWhenQuiet((facts) => logger.debug(facts, 'memory given back in a quiet moment'));
+    void giveBackWhenQuiet((facts) => logger.debug(facts, 'memory given back in a quiet moment'));
     const start = (onOpened: () => Promise<void>): Promise<Core> =>
       Core.start({
         config,

@@ -8,7 +8,7 @@ import { runChild } from './child.ts';
 runChild(
   (config, worker) => {
     const logger = createLogger(config.logLevel).child({ process: `xds-${worker}` });
-    giveBackWhenQuiet((facts) => logger.debug(facts, 'memory given back in a quiet moment'));
+    void giveBackWhenQuiet((facts) => logger.debug(facts, 'memory given back in a quiet moment'));
     return XdsWorker.start({ config, worker, logger, port: config.workers > 1 ? 'dealt' : XDS_PORT_FDS });
   },
   { onTerm: 'ignore' },
