@@ -110,7 +110,11 @@ export const startSupervised = async (
     // Workers load their program while the core opens the data, and begin when it is there.
     const coreStarted = core.start();
     const workersStarted = Promise.all(workers.map((slot) => slot.start(coreStarted)));
-    workersStarted.catch(() => undefined); // where the core failed, that is what is told
+    // A worker that dies is told at once: the core may open its data for minutes. Where the core failed, that is what is told.
+    const failed = workersStarted.catch((error: unknown) => {
+      if (withdrawn === undefined) throw error;
+    });
+    await Promise.race([coreStarted, failed]);
     await coreStarted;
     try {
       await workersStarted;

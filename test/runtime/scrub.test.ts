@@ -110,7 +110,7 @@ test('R3: a process that dies is a finding of its own', async (t) => {
     ['SIGKILL', 'SCRUB_FAILED'],
   ] as const) {
     scrub.start();
-    while ((scrub.status().running?.bytes ?? 0) === 0) await sleep(20);
+    while ((scrub.status().running?.table ?? '') === '') await sleep(20);
     assert.equal(scrub.status().running?.part, 'log');
     process.kill(scrub.status().running?.pid ?? assert.fail('it has ended'), signal);
     const last = await ended(scrub);

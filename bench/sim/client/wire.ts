@@ -141,7 +141,7 @@ export class SimConnection {
 
   send(stream: SimStream, bytes: Buffer): void {
     this.#waiting.push({ stream, bytes });
-    if (this.#waiting.length === 1) this.#flush();
+    this.#flush();
   }
 
   /** Sends what waits as far as the windows go. */
