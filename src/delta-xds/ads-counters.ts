@@ -58,8 +58,7 @@ export interface Counted {
 const parkedByType = (hub: Hub): Record<string, number> => {
   const parked: Record<string, number> = {};
   for (const { session } of hub.members)
-    for (const { type, parked: count } of session.status())
-      if (count > 0) parked[countedAs(type)] = (parked[countedAs(type)] ?? 0) + count;
+    for (const [type, count] of session.parkedNow()) parked[countedAs(type)] = (parked[countedAs(type)] ?? 0) + count;
   return parked;
 };
 

@@ -77,10 +77,28 @@ export class Parked {
   }
 }
 
+type Bodies = { body(type: ResourceType, name: string): ResourceBody | undefined };
+
+const NO_COUNTS: readonly (readonly [ResourceType, number])[] = [];
+
+/** Types of which a client refuses something now, and how many resources. */
+export const parkedCounts = <Channel extends { readonly type: ResourceType }>(
+  state: Bodies,
+  channels: Iterable<Channel>,
+  parkedOf: (channel: Channel) => Parked,
+): readonly (readonly [type: ResourceType, count: number])[] => {
+  let counts: [ResourceType, number][] | undefined;
+  for (const channel of channels) {
+    const parked = parkedOf(channel);
+    if (parked.size === 0) continue;
+    const { size } = refusedNow(state, channel.type, parked);
+    if (size === 0) continue;
+    counts ??= [];
+    counts.push([channel.type, size]);
+  }
+  return counts ?? NO_COUNTS;
+};
+
 /** Names and versions that a client has refused and would be sent otherwise. */
-export const refusedNow = (
-  state: { body(type: ResourceType, name: string): ResourceBody | undefined },
-  type: ResourceType,
-  parked: Parked,
-): ReadonlyMap<string, string> =>
+export const refusedNow = (state: Bodies, type: ResourceType, parked: Parked): ReadonlyMap<string, string> =>
   parked.now((name) => state.body(type, type === 'vhds' ? name.slice(name.indexOf('/') + 1) : name)?.version);

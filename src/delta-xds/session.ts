@@ -39,7 +39,7 @@ import type { DeltaRequest } from '../proto/index.ts';
 import { type ChangeItem, note } from './change.ts';
 import { deliver } from './delivery.ts';
 import type { Effect } from './effect.ts';
-import { refusedNow } from './parked.ts';
+import { parkedCounts, refusedNow } from './parked.ts';
 import { takeRequest } from './request.ts';
 import type { NodeFacts } from './resource-source.ts';
 import type { ResourceType } from './resource-type.ts';
@@ -132,6 +132,10 @@ export class Session implements StreamSession {
       });
     }
     return list;
+  }
+
+  parkedNow(): readonly (readonly [ResourceType, number])[] {
+    return parkedCounts(this.#state, this.#state.channels.values(), ({ ledger }) => ledger.parked);
   }
 
   get generation(): number {

@@ -65,6 +65,8 @@ export interface StreamSession {
   /** Version of a resource that the client is known to have taken; undefined: none. */
   takenVersion(type: ResourceType, name: string): string | undefined;
   status(): TypeStatus[];
+  /** Types with resources that the client refuses, and how many: what a scrape of all sessions asks for, so next to nothing for most. */
+  parkedNow(): readonly (readonly [type: ResourceType, count: number])[];
   /** Service ports of which the client holds a cluster: subsets count with their service, own clusters not at all. */
   servicePorts(): number;
   /** Everything the client holds, as far as the server knows. */

@@ -89,7 +89,7 @@ export class Core {
       const { projector, ledger } = storage;
       const { registry } = writers;
       const totals = new MeshTotalsReader(projector);
-      const savings = new Savings(registry, totals);
+      const savings = new Savings(registry, totals, () => performance.now());
       // Not at once: a core that starts has more urgent things to do.
       const measuring = setTimeout(() => void totals.measure().catch(() => undefined), MEASURE_AFTER_MS).unref();
       opened.push(() => clearTimeout(measuring));

@@ -54,14 +54,23 @@ export const savingsOf = (held: FullMesh, full: FullMesh): ProxySavings => ({
 
 const namespaceOf = (caller: string): string => caller.slice(caller.lastIndexOf('.') + 1);
 
+/** Of the time, at most, that scrapes may spend on the savings. */
+const SHARE = 0.005;
+const MOST_KEPT_MS = 60_000;
+
 export class Savings {
   readonly #registry: WorkerRegistry;
+  readonly #clock: () => number;
   readonly #totals: MeshTotalsReader;
   readonly #full = { change: 0, connect: 0 };
   #joined = 0;
+  /** What the last scrape was told, and until when others are told the same. */
+  #kept: { until: number; readonly totals: Promise<SavingsTotals> } | undefined;
 
-  constructor(registry: WorkerRegistry, totals: MeshTotalsReader) {
+  /** `clock`: ms, monotonic. */
+  constructor(registry: WorkerRegistry, totals: MeshTotalsReader, clock: () => number) {
     this.#registry = registry;
+    this.#clock = clock;
     this.#totals = totals;
     totals.onChanged = (bytes) => {
       this.#full.change += bytes * registry.sidecars;
@@ -98,9 +107,23 @@ export class Savings {
     return savingsOf(row ?? { resources: 0, bytes: 0 }, totals.of(namespaceOf(caller)));
   }
 
-  /** Undefined while the mesh is not measured yet: a scrape of the metrics does not wait for that. */
+  /**
+   * For a scrape of the metrics. Undefined while the mesh is not measured yet: a scrape does not wait for that. Every resource of every
+   * sidecar is looked at, so the answer is kept for as long as it takes to spend no more than `SHARE` of the time on it.
+   */
   async allNow(): Promise<SavingsTotals | undefined> {
-    return this.#totals.now() === undefined ? undefined : this.all();
+    if (this.#totals.now() === undefined) return undefined;
+    const now = this.#clock();
+    if (this.#kept === undefined || now >= this.#kept.until) {
+      const kept = { until: Number.POSITIVE_INFINITY, totals: this.all() };
+      this.#kept = kept;
+      const done = (): void => {
+        const end = this.#clock();
+        kept.until = end + Math.min((end - now) / SHARE, MOST_KEPT_MS);
+      };
+      kept.totals.then(done, done);
+    }
+    return this.#kept.totals;
   }
 
   async all(): Promise<SavingsTotals> {

@@ -22,7 +22,7 @@
 import type { StateRequest } from '../../proto/index.ts';
 import type { ChangeItem } from '../change.ts';
 import type { Effect } from '../effect.ts';
-import { refusedNow } from '../parked.ts';
+import { parkedCounts, refusedNow } from '../parked.ts';
 import type { NodeFacts } from '../resource-source.ts';
 import type { ResourceType } from '../resource-type.ts';
 import type { SessionOptions } from '../session-state.ts';
@@ -123,6 +123,10 @@ export class SotwSession implements StreamSession {
         };
       },
     );
+  }
+
+  parkedNow(): readonly (readonly [ResourceType, number])[] {
+    return parkedCounts(this.#state, this.#state.channels.values(), ({ parked }) => parked);
   }
 
   servicePorts(): number {
