@@ -10,8 +10,8 @@ export interface CacheProblem {
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {
-  CACHE_FOREIGN: 'give every client a folder of its own, or remove this one if nobody needs it any more',
-  CACHE_IN_USE: 'give every client a folder of its own',
+  CACHE_FOREIGN: 'give every client and agent a folder of its own, or remove this one if nobody needs it any more',
+  CACHE_IN_USE: 'give every client and agent a folder of its own',
   CACHE_CORRUPT: 'nothing to do: it is made again from the control plane; look at the disk if it comes again',
   CACHE_FULL: 'free space on the disk; writing goes on by itself',
   CACHE_UNUSABLE: 'make the folder readable and writable for this user, on a local disk',
@@ -33,6 +33,7 @@ export const problemOf = (code: string, message: string): CacheProblem => ({
   remedy: REMEDIES[code] ?? '',
 });
 
+/** What the store throws, as a problem of the cache of a client or an agent; anything else is `CACHE_UNUSABLE`. */
 export const problemFrom = (error: unknown): CacheProblem => {
   const found = error instanceof TendrilError ? CODES[error.code] : undefined;
   return problemOf(found ?? 'CACHE_UNUSABLE', error instanceof Error ? error.message : String(error));

@@ -1,6 +1,6 @@
 /** The sidecar client: a caller's sidecar in this process (`tendril/sidecar-client`). */
 export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
-export type { CacheProblem } from './cache-record.ts';
+export { type CacheProblem, problemFrom as cacheProblemFrom } from './cache-record.ts';
 export type { Caller, CallerOptions } from './caller.ts';
 export { callerFor, type GrpcOptions, registerTendril } from './calling.ts';
 export { channelTo, type HostPort } from './channel.ts';

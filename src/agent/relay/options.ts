@@ -1,9 +1,8 @@
 /** What a relay is given, and what it says of itself. */
 import type { ChannelCredentials } from '@grpc/grpc-js';
-import type { BackoffOptions, HostPort } from '../../sidecar-client/index.ts';
+import type { BackoffOptions, CacheProblem, HostPort } from '../../sidecar-client/index.ts';
 import type { StoreLogger } from '../../store/index.ts';
 import type { RelayCounters, RelayForm, RelayState } from './effect.ts';
-import type { StoreProblem } from './resource-store.ts';
 import type { SideCounters } from './side-stream.ts';
 
 export interface RelayOptions {
@@ -63,7 +62,7 @@ export interface RelayStatus {
     readonly path: string | undefined;
     /** Changes that are not on disk yet. */
     readonly waiting: number;
-    readonly problem: StoreProblem | undefined;
+    readonly problem: CacheProblem | undefined;
     /** Why what was found at the start was thrown away. */
     readonly emptied: string | undefined;
     /** Copies removed since the start because no Envoy of their node came for 30 days. */

@@ -5,13 +5,13 @@
 import { type Client, type MethodDefinition, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { TendrilError } from '../../model/basics.ts';
 import { GRPC_PATHS } from '../../proto/index.ts';
-import { channelTo, type HostPort } from '../../sidecar-client/index.ts';
+import { type CacheProblem, cacheProblemFrom, channelTo, type HostPort } from '../../sidecar-client/index.ts';
 import { AdsStream } from './ads-stream.ts';
 import { ageOf, agoText } from './age.ts';
 import type { RelayForm } from './effect.ts';
 import { KeptNodes } from './kept-nodes.ts';
 import type { Relay, RelayOptions, RelayStatus } from './options.ts';
-import { problemOf, ResourceStore, type StoreProblem } from './resource-store.ts';
+import { ResourceStore } from './resource-store.ts';
 import { type EnvoyCall, SIDE_PATHS, type SideCounters, SideStream } from './side-stream.ts';
 import { same, type UnderWay } from './uplink.ts';
 
@@ -41,7 +41,7 @@ class RunningRelay implements Relay {
   address: HostPort;
   readonly #options: RelayOptions;
   readonly #store: ResourceStore | undefined;
-  readonly #storeProblem: StoreProblem | undefined;
+  readonly #storeProblem: CacheProblem | undefined;
   readonly #server = new Server({
     'grpc.max_receive_message_length': 64 * 2 ** 20,
     'grpc.max_send_message_length': -1,
@@ -58,7 +58,7 @@ class RunningRelay implements Relay {
   #pruned = 0;
   #up: { readonly at: HostPort; readonly client: Client } | undefined;
 
-  constructor(options: RelayOptions, store: ResourceStore | undefined, storeProblem: StoreProblem | undefined) {
+  constructor(options: RelayOptions, store: ResourceStore | undefined, storeProblem: CacheProblem | undefined) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#store = store;
@@ -234,7 +234,7 @@ const openStore = async ({
   cacheDir,
   mesh,
   log,
-}: RelayOptions): Promise<{ readonly store?: ResourceStore; readonly problem?: StoreProblem }> => {
+}: RelayOptions): Promise<{ readonly store?: ResourceStore; readonly problem?: CacheProblem }> => {
   if (cacheDir === undefined) return {};
   try {
     // What was emptied is said below, with the reason; a cache that was not closed in order is nothing to hear of.
@@ -244,11 +244,10 @@ const openStore = async ({
     if (emptied !== undefined) log?.warn({ path }, `${path} was made anew: ${emptied}`);
     return { store };
   } catch (error) {
-    const problem = problemOf(error);
-    const remedy = problem.remedy === undefined ? '' : ` (${problem.remedy})`;
+    const problem = cacheProblemFrom(error);
     log?.warn(
       { ...problem, cacheDir },
-      `${problem.message}: the last good configuration is kept in memory only${remedy}`,
+      `${problem.message}: the last good configuration is kept in memory only (${problem.remedy})`,
     );
     return { problem };
   }

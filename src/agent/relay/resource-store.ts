@@ -5,6 +5,7 @@
  * be used, cost the copy on disk and nothing else: the reason stands in `problem`.
  */
 import { TendrilError } from '../../model/basics.ts';
+import { type CacheProblem, cacheProblemFrom } from '../../sidecar-client/index.ts';
 import {
   type Batch,
   createDiskGuard,
@@ -30,13 +31,6 @@ export interface ResourceStoreOptions {
   readonly flushMs?: number;
 }
 
-/** What is wrong with the copy on disk. */
-export interface StoreProblem {
-  readonly code: string;
-  readonly message: string;
-  readonly remedy?: string;
-}
-
 type Key = readonly [node: string, typeUrl: string, name: string];
 type NodeKey = readonly [node: string];
 
@@ -53,15 +47,10 @@ const RETRY_MS = 1_000;
 const RESERVE_BYTES = 16 * 2 ** 20;
 const COMMIT_OPERATIONS = 5_000;
 
-export const problemOf = (error: unknown): StoreProblem =>
-  error instanceof TendrilError
-    ? { code: error.code, message: error.message, ...(error.remedy === undefined ? {} : { remedy: error.remedy }) }
-    : { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
-
 export class ResourceStore implements LastGoodStore {
   readonly path: string;
   /** Why there is no copy on disk, or an older one than memory has; undefined: all is well. */
-  problem: StoreProblem | undefined;
+  problem: CacheProblem | undefined;
   /** Why the content found at the start was thrown away; undefined: it was not. */
   readonly emptied: string | undefined;
   readonly #environment: Environment;
@@ -109,7 +98,7 @@ export class ResourceStore implements LastGoodStore {
         found.push({ typeUrl: key[1], raw: Uint8Array.from(body) });
       }
     } catch (error) {
-      this.problem = problemOf(error);
+      this.problem = cacheProblemFrom(error);
       for (const key of this.#table.keys(from(node))) {
         if (key[0] !== node) break;
         this.#add(key, undefined);
@@ -134,7 +123,7 @@ export class ResourceStore implements LastGoodStore {
       const body = this.#nodes.get([node]);
       return body === undefined ? undefined : decodeTimes(body);
     } catch (error) {
-      this.problem = problemOf(error);
+      this.problem = cacheProblemFrom(error);
       return undefined;
     }
   }
@@ -204,9 +193,9 @@ export class ResourceStore implements LastGoodStore {
         });
         this.problem = undefined;
       } catch (error) {
-        this.problem = problemOf(error);
+        this.problem = cacheProblemFrom(error);
         // A name that LMDB cannot take would stop all others for ever.
-        if (this.problem.code === 'INVALID_KEY') continue;
+        if (error instanceof TendrilError && error.code === 'INVALID_KEY') continue;
         for (const [at, change] of batch) if (!this.#waiting.has(at)) this.#waiting.set(at, change);
         for (const [at, change] of nodes) if (!this.#waitingNodes.has(at)) this.#waitingNodes.set(at, change);
         if (!this.#closed) this.#timer ??= setTimeout(() => this.#flush(), RETRY_MS);

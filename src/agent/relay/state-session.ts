@@ -85,7 +85,7 @@ export class StateSession implements RelayMachine {
       const told = { typeUrl, names, versionInfo: versionInfo === VERSION ? '' : versionInfo };
       out.push({
         kind: 'to-control-plane',
-        bytes: passes ? bytes : stateRequest({ ...told, responseNonce: this.#nonceOf(type) }),
+        bytes: passes ? withoutOwn(bytes, message) : stateRequest({ ...told, responseNonce: this.#nonceOf(type) }),
       });
       return out;
     }
@@ -259,6 +259,10 @@ export class StateSession implements RelayMachine {
     });
   }
 }
+
+/** W5: an Envoy that refuses a control plane's response names the version it has, which may be one of an answer made here. */
+const withoutOwn = (bytes: Uint8Array, { node: _, ...message }: StateRequest): Uint8Array =>
+  message.versionInfo === VERSION ? stateRequest({ ...message, versionInfo: '' }) : bytes;
 
 /** In place of an assignment that is not known, so that its cluster frees Envoy from waiting (envoy-wire2, section 10). */
 const emptyOf = (typeUrl: string, name: string): RawResource[] => {

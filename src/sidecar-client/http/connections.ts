@@ -50,8 +50,8 @@ export class Connections implements ConnectionPool {
   }
 
   acquire({ key }: CallEndpoint, take: (lease: Lease) => void): (() => void) | 'overflow' {
-    const place = this.#place(key);
-    for (let ready = place.idle.pop(); ready !== undefined; ready = place.idle.pop())
+    const idle = this.#places.get(key)?.idle ?? [];
+    for (let ready = idle.pop(); ready !== undefined; ready = idle.pop())
       if (!ready.closed) {
         take(this.#lease(ready, () => undefined));
         return () => undefined;
@@ -60,6 +60,7 @@ export class Connections implements ConnectionPool {
       this.overflows += 1;
       return 'overflow';
     }
+    const place = this.#place(key);
     this.#pending += 1;
     let open = true;
     const served = (): void => {

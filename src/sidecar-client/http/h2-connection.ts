@@ -9,6 +9,11 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, type Outgoing
 
 /** Streams of one connection at most, whatever the server allows. */
 const MOST_STREAMS = 1_024;
+/**
+ * What node:http2 may hold for one connection, MB. Bodies that wait for the server's window count, and beyond it the answers of other
+ * streams are reset: its default, 10, is two uploads. Bodies of bytes are in the caller's memory already, of the others a chunk waits.
+ */
+const SESSION_MB = 1_000;
 /** While requests run, so often a PING, ms; without an answer for `PING_WAIT_MS` the connection is dead. */
 const PING_MS = 30_000;
 const PING_WAIT_MS = 5_000;
@@ -59,7 +64,7 @@ export class H2Connection {
   constructor(options: H2Options, listener: H2Listener) {
     this.#options = options;
     this.#listener = listener;
-    const session = connect(`http://${options.key}`, { settings: { enablePush: false } });
+    const session = connect(`http://${options.key}`, { settings: { enablePush: false }, maxSessionMemory: SESSION_MB });
     this.#session = session;
     this.#connecting = setTimeout(() => {
       this.#break(new Error(`no HTTP/2 connection within ${options.connectTimeoutMs} ms`));

@@ -6,6 +6,7 @@
  */
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
 import { type Dispatcher, errors } from 'undici';
+import { callUser } from '../user-code.ts';
 import type { H2Connection } from './h2-connection.ts';
 import { type H2Request, h2Request } from './h2-request.ts';
 
@@ -163,7 +164,7 @@ export class Exchange {
       this.#ended = true;
       // An answer before the request is out: the rest of it is not wanted.
       if (!stream.writableEnded) this.#resetSoon();
-      handler.onComplete?.(this.#trailers);
+      callUser('onComplete of a call', () => handler.onComplete?.(this.#trailers));
     });
     const go = this.#tell(() => handler.onHeaders?.(head[':status'] ?? 0, flat(head), () => stream.resume(), ''));
     if (go === false) stream.pause();

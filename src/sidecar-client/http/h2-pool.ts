@@ -52,8 +52,7 @@ export class H2Pool implements ConnectionPool {
   }
 
   acquire({ key }: CallEndpoint, take: Take): (() => void) | 'overflow' {
-    const place = this.#place(key);
-    for (const connection of place.connections)
+    for (const connection of this.#places.get(key)?.connections ?? [])
       if (connection.room > 0) {
         take(this.#lease(connection));
         return () => undefined;
@@ -62,6 +61,7 @@ export class H2Pool implements ConnectionPool {
       this.overflows += 1;
       return 'overflow';
     }
+    const place = this.#place(key);
     this.#pending += 1;
     place.waiting.push(take);
     this.#openFor(place);
@@ -94,8 +94,9 @@ export class H2Pool implements ConnectionPool {
     const usable = [...place.connections].filter(({ spent }) => !spent);
     if (usable.some(({ stands }) => !stands)) return;
     const { maxConnections, maxConnectionsPerEndpoint, connectTimeoutMs, maxRequestsPerConnection } = this.#cluster;
-    if (usable.length > 0 && (this.#open >= maxConnections || place.connections.size >= maxConnectionsPerEndpoint))
-      return;
+    // One that takes no further request counts until it is closed.
+    const { size } = place.connections;
+    if (size > 0 && (this.#open >= maxConnections || size >= maxConnectionsPerEndpoint)) return;
     this.#open += 1;
     const connection: H2Connection = new H2Connection(
       { ...this.#timing, key: place.key, connectTimeoutMs, maxRequests: maxRequestsPerConnection },

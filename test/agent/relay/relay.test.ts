@@ -173,12 +173,12 @@ test('a damaged cache is thrown away and named, one of another mesh or in use is
   const cacheDir = folder();
   await filled(cacheDir);
   const other = await startRelay({ listen: loopback(0), upstreams: [loopback(1)], mesh: 'other', cacheDir });
-  assert.equal(other.status().cache.problem?.code, 'MESH_MISMATCH');
+  assert.equal(other.status().cache.problem?.code, 'CACHE_FOREIGN');
   await other.close();
   const user = await relayTo([1], cacheDir);
   assert.equal(user.status().cache.problem, undefined);
   const second = await relayTo([1], cacheDir);
-  assert.equal(second.status().cache.problem?.code, 'LOG_LOCKED');
+  assert.equal(second.status().cache.problem?.code, 'CACHE_IN_USE');
   assert.equal(second.status().cache.path, undefined);
   await user.close();
   const file = openSync(join(cacheDir, 'relay', 'data.mdb'), 'r+');
@@ -212,9 +212,9 @@ test('a cache folder that is unreadable or foreign is said once, with code and r
     await relay.close();
   }
   const expected = [
-    /^DATA_FOREIGN: .*foreign.relay holds another-program, .*in memory only \(name another directory/,
-    /^DATA_NOT_WRITABLE: .*file cannot be used .*in memory only \(a part of the path is a file/,
-    /^DATA_NOT_WRITABLE: .proc.tendril cannot be used .*in memory only/,
+    /^CACHE_FOREIGN: .*foreign.relay holds another-program, .*in memory only \(give every client and agent/,
+    /^CACHE_UNUSABLE: .*file cannot be used .*in memory only \(make the folder readable/,
+    /^CACHE_UNUSABLE: .proc.tendril cannot be used .*in memory only/,
   ];
   const problems = said.filter((line) => line.includes('in memory only'));
   for (const [at, line] of problems.entries()) assert.match(line, expected[at] ?? /nothing more/);

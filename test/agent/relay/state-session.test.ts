@@ -93,6 +93,33 @@ test('what a new Envoy refuses of the last good configuration is last good no lo
   assert.deepEqual(Object.keys(stand.kept()[EDS] ?? {}), ['b.shop:80']);
 });
 
+test('an Envoy with an answer made here refuses the first response of a control plane: that version is not told (W5)', () => {
+  const stand = known();
+  stand.lose();
+  stand.restart();
+  stand.settle();
+  stand.client.bad = 'c.shop:80';
+  stand.service('c.shop:80');
+  stand.up();
+  stand.settle();
+  assert.ok(stand.relay.counters.refused > 0);
+  stand.client.bad = '';
+  stand.service('c.shop:80');
+  stand.settle();
+  assert.deepEqual(stand.client.names(EDS), ['a.shop:80', 'b.shop:80', 'c.shop:80']);
+  const relay = session(['a']);
+  relay.onLost();
+  relay.onRequest(first([]));
+  const versionInfo = 'tendril-relay-last-good';
+  relay.onRequest(stateRequest({ ...asks([], CDS, 'relay-1'), versionInfo }));
+  relay.onReady();
+  relay.onResponse(composeStateResponse({ typeUrl: CDS, nonce: 'n1', versionInfo: '7', resources: [] }));
+  const errorDetail = { code: 13, message: 'bad' };
+  const [told] = relay.onRequest(stateRequest({ ...asks([], CDS, 'n1'), versionInfo, errorDetail }));
+  assert.ok(told?.kind === 'to-control-plane');
+  assert.deepEqual(decodeStateRequest(told.bytes), { ...asks([], CDS, 'n1'), errorDetail });
+});
+
 const session = (kept: readonly string[], type = CDS) => {
   const lastGood = new LastGood('n', { form: 'sotw' });
   const body = (name: string) => encodeAny(type, clusterBody(name, '1', false).body);

@@ -56,6 +56,39 @@ test('limits.requestsPerConnection: then another connection is made, and the fir
   await settled(() => w.caller.dispatcher.stats().connections === 1);
 });
 
+test('limits.connections and limits.perEndpoint count a connection that takes no further request until it is closed', async (t) => {
+  for (const limits of ['connections: 1, requestsPerConnection: 1', 'perEndpoint: 1, requestsPerConnection: 1']) {
+    let most = 0;
+    const server = await answering(t, (stream) => {
+      most = Math.max(most, w.caller.dispatcher.stats().connections);
+      setTimeout(ok, 5, stream);
+    });
+    const w = world(t, { yaml: upstream(`{limits: {${limits}}}`), endpoints: [{ at: server.at }] });
+    assert.deepEqual(await atOnce(w, 6), Array(6).fill('x'));
+    assert.deepEqual([server.sessions.length, most], [6, 1], limits);
+  }
+  const held: ServerHttp2Stream[] = [];
+  const server = await answering(t, (stream) => held.push(stream));
+  const w = world(t, { yaml: upstream('{limits: {connections: 1}}'), endpoints: [{ at: server.at }] });
+  const first = w.http(`${PAY}/`);
+  await settled(() => held.length === 1);
+  server.sessions[0]?.goaway();
+  // Until the GOAWAY has come, calls go over the connection that it will end.
+  const rest: Promise<string>[] = [];
+  for (let turn = 0; turn < 200 && w.caller.dispatcher.stats().pending === 0 && server.sessions.length === 1; turn++) {
+    rest.push(w.http(`${PAY}/`));
+    await new Promise((next) => setTimeout(next, 10));
+  }
+  const second = rest.pop();
+  assert.deepEqual([server.sessions.length, w.caller.dispatcher.stats().pending], [1, 1]);
+  held.splice(0).forEach(ok);
+  assert.deepEqual(await Promise.all([first, ...rest]), Array(rest.length + 1).fill('x'));
+  await settled(() => held.length === 1);
+  held.forEach(ok);
+  assert.equal(await second, 'x');
+  assert.equal(server.sessions.length, 2);
+});
+
 test('h2-connection 2: after GOAWAY what runs is served, the next call goes over another connection', async (t) => {
   const held: ServerHttp2Stream[] = [];
   const server = await answering(t, (stream, _, number) => (number === 1 ? held.push(stream) : ok(stream)));

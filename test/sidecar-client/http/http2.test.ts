@@ -1,5 +1,6 @@
 /** Calls to a port that speaks HTTP/2: bodies, ends, retries; invariants of src/sidecar-client/http/h2-*.ts by file and number. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { createServer as createTcpServer, type Socket } from 'node:net';
@@ -155,6 +156,39 @@ test('h2-exchange 1, 2: aborted before, during and after the head, a call releas
   }
   assert.equal(await w.http(`${PAY}/`), 'a');
   assert.equal(w.caller.dispatcher.stats().connections, 1);
+});
+
+test('uploads that wait for a slow service reset no other call on their connection', async (t) => {
+  const uploads: ServerHttp2Stream[] = [];
+  const server = await answering(t, (stream, _, number) => (number > 3 ? ok(stream) : uploads.push(stream)));
+  const w = world(t, { yaml: route('{retry: {attempts: 0}}'), endpoints: [{ at: server.at }] });
+  const body = 'x'.repeat(5_000_000);
+  const puts = Array.from({ length: 3 }, () => w.http(`${PAY}/`, { method: 'PUT', body }));
+  await settled(() => uploads.length === 3);
+  assert.equal(await w.http(`${PAY}/`), 'x');
+  for (const stream of uploads) stream.resume().once('end', () => ok(stream));
+  assert.deepEqual(await Promise.all(puts), ['x', 'x', 'x']);
+  assert.equal(server.sessions.length, 1);
+});
+
+test('what a handler of the caller throws at the end is a warning; the connection goes on', async (t) => {
+  const w = world(t, { endpoints: [{ at: servers.a.port }] });
+  const warned = once(process, 'warning');
+  w.caller.dispatcher.dispatch(
+    { origin: PAY, path: '/', method: 'GET' },
+    {
+      onConnect: () => undefined,
+      onHeaders: () => true,
+      onData: () => true,
+      onComplete: () => {
+        throw new Error('mine');
+      },
+      onError: () => undefined,
+    },
+  );
+  assert.match(String((await warned)[0]), /onComplete of a call threw: Error: mine/);
+  assert.equal(await w.http(`${PAY}/`), 'a');
+  assert.deepEqual([cluster(w)?.stats().active, w.caller.dispatcher.stats().connections], [0, 1]);
 });
 
 test('what the caller did wrong is neither tried again nor held against the endpoint', async (t) => {
