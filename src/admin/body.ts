@@ -56,10 +56,17 @@ export class BodyReader {
     };
     return new Promise<Buffer>((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
-      const giveUp = (error: TendrilError): void => {
+      let isDone = false;
+      /** Once: a request that has ended is closed, too. */
+      const finish = (): void => {
+        isDone = true;
         clearTimeout(timer);
-        request.removeListener('data', onData);
         this.#held -= kept;
+      };
+      const giveUp = (error: TendrilError): void => {
+        if (isDone) return;
+        finish();
+        request.removeListener('data', onData);
         reject(error);
       };
       const startDiscarding = (): void => {
@@ -87,12 +94,13 @@ export class BodyReader {
       request.on('data', onData);
       request.once('end', () => {
         if (refused !== undefined) return giveUp(refused);
-        clearTimeout(timer);
-        this.#held -= kept;
+        if (isDone) return;
+        finish();
         resolve(Buffer.concat(chunks, kept));
       });
-      const broken = (): void =>
-        giveUp(refused ?? new TendrilError('BODY_INCOMPLETE', 'the connection ended before the body did'));
+      const broken = (): void => {
+        if (!isDone) giveUp(refused ?? new TendrilError('BODY_INCOMPLETE', 'the connection ended before the body did'));
+      };
       request.once('error', broken);
       request.once('close', broken);
     });
