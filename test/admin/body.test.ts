@@ -16,8 +16,7 @@ test('requests that have ended, and are closed after it, give back what they hel
     const read = reader.read(whole);
     whole.end(Buffer.alloc(90));
     assert.equal((await read).length, 90);
-    whole.destroy();
-    await once(whole, 'close');
+    if (!whole.closed) await once(whole, 'close');
     const cut = request();
     const broken = reader.read(cut);
     cut.write(Buffer.alloc(90));
