@@ -141,8 +141,11 @@ export class LeaseKeeper {
       const all = leasesOf(service);
       const live = all.filter(({ expired }) => expired !== true);
       const out = all.length - live.length;
+      // H2: those that ran out too, or each watch that begins would take half of what the one before has left.
       const heardSince = (ms: number): number =>
-        live.filter((lease) => this.silentMs(lease, now) < lease.ttlMs + ms).length;
+        ms === Number.POSITIVE_INFINITY
+          ? all.length
+          : live.filter((lease) => this.silentMs(lease, now) < lease.ttlMs + ms).length;
       const heard = heardSince(0);
       const peak = this.#peaks.note(service, this.#at(now), heardSince);
       if (old.length > 0 && 2 * heard >= live.length) forget.push(...old);

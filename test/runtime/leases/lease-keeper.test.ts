@@ -184,7 +184,7 @@ test('K5: crashes one after another are no panic; while fewer are heard than usu
   assert.equal(few.all.filter(({ expired }) => expired !== true).length, 2);
 });
 
-test('K5: where nobody is heard half stay for good, and a watch that begins knows of no peak', () => {
+test('K5: where nobody is heard half stay for good', () => {
   const stand = new Stand(leases(10));
   stand.run(4 * PEAK_MS);
   assert.equal(stand.all.length - stand.out, 5);
@@ -192,12 +192,30 @@ test('K5: where nobody is heard half stay for good, and a watch that begins know
   stand.run(TTL, ({ id }) => id === 'e9');
   assert.equal(stand.all.length - stand.out, 5);
   assert.deepEqual(stand.run(1_000, () => true).at(-1)?.panics, []);
-  const few = new Stand(leases(10));
-  const two = ({ id }: Lease) => id === 'e0' || id === 'e1';
-  few.run(PEAK_MS, two);
-  few.keeper.begin(few.now);
-  few.run(PEAK_MS, two);
-  assert.equal(few.all.filter(({ expired }) => expired !== true).length, 5);
+});
+
+test('H2, K2: two of eight are heard: a restart, or another keeper, takes none of the four that are left', () => {
+  const ids = ({ all }: Stand) => all.flatMap(({ id, expired }) => (expired === true ? [] : [id]));
+  const heard =
+    (...names: string[]) =>
+    ({ id }: Lease) =>
+      names.includes(id);
+  const stand = new Stand(leases(8));
+  stand.run(TTL, () => true);
+  stand.run(60_000, heard('e0', 'e1'));
+  const left = ids(stand);
+  assert.equal(left.length, 4);
+  const next = new Stand(stand.all);
+  const decisions = next.run(60_000, heard('e0', 'e1'));
+  assert.deepEqual(ids(next), left);
+  assert.deepEqual(decisions.at(-1)?.panics, [{ service: 'cart.shop', leases: 8, expired: 4, overdue: 2 }]);
+  // A replica that had heard of them is lost (L3), and fewer are heard than before.
+  next.keeper.begin(next.now);
+  next.run(60_000, heard('e0'));
+  assert.deepEqual(ids(next), left);
+  // Half of all are heard again: that is usual.
+  next.run(60_000, heard(...left));
+  assert.deepEqual(next.run(1_000, heard(...left))[0]?.panics, []);
 });
 
 test('K2, K5: whatever falls silent, comes, and returns: half of all stay, or half of what was heard at one time in the last half hour is heard', () => {
