@@ -7,8 +7,8 @@
  * K2 Through expiry at most half of a service's leases (rounded down) are out, those that ran out before counted on both sides; the
  *    others stay, and the service is in panic. K5 is the one exception.
  * K3 Those that are silent for longest go first.
- * K4 A lease that ran out is forgotten after `FORGET_MS`, and only while at least half of the leases of its service that have not run
- *    out are heard (then the silence of the others is not ours): what is forgotten no longer counts in K2.
+ * K4 A lease that ran out is forgotten after `FORGET_MS`, and only while none of its service is silent, or as many are heard as K5 asks
+ *    for (then the silence of the others is not ours): what is forgotten no longer counts in K2, which would allow half of the rest.
  * K5 All that is overdue goes while at least one lease of the service is heard, and half as many as were heard at any one time in the
  *    last `PEAK_MS`: then those that are silent were replaced, or have been away for so long that without them is how it is. Time in which
  *    nobody is heard does not count: after the longest silence of all, the first that is back proves nothing about the others.
@@ -148,8 +148,8 @@ export class LeaseKeeper {
           : live.filter((lease) => this.silentMs(lease, now) < lease.ttlMs + ms).length;
       const heard = heardSince(0);
       const peak = this.#peaks.note(service, this.#at(now), heardSince);
-      if (old.length > 0 && 2 * heard >= live.length) forget.push(...old);
       const isUsual = heard > 0 && 2 * heard >= peak;
+      if (isUsual) forget.push(...old);
       const allowed = isUsual ? held.length : Math.max(0, Math.floor(all.length / 2) - out);
       held.sort((a, b) => this.silentMs(b, now) - this.silentMs(a, now));
       expire.push(...held.slice(0, allowed));
