@@ -44,8 +44,11 @@ export interface LeaseDecision {
 
 /** Calls further apart mean that the process did not run, ms. */
 const MAX_GAP_MS = 2_000;
-/** Longer than a round of a keeper takes from its question to the log, ms. */
-const DOUBT_MS = 10_000;
+/**
+ * Far longer than `ROUND_MAX_MS` and one write of a keeper, ms: a sign of life that is taken after it is later than the expiry. The price
+ * of a long one is an event instead of a heartbeat.
+ */
+const DOUBT_MS = 60_000;
 /** How long a lease that ran out is shown and counted, ms. */
 export const FORGET_MS = 600_000;
 
