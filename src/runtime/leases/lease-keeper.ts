@@ -9,6 +9,7 @@
  * K3 Those that are silent for longest go first.
  * K4 A lease that ran out is forgotten after `FORGET_MS`, and only while none of its service is silent, or as many are heard as K5 asks
  *    for (then the silence of the others is not ours): what is forgotten no longer counts in K2, which would allow half of the rest.
+ *    That none is silent this watch knows only when it has lasted longer than every TTL of the service.
  * K5 All that is overdue goes while at least one lease of the service is heard, and half as many as were heard at any one time in the
  *    last `PEAK_MS`: then those that are silent were replaced, or have been away for so long that without them is how it is. Time in which
  *    nobody is heard does not count: after the longest silence of all, the first that is back proves nothing about the others.
@@ -137,12 +138,14 @@ export class LeaseKeeper {
     for (const [service, group] of byService(overdue)) {
       const held = group.filter((lease) => lease.expired !== true && this.silentMs(lease, now) >= lease.ttlMs);
       const old = group.filter((lease) => lease.expired === true);
-      if (held.length === 0) {
-        forget.push(...old);
-        continue;
-      }
       const all = leasesOf(service);
       const live = all.filter(({ expired }) => expired !== true);
+      if (held.length === 0) {
+        // Shortly after the beginning of a watch nobody is overdue, also of those that will not be heard.
+        const watchedMs = this.#at(now) - this.#since;
+        if (live.every(({ ttlMs }) => watchedMs >= ttlMs + FORGET_MS)) forget.push(...old);
+        continue;
+      }
       const out = all.length - live.length;
       // H2: those that ran out too, or each watch that begins would take half of what the one before has left.
       const heardSince = (ms: number): number =>

@@ -136,6 +136,20 @@ test('K4: what ran out is forgotten later, and not while others of its service a
   assert.deepEqual([panic.all.length, panic.out], [4, 2]);
 });
 
+test('K4, K2: a restart during TTLs that are longer than what ran out is kept: no other half goes', () => {
+  const long = 3 * FORGET_MS;
+  const stand = new Stand(leases(8).map((lease) => ({ ...lease, ttlMs: long })));
+  const two = ({ id }: Lease) => id === 'e0' || id === 'e1';
+  stand.run(long + 1_000, two);
+  assert.equal(stand.out, 4);
+  stand.keeper.begin(stand.now);
+  stand.run(long + 2 * FORGET_MS, two);
+  assert.deepEqual([stand.all.length, stand.out], [8, 4]);
+  // All of the others are heard: the four are forgotten.
+  stand.run(1_000, () => true);
+  assert.deepEqual([stand.all.length, stand.out], [4, 0]);
+});
+
 test('K4, K5: processes that crash and return with new ids, as often and as fast as they like: the dead go, in the end', () => {
   const crash = fc.record({
     times: fc.integer({ min: 1, max: 12 }),
