@@ -5,7 +5,8 @@
  * H1 The peak is no less than what was heard at any one time in the last `PEAK_MS`; what is much older than twice that is
  *    forgotten.
  *    Of the time between two notes in which nobody was heard nothing counts.
- * H2 Where nothing was noted lately every lease that has not run out counts as heard: what is not known makes nobody expire.
+ * H2 Where nothing was noted lately every lease that is known counts as heard, also one that has run out: what is not known makes
+ *    nobody expire.
  */
 
 /** A peak counts for at least so long, and at most twice as long, ms. */
@@ -26,7 +27,7 @@ export class HeardPeaks {
   /**
    * The peak, with what was heard since the service was noted last.
    *
-   * @param heardSince how many were heard at some time in the last so many ms; all when it is Infinity
+   * @param heardSince how many were heard at some time in the last so many ms; all, those that ran out among them, when it is Infinity
    */
   note(service: string, at: number, heardSince: (ms: number) => number): number {
     const known = this.#spans.get(service);

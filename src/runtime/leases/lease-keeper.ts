@@ -7,8 +7,9 @@
  * K2 Through expiry at most half of a service's leases (rounded down) are out, those that ran out before counted on both sides; the
  *    others stay, and the service is in panic. K5 is the one exception.
  * K3 Those that are silent for longest go first.
- * K4 A lease that ran out is forgotten after `FORGET_MS`, and only while at least half of the leases of its service that have not run
- *    out are heard (then the silence of the others is not ours): what is forgotten no longer counts in K2.
+ * K4 A lease that ran out is forgotten after `FORGET_MS`, and only while none of its service is silent, or as many are heard as K5 asks
+ *    for (then the silence of the others is not ours): what is forgotten no longer counts in K2, which would allow half of the rest.
+ *    That none is silent this watch knows only when it has lasted longer than every TTL of the service.
  * K5 All that is overdue goes while at least one lease of the service is heard, and half as many as were heard at any one time in the
  *    last `PEAK_MS`: then those that are silent were replaced, or have been away for so long that without them is how it is. Time in which
  *    nobody is heard does not count: after the longest silence of all, the first that is back proves nothing about the others.
@@ -44,8 +45,11 @@ export interface LeaseDecision {
 
 /** Calls further apart mean that the process did not run, ms. */
 const MAX_GAP_MS = 2_000;
-/** Longer than a round of a keeper takes from its question to the log, ms. */
-const DOUBT_MS = 10_000;
+/**
+ * Far longer than `ROUND_MAX_MS` and one write of a keeper, ms: a sign of life that is taken after it is later than the expiry. The price
+ * of a long one is an event instead of a heartbeat.
+ */
+const DOUBT_MS = 60_000;
 /** How long a lease that ran out is shown and counted, ms. */
 export const FORGET_MS = 600_000;
 
@@ -134,19 +138,24 @@ export class LeaseKeeper {
     for (const [service, group] of byService(overdue)) {
       const held = group.filter((lease) => lease.expired !== true && this.silentMs(lease, now) >= lease.ttlMs);
       const old = group.filter((lease) => lease.expired === true);
-      if (held.length === 0) {
-        forget.push(...old);
-        continue;
-      }
       const all = leasesOf(service);
       const live = all.filter(({ expired }) => expired !== true);
+      if (held.length === 0) {
+        // Shortly after the beginning of a watch nobody is overdue, also of those that will not be heard.
+        const watchedMs = this.#at(now) - this.#since;
+        if (live.every(({ ttlMs }) => watchedMs >= ttlMs + FORGET_MS)) forget.push(...old);
+        continue;
+      }
       const out = all.length - live.length;
+      // H2: those that ran out too, or each watch that begins would take half of what the one before has left.
       const heardSince = (ms: number): number =>
-        live.filter((lease) => this.silentMs(lease, now) < lease.ttlMs + ms).length;
+        ms === Number.POSITIVE_INFINITY
+          ? all.length
+          : live.filter((lease) => this.silentMs(lease, now) < lease.ttlMs + ms).length;
       const heard = heardSince(0);
       const peak = this.#peaks.note(service, this.#at(now), heardSince);
-      if (old.length > 0 && 2 * heard >= live.length) forget.push(...old);
       const isUsual = heard > 0 && 2 * heard >= peak;
+      if (isUsual) forget.push(...old);
       const allowed = isUsual ? held.length : Math.max(0, Math.floor(all.length / 2) - out);
       held.sort((a, b) => this.silentMs(b, now) - this.silentMs(a, now));
       expire.push(...held.slice(0, allowed));

@@ -52,7 +52,7 @@ export const leaseFamilies = ({ held, panics, panicCount, counters }: Leases): r
   family(
     'tendril_leases_incomplete_total',
     'counter',
-    'Rounds of the lease keeper in which not every replica answered: nothing expires then.',
+    'Rounds of the lease keeper in which not every replica answered in time: nothing, or not all, expires then.',
     counters.incomplete,
   ),
 ];

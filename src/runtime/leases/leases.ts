@@ -5,9 +5,9 @@
  * Invariants:
  * L1 Only the replica that keeps the edges lets leases expire, fenced by its term.
  * L2 Nothing expires in a round in which a replica that may have taken signs of life did not answer.
- * L3 When such a replica leaves, or is silent for so long that it is no longer waited for, all leases begin anew: what it had heard is
- *    lost.
- * L4 A heartbeat that comes too late to be asked for is told so by its answer, at whichever replica: the holder registers again.
+ * L3 When such a replica leaves, or is no longer waited for, all leases begin anew: what it had heard is lost.
+ * L4 A heartbeat that comes too late to be asked for is told so by its answer, at whichever replica: the holder registers again. So that
+ *    no replica has ceased to doubt it (K6), nothing is written more than `ROUND_MAX_MS` after the first question of the round.
  */
 import type { LeasesPort, LeaseView } from '../../admin/index.ts';
 import { type Ingest, OWN_SOURCE } from '../../ingest/index.ts';
@@ -21,6 +21,8 @@ const ROUND_MS = 1_000;
 /** Of one question, and of one batch of events. */
 const CHUNK = 500;
 const MAX_OVERDUE = 10_000;
+/** From the first question of a round to its last write, where others were asked, ms. */
+const ROUND_MAX_MS = 5_000;
 
 export interface LeaseElectorate {
   /** Replicas that may have taken signs of life, this one not among them. */
@@ -58,6 +60,10 @@ export class Leases implements LeasesPort {
   #after = '';
   /** Their expiry is being written. */
   readonly #ending = new Set<Lease>();
+  /** Leases that can be asked about in time (L4). */
+  #limit = Number.POSITIVE_INFINITY;
+  /** When the first question of this round was asked; undefined: nobody was. */
+  #askedAt: number | undefined;
   readonly counters = { heartbeats: 0, renewed: 0, taken: 0, expired: 0, incomplete: 0 };
 
   constructor(options: LeasesOptions) {
@@ -148,6 +154,7 @@ export class Leases implements LeasesPort {
 
   async #round(): Promise<void> {
     const { state, others, monotonic, maxOverdue = MAX_OVERDUE } = this.#options;
+    this.#askedAt = undefined;
     // Notes since when this replica is alone, also while nobody asks it.
     this.#options.refuse();
     const before = this.#isKeeper;
@@ -164,48 +171,59 @@ export class Leases implements LeasesPort {
     // L3, and of the keeper before this one nothing is known.
     if (others !== undefined && (!before || lost)) this.#keeper.begin(monotonic());
     const all = this.#keeper.overdue(state.leases(), monotonic());
-    const { taken: overdue, after } = portionOf(all, maxOverdue, this.#after);
-    if (!(await this.#askOthers(overdue, voters))) {
+    const { taken: overdue, after } = portionOf(all, Math.min(maxOverdue, this.#limit), this.#after);
+    const isComplete = await this.#askOthers(overdue, voters);
+    // Of fewer there are answers in time; a service that is too large for that is not in the way of the others.
+    const asked = Math.min(this.#limit, overdue.length);
+    this.#limit = this.#isLate ? Math.max(1, asked >> 1) : Math.min(maxOverdue, 2 * this.#limit);
+    if (isComplete || this.#isLate) this.#after = after;
+    if (!isComplete) {
       this.counters.incomplete += 1;
       return;
     }
     const decision = this.#keeper.decide(overdue, (service) => state.leasesOf(service), monotonic());
-    this.#after = after;
     this.#alarm.round(decision.panics, all, overdue);
     const ended = await this.#write(decision.expire, 'no heartbeat for longer than its TTL');
     await this.#write(decision.forget, 'ran out long ago');
+    if (this.#isLate) this.counters.incomplete += 1;
     if (ended === 0) return;
     this.counters.expired += ended;
     this.#options.logger.info({ leases: ended }, 'leases ran out: their holders were silent for longer than the TTL');
   }
 
-  /** False: not everybody answered (L2). */
+  /** L4: it may write no more. */
+  get #isLate(): boolean {
+    return this.#askedAt !== undefined && this.#options.monotonic() - this.#askedAt > ROUND_MAX_MS;
+  }
+
+  /** False: not everybody answered in time (L2, L4). */
   async #askOthers(overdue: readonly Lease[], voters: readonly string[]): Promise<boolean> {
     const { others, monotonic } = this.#options;
     if (others === undefined || voters.length === 0) return true;
     const held = overdue.filter(({ expired }) => expired !== true);
-    for (let from = 0; from < held.length; from += CHUNK) {
+    for (let from = 0; from < held.length && !this.#isLate; from += CHUNK) {
       const chunk = held.slice(from, from + CHUNK);
       const asked = chunk.map(({ service, id, source, offset }): LeaseAsked => [service, id, source, offset]);
+      this.#askedAt ??= monotonic();
       const answers = await others.ask(asked, voters);
       const now = monotonic();
       for (const answer of answers)
         for (const [at, lease] of chunk.entries()) this.#heard(lease, answer?.[at] ?? -1, now);
       if (answers.length !== voters.length || answers.some((answer) => answer?.length !== chunk.length)) return false;
     }
-    return true;
+    return !this.#isLate;
   }
 
   #heard(lease: Lease, silentMs: number, now: number): void {
     if (silentMs >= 0 && silentMs < lease.ttlMs) this.#keeper.renew(lease, now, silentMs);
   }
 
-  /** How many were applied. A lease that was renewed meanwhile stays. */
+  /** How many were applied. A lease that was renewed meanwhile stays, and so do those for which there is no time left. */
   async #write(leases: readonly Lease[], reason: string): Promise<number> {
     if (leases.length === 0) return 0;
     const epoch = await this.#options.term();
     let applied = 0;
-    for (let from = 0; from < leases.length; from += CHUNK) {
+    for (let from = 0; from < leases.length && !this.#isLate; from += CHUNK) {
       const now = this.#options.monotonic();
       const chunk = leases
         .slice(from, from + CHUNK)

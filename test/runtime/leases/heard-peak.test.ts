@@ -28,7 +28,7 @@ test('H1: no less than the most of the last half hour, and nothing that is older
   );
 });
 
-test('H2: of a service that was not noted lately all count that have not run out', () => {
+test('H2: of a service that was not noted lately all are asked for', () => {
   const peaks = new HeardPeaks();
   const asked: number[] = [];
   const note = (service: string, at: number) =>

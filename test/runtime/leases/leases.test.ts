@@ -15,7 +15,7 @@ class Mesh {
   readonly silent = new Set<string>();
   readonly gone = new Set<string>();
   /** After each question of the keeper. */
-  asked: () => unknown = () => undefined;
+  asked: (count: number) => unknown = () => undefined;
   readonly logger = recordingLogger();
   keeper = 'a';
   now = 0;
@@ -43,7 +43,7 @@ class Mesh {
           const answers = voters.map((other) =>
             this.silent.has(other) || this.gone.has(other) ? undefined : this.replicas.get(other)?.answer(asked),
           );
-          await this.asked();
+          await this.asked(asked.length);
           return answers;
         },
         choice: () => (this.keeper === id ? 'mine' : 'theirs'),
@@ -65,13 +65,14 @@ class Mesh {
     await this.core.ingest.submit({ events: [{ type: 'keeper.elected', data }], caller: 'tendril', internal: true });
   }
 
-  async register(count: number, holder = 'h'): Promise<void> {
+  async register(count: number, holder = 'h', service = 'cart'): Promise<void> {
     const events = Array.from({ length: count }, (_, at) => ({
       type: 'endpoint.registered',
       source: 'lease:local',
-      data: { namespace: 'shop', service: 'cart', id: `e${at}`, address: '10.0.0.1', lease: { ttlMs: TTL, holder } },
+      data: { namespace: 'shop', service, id: `e${at}`, address: '10.0.0.1', lease: { ttlMs: TTL, holder } },
     }));
-    await this.core.ingest.submit({ events, caller: 'lease:local' });
+    for (let from = 0; from < count; from += 1_000)
+      await this.core.ingest.submit({ events: events.slice(from, from + 1_000), caller: 'lease:local' });
   }
 
   /** A second each, with heartbeats of these endpoints at a replica. */
@@ -244,9 +245,54 @@ test('L4, K6: a heartbeat that crosses its expiry at another replica is told at 
   mesh.replicas
     .get('b')
     ?.answer([[SERVICE, 'e1', 'lease:local', fold.lease(SERVICE, 'e1', 'lease:local')?.offset ?? 0]]);
+  await mesh.run(60_000, ['e0'], 'b');
   assert.equal(atB('e1'), true);
-  await mesh.run(11_000, ['e0'], 'b');
+  await mesh.run(1_000, ['e0'], 'b');
   assert.equal(atB('e1'), undefined);
+});
+
+test('L4: questions that take too long: nothing is written so late, smaller services have their turn, and fewer are asked about', async (t) => {
+  const mesh = await Mesh.start(t, ['a', 'b']);
+  const { fold } = mesh.core.projector;
+  const incomplete = () => mesh.replicas.get('a')?.counters.incomplete ?? 0;
+  // Two questions of 500 take too long: the third one is not asked.
+  await mesh.register(1_100);
+  const asked = new Set<number>();
+  const small = Array.from({ length: MAX_OVERDUE / 2 }, (_, at) => `s${at}`);
+  for (const service of small) await mesh.register(2, 'h', service);
+  const left = () => small.map((service) => fold.endpointCount(`${service}.shop`));
+  mesh.asked = (count) => {
+    asked.add(count);
+    mesh.now += count > MAX_OVERDUE ? 2_800 : 300 * count;
+  };
+  await mesh.run(12 * TTL);
+  assert.equal(mesh.served, 1_100);
+  assert.ok(incomplete() > 0);
+  assert.ok(asked.has(500) && !asked.has(100));
+  assert.deepEqual(
+    left(),
+    small.map(() => 1),
+  );
+  mesh.asked = () => undefined;
+  await mesh.run(3_000);
+  assert.equal(mesh.served, 550);
+});
+
+test('L4: a write that takes too long is the last one of its round; the next round asks again, and writes the rest', async (t) => {
+  const mesh = await Mesh.start(t, ['a', 'b']);
+  await mesh.register(1_100);
+  const { ingest } = mesh.core;
+  const submit = ingest.submit.bind(ingest);
+  const served: number[] = [];
+  t.mock.method(ingest, 'submit', (request: Parameters<typeof submit>[0]) => {
+    if (served.length === 0) mesh.now += 6_000;
+    served.push(mesh.served);
+    return submit(request);
+  });
+  await mesh.run(TTL + 1_000);
+  assert.deepEqual([served, mesh.served, mesh.replicas.get('a')?.counters.incomplete], [[1_100], 600, 1]);
+  await mesh.run(1_000);
+  assert.deepEqual([served, mesh.served], [[1_100, 600], 550]);
 });
 
 test('a panic is told with service and counts, by /healthz, metrics and one line of the log when it begins and when it is over', async (t) => {
