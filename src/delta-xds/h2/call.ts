@@ -7,7 +7,7 @@
 import type { Deadlines } from '../deadlines.ts';
 import { STATUS } from '../status.ts';
 import type { TransportListener, TransportOptions, TransportStream } from '../transport.ts';
-import { CODE, INITIAL_WINDOW, resetFrame, windowFrame } from './frames.ts';
+import { CODE, FRAME_BYTES, INITIAL_WINDOW, resetFrame, windowFrame } from './frames.ts';
 import { httpStatusFrame, responseFrame, trailersFrame, trailersOnlyFrame } from './grpc-headers.ts';
 import { MessageReader } from './message-reader.ts';
 import { type Batch, BLOCKED, IDLE, type Source } from './outbox.ts';
@@ -15,6 +15,9 @@ import { Outgoing } from './outgoing.ts';
 
 /** So much has been read before the client is told that it may send more. */
 const CREDIT_BYTES = INITIAL_WINDOW >> 1;
+
+/** Incomplete and unread messages of all calls together. Beyond: calls that add to it, and have more than a frame of it, are ended. */
+export const UNFINISHED_BYTES = 256 * 1024 * 1024;
 
 /** What the calls of one connection share. */
 export interface CallOwner {
@@ -34,8 +37,10 @@ export interface CallOwner {
 export interface CallContext extends Pick<TransportOptions, 'limits' | 'hooks' | 'counters'> {
   /** Calls that have sent no message. */
   readonly first: Deadlines<Call>;
-  /** Calls that we have ended and that the client keeps open. */
+  /** Calls that we have ended and that the client keeps open, or takes nothing of. */
   readonly closing: Deadlines<Call>;
+  /** Bytes of incomplete and unread messages. */
+  readonly unfinished: { bytes: number };
 }
 
 export class Call implements TransportStream, Source {
@@ -118,7 +123,8 @@ export class Call implements TransportStream, Source {
     this.#ended = true;
     this.#context.first.delete(this);
     this.#dropUnread();
-    // A client that has got its status closes its side too; one that does not must not keep the place.
+    // A client that has got its status closes its side too; one that does not, or takes nothing of what comes before, must not keep the
+    // place. Its time begins again with all that it takes.
     this.#context.closing.add(this);
     if (this.#headersSent) {
       this.#trailers = { code, message };
@@ -129,7 +135,6 @@ export class Call implements TransportStream, Source {
   /** Ends a stream that is no gRPC call with an HTTP status. */
   refuse(httpStatus: number): void {
     this.#ended = true;
-    this.#context.closing.add(this);
     this.#endWith(httpStatusFrame(this.id, httpStatus, this.#owner.takeTableShrunk()));
   }
 
@@ -153,6 +158,7 @@ export class Call implements TransportStream, Source {
   #sentEnd(): void {
     this.#endSent = true;
     if (this.#remoteEnded) this.close();
+    else this.#context.closing.add(this);
   }
 
   #enterLine(): void {
@@ -169,6 +175,8 @@ export class Call implements TransportStream, Source {
     const bytes = Math.min(queued.left, this.#window, window, this.#owner.frameBytes);
     queued.addFrame(batch, this.id, bytes);
     this.#window -= bytes;
+    // It takes what came before its status: its time to close begins again.
+    if (this.#trailers !== undefined) this.#context.closing.add(this);
     if (queued.left === 0) {
       this.#queue.shift();
       batch.complete.push(queued);
@@ -203,11 +211,15 @@ export class Call implements TransportStream, Source {
     if (this.#remoteEnded) return CODE.STREAM_CLOSED;
     this.#uncredited += flow;
     if (this.#uncredited > INITIAL_WINDOW) return CODE.FLOW_CONTROL_ERROR;
-    if (this.#ended || data.length === 0) return undefined;
+    if (this.#ended) return undefined;
     // A view may be of a large chunk that came from the socket: what is not read at once is copied.
-    this.#reader.push(this.#paused ? Buffer.from(data) : data);
-    if (this.#paused) this.#countPartial();
-    else this.#deliver();
+    if (data.length > 0) this.#reader.push(this.#paused ? Buffer.from(data) : data);
+    // Also what was padding alone is credited.
+    if (!this.#paused) this.#deliver();
+    else {
+      this.#countPartial();
+      this.#refusesMessage();
+    }
     return undefined;
   }
 
@@ -237,16 +249,22 @@ export class Call implements TransportStream, Source {
   }
 
   #refusesMessage(): boolean {
-    const { limits, counters } = this.#context;
+    const { limits, unfinished } = this.#context;
     const { fault } = this.#reader;
-    if (fault === 'large' || this.#owner.partialBytes > 2 * limits.receiveBytes) {
-      counters.messagesRefused++;
-      const what = fault === 'large' ? 'a message exceeds' : 'the unfinished messages of a connection exceed twice';
-      this.end(STATUS.RESOURCE_EXHAUSTED, `${what} ${limits.receiveBytes} bytes`);
-    } else if (fault === 'compressed')
+    if (fault === 'large') this.#refuseMessage(`a message exceeds ${limits.receiveBytes} bytes`);
+    else if (this.#owner.partialBytes > 2 * limits.receiveBytes)
+      this.#refuseMessage(`the unfinished messages of a connection exceed twice ${limits.receiveBytes} bytes`);
+    else if (unfinished.bytes > UNFINISHED_BYTES && this.#partial > FRAME_BYTES)
+      this.#refuseMessage(`the unfinished messages of all connections exceed ${UNFINISHED_BYTES} bytes`);
+    else if (fault === 'compressed')
       this.end(STATUS.UNIMPLEMENTED, 'compressed messages are not taken; send them with grpc-encoding identity');
     else if (fault === 'malformed') this.end(STATUS.INTERNAL, 'the flags of a gRPC message are unknown');
     return this.#ended;
+  }
+
+  #refuseMessage(why: string): void {
+    this.#context.counters.messagesRefused++;
+    this.end(STATUS.RESOURCE_EXHAUSTED, why);
   }
 
   #halfClose(): void {
@@ -259,6 +277,7 @@ export class Call implements TransportStream, Source {
   #countPartial(): void {
     const { pending } = this.#reader;
     this.#owner.partialBytes += pending - this.#partial;
+    this.#context.unfinished.bytes += pending - this.#partial;
     this.#partial = pending;
   }
 

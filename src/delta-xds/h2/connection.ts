@@ -2,7 +2,7 @@
  * One HTTP/2 connection of a client: what it sends, in; what it is sent, out. No socket, no timer. Source: RFC 9113.
  *
  * Invariants, cited in test/delta-xds/h2/: H1 to H5 in `call.ts`; H6 The first frame is SETTINGS. H7 Inside a block of headers nothing
- * else comes. H8, H9 in `streams.ts`; H9 holds for the connection too. H10 Whatever makes us answer or decide without end is counted
+ * else comes. H8, H9 in `streams.ts`. H10 Whatever makes us answer or decide without end is counted
  * by the second, and has a bound (`floods.ts`); answers that are not taken have one too (`outbox.ts`). H11 After a fault nothing that
  * comes counts.
  */
@@ -75,7 +75,7 @@ export class Connection {
     this.#scanner = new FrameScanner((type, flags, stream, payload) => this.#frame(type, flags, stream, payload));
     this.#blocks = new HeaderBlocks(2 * limits.headerBytes);
     this.#outbox = new Outbox(wire, schedule);
-    this.#floods = new Floods(clock, limits.streamsPerSecond);
+    this.#floods = new Floods(clock, limits);
     this.#streams = new Streams(context, this.#outbox, this.#settings, this.#floods, peer);
     this.#liveness = new Liveness(clock());
     this.#outbox.control(settings);
@@ -122,9 +122,11 @@ export class Connection {
         break;
       case FRAME.HEADERS:
         if (stream % 2 === 0) throw new ConnectionFault(CODE.PROTOCOL_ERROR, `HEADERS on stream ${stream}`);
+        this.#floods.headers(payload.length);
         this.#headers(this.#blocks.begin(flags, stream, payload));
         break;
       case FRAME.CONTINUATION:
+        this.#floods.headers(payload.length);
         this.#headers(this.#blocks.more(flags, payload));
         break;
       case FRAME.RST_STREAM:
@@ -169,9 +171,7 @@ export class Connection {
 
   #data(flags: number, stream: number, payload: Buffer): void {
     this.#uncredited += payload.length;
-    if (this.#uncredited > INITIAL_WINDOW)
-      throw new ConnectionFault(CODE.FLOW_CONTROL_ERROR, 'more DATA than the connection may carry');
-    // At once, whatever its stream does: one that is not read holds up no other.
+    // At once, whatever its stream does: one that is not read holds up no other. What each stream may send bounds what comes.
     if (this.#uncredited >= CREDIT_BYTES) {
       this.#outbox.control(windowFrame(0, this.#uncredited));
       this.#uncredited = 0;
@@ -189,6 +189,7 @@ export class Connection {
       this.#blocks.settled();
       return;
     }
+    this.#floods.settings();
     this.#hasSettings = true;
     const change = this.#settings.read(payload);
     this.#outbox.control(SETTINGS_ACK);

@@ -14,7 +14,7 @@ import { CODE } from './frames.ts';
 import type { Outbox } from './outbox.ts';
 import { SocketWire } from './socket-wire.ts';
 
-/** A client has this long to close a stream that we have ended, ms. */
+/** A client has this long to close a stream that we have ended, from the last bytes of it that it took, ms. */
 const CLOSING_MS = 5_000;
 
 const peerOf = ({ remoteAddress, remotePort }: Socket): string =>
@@ -61,6 +61,7 @@ export class H2Transport implements Transport {
         call.end(STATUS.DEADLINE_EXCEEDED, `no request within ${limits.firstMessageMs} ms`);
       }),
       closing: new Deadlines(CLOSING_MS, clock, (call) => call.abandon()),
+      unfinished: { bytes: 0 },
     };
     this.#settings = ourSettings(limits);
     this.#groups = Array.from({ length: GROUPS }, () => new Set<Connection>());
