@@ -273,6 +273,27 @@ describe('the end', () => {
     assert.deepEqual([stand.call(0).closes, ends(1)], [1, [TYPE.headers, TYPE.reset]]);
   });
 
+  test('a client has its time to close from when the status goes out, not from when it was said', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const stand = new Stand();
+    const passes = (ms: number): void => {
+      stand.now += ms;
+      t.mock.timers.tick(ms);
+      stand.flush();
+    };
+    stand.receive(open(1));
+    stand.call(0).stream.write(Buffer.alloc(10), nothing);
+    stand.flush();
+    // The system takes nothing for a while.
+    stand.call(0).stream.end(0, '');
+    passes(CLOSING_MS - 100);
+    stand.drain();
+    passes(CLOSING_MS - 100);
+    assert.equal(stand.call(0).closes, 0);
+    passes(200);
+    assert.equal(stand.call(0).closes, 1);
+  });
+
   test('a fault while a write is in flight: the reason goes behind it, what is in line is lost, nothing follows', () => {
     const stand = new Stand();
     stand.receive(settings({ 4: LARGE }), windowUpdate(0, LARGE), open(1));
