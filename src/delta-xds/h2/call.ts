@@ -35,7 +35,7 @@ export interface CallOwner {
 
 /** What all calls share. */
 export interface CallContext extends Pick<TransportOptions, 'limits' | 'hooks' | 'counters'> {
-  /** Calls that have sent no message. */
+  /** Calls that have sent no message, or the begin of one that is read and not complete. */
   readonly first: Deadlines<Call>;
   /** Calls that we have ended and that the client keeps open, or takes nothing of. */
   readonly closing: Deadlines<Call>;
@@ -60,6 +60,8 @@ export class Call implements TransportStream, Source {
   #halfClosed = false;
   #closed = false;
   #paused = false;
+  /** In the context's `first`. */
+  #isTimed = false;
   /** In the connection's line. */
   #inLine = false;
   readonly #queue: Outgoing[] = [];
@@ -93,7 +95,7 @@ export class Call implements TransportStream, Source {
   /** Begins to read. */
   start(listener: TransportListener): void {
     this.#listener = listener;
-    if (!this.#ended) this.#context.first.add(this);
+    if (!this.#ended) this.#time(true);
   }
 
   write(message: Uint8Array, taken: () => void): boolean {
@@ -116,12 +118,14 @@ export class Call implements TransportStream, Source {
   read(on: boolean): void {
     this.#paused = !on;
     if (on) this.#deliver();
+    // That it does not go on is not the client's fault now.
+    else if (this.#reader.pending > 0) this.#time(false);
   }
 
   end(code: number, message: string): void {
     if (this.#ended || this.#closed) return;
     this.#ended = true;
-    this.#context.first.delete(this);
+    this.#time(false);
     this.#dropUnread();
     // A client that has got its status closes its side too; one that does not, or takes nothing of what comes before, must not keep the
     // place. Its time begins again with all that it takes.
@@ -235,12 +239,14 @@ export class Call implements TransportStream, Source {
     while (!this.#ended && !this.#paused) {
       const message = this.#reader.next();
       if (message === undefined) break;
-      this.#context.first.delete(this);
+      this.#time(false);
       this.#listener?.onMessage(message);
     }
     if (this.#ended) return;
     this.#countPartial();
     if (this.#refusesMessage() || this.#paused) return;
+    // As long as for the first message, however many pieces come: what is never finished must not fill what all share.
+    if (this.#reader.pending > 0) this.#time(true);
     if (this.#remoteEnded) this.#halfClose();
     else if (this.#uncredited >= CREDIT_BYTES) {
       this.#owner.control(windowFrame(this.id, this.#uncredited));
@@ -274,6 +280,14 @@ export class Call implements TransportStream, Source {
     else this.#listener?.onHalfClose();
   }
 
+  /** Begins the time for a message, unless it runs; or ends it. */
+  #time(on: boolean): void {
+    if (this.#isTimed === on) return;
+    this.#isTimed = on;
+    if (on) this.#context.first.add(this);
+    else this.#context.first.delete(this);
+  }
+
   #countPartial(): void {
     const { pending } = this.#reader;
     this.#owner.partialBytes += pending - this.#partial;
@@ -290,8 +304,8 @@ export class Call implements TransportStream, Source {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { first, closing, hooks } = this.#context;
-    first.delete(this);
+    const { closing, hooks } = this.#context;
+    this.#time(false);
     closing.delete(this);
     this.#dropUnread();
     this.#ended = true;

@@ -14,6 +14,8 @@ export type Frame = ReturnType<typeof framesOf>[number];
 
 /** A client has this long to close a stream that has ended. */
 export const CLOSING_MS = 1_000;
+/** Time for a message. */
+export const MESSAGE_MS = 60_000;
 
 export class FakeWire implements Wire {
   /** Each write. */
@@ -102,7 +104,7 @@ export class Stand {
           ],
         ]),
         hooks: { opened: nothing, closed: nothing, reset: nothing },
-        first: new Deadlines<Call>(60_000, clock, nothing),
+        first: new Deadlines<Call>(MESSAGE_MS, clock, (call) => call.end(4, 'late')),
         closing: new Deadlines<Call>(CLOSING_MS, clock, (call) => call.abandon()),
         unfinished: this.unfinished,
         schedule: (outbox) => this.#toFlush.push(outbox),

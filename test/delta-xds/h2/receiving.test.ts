@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UNFINISHED_BYTES } from '../../../src/delta-xds/h2/call.ts';
 import { data, frame, settings } from '../../support/h2-frames.ts';
-import { Stand } from './fake-wire.ts';
+import { MESSAGE_MS, Stand } from './fake-wire.ts';
 import { FLAG, grpc, open, TYPE } from './raw-client.ts';
 
 const texts = (stand: Stand, at = 0): string[] => stand.call(at).messages.map(String);
@@ -157,4 +157,33 @@ test('DATA of padding only is credited', () => {
   for (let at = 0; at < 200; at++) stand.receive(padding);
   stand.drain();
   assert.ok(credits(stand, 1) > 32_000, `${credits(stand, 1)} bytes`);
+});
+
+test('a message that has begun has the time of a first one, however it drips; not while it is not read', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const stand = new Stand();
+  const passes = (ms: number): void => {
+    stand.now += ms;
+    t.mock.timers.tick(ms);
+    stand.drain();
+  };
+  const ended = (): number[] =>
+    stand.wire.frames
+      .filter(({ type, flags }) => type === TYPE.headers && (flags & FLAG.endStream) > 0)
+      .map(({ stream }) => stream);
+  stand.receive(open(1), open(3), open(5), data(1, grpc('one')), data(3, grpc('one')), data(5, grpc('one')));
+  passes(2 * MESSAGE_MS);
+  assert.deepEqual(ended(), [], 'between messages there is no time');
+  const begin = grpc('two').subarray(0, 6);
+  stand.receive(data(1, begin), data(3, begin), data(5, begin));
+  stand.call(1).stream.read(false);
+  passes(MESSAGE_MS / 2);
+  stand.receive(data(1, Buffer.from('w')), data(5, grpc('two').subarray(6)));
+  passes(MESSAGE_MS);
+  assert.deepEqual([ended(), texts(stand, 2)], [[1], ['one', 'two']]);
+  stand.call(1).stream.read(true);
+  passes(MESSAGE_MS - 1_000);
+  assert.deepEqual(ended(), [1]);
+  passes(2_000);
+  assert.deepEqual(ended(), [1, 3]);
 });
