@@ -7,7 +7,7 @@
 import type { Deadlines } from '../deadlines.ts';
 import { STATUS } from '../status.ts';
 import type { TransportListener, TransportOptions, TransportStream } from '../transport.ts';
-import { CODE, INITIAL_WINDOW, resetFrame, windowFrame } from './frames.ts';
+import { CODE, FRAME_BYTES, INITIAL_WINDOW, resetFrame, windowFrame } from './frames.ts';
 import { httpStatusFrame, responseFrame, trailersFrame, trailersOnlyFrame } from './grpc-headers.ts';
 import { MessageReader } from './message-reader.ts';
 import { type Batch, BLOCKED, IDLE, type Source } from './outbox.ts';
@@ -15,6 +15,9 @@ import { Outgoing } from './outgoing.ts';
 
 /** So much has been read before the client is told that it may send more. */
 const CREDIT_BYTES = INITIAL_WINDOW >> 1;
+
+/** Incomplete and unread messages of all calls together. Beyond: calls that add to it, and have more than a frame of it, are ended. */
+export const UNFINISHED_BYTES = 256 * 1024 * 1024;
 
 /** What the calls of one connection share. */
 export interface CallOwner {
@@ -32,10 +35,12 @@ export interface CallOwner {
 
 /** What all calls share. */
 export interface CallContext extends Pick<TransportOptions, 'limits' | 'hooks' | 'counters'> {
-  /** Calls that have sent no message. */
+  /** Calls that have sent no message, or the begin of one that is read and not complete. */
   readonly first: Deadlines<Call>;
-  /** Calls that we have ended and that the client keeps open. */
+  /** Calls that we have ended and that the client keeps open, or takes nothing of. */
   readonly closing: Deadlines<Call>;
+  /** Bytes of incomplete and unread messages. */
+  readonly unfinished: { bytes: number };
 }
 
 export class Call implements TransportStream, Source {
@@ -55,6 +60,8 @@ export class Call implements TransportStream, Source {
   #halfClosed = false;
   #closed = false;
   #paused = false;
+  /** In the context's `first`. */
+  #isTimed = false;
   /** In the connection's line. */
   #inLine = false;
   readonly #queue: Outgoing[] = [];
@@ -88,7 +95,7 @@ export class Call implements TransportStream, Source {
   /** Begins to read. */
   start(listener: TransportListener): void {
     this.#listener = listener;
-    if (!this.#ended) this.#context.first.add(this);
+    if (!this.#ended) this.#time(true);
   }
 
   write(message: Uint8Array, taken: () => void): boolean {
@@ -111,14 +118,17 @@ export class Call implements TransportStream, Source {
   read(on: boolean): void {
     this.#paused = !on;
     if (on) this.#deliver();
+    // That it does not go on is not the client's fault now.
+    else if (this.#reader.pending > 0) this.#time(false);
   }
 
   end(code: number, message: string): void {
     if (this.#ended || this.#closed) return;
     this.#ended = true;
-    this.#context.first.delete(this);
+    this.#time(false);
     this.#dropUnread();
-    // A client that has got its status closes its side too; one that does not must not keep the place.
+    // A client that has got its status closes its side too; one that does not, or takes nothing of what comes before, must not keep the
+    // place. Its time begins again with all that it takes.
     this.#context.closing.add(this);
     if (this.#headersSent) {
       this.#trailers = { code, message };
@@ -129,7 +139,6 @@ export class Call implements TransportStream, Source {
   /** Ends a stream that is no gRPC call with an HTTP status. */
   refuse(httpStatus: number): void {
     this.#ended = true;
-    this.#context.closing.add(this);
     this.#endWith(httpStatusFrame(this.id, httpStatus, this.#owner.takeTableShrunk()));
   }
 
@@ -153,6 +162,7 @@ export class Call implements TransportStream, Source {
   #sentEnd(): void {
     this.#endSent = true;
     if (this.#remoteEnded) this.close();
+    else this.#context.closing.add(this);
   }
 
   #enterLine(): void {
@@ -169,6 +179,8 @@ export class Call implements TransportStream, Source {
     const bytes = Math.min(queued.left, this.#window, window, this.#owner.frameBytes);
     queued.addFrame(batch, this.id, bytes);
     this.#window -= bytes;
+    // It takes what came before its status: its time to close begins again.
+    if (this.#trailers !== undefined) this.#context.closing.add(this);
     if (queued.left === 0) {
       this.#queue.shift();
       batch.complete.push(queued);
@@ -203,11 +215,15 @@ export class Call implements TransportStream, Source {
     if (this.#remoteEnded) return CODE.STREAM_CLOSED;
     this.#uncredited += flow;
     if (this.#uncredited > INITIAL_WINDOW) return CODE.FLOW_CONTROL_ERROR;
-    if (this.#ended || data.length === 0) return undefined;
+    if (this.#ended) return undefined;
     // A view may be of a large chunk that came from the socket: what is not read at once is copied.
-    this.#reader.push(this.#paused ? Buffer.from(data) : data);
-    if (this.#paused) this.#countPartial();
-    else this.#deliver();
+    if (data.length > 0) this.#reader.push(this.#paused ? Buffer.from(data) : data);
+    // Also what was padding alone is credited.
+    if (!this.#paused) this.#deliver();
+    else {
+      this.#countPartial();
+      this.#refusesMessage();
+    }
     return undefined;
   }
 
@@ -223,12 +239,14 @@ export class Call implements TransportStream, Source {
     while (!this.#ended && !this.#paused) {
       const message = this.#reader.next();
       if (message === undefined) break;
-      this.#context.first.delete(this);
+      this.#time(false);
       this.#listener?.onMessage(message);
     }
     if (this.#ended) return;
     this.#countPartial();
     if (this.#refusesMessage() || this.#paused) return;
+    // As long as for the first message, however many pieces come: what is never finished must not fill what all share.
+    if (this.#reader.pending > 0) this.#time(true);
     if (this.#remoteEnded) this.#halfClose();
     else if (this.#uncredited >= CREDIT_BYTES) {
       this.#owner.control(windowFrame(this.id, this.#uncredited));
@@ -237,16 +255,22 @@ export class Call implements TransportStream, Source {
   }
 
   #refusesMessage(): boolean {
-    const { limits, counters } = this.#context;
+    const { limits, unfinished } = this.#context;
     const { fault } = this.#reader;
-    if (fault === 'large' || this.#owner.partialBytes > 2 * limits.receiveBytes) {
-      counters.messagesRefused++;
-      const what = fault === 'large' ? 'a message exceeds' : 'the unfinished messages of a connection exceed twice';
-      this.end(STATUS.RESOURCE_EXHAUSTED, `${what} ${limits.receiveBytes} bytes`);
-    } else if (fault === 'compressed')
+    if (fault === 'large') this.#refuseMessage(`a message exceeds ${limits.receiveBytes} bytes`);
+    else if (this.#owner.partialBytes > 2 * limits.receiveBytes)
+      this.#refuseMessage(`the unfinished messages of a connection exceed twice ${limits.receiveBytes} bytes`);
+    else if (unfinished.bytes > UNFINISHED_BYTES && this.#partial > FRAME_BYTES)
+      this.#refuseMessage(`the unfinished messages of all connections exceed ${UNFINISHED_BYTES} bytes`);
+    else if (fault === 'compressed')
       this.end(STATUS.UNIMPLEMENTED, 'compressed messages are not taken; send them with grpc-encoding identity');
     else if (fault === 'malformed') this.end(STATUS.INTERNAL, 'the flags of a gRPC message are unknown');
     return this.#ended;
+  }
+
+  #refuseMessage(why: string): void {
+    this.#context.counters.messagesRefused++;
+    this.end(STATUS.RESOURCE_EXHAUSTED, why);
   }
 
   #halfClose(): void {
@@ -256,9 +280,18 @@ export class Call implements TransportStream, Source {
     else this.#listener?.onHalfClose();
   }
 
+  /** Begins the time for a message, unless it runs; or ends it. */
+  #time(on: boolean): void {
+    if (this.#isTimed === on) return;
+    this.#isTimed = on;
+    if (on) this.#context.first.add(this);
+    else this.#context.first.delete(this);
+  }
+
   #countPartial(): void {
     const { pending } = this.#reader;
     this.#owner.partialBytes += pending - this.#partial;
+    this.#context.unfinished.bytes += pending - this.#partial;
     this.#partial = pending;
   }
 
@@ -271,8 +304,8 @@ export class Call implements TransportStream, Source {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { first, closing, hooks } = this.#context;
-    first.delete(this);
+    const { closing, hooks } = this.#context;
+    this.#time(false);
     closing.delete(this);
     this.#dropUnread();
     this.#ended = true;

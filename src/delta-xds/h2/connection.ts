@@ -2,7 +2,7 @@
  * One HTTP/2 connection of a client: what it sends, in; what it is sent, out. No socket, no timer. Source: RFC 9113.
  *
  * Invariants, cited in test/delta-xds/h2/: H1 to H5 in `call.ts`; H6 The first frame is SETTINGS. H7 Inside a block of headers nothing
- * else comes. H8, H9 in `streams.ts`; H9 holds for the connection too. H10 Whatever makes us answer or decide without end is counted
+ * else comes. H8, H9 in `streams.ts`. H10 Whatever makes us answer or decide without end is counted
  * by the second, and has a bound (`floods.ts`); answers that are not taken have one too (`outbox.ts`). H11 After a fault nothing that
  * comes counts.
  */
@@ -63,6 +63,9 @@ export class Connection {
   readonly #floods: Floods;
   readonly #streams: Streams;
   readonly #liveness: Liveness;
+  readonly #ourSettings: Buffer;
+  /** Our settings have been sent, or are in line. */
+  #greeted = false;
   #hasSettings = false;
   #over = false;
   /** Received, and the client not told that it may send more. */
@@ -75,10 +78,10 @@ export class Connection {
     this.#scanner = new FrameScanner((type, flags, stream, payload) => this.#frame(type, flags, stream, payload));
     this.#blocks = new HeaderBlocks(2 * limits.headerBytes);
     this.#outbox = new Outbox(wire, schedule);
-    this.#floods = new Floods(clock, limits.streamsPerSecond);
+    this.#floods = new Floods(clock, limits);
     this.#streams = new Streams(context, this.#outbox, this.#settings, this.#floods, peer);
     this.#liveness = new Liveness(clock());
-    this.#outbox.control(settings);
+    this.#ourSettings = settings;
   }
 
   /** It has been given up; its socket ends. */
@@ -86,10 +89,16 @@ export class Connection {
     return this.#over;
   }
 
+  /** It has said all that it will: its socket is to end, whether the client ends its own or not. */
+  get ending(): boolean {
+    return this.#over || this.#outbox.isClosed;
+  }
+
   /** What came from the socket. */
   receive(chunk: Buffer): void {
     if (this.#over) return;
     this.#liveness.heard();
+    this.#greet();
     try {
       this.#scanner.scan(chunk);
       this.#outbox.mustBeTaken();
@@ -98,9 +107,17 @@ export class Connection {
       const { counters } = this.#context;
       if (error instanceof FloodFault) counters.floods++;
       else counters.protocolErrors++;
-      if (error instanceof Http1Fault) this.#abort(HTTP1_ANSWER);
+      // Nothing of HTTP/2 goes before it: it came with the first bytes, and our settings are still in line.
+      if (error instanceof Http1Fault) this.#abort(HTTP1_ANSWER, true);
       else this.drop(error.code, error.message);
     }
+  }
+
+  /** Our settings go first, once the client has spoken: one of HTTP/1 would not read an answer behind them. */
+  #greet(): void {
+    if (this.#greeted) return;
+    this.#greeted = true;
+    this.#outbox.control(this.#ourSettings);
   }
 
   /** The socket is closed. */
@@ -122,9 +139,11 @@ export class Connection {
         break;
       case FRAME.HEADERS:
         if (stream % 2 === 0) throw new ConnectionFault(CODE.PROTOCOL_ERROR, `HEADERS on stream ${stream}`);
+        this.#floods.headers(payload.length);
         this.#headers(this.#blocks.begin(flags, stream, payload));
         break;
       case FRAME.CONTINUATION:
+        this.#floods.headers(payload.length);
         this.#headers(this.#blocks.more(flags, payload));
         break;
       case FRAME.RST_STREAM:
@@ -169,9 +188,7 @@ export class Connection {
 
   #data(flags: number, stream: number, payload: Buffer): void {
     this.#uncredited += payload.length;
-    if (this.#uncredited > INITIAL_WINDOW)
-      throw new ConnectionFault(CODE.FLOW_CONTROL_ERROR, 'more DATA than the connection may carry');
-    // At once, whatever its stream does: one that is not read holds up no other.
+    // At once, whatever its stream does: one that is not read holds up no other. What each stream may send bounds what comes.
     if (this.#uncredited >= CREDIT_BYTES) {
       this.#outbox.control(windowFrame(0, this.#uncredited));
       this.#uncredited = 0;
@@ -189,6 +206,7 @@ export class Connection {
       this.#blocks.settled();
       return;
     }
+    this.#floods.settings();
     this.#hasSettings = true;
     const change = this.#settings.read(payload);
     this.#outbox.control(SETTINGS_ACK);
@@ -210,26 +228,31 @@ export class Connection {
   /** A look at it, `now` in ms. False: it was silent for `keepaliveMs`, and for `timeoutMs` after a ping. Sends the ping. */
   alive(now: number, keepaliveMs: number, timeoutMs: number): boolean {
     const verdict = this.#liveness.look(now, keepaliveMs, timeoutMs);
-    if (verdict === 'ping') this.#outbox.control(pingFrame(0, PING));
+    if (verdict === 'ping') {
+      this.#greet();
+      this.#outbox.control(pingFrame(0, PING));
+    }
     return verdict !== 'dead';
   }
 
   /** GOAWAY; the connection ends when its streams have. */
   goAway(): void {
     if (this.#over) return;
+    this.#greet();
     this.#outbox.control(goAwayFrame(this.#streams.last, CODE.NO_ERROR));
     this.#streams.leave();
   }
 
   /** GOAWAY with this code, and the end at once. */
   drop(code: number, text?: string): void {
+    this.#greet();
     this.#abort(goAwayFrame(this.#streams.last, code, text));
   }
 
-  #abort(last: Buffer): void {
+  #abort(last: Buffer, isAlone = false): void {
     if (this.#over) return;
     this.#over = true;
-    this.#outbox.abort(last);
+    this.#outbox.abort(last, isAlone);
   }
 }
 

@@ -14,8 +14,15 @@ import { CODE } from './frames.ts';
 import type { Outbox } from './outbox.ts';
 import { SocketWire } from './socket-wire.ts';
 
-/** A client has this long to close a stream that we have ended, ms. */
+/** A client has this long to close a stream that we have ended, from the last bytes of it that it took, ms. */
 const CLOSING_MS = 5_000;
+
+/** What a connection was told last has this long to be taken by the client, ms. Then its socket is destroyed. */
+const LAST_WORDS_MS = 250;
+/** The groups are looked at in so many parts, one at a tick: pings to all at once would hold up a turn of the event loop. */
+const PARTS = 16;
+/** Least time between two looks, ms. */
+const LEAST_TICK_MS = 20;
 
 const peerOf = ({ remoteAddress, remotePort }: Socket): string =>
   remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort ?? 0}`;
@@ -39,12 +46,17 @@ export class H2Transport implements Transport {
   readonly #settings: Buffer;
   readonly #groups: readonly Set<Connection>[];
   readonly #sockets = new WeakMap<Connection, Socket>();
-  /** Given up, and not closed by the client when it was looked at last. */
+  /** Ending, and not closed by the client at the last look. */
   readonly #given = new WeakSet<Connection>();
   readonly #tls: Server | undefined;
   /** Groups of sockets whose TLS handshake runs, by peer. */
   readonly #handshakes = new Map<string, number>();
+  /** Groups that were sent away: who comes out of its handshake later is sent away at once. */
+  readonly #drained = new Map<number, number>();
   readonly #sweep: NodeJS.Timeout;
+  /** Groups that a tick looks at, and the next one. */
+  readonly #groupsPerTick: number;
+  #nextGroup = 0;
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -61,14 +73,15 @@ export class H2Transport implements Transport {
         call.end(STATUS.DEADLINE_EXCEEDED, `no request within ${limits.firstMessageMs} ms`);
       }),
       closing: new Deadlines(CLOSING_MS, clock, (call) => call.abandon()),
+      unfinished: { bytes: 0 },
     };
     this.#settings = ourSettings(limits);
     this.#groups = Array.from({ length: GROUPS }, () => new Set<Connection>());
     this.#tls = options.tls === undefined ? undefined : this.#tlsServer(options.tls);
-    this.#sweep = setInterval(
-      () => this.#look(),
-      Math.max(20, Math.min(limits.keepaliveMs, limits.keepaliveTimeoutMs) / 4),
-    );
+    const everyMs = Math.max(LEAST_TICK_MS, Math.min(limits.keepaliveMs, limits.keepaliveTimeoutMs) / 4);
+    const tickMs = Math.max(LEAST_TICK_MS, everyMs / PARTS);
+    this.#groupsPerTick = Math.min(GROUPS, Math.ceil((GROUPS * tickMs) / everyMs));
+    this.#sweep = setInterval(() => this.#look(), tickMs);
     this.#sweep.unref();
   }
 
@@ -119,42 +132,54 @@ export class H2Transport implements Transport {
       others?.delete(connection);
       connection.closed();
     });
+    const graceMs = this.#drained.get(group);
+    if (graceMs !== undefined) this.#sendAway([connection], graceMs);
   }
 
-  /** Pings all silent connections, and drops those that do not answer, or that do not end. One timer for all. */
+  /** The next groups: pings silent connections, and drops those that do not answer, or that do not end. One timer for all. */
   #look(): void {
+    for (let count = 0; count < this.#groupsPerTick; count++) {
+      for (const connection of this.#groups[this.#nextGroup] ?? []) this.#lookAt(connection);
+      this.#nextGroup = (this.#nextGroup + 1) % GROUPS;
+    }
+  }
+
+  #lookAt(connection: Connection): void {
     const { limits, counters, clock } = this.#options;
-    const now = clock();
-    for (const group of this.#groups)
-      for (const connection of group) {
-        if (connection.over) {
-          // At the second look: until then it may read our last words.
-          if (this.#given.has(connection)) this.#sockets.get(connection)?.destroy();
-          this.#given.add(connection);
-        } else if (!connection.alive(now, limits.keepaliveMs, limits.keepaliveTimeoutMs)) {
-          counters.pingsUnanswered++;
-          connection.drop(CODE.NO_ERROR);
-        }
-      }
+    if (connection.ending) {
+      // At the second look: until then it may read our last words.
+      if (this.#given.has(connection)) this.#sockets.get(connection)?.destroy();
+      this.#given.add(connection);
+    } else if (!connection.alive(clock(), limits.keepaliveMs, limits.keepaliveTimeoutMs)) {
+      counters.pingsUnanswered++;
+      connection.drop(CODE.NO_ERROR);
+    }
   }
 
   drain(group: number, graceMs: number): void {
-    const leaving = [...(this.#groups[group] ?? [])];
+    this.#drained.set(group, graceMs);
+    this.#sendAway([...(this.#groups[group] ?? [])], graceMs);
+  }
+
+  #sendAway(leaving: readonly Connection[], graceMs: number): void {
     for (const connection of leaving) connection.goAway();
-    const timer = setTimeout(() => {
-      for (const connection of leaving) this.#sockets.get(connection)?.destroySoon();
-    }, graceMs);
-    timer.unref();
+    setTimeout(() => this.#endAll(leaving), graceMs).unref();
+  }
+
+  /** What they were told goes out first, as far as they take it. */
+  #endAll(ending: readonly Connection[]): void {
+    for (const connection of ending) this.#sockets.get(connection)?.destroySoon();
+    setTimeout(() => {
+      for (const connection of ending) this.#sockets.get(connection)?.destroy();
+    }, LAST_WORDS_MS).unref();
   }
 
   destroy(): void {
     clearInterval(this.#sweep);
     this.#context.first.close();
     this.#context.closing.close();
-    for (const group of this.#groups)
-      for (const connection of [...group]) {
-        connection.drop(CODE.NO_ERROR);
-        this.#sockets.get(connection)?.destroySoon();
-      }
+    const all = this.#groups.flatMap((group) => [...group]);
+    for (const connection of all) connection.drop(CODE.NO_ERROR);
+    this.#endAll(all);
   }
 }

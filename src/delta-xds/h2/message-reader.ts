@@ -44,19 +44,26 @@ export class MessageReader {
     this.#keep(chunk);
   }
 
-  /** The next message, complete; undefined: none yet, or `fault`. A view into what was pushed where it came in one piece. */
+  /**
+   * The next message, complete; undefined: none yet, or `fault`. A view into what was pushed where it came in one piece; a small one
+   * never holds the room of a large one that came before it.
+   */
   next(): Buffer | undefined {
     if (this.fault !== undefined) return undefined;
-    const source = this.#to > this.#from ? this.#kept.subarray(this.#from, this.#to) : this.#chunk;
+    const isKept = this.#to > this.#from;
+    const room = this.#kept.length;
+    const source = isKept ? this.#kept.subarray(this.#from, this.#to) : this.#chunk;
     const end = this.#endIn(source);
     if (end === undefined || source.length < end) {
       this.#keepChunk();
+      this.#shrink();
       return undefined;
     }
     if (source === this.#chunk) this.#chunk = source.length === end ? NOTHING : source.subarray(end);
     else this.#from += end;
     if (this.#from === this.#to) this.#release();
-    return source.subarray(MESSAGE_HEAD, end);
+    const message = source.subarray(MESSAGE_HEAD, end);
+    return isKept && 2 * message.length < room ? Buffer.from(message) : message;
   }
 
   /** Where the first message ends; undefined: its head is not complete, or not acceptable. */
@@ -88,6 +95,15 @@ export class MessageReader {
       this.#to = held;
     }
     this.#to += bytes.copy(this.#kept, this.#to);
+  }
+
+  /** What is left behind messages that were given out takes no more than twice its room. */
+  #shrink(): void {
+    const held = this.#to - this.#from;
+    if (this.#from === 0 || this.#kept.length <= Math.max(FIRST_ROOM, 2 * held)) return;
+    const rest = this.#kept.subarray(this.#from, this.#to);
+    this.#release();
+    this.#keep(rest);
   }
 
   #release(): void {

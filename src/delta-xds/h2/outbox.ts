@@ -54,6 +54,7 @@ export class Outbox {
   #ready: Source[] = [];
   #writing: Batch | undefined;
   #isScheduled = false;
+  /** Nothing more is written. */
   #isClosed = false;
   #endsWhenEmpty = false;
   /** Bytes of DATA that the client takes, of all streams. */
@@ -63,6 +64,10 @@ export class Outbox {
   constructor(wire: Wire, schedule: (outbox: Outbox) => void) {
     this.#wire = wire;
     this.#schedule = schedule;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** A frame that goes before all DATA. */
@@ -144,14 +149,15 @@ export class Outbox {
   /**
    * Writes this last frame behind whatever the socket has, and ends. What was in line is lost. The socket is not destroyed: what the
    * client still has on its way would be answered with a reset, and the client might not read why it lost its connection.
+   * `isAlone`: control frames that wait are lost too.
    */
-  abort(frame: Buffer): void {
+  abort(frame: Buffer, isAlone: boolean): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#ready = [];
-    const pieces = [...this.#control, frame];
+    const pieces = isAlone ? [frame] : [...this.#control, frame];
     this.#control = [];
-    this.#wire.write(pieces, this.#controlBytes + frame.length, () => undefined);
+    this.#wire.write(pieces, isAlone ? frame.length : this.#controlBytes + frame.length, () => undefined);
     this.#wire.end();
   }
 

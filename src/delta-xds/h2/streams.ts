@@ -77,6 +77,7 @@ export class Streams implements CallOwner {
 
   /** A complete block of headers: a new stream, or the trailers of one. */
   headers({ stream, isLast, headers, tooLarge }: HeaderBlock): void {
+    if (tooLarge) this.#floods.offence();
     const call = this.#calls.get(stream);
     if (call !== undefined) {
       if (call.remoteEnded) this.#error(stream, CODE.STREAM_CLOSED);

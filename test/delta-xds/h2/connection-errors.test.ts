@@ -179,10 +179,10 @@ describe('errors of a connection (RFC 9113, sections 4 to 6)', () => {
     }
   });
 
-  test('HTTP/1 gets an answer in HTTP/1', async () => {
+  test('HTTP/1 gets an answer in HTTP/1, and nothing before it', async () => {
     const { protocolErrors } = it.counters;
     const bad = await rawClient(it.port, Buffer.from('GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n'));
-    assert.match((await bad.closed).toString('latin1'), /HTTP\/1\.1 400 .*This port speaks gRPC/s);
+    assert.match((await bad.closed).toString('latin1'), /^HTTP\/1\.1 400 .*This port speaks gRPC/s);
     assert.equal(it.counters.protocolErrors, protocolErrors + 1);
   });
 });

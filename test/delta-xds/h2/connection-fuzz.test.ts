@@ -43,6 +43,7 @@ class World {
   late = 0;
   messages = 0;
   ends = 0;
+  readonly unfinished = { bytes: 0 };
   readonly connection = new Connection(
     {
       limits,
@@ -52,6 +53,7 @@ class World {
       hooks: { opened: () => this.opened++, closed: () => this.closed++, reset: () => undefined },
       first: this.#deadlines,
       closing: this.#deadlines,
+      unfinished: this.unfinished,
       schedule: (outbox) => this.#toFlush.push(outbox),
     },
     {
@@ -241,6 +243,7 @@ test('H1, H5, H11: random clients, cut anywhere, throw nothing, and leave nothin
         world.drain();
         assert.deepEqual([world.late, world.ended, world.closed], [0, world.calls, world.opened]);
         assert.equal(world.ended, told);
+        assert.equal(world.unfinished.bytes, 0);
       },
     ),
     { numRuns: 300, verbose: 1 },

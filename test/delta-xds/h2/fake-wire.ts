@@ -12,6 +12,11 @@ import { HELLO } from './raw-client.ts';
 
 export type Frame = ReturnType<typeof framesOf>[number];
 
+/** A client has this long to close a stream that has ended. */
+export const CLOSING_MS = 1_000;
+/** Time for a message. */
+export const MESSAGE_MS = 60_000;
+
 export class FakeWire implements Wire {
   /** Each write. */
   readonly writes: Buffer[] = [];
@@ -66,17 +71,21 @@ export class Stand {
   readonly counters = zeroTransportCounters();
   readonly calls: Seen[] = [];
   readonly connection: Connection;
+  /** Of all connections of the process. */
+  readonly unfinished = { bytes: 0 };
+  /** ms. */
+  now = 5;
   readonly #toFlush: Outbox[] = [];
 
   constructor({ onMessage }: StandOptions = {}) {
     const nothing = (): void => undefined;
-    const deadlines = new Deadlines<Call>(60_000, () => 0, nothing);
+    const clock = (): number => this.now;
     const limits = DEFAULT_SERVER_LIMITS;
     this.connection = new Connection(
       {
         limits,
         counters: this.counters,
-        clock: () => 5,
+        clock,
         routes: new Map([
           [
             ECHO,
@@ -95,8 +104,9 @@ export class Stand {
           ],
         ]),
         hooks: { opened: nothing, closed: nothing, reset: nothing },
-        first: deadlines,
-        closing: deadlines,
+        first: new Deadlines<Call>(MESSAGE_MS, clock, (call) => call.end(4, 'late')),
+        closing: new Deadlines<Call>(CLOSING_MS, clock, (call) => call.abandon()),
+        unfinished: this.unfinished,
         schedule: (outbox) => this.#toFlush.push(outbox),
       },
       this.wire,

@@ -72,6 +72,34 @@ describe('gRPC frames', () => {
   });
 });
 
+describe('what a message holds in memory', () => {
+  const LARGE = 1_000_000;
+  const received = (bytes: Buffer): { readonly reader: MessageReader; readonly messages: Buffer[] } => {
+    const reader = new MessageReader(2 * LARGE);
+    const messages: Buffer[] = [];
+    for (let at = 0; at < bytes.length; at += 16_384) {
+      reader.push(Buffer.from(bytes.subarray(at, at + 16_384)));
+      for (let message = reader.next(); message !== undefined; message = reader.next()) messages.push(message);
+    }
+    return { reader, messages };
+  };
+
+  test('a small message does not hold the room of the large one before it', () => {
+    const { messages } = received(Buffer.concat([framed(Buffer.alloc(LARGE)), framed(Buffer.from('small'))]));
+    assert.equal(messages[1]?.toString(), 'small');
+    assert.ok((messages[1]?.buffer.byteLength ?? LARGE) < 20_000, `${messages[1]?.buffer.byteLength} bytes`);
+  });
+
+  test('nor does the begin of the next one', () => {
+    const next = framed(Buffer.alloc(3_000, 'n'));
+    const { reader, messages } = received(Buffer.concat([framed(Buffer.alloc(LARGE)), next.subarray(0, 7)]));
+    assert.deepEqual([messages.length, reader.pending], [1, 7]);
+    reader.push(next.subarray(7));
+    // A view of all that is kept: the least room, not that of the large one.
+    assert.equal(reader.next()?.buffer.byteLength, 4_096);
+  });
+});
+
 describe('gRPC headers', () => {
   test('a status text is percent-encoded as gRPC says, and bounded', () => {
     assert.equal(encodeMessage('plain ~text!'), 'plain ~text!');

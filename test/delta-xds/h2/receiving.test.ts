@@ -1,8 +1,9 @@
 /** What one connection hears, without sockets: messages in pieces, reading that stops, half-close (call.ts, message-reader.ts). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { data, settings } from '../../support/h2-frames.ts';
-import { Stand } from './fake-wire.ts';
+import { UNFINISHED_BYTES } from '../../../src/delta-xds/h2/call.ts';
+import { data, frame, settings } from '../../support/h2-frames.ts';
+import { MESSAGE_MS, Stand } from './fake-wire.ts';
 import { FLAG, grpc, open, TYPE } from './raw-client.ts';
 
 const texts = (stand: Stand, at = 0): string[] => stand.call(at).messages.map(String);
@@ -122,4 +123,67 @@ test('H2: what comes after our end is thrown away; a whole answer to a client th
   assert.equal(status?.stream, 1);
   stand.receive(data(1, BYTES, true));
   assert.deepEqual([texts(stand), stand.call(0).halfCloses, stand.call(0).closes], [['first'], 0, 1]);
+});
+
+test('unfinished and unread messages of all connections are bounded: who adds to them beyond that is ended', () => {
+  const stand = new Stand();
+  const part = grpc(Buffer.alloc(40_000)).subarray(0, 16_000);
+  stand.receive(open(1), open(3), open(5), data(1, part));
+  assert.equal(stand.unfinished.bytes, 16_000);
+  stand.unfinished.bytes += UNFINISHED_BYTES - 16_000;
+  stand.call(2).stream.read(false);
+  // Others have filled it: a message that is small passes, in pieces too.
+  stand.receive(data(3, grpc('small').subarray(0, 7)), data(3, grpc('small').subarray(7)));
+  assert.deepEqual([texts(stand, 1), stand.counters.messagesRefused], [['small'], 0]);
+  stand.receive(data(1, Buffer.alloc(1_000)), data(5, grpc(Buffer.alloc(12_000))));
+  stand.drain();
+  const statuses = (): number[] =>
+    stand.wire.frames
+      .filter(({ type, flags }) => type === TYPE.headers && (flags & FLAG.endStream) > 0)
+      .map(({ stream }) => stream);
+  assert.deepEqual([statuses(), stand.counters.messagesRefused], [[1], 1]);
+  // What it held is free again.
+  assert.equal(stand.unfinished.bytes, UNFINISHED_BYTES - 16_000 + 12_005);
+  stand.unfinished.bytes += 16_000;
+  stand.receive(data(5, grpc(Buffer.alloc(12_000))));
+  stand.drain();
+  assert.deepEqual([statuses(), stand.counters.messagesRefused], [[1, 5], 2]);
+});
+
+test('DATA of padding only is credited', () => {
+  const stand = new Stand();
+  stand.receive(open(1), data(1, grpc('first')));
+  const padding = frame(TYPE.data, FLAG.padded, 1, Buffer.concat([Buffer.of(255), Buffer.alloc(255)]));
+  for (let at = 0; at < 200; at++) stand.receive(padding);
+  stand.drain();
+  assert.ok(credits(stand, 1) > 32_000, `${credits(stand, 1)} bytes`);
+});
+
+test('a message that has begun has the time of a first one, however it drips; not while it is not read', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const stand = new Stand();
+  const passes = (ms: number): void => {
+    stand.now += ms;
+    t.mock.timers.tick(ms);
+    stand.drain();
+  };
+  const ended = (): number[] =>
+    stand.wire.frames
+      .filter(({ type, flags }) => type === TYPE.headers && (flags & FLAG.endStream) > 0)
+      .map(({ stream }) => stream);
+  stand.receive(open(1), open(3), open(5), data(1, grpc('one')), data(3, grpc('one')), data(5, grpc('one')));
+  passes(2 * MESSAGE_MS);
+  assert.deepEqual(ended(), [], 'between messages there is no time');
+  const begin = grpc('two').subarray(0, 6);
+  stand.receive(data(1, begin), data(3, begin), data(5, begin));
+  stand.call(1).stream.read(false);
+  passes(MESSAGE_MS / 2);
+  stand.receive(data(1, Buffer.from('w')), data(5, grpc('two').subarray(6)));
+  passes(MESSAGE_MS);
+  assert.deepEqual([ended(), texts(stand, 2)], [[1], ['one', 'two']]);
+  stand.call(1).stream.read(true);
+  passes(MESSAGE_MS - 1_000);
+  assert.deepEqual(ended(), [1]);
+  passes(2_000);
+  assert.deepEqual(ended(), [1, 3]);
 });

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { MessageReader } from '../../../src/delta-xds/h2/message-reader.ts';
 import { data, reset, settings, windowUpdate } from '../../support/h2-frames.ts';
-import { Stand } from './fake-wire.ts';
+import { CLOSING_MS, Stand } from './fake-wire.ts';
 import { CODE, FLAG, grpc, open, ping, TYPE } from './raw-client.ts';
 
 const nothing = (): void => undefined;
@@ -240,6 +240,58 @@ describe('the end', () => {
     );
     stand.drain();
     assert.deepEqual(told, ['small']);
+  });
+
+  test('a client that takes what comes before the status, however slowly, gets all of it; one that takes nothing is cut', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const stand = new Stand();
+    const passes = (ms: number): void => {
+      stand.now += ms;
+      t.mock.timers.tick(ms);
+      stand.drain();
+    };
+    stand.receive(settings({ 4: 1_000 }), open(1), open(3));
+    for (const { stream } of stand.calls) {
+      stream.write(Buffer.alloc(6_000), nothing);
+      stream.end(0, '');
+    }
+    stand.drain();
+    for (let at = 0; at < 6; at++) {
+      passes(CLOSING_MS - 100);
+      stand.receive(windowUpdate(1, 1_000));
+      stand.drain();
+    }
+    const ends = (stream: number): number[] =>
+      stand.wire.frames
+        .filter((one) => one.stream === stream && (one.type === TYPE.reset || (one.flags & FLAG.endStream) > 0))
+        .map(({ type }) => type);
+    assert.deepEqual([stand.dataOf(1).length, ends(1), ends(3)], [6_005, [TYPE.headers], [TYPE.reset]]);
+    // From its status on it has the same time to close.
+    passes(CLOSING_MS - 100);
+    assert.equal(stand.call(0).closes, 0);
+    passes(200);
+    assert.deepEqual([stand.call(0).closes, ends(1)], [1, [TYPE.headers, TYPE.reset]]);
+  });
+
+  test('a client has its time to close from when the status goes out, not from when it was said', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const stand = new Stand();
+    const passes = (ms: number): void => {
+      stand.now += ms;
+      t.mock.timers.tick(ms);
+      stand.flush();
+    };
+    stand.receive(open(1));
+    stand.call(0).stream.write(Buffer.alloc(10), nothing);
+    stand.flush();
+    // The system takes nothing for a while.
+    stand.call(0).stream.end(0, '');
+    passes(CLOSING_MS - 100);
+    stand.drain();
+    passes(CLOSING_MS - 100);
+    assert.equal(stand.call(0).closes, 0);
+    passes(200);
+    assert.equal(stand.call(0).closes, 1);
   });
 
   test('a fault while a write is in flight: the reason goes behind it, what is in line is lost, nothing follows', () => {
