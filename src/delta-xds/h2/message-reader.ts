@@ -8,6 +8,8 @@ export const MESSAGE_HEAD = 5;
 
 /** What must be kept begins with this much room, which doubles: what is announced and never sent takes no memory. */
 const FIRST_ROOM = 4_096;
+/** Up to this size the room is made at once: the first message of an Envoy has some 60 KB, and ten thousand come together. */
+const AT_ONCE = 128 * 1024;
 
 /** Why a stream cannot go on: a message above the bound, a compressed one, an unknown flag. */
 export type MessageFault = 'large' | 'compressed' | 'malformed';
@@ -55,7 +57,7 @@ export class MessageReader {
     const source = isKept ? this.#kept.subarray(this.#from, this.#to) : this.#chunk;
     const end = this.#endIn(source);
     if (end === undefined || source.length < end) {
-      this.#keepChunk();
+      this.#keepChunk(end);
       this.#shrink();
       return undefined;
     }
@@ -78,17 +80,19 @@ export class MessageReader {
     return undefined;
   }
 
-  #keepChunk(): void {
+  #keepChunk(expected = 0): void {
     const chunk = this.#chunk;
     this.#chunk = NOTHING;
-    if (chunk.length > 0) this.#keep(chunk);
+    if (chunk.length > 0) this.#keep(chunk, expected);
   }
 
-  #keep(bytes: Buffer): void {
+  /** `expected`: bytes of the message that has begun, with its head; 0: not known. */
+  #keep(bytes: Buffer, expected = 0): void {
     const held = this.#to - this.#from;
     if (this.#kept.length < this.#to + bytes.length) {
+      const whole = expected <= AT_ONCE ? expected : 0;
       // Never moved in place: messages that were given out may be views of it.
-      const room = Buffer.allocUnsafeSlow(Math.max(held + bytes.length, 2 * held, FIRST_ROOM));
+      const room = Buffer.allocUnsafeSlow(Math.max(held + bytes.length, 2 * held, whole, FIRST_ROOM));
       this.#kept.copy(room, 0, this.#from, this.#to);
       this.#kept = room;
       this.#from = 0;
