@@ -11,6 +11,11 @@ import { SimConnection, type SimStream } from './wire.ts';
 /** Full jitter up to this before a lost connection is tried again, as the bootstrap of our Envoys has it. */
 const RETRY_MS = 1_000;
 const TICK_MS = 250;
+/**
+ * An attempt within this time after a refused one is taken for refused, too, ms: nobody listens. Ten thousand sidecars on machines of their
+ * own cost a server that is down nothing; here they would take the processors that it needs to start.
+ */
+const REFUSED_MS = 10;
 
 class ClientProcess {
   readonly #share: ClientShare;
@@ -34,6 +39,7 @@ class ClientProcess {
   #completed = 0;
   #lastAnswered = 0;
   #onTheWay = 0;
+  #refusedAt = Number.NEGATIVE_INFINITY;
 
   constructor(share: ClientShare) {
     this.#share = share;
@@ -75,14 +81,22 @@ class ClientProcess {
 
   /** A group shares its fate: whatever ends one of its streams ends the connection, as with a sidecar's own one. */
   #dial(group: readonly SimSidecar[]): void {
+    const again = (): void => void setTimeout(() => this.#dial(group), Math.random() * RETRY_MS);
+    if (monotonicMs() - this.#refusedAt < REFUSED_MS) {
+      again();
+      return;
+    }
+    let isOpen = false;
     const connection = new SimConnection(
       this.#share.port,
       () => {
+        isOpen = true;
         for (const sidecar of group) sidecar.opened(this.#open(connection, sidecar));
       },
       () => {
+        if (!isOpen) this.#refusedAt = monotonicMs();
         for (const sidecar of group) sidecar.lost();
-        setTimeout(() => this.#dial(group), Math.random() * RETRY_MS);
+        again();
       },
     );
   }

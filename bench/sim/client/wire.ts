@@ -36,8 +36,12 @@ const HELLO = Buffer.concat([
   windowFrame(0, CONNECTION_WINDOW - INITIAL_WINDOW),
 ]);
 
-const requestBlock = (path: string): Buffer =>
-  encodeHeaders([
+const requestBlocks = new Map<string, Buffer>();
+
+const requestBlock = (path: string): Buffer => {
+  const known = requestBlocks.get(path);
+  if (known !== undefined) return known;
+  const block = encodeHeaders([
     [':method', 'POST'],
     [':scheme', 'http'],
     [':path', path],
@@ -45,6 +49,9 @@ const requestBlock = (path: string): Buffer =>
     ['content-type', 'application/grpc'],
     ['te', 'trailers'],
   ]);
+  requestBlocks.set(path, block);
+  return block;
+};
 
 export interface SimStreamEvents {
   readonly onMessage: (message: Buffer) => void;
