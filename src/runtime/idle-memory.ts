@@ -7,7 +7,7 @@
  *
  * Invariants of `decide` (cited in the tests):
  *  M1 Never while the event loop was busy for more than `BUSY` of the last interval.
- *  M2 Never with more than `MOST_USED` in use: a collection stops the process for about 1 ms per MB.
+ *  M2 Never with more than `MOST_USED` in use: a collection stops the process for 2 to 3 ms per MB of it.
  *  M3 Only when what is committed is well above what is used, or was used after the last one.
  *  M4 At most three in a row; then not before the committed memory has grown by `GROWTH`.
  */
@@ -32,7 +32,7 @@ export const FRESH: MemoryState = { inRow: 0, committed: 0 };
 
 const MIB = 1024 * 1024;
 const BUSY = 0.2;
-const MOST_USED = 256 * MIB;
+const MOST_USED = 128 * MIB;
 const GROWTH = 16 * MIB;
 const ROW = 3;
 /** Interval between two looks, ms. */

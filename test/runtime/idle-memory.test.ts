@@ -25,7 +25,7 @@ test('M1: a busy process is left alone until it is quiet', () => {
 });
 
 test('M2: a large heap is never collected: the pause would be felt', () => {
-  assert.deepEqual(run([quiet(257, 900), quiet(1_000, 2_000)]), [false, false]);
+  assert.deepEqual(run([quiet(129, 900), quiet(1_000, 2_000)]), [false, false]);
 });
 
 test('M3: the second one comes only while there is something to give back', () => {

@@ -1,7 +1,14 @@
 /** `tendril serve`: the control plane, until a signal ends it. */
 import { readFileSync } from 'node:fs';
 import { isObject, TendrilError } from '../../model/basics.ts';
-import { type HostPort, type RunningServer, resolveConfig, SERVE_OPTIONS, startServer } from '../../runtime/serving.ts';
+import {
+  giveBackWhenQuiet,
+  type HostPort,
+  type RunningServer,
+  resolveConfig,
+  SERVE_OPTIONS,
+  startServer,
+} from '../../runtime/serving.ts';
 import { type Options, parse, text } from '../arguments.ts';
 import type { Command } from '../command.ts';
 
@@ -62,6 +69,8 @@ export const serve: Command = {
       `tendril is ready: xDS ${format(server.xds)}, API http://${format(server.admin)}, ` +
         `log ${config.log}${config.log === 'memory' ? ' (gone at exit)' : `, data ${config.data}`}`,
     );
+    // A supervisor that has dealt ten thousand connections keeps little of that.
+    if (config.workers > 0) void giveBackWhenQuiet(() => undefined);
     const stop = (): void => void server.stop();
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });
