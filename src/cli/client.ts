@@ -66,6 +66,8 @@ const problemError = (
   });
 };
 
+const API_REMEDY = 'name the HTTP API of `tendril serve` with --server URL';
+
 export class AdminClient {
   readonly server: string;
 
@@ -144,11 +146,16 @@ export class AdminClient {
       });
     }
     const isJson = /json/.test(response.headers.get('content-type') ?? '');
+    // What the xDS port says to HTTP/1 (src/delta-xds/h2/connection.ts).
+    if (!isJson && content.startsWith('This port speaks gRPC'))
+      throw new TendrilError('SERVER_UNKNOWN', `${this.server} is the xDS port, which speaks gRPC`, {
+        remedy: API_REMEDY,
+      });
     if (!response.ok && request.accept?.includes(response.status) !== true)
       throw problemError(response.status, content, isJson, request.remedies);
     if (!isJson)
       throw new TendrilError('SERVER_UNKNOWN', `${this.server} does not answer like Tendril`, {
-        remedy: 'name the HTTP API of `tendril serve` with --server URL',
+        remedy: API_REMEDY,
       });
     return { status: response.status, body: JSON.parse(content) as T };
   }

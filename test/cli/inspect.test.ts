@@ -467,7 +467,8 @@ describe('a mesh with sidecars', { concurrency: false }, () => {
         'SERVER_UNKNOWN',
         '--server',
       );
-      assertRefused(await here(['proxies'], { server: `http://127.0.0.1:${server.xdsPort}` }), 'SERVER_UNREACHABLE');
+      const asked = await here(['proxies'], { server: `http://127.0.0.1:${server.xdsPort}` });
+      assertRefused(asked, 'SERVER_UNKNOWN', /is the xDS port, which speaks gRPC/, '--server');
     } finally {
       other.close();
       other.closeAllConnections();
