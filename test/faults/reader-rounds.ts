@@ -99,8 +99,9 @@ export const readerRounds = async (context: TestContext, count: number): Promise
   for (let n = 0; n < (2 * ROWS) / CHANGED; n++) await change();
   await environment.flushed();
   const after = bytesOf(dir);
-  // Had the dead kept their pages, all that was written would have been added to the file.
-  assert.ok(after <= Math.max(before, 2 * live), `${before} bytes, then ${after}, for ${live} of live data`);
+  // Had the dead kept their pages, all that was written, twice the live data, would have been added to the file. What is added is at most a
+  // copy of the live data, for pages are free one commit later, and some for how they are spread.
+  assert.ok(after <= before + 1.5 * live, `${before} bytes, then ${after}, for ${live} of live data`);
   for (const [row, byte] of value) assert.equal(table.get(row)?.[ROW_BYTES - 1], byte, `row ${row}`);
   await environment.close();
   context.diagnostic(
