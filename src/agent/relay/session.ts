@@ -13,77 +13,30 @@
  *  R6 Answers made here have nonces of their own, and give only what Envoy does not hold or asks for.
  *  R7 A name that the last good configuration lacks stays asked for; a later stream names it.
  */
-import { TendrilError } from '../../model/basics.ts';
 import { composeDeltaResponse, type DeltaRequest, decodeDeltaRequest, VHDS } from '../../proto/index.ts';
-import type { RelayCounters, RelayEffect, RelayMachine, RelayState } from './effect.ts';
-import type { LastGoodView } from './last-good.ts';
-import type { MemoryBudget } from './memory-budget.ts';
+import type { RelayEffect } from './effect.ts';
+import { RelayStream } from './relay-stream.ts';
 import { answersTo, type LocalAnswer } from './stand-alone.ts';
 import { type SentResponse, Subscription } from './subscription.ts';
 import { nodeField, partsOf, readResponse, request } from './wire.ts';
 
-export interface RelaySessionOptions {
-  /** The last good configuration of a node; asked once, when its name is known. */
-  readonly lastGood: (nodeId: string) => LastGoodView;
-  /** For responses that Envoy has not answered; undefined: without a bound of bytes. */
-  readonly budget?: MemoryBudget;
-}
-
-const NONCE = 'relay-';
-
-export class RelaySession implements RelayMachine {
-  readonly counters: RelayCounters = {
-    ...{ relayed: 0, relayedResources: 0, local: 0, localResources: 0, refused: 0, upstreams: 0 },
-  };
-  readonly #options: RelaySessionOptions;
-  readonly #types = new Map<string, Subscription>();
+export class RelaySession extends RelayStream<Subscription> {
   readonly #primed = new Set<string>();
-  #node: { readonly id: string; readonly field: Uint8Array; readonly lastGood: LastGoodView } | undefined;
-  #state: RelayState = 'connecting';
-  /** Answers were made here since the control plane was lost, or may be. */
-  #alone = false;
-  #stream = 0;
-  #heard = false;
-  #nonces = 0;
-
-  constructor(options: RelaySessionOptions) {
-    this.#options = options;
-  }
-
-  get state(): RelayState {
-    return this.#state;
-  }
-
-  get nodeId(): string | undefined {
-    return this.#node?.id;
-  }
-
-  get starving(): boolean {
-    if (this.#node === undefined || this.#node.lastGood.size === 0) return false;
-    return this.#state === 'up' && !this.#heard && [...this.#types.values()].every((type) => !type.answered);
-  }
 
   holds(typeUrl: string, name: string): boolean {
-    const type = this.#types.get(typeUrl);
+    const type = this.types.get(typeUrl);
     return type !== undefined && (type.held.has(name) || type.inFlight.has(name));
   }
 
   onRequest(bytes: Uint8Array): RelayEffect[] {
     const message = decodeDeltaRequest(bytes);
-    if (this.#node === undefined) {
-      if (message.node === undefined || message.node.id === '')
-        throw new TendrilError('XDS_MALFORMED', 'the first message of the stream has no node with an id', {
-          remedy: 'set node.id in the bootstrap of Envoy',
-        });
-      const { id } = message.node;
-      this.#node = { id, field: nodeField(bytes), lastGood: this.#options.lastGood(id) };
-    }
+    this.identify(message.node, () => nodeField(bytes));
     const out: RelayEffect[] = [];
-    const type = this.#typeOf(message.typeUrl);
+    const type = this.typeOf(message.typeUrl);
     const first = !type.opened;
     const passes = this.#answerTo(type, message, out);
     this.#subscribe(type, message, out);
-    if (this.#state === 'up') {
+    if (this.state === 'up') {
       const names = message.subscribe.length + message.unsubscribe.length > 0;
       if (passes) out.push({ kind: 'to-control-plane', bytes });
       else if (names)
@@ -98,54 +51,26 @@ export class RelaySession implements RelayMachine {
       return out;
     }
     const asks = first || message.subscribe.length > 0;
-    if (this.#alone && asks) this.#serve(out, first && type.held.size > 0 ? undefined : message);
-    this.#join(out);
-    return out;
-  }
-
-  onReady(): RelayEffect[] {
-    const out: RelayEffect[] = [];
-    this.#state = 'joining';
-    this.#join(out);
-    if ((this.#state as RelayState) === 'joining') out.push({ kind: 'settle' });
-    return out;
-  }
-
-  /** R5: Envoy has had its time. */
-  onSettleOver(): RelayEffect[] {
-    const out: RelayEffect[] = [];
-    if (this.#state === 'joining' && this.#node !== undefined) this.#begin(out);
+    if (this.alone && asks) this.serve(out, first && type.held.size > 0 ? undefined : message);
+    this.join(out);
     return out;
   }
 
   onResponse(bytes: Uint8Array): RelayEffect[] {
-    if (this.#state !== 'up') return [];
+    if (this.state !== 'up') return [];
     const response = readResponse(bytes);
-    this.#heard = true;
-    this.counters.relayed++;
-    this.counters.relayedResources += response.resources.length;
-    this.#sent({ ...response, stream: this.#stream });
+    this.relayed(response.resources.length);
+    this.#sent({ ...response, stream: this.stream });
     return [{ kind: 'to-envoy', bytes }];
   }
 
-  onLost(): RelayEffect[] {
-    const out: RelayEffect[] = [];
-    this.#state = 'away';
-    this.#alone = true;
-    if (this.#node !== undefined) this.#serve(out, undefined);
-    return out;
+  protected makeType(typeUrl: string): Subscription {
+    return new Subscription(typeUrl, this.options.budget);
   }
 
-  onEnd(): void {
-    for (const { inFlight } of this.#types.values()) inFlight.clear();
-  }
-
-  #typeOf(typeUrl: string): Subscription {
-    const known = this.#types.get(typeUrl);
-    if (known !== undefined) return known;
-    const made = new Subscription(typeUrl, this.#options.budget);
-    this.#types.set(typeUrl, made);
-    return made;
+  protected again(type: Subscription, node: Uint8Array | undefined): Uint8Array {
+    const { subscribe, versions } = type.again();
+    return request({ typeUrl: type.typeUrl, subscribe, initialResourceVersions: versions }, node);
   }
 
   /** R2, R3. Gives whether the message may pass to the control plane as it is. */
@@ -163,13 +88,13 @@ export class RelaySession implements RelayMachine {
       this.counters.refused++;
       if (sent.stream === 0) this.#refusedHere(type, sent, out);
     }
-    return this.#state === 'up' && sent.stream === this.#stream;
+    return this.state === 'up' && sent.stream === this.stream;
   }
 
   /** A configuration that this Envoy does not take: each resource by itself, and what is bad is last good no longer. */
   #refusedHere(type: Subscription, { resources }: SentResponse, out: RelayEffect[]): void {
     // A late refusal: what a control plane has sent since is newer, and must not be covered by old resources.
-    if (this.#state === 'up') return;
+    if (this.state === 'up') return;
     const [only] = resources;
     if (resources.length === 1 && only !== undefined)
       out.push({ kind: 'drop', typeUrl: type.typeUrl, name: only.name });
@@ -191,53 +116,23 @@ export class RelaySession implements RelayMachine {
     for (const name of type.unsubscribe(message.unsubscribe)) out.push({ kind: 'drop', typeUrl: type.typeUrl, name });
   }
 
-  /** R5 */
-  #join(out: RelayEffect[]): void {
-    if (this.#state !== 'joining' || this.#node === undefined) return;
-    for (const { inFlight } of this.#types.values()) if (inFlight.length > 0) return;
-    this.#begin(out);
-  }
-
-  /** R4 */
-  #begin(out: RelayEffect[]): void {
-    this.#state = 'up';
-    this.#alone = false;
-    this.#heard = false;
-    this.#stream++;
-    this.counters.upstreams++;
-    let node = this.#node?.field;
-    for (const type of this.#types.values()) {
-      // A type whose names were all given up would be read as one that wants everything.
-      if (!type.opened || (!type.wildcard && type.names.size === 0)) continue;
-      const { subscribe, versions } = type.again();
-      const { typeUrl } = type;
-      out.push({
-        kind: 'to-control-plane',
-        bytes: request({ typeUrl, subscribe, initialResourceVersions: versions }, node),
-      });
-      node = undefined;
-    }
-  }
-
   /** R6, R7 */
-  #serve(out: RelayEffect[], message: DeltaRequest | undefined): void {
-    if (this.#node === undefined) return;
+  protected serve(out: RelayEffect[], message?: DeltaRequest): void {
+    if (this.node === undefined) return;
     const asked = message === undefined ? {} : { asked: { typeUrl: message.typeUrl, names: message.subscribe } };
-    const questions = { types: this.#types, lastGood: this.#node.lastGood, primed: this.#primed, ...asked };
+    const questions = { types: this.types, lastGood: this.node.lastGood, primed: this.#primed, ...asked };
     for (const answer of answersTo(questions)) for (const part of inParts(answer)) this.#send(out, part);
   }
 
   #send(out: RelayEffect[], { typeUrl, resources, removed }: LocalAnswer): void {
-    const nonce = `${NONCE}${++this.#nonces}`;
-    this.counters.local++;
-    this.counters.localResources += resources.length;
+    const nonce = this.localNonce(resources.length);
     this.#sent({ typeUrl, nonce, resources, removed, stream: 0 });
     const raw = resources.map((resource) => resource.raw);
     out.push({ kind: 'to-envoy', bytes: composeDeltaResponse({ typeUrl, nonce, resources: raw, removed }) });
   }
 
   #sent(response: SentResponse): void {
-    this.#typeOf(response.typeUrl).sent(response);
+    this.typeOf(response.typeUrl).sent(response);
     if (response.typeUrl !== VHDS) return;
     for (const name of [...response.resources.map((resource) => resource.name), ...response.removed])
       this.#primed.add(name.slice(0, name.indexOf('/')));

@@ -14,133 +14,73 @@
  *     takes nothing away; it is made only where something is missing.
  *  W7 A name that the last good configuration lacks stays asked for; a later stream names it.
  */
-import { TendrilError } from '../../model/basics.ts';
 import { composeStateResponse, decodeStateRequest, type StateRequest } from '../../proto/index.ts';
-import type { RelayCounters, RelayEffect, RelayMachine, RelayState } from './effect.ts';
-import type { LastGoodView } from './last-good.ts';
-import type { RelaySessionOptions } from './session.ts';
+import type { RelayEffect } from './effect.ts';
+import { RelayStream } from './relay-stream.ts';
 import { emptyAssignment, inOrder } from './stand-alone.ts';
 import { StateSubscription } from './state-subscription.ts';
 import { anyOf, readState, stateNodeField, stateRequest } from './state-wire.ts';
 import { placeholderOf } from './subscription.ts';
 import { partsOf, type RawResource } from './wire.ts';
 
-const NONCE = 'relay-';
 /** `version_info` of answers made here. */
 const VERSION = 'tendril-relay-last-good';
 
-export class StateSession implements RelayMachine {
-  readonly counters: RelayCounters = {
-    ...{ relayed: 0, relayedResources: 0, local: 0, localResources: 0, refused: 0, upstreams: 0 },
-  };
-  readonly #options: RelaySessionOptions;
-  readonly #types = new Map<string, StateSubscription>();
-  #node: { readonly id: string; readonly field: Uint8Array; readonly lastGood: LastGoodView } | undefined;
-  #state: RelayState = 'connecting';
-  /** Answers were made here since the control plane was lost, or may be. */
-  #alone = false;
-  #stream = 0;
-  #heard = false;
-  #nonces = 0;
-
-  constructor(options: RelaySessionOptions) {
-    this.#options = options;
-  }
-
-  get state(): RelayState {
-    return this.#state;
-  }
-
-  get nodeId(): string | undefined {
-    return this.#node?.id;
-  }
-
-  get starving(): boolean {
-    if (this.#node === undefined || this.#node.lastGood.size === 0) return false;
-    return this.#state === 'up' && !this.#heard && [...this.#types.values()].every((type) => !type.answered);
-  }
-
+export class StateSession extends RelayStream<StateSubscription> {
   holds(typeUrl: string, name: string): boolean {
-    return this.#types.get(typeUrl)?.has(name) === true;
+    return this.types.get(typeUrl)?.has(name) === true;
   }
 
   onRequest(bytes: Uint8Array): RelayEffect[] {
     const message = decodeStateRequest(bytes);
-    if (this.#node === undefined) {
-      if (message.node === undefined || message.node.id === '')
-        throw new TendrilError('XDS_MALFORMED', 'the first message of the stream has no node with an id', {
-          remedy: 'set node.id in the bootstrap of Envoy',
-        });
-      const { id } = message.node;
-      this.#node = { id, field: stateNodeField(bytes), lastGood: this.#options.lastGood(id) };
-    }
+    this.identify(message.node, () => stateNodeField(bytes));
     const out: RelayEffect[] = [];
-    const type = this.#typeOf(message.typeUrl);
+    const type = this.typeOf(message.typeUrl);
     const passes = this.#answerTo(type, message, out);
     const asks = this.#wants(type, message, out);
-    if (this.#state === 'up') {
+    if (this.state === 'up') {
       const { typeUrl, asked: names, version: versionInfo } = type;
-      if (!passes && names.join('\0') === type.told) return out;
-      type.told = names.join('\0');
-      const told = { typeUrl, names, versionInfo: versionInfo === VERSION ? '' : versionInfo };
+      if (!passes && this.#told(names) === type.told) return out;
+      type.told = this.#told(names);
+      const told = { typeUrl, names, versionInfo: ofControlPlane(versionInfo) };
       out.push({
         kind: 'to-control-plane',
         bytes: passes ? withoutOwn(bytes, message) : stateRequest({ ...told, responseNonce: this.#nonceOf(type) }),
       });
       return out;
     }
-    if (this.#alone && asks) this.#serve(out);
-    this.#join(out);
-    return out;
-  }
-
-  onReady(): RelayEffect[] {
-    const out: RelayEffect[] = [];
-    this.#state = 'joining';
-    this.#join(out);
-    if ((this.#state as RelayState) === 'joining') out.push({ kind: 'settle' });
-    return out;
-  }
-
-  onSettleOver(): RelayEffect[] {
-    const out: RelayEffect[] = [];
-    if (this.#state === 'joining' && this.#node !== undefined) this.#begin(out);
+    if (this.alone && asks) this.serve(out);
+    this.join(out);
     return out;
   }
 
   onResponse(bytes: Uint8Array): RelayEffect[] {
-    if (this.#state !== 'up') return [];
+    if (this.state !== 'up') return [];
     const response = readState(bytes);
-    this.#heard = true;
-    this.counters.relayed++;
-    this.counters.relayedResources += response.resources.length;
-    this.#typeOf(response.typeUrl).sent({ ...response, stream: this.#stream });
+    this.relayed(response.resources.length);
+    this.typeOf(response.typeUrl).sent({ ...response, stream: this.stream });
     return [{ kind: 'to-envoy', bytes }];
   }
 
-  onLost(): RelayEffect[] {
-    const out: RelayEffect[] = [];
-    this.#state = 'away';
-    this.#alone = true;
-    this.#serve(out);
-    return out;
+  protected makeType(typeUrl: string): StateSubscription {
+    return new StateSubscription(typeUrl, this.options.budget);
   }
 
-  onEnd(): void {
-    for (const { inFlight } of this.#types.values()) inFlight.clear();
+  /** W4, W5 */
+  protected again(type: StateSubscription, node: Uint8Array | undefined): Uint8Array {
+    const { typeUrl, asked: names } = type;
+    type.told = this.#told(names);
+    return stateRequest({ typeUrl, names, versionInfo: ofControlPlane(type.version), responseNonce: '' }, node);
   }
 
-  #typeOf(typeUrl: string): StateSubscription {
-    const known = this.#types.get(typeUrl);
-    if (known !== undefined) return known;
-    const made = new StateSubscription(typeUrl, this.#options.budget);
-    this.#types.set(typeUrl, made);
-    return made;
+  /** What a stream of the control plane was told, as one text: another stream was told nothing. */
+  #told(names: readonly string[]): string {
+    return [this.stream, ...names].join('\0');
   }
 
   /** The newest nonce of the control plane's present stream; empty: it has sent nothing of this type. */
   #nonceOf({ newest }: StateSubscription): string {
-    return newest !== undefined && newest.stream === this.#stream ? newest.nonce : '';
+    return newest !== undefined && newest.stream === this.stream ? newest.nonce : '';
   }
 
   /** W2, W3. Gives whether the message may pass to the control plane as it is. */
@@ -148,7 +88,7 @@ export class StateSession implements RelayMachine {
     const { responseNonce, errorDetail } = message;
     if (responseNonce === '') return type.newest === undefined && message.versionInfo !== VERSION;
     const sent = type.inFlight.settle(responseNonce);
-    if (sent === undefined) return type.newest?.stream === this.#stream && type.newest.nonce === responseNonce;
+    if (sent === undefined) return type.newest?.stream === this.stream && type.newest.nonce === responseNonce;
     if (errorDetail === undefined) {
       if (sent.stream !== 0) this.#good(type, sent.resources, new Set(message.names), out);
       type.acknowledged(sent);
@@ -156,7 +96,7 @@ export class StateSession implements RelayMachine {
       this.counters.refused++;
       if (sent.stream === 0) this.#refusedHere(type, sent.resources, out);
     }
-    return sent.stream === this.#stream;
+    return sent.stream === this.stream;
   }
 
   /** W2. `wanted`: the names of the acknowledgement; something may have been given up meanwhile. */
@@ -171,13 +111,13 @@ export class StateSession implements RelayMachine {
       if (wildcard || wanted.has(resource.name)) out.push({ kind: 'keep', typeUrl, resource });
     if (!type.whole) return;
     const there = new Set(resources.map(({ name }) => name));
-    for (const { name } of this.#node?.lastGood.all(typeUrl) ?? [])
+    for (const { name } of this.node?.lastGood.all(typeUrl) ?? [])
       if (!there.has(name) && (wildcard || type.names.has(name))) out.push({ kind: 'drop', typeUrl, name });
   }
 
   /** Of a whole, Envoy has taken what it could; of other types each resource goes by itself, and what is bad is last good no longer. */
   #refusedHere(type: StateSubscription, resources: readonly RawResource[], out: RelayEffect[]): void {
-    if (type.whole || this.#state === 'up') return;
+    if (type.whole || this.state === 'up') return;
     const [only] = resources;
     if (resources.length === 1 && only !== undefined)
       out.push({ kind: 'drop', typeUrl: type.typeUrl, name: only.name });
@@ -200,38 +140,11 @@ export class StateSession implements RelayMachine {
     return first || names.some((name) => !before.has(name));
   }
 
-  #join(out: RelayEffect[]): void {
-    if (this.#state !== 'joining' || this.#node === undefined) return;
-    for (const { inFlight } of this.#types.values()) if (inFlight.length > 0) return;
-    this.#begin(out);
-  }
-
-  /** W4, W5 */
-  #begin(out: RelayEffect[]): void {
-    this.#state = 'up';
-    this.#alone = false;
-    this.#heard = false;
-    this.#stream++;
-    this.counters.upstreams++;
-    let node = this.#node?.field;
-    for (const type of this.#types.values()) {
-      type.told = '';
-      // A type whose names were all given up would be read as one that wants everything.
-      if (!type.opened || (!type.wildcard && type.names.size === 0)) continue;
-      const { typeUrl, asked: names } = type;
-      type.told = names.join('\0');
-      const versionInfo = type.version === VERSION ? '' : type.version;
-      const parts = { typeUrl, names, versionInfo, responseNonce: '' };
-      out.push({ kind: 'to-control-plane', bytes: stateRequest(parts, node) });
-      node = undefined;
-    }
-  }
-
   /** W6, W7 */
-  #serve(out: RelayEffect[]): void {
-    const lastGood = this.#node?.lastGood;
+  protected serve(out: RelayEffect[]): void {
+    const lastGood = this.node?.lastGood;
     if (lastGood === undefined || lastGood.size === 0) return;
-    for (const type of inOrder(this.#types.values())) {
+    for (const type of inOrder(this.types.values())) {
       const missing = [...type.names].filter((name) => !type.has(name));
       const first = type.wildcard && !type.answered;
       if (type.whole) {
@@ -248,9 +161,7 @@ export class StateSession implements RelayMachine {
 
   #send(out: RelayEffect[], type: StateSubscription, resources: readonly RawResource[]): void {
     const { typeUrl } = type;
-    const nonce = `${NONCE}${++this.#nonces}`;
-    this.counters.local++;
-    this.counters.localResources += resources.length;
+    const nonce = this.localNonce(resources.length);
     type.sent({ typeUrl, nonce, versionInfo: VERSION, resources, stream: 0 });
     const anys = resources.map(({ raw }) => anyOf(raw));
     out.push({
@@ -259,6 +170,9 @@ export class StateSession implements RelayMachine {
     });
   }
 }
+
+/** W5 */
+const ofControlPlane = (version: string): string => (version === VERSION ? '' : version);
 
 /** W5: an Envoy that refuses a control plane's response names the version it has, which may be one of an answer made here. */
 const withoutOwn = (bytes: Uint8Array, { node: _, ...message }: StateRequest): Uint8Array =>

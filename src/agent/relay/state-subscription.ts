@@ -24,7 +24,7 @@ export class StateSubscription {
   readonly inFlight: InFlight<SentState>;
   /** The newest response: nonce, and the stream it came on. */
   newest: { readonly nonce: string; readonly stream: number } | undefined;
-  /** Names that the control plane's present stream was told, as one text. */
+  /** Names that a control plane's stream was told last, and which one (`StateSession`). */
   told = '';
   /** Names and responses beyond the bounds. */
   overflowed = 0;
