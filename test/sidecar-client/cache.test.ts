@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createAdsServer } from '../../src/delta-xds/index.ts';
 import { type CacheOptions, openCache } from '../../src/sidecar-client/cache.ts';
 import { createClient } from '../../src/sidecar-client/index.ts';
 import { assignmentBody, clusterBody, MemoryMesh, virtualHostBody } from '../delta-xds/support/memory-mesh.ts';
+import { serveMesh } from '../delta-xds/support/serve-mesh.ts';
 import { skipLoudly, smallDisk, temporaryDirectory } from '../store/support.ts';
 import { freePort } from '../support/ports.ts';
 import { cacheKillRounds } from './cache-kill-rounds.ts';
@@ -106,16 +106,8 @@ test('K1: a full disk: named, nothing is written, the client works, and writes w
     mesh.set('vhds', `${name}:80`, virtualHostBody('h-1', [name, `${name}:80`], [`${name}:80`]));
   };
   for (const name of ['cart.shop', 'pay.shop', 'stock.shop']) add(name);
-  const server = createAdsServer({
-    source: mesh,
-    clock: () => performance.now(),
-    now: Date.now,
-    random: Math.random,
-    logger: { info: () => undefined, warn: () => undefined },
-    identifier: 'test',
-  });
+  const { server, port } = await serveMesh(mesh);
   t.after(() => server.close());
-  const { port } = await server.listen('127.0.0.1', 0);
   const problems: string[] = [];
   const cacheDir = join(disk.path, 'cache');
   const start = (at: number, dir = cacheDir) =>

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { connect, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
-import { createAdsServer } from '../../src/delta-xds/index.ts';
 import { ClusterLoadAssignment, encodeCanonical, envoy, VirtualHost } from '../../src/proto/index.ts';
 import { decodeAssignment, decodeCluster, decodeVirtualHost } from '../../src/sidecar-client/decode.ts';
 import { connectSidecar, type SidecarClient, type SidecarOptions } from '../../src/sidecar-client/index.ts';
 import { until } from '../cli/support/tendril.ts';
 import { assignmentBody, clusterBody, MemoryMesh, virtualHostBody } from '../delta-xds/support/memory-mesh.ts';
+import { serveMesh } from '../delta-xds/support/serve-mesh.ts';
 import { freePort } from '../support/ports.ts';
 
 const open: { close(): unknown }[] = [];
@@ -27,16 +27,9 @@ const client = (ports: readonly number[], options: Partial<SidecarOptions> = {})
 };
 
 const serve = async (mesh: MemoryMesh): Promise<number> => {
-  const server = createAdsServer({
-    source: mesh,
-    clock: () => performance.now(),
-    now: Date.now,
-    random: Math.random,
-    logger: { info: () => undefined, warn: () => undefined },
-    identifier: 'test',
-  });
+  const { server, port } = await serveMesh(mesh);
   open.push(server);
-  return (await server.listen('127.0.0.1', 0)).port;
+  return port;
 };
 
 test('no control plane: questions end with SIDECAR_TIMEOUT, closing ends what waits with SIDECAR_CLOSED', async () => {

@@ -9,9 +9,9 @@ import { once } from 'node:events';
 import { constants, createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createAdsServer } from '../../src/delta-xds/index.ts';
 import { until } from '../cli/support/tendril.ts';
 import { assignmentBody, clusterBody, MemoryMesh, virtualHostBody } from '../delta-xds/support/memory-mesh.ts';
+import { serveMesh } from '../delta-xds/support/serve-mesh.ts';
 import { portOf } from '../support/ports.ts';
 
 const childOf = (name: string): string => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
@@ -156,16 +156,8 @@ test('calls over gRPC go on: the server refuses all but one by GOAWAY, and the a
   mesh.set('cds', 'cart.shop:80', clusterBody('cart.shop:80', 'c', true));
   mesh.set('eds', 'cart.shop:80', assignmentBody('cart.shop:80', 'e', [portOf(server)]));
   mesh.set('vhds', 'cart.shop:80', virtualHostBody('h', ['cart.shop:80'], ['cart.shop:80']));
-  const ads = createAdsServer({
-    source: mesh,
-    clock: () => performance.now(),
-    now: Date.now,
-    random: Math.random,
-    logger: { info: () => undefined, warn: () => undefined },
-    identifier: 'test',
-  });
+  const { server: ads, port } = await serveMesh(mesh);
   closers.push(() => ads.close());
-  const { port } = await ads.listen('127.0.0.1', 0);
   let round = 0;
   await outlives(
     'goaway-calls-child',

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
-import { type AdsServer, createAdsServer } from '../../src/delta-xds/index.ts';
+import type { AdsServer } from '../../src/delta-xds/index.ts';
 import { type ClientOptions, createClient, type TendrilClient } from '../../src/sidecar-client/index.ts';
 import { assignmentBody, clusterBody, MemoryMesh, virtualHostBody } from '../delta-xds/support/memory-mesh.ts';
+import { serveMesh } from '../delta-xds/support/serve-mesh.ts';
 import { freePort } from '../support/ports.ts';
 import { repositoryRoot } from '../support/root.ts';
 
@@ -24,16 +25,9 @@ const folder = (): string => {
 };
 
 const serve = async (mesh: MemoryMesh, port = 0): Promise<{ readonly server: AdsServer; readonly port: number }> => {
-  const server = createAdsServer({
-    source: mesh,
-    clock: () => performance.now(),
-    now: Date.now,
-    random: Math.random,
-    logger: { info: () => undefined, warn: () => undefined },
-    identifier: 'test',
-  });
-  open.push(() => server.close());
-  return { server, port: (await server.listen('127.0.0.1', port)).port };
+  const made = await serveMesh(mesh, port);
+  open.push(() => made.server.close());
+  return made;
 };
 
 const problems: string[] = [];

@@ -21,7 +21,6 @@ import { type Relay, type RelayOptions, startRelay } from '../../../src/agent/in
 import { LastGood } from '../../../src/agent/relay/last-good.ts';
 import { ResourceStore } from '../../../src/agent/relay/resource-store.ts';
 import { readResource } from '../../../src/agent/relay/wire.ts';
-import { createAdsServer } from '../../../src/delta-xds/index.ts';
 import { encodeResource, GRPC_PATHS, SDS } from '../../../src/proto/index.ts';
 import { connectSidecar, type SidecarClient } from '../../../src/sidecar-client/index.ts';
 import { openEnvironment } from '../../../src/store/index.ts';
@@ -32,6 +31,7 @@ import {
   MemoryMesh,
   virtualHostBody,
 } from '../../delta-xds/support/memory-mesh.ts';
+import { serveMesh } from '../../delta-xds/support/serve-mesh.ts';
 import { freePort, portOf } from '../../support/ports.ts';
 
 const open: { close(): unknown }[] = [];
@@ -61,13 +61,7 @@ const controlPlane = async (port = 0, accessLogs?: (message: Uint8Array) => void
   const mesh = new MemoryMesh();
   mesh.listeners.set('outbound', listenerBody('outbound', 'l-1'));
   for (const name of ['a.shop:80', 'b.shop:80']) service(mesh, name, '1');
-  const server = createAdsServer({
-    source: mesh,
-    clock: () => performance.now(),
-    now: Date.now,
-    random: Math.random,
-    logger: { info: () => undefined, warn: () => undefined },
-    identifier: 'test',
+  const served = await serveMesh(mesh, port, {
     ...(accessLogs === undefined
       ? {}
       : {
@@ -79,7 +73,7 @@ const controlPlane = async (port = 0, accessLogs?: (message: Uint8Array) => void
           ]),
         }),
   });
-  return { mesh, server, port: (await server.listen('127.0.0.1', port)).port };
+  return { mesh, ...served };
 };
 
 const envoy = (relay: Relay): SidecarClient =>
