@@ -2,9 +2,7 @@
 import type { Table } from '../store/index.ts';
 import { decodeRecord } from './cache-record.ts';
 import type { HeldResource } from './config-source.ts';
-import type { EarlierLife } from './earlier-life.ts';
-
-export type CachedKind = 'cds' | 'eds' | 'vhds';
+import type { EarlierLife, RestoredKind } from './earlier-life.ts';
 
 export interface ClockReadings {
   readonly liveAt: number;
@@ -19,7 +17,7 @@ export interface EarlierState extends EarlierLife {
   readonly interfaces: ReadonlyMap<string, string>;
 }
 
-export const KINDS: readonly CachedKind[] = ['cds', 'eds', 'vhds'];
+export const KINDS: readonly RestoredKind[] = ['cds', 'eds', 'vhds'];
 export const STATE: [string, string] = ['state', 'state'];
 /** JSON: pairs of interface and authority. */
 export const INTERFACES: [string, string] = ['interfaces', 'interfaces'];
@@ -40,10 +38,10 @@ export const readContent = (
   const state = table.get(STATE);
   if (state === undefined) return undefined;
   const { liveAt, latestAt = liveAt, hosts, clusters, rules: wroteUnder } = JSON.parse(state.toString()) as StateRecord;
-  const found: Record<CachedKind, HeldResource[]> = { cds: [], eds: [], vhds: [] };
+  const found: Record<RestoredKind, HeldResource[]> = { cds: [], eds: [], vhds: [] };
   for (const { key, body } of table.range()) {
     const [kind, name] = key;
-    if (kind in found) found[kind as CachedKind].push(decodeRecord(name, body));
+    if (kind in found) found[kind as RestoredKind].push(decodeRecord(name, body));
   }
   const pairs = table.get(INTERFACES);
   const interfaces = new Map(pairs === undefined ? [] : (JSON.parse(pairs.toString()) as [string, string][]));

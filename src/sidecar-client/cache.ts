@@ -14,7 +14,6 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskGuard, Environment, Table } from '../store/index.ts';
 import {
-  type CachedKind,
   type ClockReadings,
   type EarlierState,
   INTERFACES,
@@ -25,6 +24,7 @@ import {
 } from './cache-content.ts';
 import { type CacheProblem, encodeRecord, problemFrom, problemOf } from './cache-record.ts';
 import type { HeldResource } from './config-source.ts';
+import type { RestoredKind } from './earlier-life.ts';
 
 export interface CacheOptions {
   /** Folder of this client alone; made with mode 0700. */
@@ -37,7 +37,7 @@ export interface CacheOptions {
   readonly rules: number;
   readonly onProblem: (problem: CacheProblem) => void;
   /** What is held now, asked when it is written. */
-  readonly read: (kind: CachedKind, name: string) => HeldResource | undefined;
+  readonly read: (kind: RestoredKind, name: string) => HeldResource | undefined;
   readonly asked: () => { readonly hosts: readonly string[]; readonly clusters: readonly string[] };
   /** Interface -> authority of the service that was found for it; bounded by whoever keeps them. Default: none. */
   readonly interfaces?: () => ReadonlyMap<string, string>;
@@ -50,7 +50,7 @@ export interface CacheOptions {
 export interface ClientCache {
   /** What an earlier process left, once: it is not kept here. Undefined: nothing there. */
   takeEarlier(): EarlierState | undefined;
-  noteChange(kind: CachedKind, names: readonly string[]): void;
+  noteChange(kind: RestoredKind, names: readonly string[]): void;
   /** Hosts or clusters were asked for or released. */
   noteAsked(): void;
   /** Another service was found for an interface, or none. */
@@ -117,7 +117,7 @@ class DiskCache implements ClientCache {
   /** Bytes in front of a record for its checksum. */
   readonly #room: number;
   readonly #table: Table<[string, string]>;
-  readonly #dirty = new Map<CachedKind, Set<string>>(KINDS.map((kind) => [kind, new Set<string>()]));
+  readonly #dirty = new Map<RestoredKind, Set<string>>(KINDS.map((kind) => [kind, new Set<string>()]));
   #isStateDirty = false;
   #areInterfacesDirty = false;
   #clock: ClockReadings;
@@ -157,7 +157,7 @@ class DiskCache implements ClientCache {
     return earlier;
   }
 
-  noteChange(kind: CachedKind, names: readonly string[]): void {
+  noteChange(kind: RestoredKind, names: readonly string[]): void {
     for (const name of names) if (Buffer.byteLength(name) <= MAX_NAME_BYTES) this.#dirty.get(kind)?.add(name);
     this.#schedule();
   }

@@ -7,6 +7,9 @@ export interface HostPort {
   readonly port: number;
 }
 
+/** As it is written: an IPv6 address in brackets. */
+export const addressText = ({ host, port }: HostPort): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+
 /** Pings of a silent connection. */
 export interface Keepalive {
   /** Silent for so long: a ping, ms. */
@@ -28,12 +31,12 @@ const OPTIONS = {
 
 /** A channel of its own to one address. `given`: default plaintext. */
 export const channelTo = (
-  { host, port }: HostPort,
+  to: HostPort,
   given?: ChannelCredentials,
   { timeMs, timeoutMs }: Keepalive = KEEPALIVE,
 ): Client => {
   const { Client, credentials } = grpcJs();
-  return new Client(`${host.includes(':') ? `[${host}]` : host}:${port}`, given ?? credentials.createInsecure(), {
+  return new Client(addressText(to), given ?? credentials.createInsecure(), {
     ...OPTIONS,
     'grpc.keepalive_time_ms': timeMs,
     'grpc.keepalive_timeout_ms': timeoutMs,

@@ -12,6 +12,8 @@ export interface HostDomains {
   readonly domains: readonly string[];
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** A watched host that a changed virtual host answers, or answered. */
 export interface HostAnswer {
   readonly host: string;
@@ -75,11 +77,17 @@ export class DomainIndex {
     return undefined;
   }
 
-  #ownerOf(domain: string, domainsOf: (virtualHost: string) => readonly string[]): string | undefined {
+  /** `except`: virtual hosts that do not count; their domains are not read. */
+  #ownerOf(
+    domain: string,
+    domainsOf: (virtualHost: string) => readonly string[],
+    except: ReadonlySet<string> = NONE,
+  ): string | undefined {
     const owners = this.#owners.get(this.#hash(domain));
     if (owners === undefined) return undefined;
-    if (typeof owners === 'string') return domainsOf(owners).includes(domain) ? owners : undefined;
-    return owners.find((owner) => domainsOf(owner).includes(domain));
+    const has = (owner: string): boolean => !except.has(owner) && domainsOf(owner).includes(domain);
+    if (typeof owners === 'string') return has(owners) ? owners : undefined;
+    return owners.find(has);
   }
 
   /** A domain that two virtual hosts would have after these changes: Envoy refuses such an update whole. Undefined: none. */
@@ -88,8 +96,7 @@ export class DomainIndex {
     const taken = new Set<string>();
     for (const { domains } of changes)
       for (const domain of domains) {
-        const owner = this.#ownerOf(domain, this.#domainsOf);
-        if (taken.has(domain) || (owner !== undefined && !touched.has(owner))) return domain;
+        if (taken.has(domain) || this.#ownerOf(domain, this.#domainsOf, touched) !== undefined) return domain;
         taken.add(domain);
       }
     return undefined;

@@ -16,15 +16,17 @@ const byName = (resources: readonly HeldResource[]): Map<string, HeldResource> =
 
 export class UntakenLife {
   readonly #life: EarlierLife;
+  readonly #hosts: ReadonlySet<string>;
   readonly #left: Readonly<Record<RestoredKind, Map<string, HeldResource>>>;
 
   constructor(life: EarlierLife) {
     this.#life = life;
+    this.#hosts = new Set(life.hosts);
     this.#left = { cds: byName(life.cds), eds: byName(life.eds), vhds: byName(life.vhds) };
   }
 
-  get hosts(): readonly string[] {
-    return this.#life.hosts;
+  wasAsked(host: string): boolean {
+    return this.#hosts.has(host);
   }
 
   /** One resource alone, once; undefined: there is none, or it was taken. */

@@ -79,7 +79,7 @@ export class Holdings {
 
   /** A host that the earlier life had asked for, and that is not taken yet. */
   wasAsked(host: string): boolean {
-    return this.#later?.life.hosts.includes(host) === true;
+    return this.#later?.life.wasAsked(host) === true;
   }
 
   settle(): void {
@@ -104,7 +104,7 @@ export class Holdings {
     const problems: string[] = [];
     const { slabs, check } = this.#options;
     const options = { slabs, check: earlier.isChecked === true ? undefined : check };
-    const read = <T>(type: 'cds' | 'eds' | 'vhds'): [string, Held<T>][] =>
+    const read = <T>(type: RestoredKind): [string, Held<T>][] =>
       earlier[type].flatMap((resource): [string, Held<T>][] => {
         const found = hold(type, resource, options);
         if ('held' in found) return [[resource.name, found.held as Held<T>]];

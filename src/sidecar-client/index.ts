@@ -3,7 +3,7 @@ export { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts';
 export { type CacheProblem, problemFrom as cacheProblemFrom } from './cache-record.ts';
 export type { Caller, CallerOptions } from './caller.ts';
 export { callerFor, type GrpcOptions, registerTendril } from './calling.ts';
-export { channelTo, type HostPort } from './channel.ts';
+export { addressText, channelTo, type HostPort } from './channel.ts';
 export { connectSidecar, type SidecarClient, type SidecarOptions, type SidecarStats } from './client.ts';
 export type {
   ClientOptions,

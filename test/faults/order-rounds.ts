@@ -74,6 +74,6 @@ export const tornRounds = async (context: TestContext, count: number): Promise<v
     assert.equal(outcomes.length, batch.length);
     assert.deepEqual(await servedBy(fold(logOf(broken))), await servedBy(fold(logOf(whole))));
   }
-  assert.ok(tornBatches > 0, 'no batch was torn');
+  assert.ok(tornBatches >= run.count / 2, `${tornBatches} of ${run.count} rounds tore a batch`);
   context.diagnostic(`${tornBatches} torn batches`);
 };

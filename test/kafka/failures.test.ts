@@ -109,7 +109,7 @@ describe('F-kafka-down', { skip, concurrency: false }, () => {
       await producer.send({ topic, messages: messages as Message[] });
     }
     /** On a machine that is busy with other things this takes longer, and what follows too. */
-    const usualMs = performance.now() - began;
+    const usualMs = Math.min(performance.now() - began, 10_000);
     assert.equal(log.head().offset, 5);
     await stand.proxy.up();
     const back = performance.now();

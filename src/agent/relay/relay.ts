@@ -5,7 +5,13 @@
 import { type Client, type MethodDefinition, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { TendrilError } from '../../model/basics.ts';
 import { GRPC_PATHS } from '../../proto/index.ts';
-import { type CacheProblem, cacheProblemFrom, channelTo, type HostPort } from '../../sidecar-client/index.ts';
+import {
+  addressText,
+  type CacheProblem,
+  cacheProblemFrom,
+  channelTo,
+  type HostPort,
+} from '../../sidecar-client/index.ts';
 import { AdsStream } from './ads-stream.ts';
 import { ageOf, agoText } from './age.ts';
 import type { RelayForm } from './effect.ts';
@@ -24,8 +30,6 @@ const PRUNE_MS = 3_600_000;
 
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
-
-const addressOf = ({ host, port }: HostPort): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 const methodOf = (path: string): MethodDefinition<Buffer, Buffer> => ({
   path,
@@ -78,7 +82,7 @@ class RunningRelay implements Relay {
 
   async listen(): Promise<void> {
     const { host, port } = this.#options.listen;
-    const at = addressOf({ host, port });
+    const at = addressText({ host, port });
     try {
       const bound = await new Promise<number>((done, fail) =>
         this.#server.bindAsync(at, ServerCredentials.createInsecure(), (error, given) =>
@@ -132,7 +136,7 @@ class RunningRelay implements Relay {
         const { at } = this.#up;
         log?.warn(
           { why, controlPlane: at },
-          `control plane lost: ${addressOf(at)} (${why}); the last good configuration answers until one is back`,
+          `control plane lost: ${addressText(at)} (${why}); the last good configuration answers until one is back`,
         );
         this.#up.client.close();
         this.#up = undefined;
@@ -172,7 +176,7 @@ class RunningRelay implements Relay {
     if (known?.host === at.host && known.port === at.port) return;
     this.#up?.client.close();
     this.#up = { at, client: channelTo(at, this.#options.credentials) };
-    this.#options.log?.info({ controlPlane: at }, `control plane reached: ${addressOf(at)}`);
+    this.#options.log?.info({ controlPlane: at }, `control plane reached: ${addressText(at)}`);
     for (const side of [...this.#sides]) side.controlPlaneBack();
   }
 

@@ -1,6 +1,7 @@
 /** The way to one of several control planes for one Envoy stream: tried in turn, each at once; after a whole round, a wait with full jitter. */
 import { type ChannelCredentials, type Client, type ClientDuplexStream, connectivityState } from '@grpc/grpc-js';
 import {
+  addressText,
   type BackoffOptions,
   backoffMs,
   channelTo,
@@ -73,12 +74,12 @@ export class Uplink {
     const { upstreams, onReady } = this.#options;
     const to = upstreams[this.#next++ % upstreams.length];
     if (this.#closed || to === undefined) return;
-    this.#at = `${to.host}:${to.port}`;
+    this.#at = addressText(to);
     const client = this.#options.underWay.get(this.#at)?.pop() ?? channelTo(to, this.#options.credentials);
     this.#client = client;
     whenReady(client, ROUND_MS / upstreams.length, (ready) => {
       if (this.#closed || this.#client !== client) return;
-      if (!ready) return this.#failed(`${to.host}:${to.port} does not answer`);
+      if (!ready) return this.#failed(`${this.#at} does not answer`);
       const stream = client.makeBidiStreamRequest(this.#options.path, same, same);
       this.#stream = stream;
       this.#since = performance.now();

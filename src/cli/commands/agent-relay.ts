@@ -1,6 +1,6 @@
 /** The local xDS endpoint of `tendril agent`: the relay, from the command line. */
 import { type Relay, type Saying, startRelay } from '../../agent/index.ts';
-import type { HostPort } from '../../sidecar-client/index.ts';
+import { addressText } from '../../sidecar-client/index.ts';
 import { type Arguments, text, usageError } from '../arguments.ts';
 import { localAddress, parseAddress, texts } from './agent-options.ts';
 
@@ -8,13 +8,11 @@ interface Say {
   readonly say: (saying: Saying) => void;
 }
 
-/** A line of the relay. The store knows its folder as that of `--data`. */
+/** A line of the relay. */
 const lineOf = (level: Saying['level'], fields: object, message: string): Saying => {
   const { code } = fields as { readonly code?: string };
-  return { level, ...(code === undefined ? {} : { code }), text: message.replaceAll('--data', '--cache') };
+  return { level, ...(code === undefined ? {} : { code }), text: message };
 };
-
-const addressText = ({ host, port }: HostPort): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** Undefined: none is asked for. Rejects with `USAGE`, `RELAY_LISTEN`. */
 export const agentRelay = async (args: Arguments, { say }: Say): Promise<Relay | undefined> => {

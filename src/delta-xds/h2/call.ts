@@ -7,14 +7,11 @@
 import type { Deadlines } from '../deadlines.ts';
 import { STATUS } from '../status.ts';
 import type { TransportListener, TransportOptions, TransportStream } from '../transport.ts';
-import { CODE, FRAME_BYTES, INITIAL_WINDOW, resetFrame, windowFrame } from './frames.ts';
+import { CODE, CREDIT_BYTES, FRAME_BYTES, INITIAL_WINDOW, resetFrame, windowFrame } from './frames.ts';
 import { httpStatusFrame, responseFrame, trailersFrame, trailersOnlyFrame } from './grpc-headers.ts';
 import { MessageReader } from './message-reader.ts';
 import { type Batch, BLOCKED, IDLE, type Source } from './outbox.ts';
 import { Outgoing } from './outgoing.ts';
-
-/** So much has been read before the client is told that it may send more. */
-const CREDIT_BYTES = INITIAL_WINDOW >> 1;
 
 /** Incomplete and unread messages of all calls together. Beyond: calls that add to it, and have more than a frame of it, are ended. */
 export const UNFINISHED_BYTES = 256 * 1024 * 1024;

@@ -12,11 +12,10 @@ import { FrameScanner, Http1Fault } from './frame-scanner.ts';
 import {
   CODE,
   ConnectionFault,
+  CREDIT_BYTES,
   FLAG,
   FRAME,
-  FRAME_BYTES,
   goAwayFrame,
-  INITIAL_WINDOW,
   MAX_WINDOW,
   pingFrame,
   SETTING,
@@ -29,9 +28,6 @@ import { Liveness } from './liveness.ts';
 import { Outbox, type Wire } from './outbox.ts';
 import { PeerSettings } from './peer-settings.ts';
 import { Streams, type StreamsContext } from './streams.ts';
-
-/** So much has come before the client is told that the connection may carry more. */
-const CREDIT_BYTES = INITIAL_WINDOW >> 1;
 
 const PING = Buffer.alloc(8);
 
@@ -59,7 +55,7 @@ export class Connection {
   readonly #scanner: FrameScanner;
   readonly #blocks: HeaderBlocks;
   readonly #outbox: Outbox;
-  readonly #settings = new PeerSettings(FRAME_BYTES);
+  readonly #settings = new PeerSettings();
   readonly #floods: Floods;
   readonly #streams: Streams;
   readonly #liveness: Liveness;

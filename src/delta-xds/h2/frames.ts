@@ -11,6 +11,9 @@ export const INITIAL_WINDOW = 65_535;
 
 export const MAX_WINDOW = 2 ** 31 - 1;
 
+/** So much has come before the other side is told that it may send more. */
+export const CREDIT_BYTES = INITIAL_WINDOW >> 1;
+
 /** What a client says first (section 3.4). */
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 

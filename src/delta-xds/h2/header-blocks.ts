@@ -1,7 +1,6 @@
 /** Blocks of headers, from HEADERS and CONTINUATION frames. Sources: RFC 9113 sections 4.3, 6.2, 6.10; RFC 7541. */
 import { CODE, ConnectionFault, FLAG } from './frames.ts';
-import { HpackDecoder, HpackError } from './hpack/index.ts';
-import type { Header } from './request-head.ts';
+import { type HeaderField, HpackDecoder, HpackError } from './hpack/index.ts';
 
 /** Compressed bytes of a block, at least. Beyond: the connection ends. */
 const BLOCK_BYTES = 64 * 1024;
@@ -12,7 +11,7 @@ export interface HeaderBlock {
   readonly stream: number;
   /** It ends the stream. */
   readonly isLast: boolean;
-  readonly headers: readonly Header[];
+  readonly headers: readonly HeaderField[];
   /** More bytes than are kept: the headers are not complete. */
   readonly tooLarge: boolean;
 }

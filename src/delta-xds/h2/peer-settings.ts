@@ -1,5 +1,5 @@
 /** What a client has set. Source: RFC 9113 section 6.5.2. */
-import { CODE, ConnectionFault, INITIAL_WINDOW, MAX_WINDOW, SETTING } from './frames.ts';
+import { CODE, ConnectionFault, FRAME_BYTES, INITIAL_WINDOW, MAX_WINDOW, SETTING } from './frames.ts';
 
 /** Frames of more than this are of no use. */
 const MAX_FRAME = 65_536;
@@ -10,13 +10,9 @@ export class PeerSettings {
   /** Window of a new stream, bytes. */
   window = INITIAL_WINDOW;
   /** Largest payload to be sent, bytes. */
-  frameBytes: number;
+  frameBytes = FRAME_BYTES;
   /** It has made the table smaller: the next header block begins with a size of 0 (RFC 7541 section 4.2). */
   tableShrunk = false;
-
-  constructor(frameBytes: number) {
-    this.frameBytes = frameBytes;
-  }
 
   /** Reads a SETTINGS frame. Returns by how much the windows of all open streams change. Throws `ConnectionFault`. */
   read(payload: Buffer): number {
@@ -39,7 +35,7 @@ export class PeerSettings {
         this.window = value;
         return;
       case SETTING.MAX_FRAME_SIZE:
-        if (value < 16_384 || value > 0xffffff)
+        if (value < FRAME_BYTES || value > 0xffffff)
           throw new ConnectionFault(CODE.PROTOCOL_ERROR, 'MAX_FRAME_SIZE is out of its range');
         this.frameBytes = Math.min(value, MAX_FRAME);
         return;

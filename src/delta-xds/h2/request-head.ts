@@ -1,6 +1,5 @@
 /** The headers that open a call. Sources: RFC 9113 section 8 (malformed requests), the gRPC protocol over HTTP/2, "Requests". */
-
-export type Header = readonly [name: string, value: string];
+import type { HeaderField } from './hpack/index.ts';
 
 export interface RequestHead {
   readonly path: string;
@@ -19,7 +18,7 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const BREAK = /[\0\r\n]/;
 
 /** Undefined: malformed (section 8.1.1). */
-export const readRequestHead = (headers: readonly Header[]): RequestHead | undefined => {
+export const readRequestHead = (headers: readonly HeaderField[]): RequestHead | undefined => {
   const pseudo = new Map<string, string>();
   let bytes = 0;
   let type: string | undefined;
@@ -44,4 +43,4 @@ export const readRequestHead = (headers: readonly Header[]): RequestHead | undef
 };
 
 /** Trailers of a request: nothing is read of them. False: malformed. */
-export const areTrailers = (headers: readonly Header[]): boolean => headers.every(([name]) => NAME.test(name));
+export const areTrailers = (headers: readonly HeaderField[]): boolean => headers.every(([name]) => NAME.test(name));

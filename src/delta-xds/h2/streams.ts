@@ -63,7 +63,7 @@ export class Streams implements CallOwner {
 
   /** DATA, with its padding. */
   data(flags: number, stream: number, payload: Buffer): void {
-    this.mustBeOpened(stream, 'DATA');
+    this.#mustBeOpened(stream, 'DATA');
     const data = unpadded(flags, payload);
     const isLast = (flags & FLAG.END_STREAM) !== 0;
     const call = this.#calls.get(stream);
@@ -123,14 +123,14 @@ export class Streams implements CallOwner {
 
   /** RST_STREAM. */
   reset(stream: number): void {
-    this.mustBeOpened(stream, 'RST_STREAM');
+    this.#mustBeOpened(stream, 'RST_STREAM');
     this.#floods.idleFrame();
     this.#calls.get(stream)?.close();
   }
 
   /** The client takes this many bytes more on a stream. */
   window(stream: number, bytes: number): void {
-    this.mustBeOpened(stream, 'WINDOW_UPDATE');
+    this.#mustBeOpened(stream, 'WINDOW_UPDATE');
     const call = this.#calls.get(stream);
     if (call === undefined) return;
     if (bytes === 0) this.#error(stream, CODE.PROTOCOL_ERROR);
@@ -144,7 +144,7 @@ export class Streams implements CallOwner {
         throw new ConnectionFault(CODE.FLOW_CONTROL_ERROR, 'INITIAL_WINDOW_SIZE makes a window too large');
   }
 
-  mustBeOpened(stream: number, what: string): void {
+  #mustBeOpened(stream: number, what: string): void {
     if (stream === 0 || stream % 2 === 0 || stream > this.last)
       throw new ConnectionFault(CODE.PROTOCOL_ERROR, `${what} on stream ${stream}, which was not opened`);
   }

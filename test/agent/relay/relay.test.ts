@@ -100,7 +100,7 @@ const relayTo = async (ports: readonly number[], cacheDir?: string, more: Partia
 
 const until = async (what: string, check: () => boolean): Promise<void> => {
   for (const end = Date.now() + 60_000; !check(); await new Promise((next) => setTimeout(next, 10)))
-    if (Date.now() > end) assert.fail(`not within 10 s: ${what}`);
+    if (Date.now() > end) assert.fail(`not within 60 s: ${what}`);
 };
 
 /** A cache in which the node holds `a.shop:80`. */

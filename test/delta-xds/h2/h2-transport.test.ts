@@ -4,9 +4,10 @@ import { connect } from 'node:http2';
 import { after, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { encodeMessage } from '../../../src/delta-xds/h2/grpc-headers.ts';
+import type { HeaderField } from '../../../src/delta-xds/h2/hpack/index.ts';
 import { H2Transport } from '../../../src/delta-xds/h2/index.ts';
 import { MessageReader } from '../../../src/delta-xds/h2/message-reader.ts';
-import { type Header, readRequestHead } from '../../../src/delta-xds/h2/request-head.ts';
+import { readRequestHead } from '../../../src/delta-xds/h2/request-head.ts';
 import { transportContract } from '../../contracts/transport.ts';
 import {
   ECHO,
@@ -114,13 +115,13 @@ describe('gRPC headers', () => {
   });
 
   test('what is no gRPC call, what is malformed, and how large headers are', () => {
-    const pseudo: Header[] = [
+    const pseudo: HeaderField[] = [
       [':method', 'POST'],
       [':scheme', 'http'],
       [':path', '/a'],
     ];
-    const grpc: Header = ['content-type', 'application/grpc'];
-    const as = (...headers: Header[]): number | undefined => readRequestHead([...pseudo, ...headers])?.refusedAs;
+    const grpc: HeaderField = ['content-type', 'application/grpc'];
+    const as = (...headers: HeaderField[]): number | undefined => readRequestHead([...pseudo, ...headers])?.refusedAs;
     assert.deepEqual(readRequestHead([...pseudo, grpc]), { path: '/a', bytes: 57, refusedAs: undefined });
     assert.equal(as(['content-type', 'application/grpc+proto']), undefined);
     assert.equal(as(['content-type', 'application/grpc-web']), 415);
@@ -138,7 +139,7 @@ describe('gRPC headers', () => {
       [...pseudo, ['connection', 'close']],
       [...pseudo, ['te', 'gzip']],
       [pseudo[0], pseudo[1], [':path', '']],
-    ] as Header[][])
+    ] as HeaderField[][])
       assert.equal(readRequestHead(malformed), undefined, JSON.stringify(malformed));
   });
 });

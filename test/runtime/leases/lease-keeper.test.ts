@@ -335,7 +335,7 @@ test('K1, K2: whoever falls silent, whenever the process stands still: no holder
         } else stand.run(ms, ({ id }) => !silent.includes(Number(id.slice(1))));
         for (const { id, expired } of stand.all)
           assert.ok(expired !== true || wasSilent.has(id), `${id} was never silent`);
-        assert.ok(stand.out < stand.all.length);
+        assert.ok(stand.out <= Math.floor(stand.all.length / 2));
       }
     }),
     { numRuns: 200 },

@@ -1,4 +1,4 @@
-export { type HeaderList, HpackDecoder, type HpackDecoderOptions } from './decoder.ts';
+export { HpackDecoder } from './decoder.ts';
 export { encodeHeaders } from './encode.ts';
 export { HpackError } from './hpack-error.ts';
 export type { HeaderField } from './static-table.ts';
