@@ -8,7 +8,6 @@ import {
   FLAG,
   FRAME,
   FRAME_BYTES,
-  FRAME_HEAD,
   frameOf,
   INITIAL_WINDOW,
   PREFACE,
@@ -17,10 +16,10 @@ import {
   SETTINGS_ACK,
   settingsFrame,
   windowFrame,
-  writeHead,
 } from '../../../src/delta-xds/h2/frames.ts';
 import { encodeHeaders } from '../../../src/delta-xds/h2/hpack/index.ts';
 import { MESSAGE_HEAD, MessageReader } from '../../../src/delta-xds/h2/message-reader.ts';
+import { PeerSettings } from '../../../src/delta-xds/h2/peer-settings.ts';
 
 /** Envoy 1.40: `initial_stream_window_size`, `initial_connection_window_size`. */
 const STREAM_WINDOW = 16 * 1024 * 1024;
@@ -115,7 +114,7 @@ export class SimConnection {
   #waiting: Waiting[] = [];
   #nextId = 1;
   #window = INITIAL_WINDOW;
-  #streamWindow = INITIAL_WINDOW;
+  readonly #peer = new PeerSettings();
   #uncredited = 0;
 
   /** `onOpen`: connected. `onClose`: it is over, whether it was open or not. */
@@ -131,7 +130,7 @@ export class SimConnection {
   }
 
   open(path: string, events: SimStreamEvents): SimStream {
-    const stream = new SimStream(this, this.#nextId, this.#streamWindow, events);
+    const stream = new SimStream(this, this.#nextId, this.#peer.window, events);
     this.#nextId += 2;
     this.#streams.set(stream.id, stream);
     this.write(frameOf(FRAME.HEADERS, FLAG.END_HEADERS, stream.id, requestBlock(path)));
@@ -163,10 +162,7 @@ export class SimConnection {
           blocked.add(stream);
           break;
         }
-        const frame = Buffer.allocUnsafe(FRAME_HEAD + length);
-        writeHead(frame, 0, length, FRAME.DATA, 0, stream.id);
-        rest.copy(frame, FRAME_HEAD, 0, length);
-        this.write(frame);
+        this.write(frameOf(FRAME.DATA, 0, stream.id, rest.subarray(0, length)));
         this.#window -= length;
         stream.window -= length;
         rest = rest.subarray(length);
@@ -214,12 +210,8 @@ export class SimConnection {
   }
 
   #settings(payload: Buffer): void {
-    for (let at = 0; at + 6 <= payload.length; at += 6)
-      if (payload.readUInt16BE(at) === SETTING.INITIAL_WINDOW_SIZE) {
-        const change = payload.readUInt32BE(at + 2) - this.#streamWindow;
-        this.#streamWindow += change;
-        for (const stream of this.#streams.values()) stream.window += change;
-      }
+    const change = this.#peer.read(payload);
+    for (const stream of this.#streams.values()) stream.window += change;
     this.write(SETTINGS_ACK);
     this.#flush();
   }
