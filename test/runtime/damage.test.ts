@@ -232,7 +232,7 @@ describe('a bad disk under a running server', { concurrency: false }, () => {
       },
       () => 'no write tells of it',
     );
-    // A failed pwrite64 may also end the core, by LMDB's own message (E4 of environment.ts): then writes are refused.
+    // A failed pwrite64 may also end the core, by LMDB's own message (E4 of lmdb-environment.ts): then writes are refused.
     const isKept = written.status === 202;
     if (isKept) {
       const part = await health(server, 'projector');
